@@ -1,0 +1,174 @@
+//! What the engine asks of the world. Small traits, so that each can be filled by the real thing and,
+//! where no real thing can do it (a crash at a chosen event), by a simulated one.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::inventory::Login;
+use crate::model::{DnsName, Secret};
+use crate::verify::{HeldOutcome, Observation};
+
+/// A byte stream to an endpoint: a socket, or a tunnel through SSH.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Any [`Stream`].
+pub type BoxedStream = Box<dyn Stream>;
+
+/// A command for a host's shell.
+#[derive(Debug, Clone)]
+pub struct RemoteCommand {
+    /// Given to the login shell as it is; holds no secret.
+    pub line: String,
+    /// Sent to standard input, then end of file. May hold secrets.
+    pub stdin: Option<Secret>,
+    /// After this long it is given up, in doubt.
+    pub deadline: Duration,
+}
+
+/// How a command on a host ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteOutput {
+    /// The exit status; a signal is 128 plus its number, as in a shell.
+    pub status: u32,
+    /// At most 1 MiB; more is an error.
+    pub stdout: Vec<u8>,
+    /// At most 1 MiB; more is dropped.
+    pub stderr: Vec<u8>,
+}
+
+/// Whether anything may have reached the host before a transport failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// Nothing was sent: safe to try again.
+    NotSent,
+    /// The command may have run, in whole or in part: the host is in doubt, and must be inspected.
+    MaybeSent,
+}
+
+/// Why a host could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RemoteError {
+    /// Whether anything may have reached the host.
+    pub certainty: Certainty,
+    /// What kind of failure it is: decides what follows.
+    pub kind: RemoteErrorKind,
+    /// In words, with the way out where there is one.
+    pub reason: String,
+}
+
+/// Kinds of [`RemoteError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteErrorKind {
+    /// No connection, or it broke: the network or the host is down.
+    Unreachable,
+    /// The host's key is not known, has changed, or is revoked. Never retried.
+    HostKey,
+    /// The login was refused, or there is no key to log in with. Never retried.
+    Login,
+    /// The host did not finish in time.
+    Timeout,
+    /// The host refused a channel, or answered out of protocol.
+    Protocol,
+}
+
+/// Opens connections to hosts.
+pub trait Connector: Send + Sync + 'static {
+    /// An open connection.
+    type Connection: Connection;
+
+    /// Connects, verifies the host key and logs in, with retries where nothing was sent.
+    ///
+    /// # Errors
+    /// Always with [`Certainty::NotSent`]: no command was sent yet.
+    fn connect(&self, login: &Login) -> impl Future<Output = Result<Self::Connection, RemoteError>> + Send;
+}
+
+/// One connection to one host, used for all its steps.
+pub trait Connection: Send + Sync + 'static {
+    /// Something that the host keeps for as long as this value lives.
+    type Held: Send + Sync + 'static;
+
+    /// Runs a command to its end. A non-zero exit status is not an error here.
+    ///
+    /// # Errors
+    /// When the transport failed, the deadline passed, or the answer was too long.
+    fn exec(&self, command: RemoteCommand) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send;
+
+    /// Starts a command that first prints a line and then runs until its standard input ends;
+    /// gives the line and a value that ends the input when dropped. A command that ends before it
+    /// printed a line gives its output instead.
+    ///
+    /// # Errors
+    /// As [`Connection::exec`].
+    fn hold(
+        &self,
+        command: RemoteCommand,
+    ) -> impl Future<Output = Result<Result<(String, Self::Held), RemoteOutput>, RemoteError>> + Send;
+
+    /// A TCP connection made by the host (RFC 4254, section 7.2).
+    ///
+    /// # Errors
+    /// When the host may not or cannot connect there.
+    fn tunnel(
+        &self,
+        address: &str,
+        port: u16,
+    ) -> impl Future<Output = Result<BoxedStream, RemoteError>> + Send;
+
+    /// Says goodbye. Dropping a connection does the same without waiting.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Speaks TLS to endpoints.
+pub trait Prober: Send + Sync + 'static {
+    /// A connection with a request in flight.
+    type Held: HeldRequest;
+
+    /// A TCP connection from the controller.
+    ///
+    /// # Errors
+    /// The reason in words: refused, timed out, no such name.
+    fn dial(
+        &self,
+        address: &str,
+        port: u16,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<BoxedStream, String>> + Send;
+
+    /// One full handshake, without session resumption, then closes.
+    fn handshake(
+        &self,
+        stream: BoxedStream,
+        server_name: &DnsName,
+        deadline: Duration,
+    ) -> impl Future<Output = Observation> + Send;
+
+    /// A handshake and an HTTP/1.1 request but for its last empty line, so that the server has a
+    /// request in flight. None where the endpoint does not speak HTTP.
+    fn hold(
+        &self,
+        stream: BoxedStream,
+        server_name: &DnsName,
+        deadline: Duration,
+    ) -> impl Future<Output = Option<Self::Held>> + Send;
+}
+
+/// A connection with a request in flight, kept open over a reload.
+pub trait HeldRequest: Send + 'static {
+    /// Sends the rest of the request and waits for the answer.
+    fn finish(self, deadline: Duration) -> impl Future<Output = HeldOutcome> + Send;
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Certainty::NotSent => "nothing was sent",
+            Certainty::MaybeSent => "the command may have run",
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! What tells one certificate from another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The SHA-256 of a certificate's DER encoding.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// From a finished SHA-256.
+    pub fn new(sha256: [u8; 32]) -> Self {
+        Self(sha256)
+    }
+
+    /// The first eight hex digits: what people compare.
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..4])
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = hex::FromHexError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = hex::FromHexError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> String {
+        fingerprint.to_string()
+    }
+}
+
+/// A certificate's serial number, in lower-case hex without leading zeros
+/// (RFC 5280, section 4.1.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Serial(String);
+
+impl Serial {
+    /// From the big-endian bytes in the certificate.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let text = hex::encode(bytes);
+        let significant = text.trim_start_matches('0');
+        Self(if significant.is_empty() { "0".to_owned() } else { significant.to_owned() })
+    }
+
+    /// The hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One issued version of a certificate, and the name of its folder on hosts and in the store:
+/// issue time (UTC) and the first eight hex digits of the leaf's SHA-256,
+/// `20261123T200100Z-3f9a1c2e`. Versions of one certificate sort by age.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version(String);
+
+impl Version {
+    /// The version of the leaf with that fingerprint, issued at that time.
+    pub fn new(issued: Timestamp, leaf: &Fingerprint) -> Self {
+        Self(format!("{}-{}", issued.strftime("%Y%m%dT%H%M%SZ"), leaf.short()))
+    }
+
+    /// The version as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first eight hex digits of the leaf's fingerprint: what people compare.
+    pub fn short(&self) -> &str {
+        &self.0[17..]
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shape: String = text
+            .chars()
+            .enumerate()
+            .map(|(at, c)| match c {
+                '0'..='9' if at < 17 => '0',
+                '0'..='9' | 'a'..='f' if at >= 17 => 'f',
+                other => other,
+            })
+            .collect();
+        if shape == "00000000T000000Z-ffffffff" {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` is not a version: one looks like `20261123T200100Z-3f9a1c2e`"))
+        }
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> String {
+        version.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_read_back_and_sort_by_age() {
+        let leaf = Fingerprint::new([0x3f; 32]);
+        let older = Version::new("2026-11-23T20:01:00Z".parse().unwrap(), &leaf);
+        let newer = Version::new("2026-11-23T20:01:01Z".parse().unwrap(), &leaf);
+        assert_eq!(older.as_str(), "20261123T200100Z-3f3f3f3f");
+        assert_eq!(older.short(), "3f3f3f3f");
+        assert!(older < newer);
+        assert_eq!(older.as_str().parse::<Version>().unwrap(), older);
+        for bad in
+            ["", "../..", "20261123T200100Z-3F9A1C2E", "20261123T200100Z-3f9a1c2", "2026é123T200100Z-3f9a1c2"]
+        {
+            assert!(bad.parse::<Version>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn serials_have_no_leading_zeros() {
+        assert_eq!(Serial::from_bytes(&[0, 0x0f, 0xa0]).as_str(), "fa0");
+        assert_eq!(Serial::from_bytes(&[0]).as_str(), "0");
+    }
+}

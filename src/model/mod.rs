@@ -1,0 +1,17 @@
+//! Names, times, amounts, paths, fingerprints and secrets: the words that every other module speaks.
+//!
+//! Each type can only be made from a valid value, so that nothing above has to check it again.
+
+mod amount;
+mod fingerprint;
+mod name;
+mod path;
+mod secret;
+mod time;
+
+pub use amount::Amount;
+pub use fingerprint::{Fingerprint, Serial, Version};
+pub use name::{CertificateName, DnsName, HostName, InvalidName, RolloutId, ServiceName, WaveName};
+pub use path::{HostPath, InvalidPath};
+pub use secret::Secret;
+pub use time::{InvalidDuration, format_duration, parse_duration};

@@ -1,0 +1,19 @@
+//! What an endpoint should serve.
+
+use std::collections::BTreeSet;
+
+use crate::model::{DnsName, Fingerprint};
+
+/// What an endpoint should serve, and what else would be recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// The chain being rolled out, leaf first, as it must be served: the same certificates in the
+    /// same order and no others.
+    pub chain: Vec<Fingerprint>,
+    /// The name asked for, which the leaf must cover.
+    pub server_name: DnsName,
+    /// The leaf that was served before, if there was one.
+    pub previous: Option<Fingerprint>,
+    /// Leaves of every other certificate in the store.
+    pub known: BTreeSet<Fingerprint>,
+}

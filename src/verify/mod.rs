@@ -1,0 +1,11 @@
+//! What a live handshake showed, against what it should: the six states.
+//!
+//! Pure: [`judge`] is handed what was observed and the time; only `tls` opens a TLS socket.
+
+mod expect;
+mod judge;
+mod observe;
+
+pub use expect::Expectation;
+pub use judge::EndpointState;
+pub use observe::{Endpoint, HeldOutcome, Observation, Served, Via};

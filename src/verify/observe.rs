@@ -1,0 +1,76 @@
+//! What is dialled, and what answered.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::DnsName;
+
+/// One place where a certificate is served.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// An IP address or a DNS name.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// The name asked for (SNI, RFC 6066 section 3) and expected in the certificate.
+    pub server_name: DnsName,
+    /// From where it is dialled.
+    pub via: Via,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.address.contains(':') {
+            write!(f, "[{}]:{}", self.address, self.port)
+        } else {
+            write!(f, "{}:{}", self.address, self.port)
+        }
+    }
+}
+
+/// From where an endpoint is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// From the controller.
+    #[default]
+    Direct,
+    /// From the host itself, through its SSH connection.
+    Ssh,
+}
+
+/// What a handshake showed. Verification errors do not end a handshake: they are part of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// TLS, with that certificate.
+    Served(Served),
+    /// It took the connection, but TLS did not come about: the reason.
+    NotTls(String),
+    /// It did not take the connection, or fell silent: the reason.
+    Unreachable(String),
+}
+
+/// A finished handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The certificates in the order they were sent, each in DER; the leaf is first.
+    pub chain: Vec<Vec<u8>>,
+    /// Whether the chain leads to a trusted root (the name is judged apart); else OpenSSL's reason.
+    pub trust: Result<(), String>,
+    /// `TLSv1.3`
+    pub protocol: String,
+    /// From the first byte sent to the end of the handshake.
+    pub took: Duration,
+}
+
+/// What became of a connection whose request was in flight over a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOutcome {
+    /// The request was answered: nobody noticed.
+    Answered,
+    /// The connection was cut before the answer: the reason.
+    Cut(String),
+}

@@ -1,0 +1,287 @@
+//! From nodes to types, finding every problem on the way.
+
+use std::time::Duration;
+
+use super::problem::{Problem, Problems, Span};
+use super::tree::{Entry, Node, Value};
+use crate::model::{Amount, CertificateName, DnsName, HostName, HostPath, WaveName, parse_duration};
+
+/// A type that can be read from a node.
+pub trait FromNode: Sized {
+    /// The value, or nothing after noting why not.
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self>;
+}
+
+/// A value that remembers where it was written, for problems found later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl<T: FromNode> FromNode for Spanned<T> {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::from_node(node, problems).map(|value| Spanned { value, span: node.span })
+    }
+}
+
+impl<T: FromNode> FromNode for Vec<T> {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            problems.push(
+                expected("a list", node).hint("write `[one, two]`, or one item a line, each after `- `"),
+            );
+            return None;
+        };
+        let read: Vec<Option<T>> = items.iter().map(|item| T::from_node(item, problems)).collect();
+        read.into_iter().collect()
+    }
+}
+
+impl FromNode for String {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) if !node.is_null() => Some(scalar.text.clone()),
+            _ => {
+                problems.push(expected("a text", node));
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for bool {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) if matches!(scalar.text.as_str(), "true" | "yes") => Some(true),
+            Value::Scalar(scalar) if matches!(scalar.text.as_str(), "false" | "no") => Some(false),
+            _ => {
+                problems.push(expected("`true` or `false`", node));
+                None
+            }
+        }
+    }
+}
+
+/// Reads a scalar by a function from text; its error becomes the problem.
+fn scalar<T, E: ToString>(
+    node: &Node,
+    problems: &mut Problems,
+    what: &str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<T> {
+    match &node.value {
+        Value::Scalar(scalar) if !node.is_null() => match read(&scalar.text) {
+            Ok(value) => Some(value),
+            Err(_) if scalar.secret => {
+                problems.push(expected(what, node));
+                None
+            }
+            Err(error) => {
+                problems.push(Problem::at(node.span, error.to_string()));
+                None
+            }
+        },
+        _ => {
+            problems.push(expected(what, node));
+            None
+        }
+    }
+}
+
+macro_rules! from_text {
+    ($($type:ty => $what:literal),* $(,)?) => {$(
+        impl FromNode for $type {
+            fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+                scalar(node, problems, $what, |text| text.parse::<$type>())
+            }
+        }
+    )*};
+}
+
+from_text! {
+    CertificateName => "a name",
+    WaveName => "a name",
+    HostName => "a host name",
+    DnsName => "a domain name",
+    HostPath => "an absolute path on the host",
+}
+
+macro_rules! from_number {
+    ($($type:ty),*) => {$(
+        impl FromNode for $type {
+            fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+                scalar(node, problems, "a whole number", |text| {
+                    text.parse::<$type>().map_err(|_| {
+                        format!("expected a whole number from {} to {}, found `{text}`", <$type>::MIN, <$type>::MAX)
+                    })
+                })
+            }
+        }
+    )*};
+}
+
+from_number!(u16, u32);
+
+impl FromNode for Duration {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        scalar(node, problems, "a duration such as `5m`", parse_duration)
+    }
+}
+
+impl FromNode for Amount {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        scalar(node, problems, "a number of hosts such as `3` or `25%`", |text| {
+            text.parse::<Amount>().map_err(|reason| format!("{reason}, found `{text}`"))
+        })
+    }
+}
+
+/// The problem of having found something else.
+fn expected(what: &str, node: &Node) -> Problem {
+    Problem::at(node.span, format!("expected {what}, found {}", node.describe()))
+}
+
+/// The keys of one mapping, taken out one by one. What nobody took is an unknown key.
+pub struct Fields<'n> {
+    what: &'static str,
+    span: Span,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// The keys of a node that should be a mapping; `what` names it in messages, as in `a wave`.
+    /// A null node is a mapping without keys.
+    pub fn of(node: &'n Node, what: &'static str, problems: &mut Problems) -> Option<Self> {
+        let entries: &[Entry] = match &node.value {
+            Value::Mapping(entries) => entries,
+            _ if node.is_null() => &[],
+            _ => {
+                problems.push(expected(&format!("{what}, a mapping of keys to values"), node));
+                return None;
+            }
+        };
+        Some(Self { what, span: node.span, entries, known: Vec::new() })
+    }
+
+    /// The node of a key, if it is given and not null.
+    pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.known.push(key);
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        Some(&entry.value).filter(|node| !node.is_null())
+    }
+
+    /// The value of a key that may be missing.
+    pub fn optional<T: FromNode>(&mut self, key: &'static str, problems: &mut Problems) -> Option<T> {
+        self.node(key).and_then(|node| T::from_node(node, problems))
+    }
+
+    /// The value of a key that must be there.
+    pub fn required<T: FromNode>(&mut self, key: &'static str, problems: &mut Problems) -> Option<T> {
+        match self.node(key) {
+            Some(node) => T::from_node(node, problems),
+            None => {
+                problems.push(
+                    Problem::at(self.head(), format!("{} needs the key `{key}`", self.what))
+                        .label(format!("`{key}` is missing")),
+                );
+                None
+            }
+        }
+    }
+
+    /// The first line of the mapping: enough to point at, without marking it whole.
+    fn head(&self) -> Span {
+        self.entries.first().map_or(self.span, |first| first.key_span)
+    }
+
+    /// Notes every key that nobody asked for, with the nearest known one.
+    pub fn finish(self, problems: &mut Problems) {
+        for entry in self.entries {
+            if self.known.contains(&entry.key.as_str()) {
+                continue;
+            }
+            let nearest = self
+                .known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, &entry.key), known))
+                .min()
+                .filter(|(distance, known)| *distance <= 1 + known.len() / 4);
+            let hint = match nearest {
+                Some((_, known)) => format!("did you mean `{known}`?"),
+                None => format!("{} knows the keys {}", self.what, list(&self.known)),
+            };
+            problems.push(
+                Problem::at(entry.key_span, format!("unknown key `{}` in {}", entry.key, self.what))
+                    .hint(hint),
+            );
+        }
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sources, parse};
+    use super::*;
+
+    #[test]
+    fn all_problems_are_found_in_one_pass() {
+        let mut sources = Sources::default();
+        let id = sources.add("test.yaml", "sok: 5m\nparallel: many\nbatch: [1, 200%]\n");
+        let mut problems = Problems::default();
+        let node = parse(&sources, id, &mut problems).unwrap();
+        let mut fields = Fields::of(&node, "a wave", &mut problems).unwrap();
+        fields.required::<String>("name", &mut problems);
+        fields.optional::<Duration>("soak", &mut problems);
+        fields.optional::<u32>("parallel", &mut problems);
+        fields.optional::<Vec<Amount>>("batch", &mut problems);
+        fields.finish(&mut problems);
+        let rendered: Vec<String> = problems.sorted().iter().map(|p| p.render(&sources, false)).collect();
+        insta::assert_snapshot!(rendered.join("\n\n"), @r#"
+error: a wave needs the key `name`
+ --> test.yaml:1:1
+  |
+1 | sok: 5m
+  | ^^^ `name` is missing
+
+error: unknown key `sok` in a wave
+ --> test.yaml:1:1
+  |
+1 | sok: 5m
+  | ^^^
+  |
+  = help: did you mean `soak`?
+
+error: expected a whole number from 0 to 4294967295, found `many`
+ --> test.yaml:2:11
+  |
+2 | parallel: many
+  |           ^^^^
+
+error: a share is at most `100%`, found `200%`
+ --> test.yaml:3:12
+  |
+3 | batch: [1, 200%]
+  |            ^^^^
+"#);
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_when_it_is_wrong() {
+        let mut sources = Sources::default();
+        let id = sources.add("test.yaml", "soak: {env: TOKEN}\n");
+        let mut problems = Problems::default();
+        let mut node = parse(&sources, id, &mut problems).unwrap();
+        node.substitute(&|_| Ok("hunter2".to_owned()), &mut problems);
+        Fields::of(&node, "a wave", &mut problems).unwrap().optional::<Duration>("soak", &mut problems);
+        let text = problems.sorted()[0].render(&sources, false);
+        assert!(text.contains("found a value from outside the file") && !text.contains("hunter2"), "{text}");
+    }
+}
