@@ -1,1 +1,19 @@
+//! The playbook: one YAML file per certificate, read whole, every problem at once.
 //!
+//! What is read here is what was written: patterns and `{{ variables }}` meet the inventory in `plan`.
+
+mod certificate;
+mod install;
+mod parse;
+mod service;
+mod template;
+mod verify;
+mod wave;
+
+pub use certificate::{CertificateSettings, Renew};
+pub use install::InstallSettings;
+pub use parse::{Playbook, parse};
+pub use service::{Service, ServiceKind};
+pub use template::{MissingVariable, Template};
+pub use verify::VerifySettings;
+pub use wave::Wave;

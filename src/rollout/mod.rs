@@ -1,1 +1,12 @@
-//!
+//! The rollout as two pure functions: [`State::evolve`] folds the journal's events, and [`next`] says what
+//! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
+
+mod event;
+mod next;
+mod outcome;
+mod state;
+
+pub use event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, WaveFailure};
+pub use next::{Action, next};
+pub use outcome::{HostOutcome, RolloutOutcome};
+pub use state::{HostPhase, HostState, Phase, State};

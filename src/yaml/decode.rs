@@ -147,7 +147,7 @@ fn expected(what: &str, node: &Node) -> Problem {
 /// The keys of one mapping, taken out one by one. What nobody took is an unknown key.
 pub struct Fields<'n> {
     what: &'static str,
-    span: Span,
+    head: Span,
     entries: &'n [Entry],
     known: Vec<&'static str>,
 }
@@ -164,7 +164,7 @@ impl<'n> Fields<'n> {
                 return None;
             }
         };
-        Some(Self { what, span: node.span, entries, known: Vec::new() })
+        Some(Self { what, head: node.head(), entries, known: Vec::new() })
     }
 
     /// The node of a key, if it is given and not null.
@@ -172,6 +172,12 @@ impl<'n> Fields<'n> {
         self.known.push(key);
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         Some(&entry.value).filter(|node| !node.is_null())
+    }
+
+    /// The node of a key, if it is given at all: `nginx:` with nothing behind it says enough.
+    pub fn present(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.known.push(key);
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// The value of a key that may be missing.
@@ -185,17 +191,12 @@ impl<'n> Fields<'n> {
             Some(node) => T::from_node(node, problems),
             None => {
                 problems.push(
-                    Problem::at(self.head(), format!("{} needs the key `{key}`", self.what))
+                    Problem::at(self.head, format!("{} needs the key `{key}`", self.what))
                         .label(format!("`{key}` is missing")),
                 );
                 None
             }
         }
-    }
-
-    /// The first line of the mapping: enough to point at, without marking it whole.
-    fn head(&self) -> Span {
-        self.entries.first().map_or(self.span, |first| first.key_span)
     }
 
     /// Notes every key that nobody asked for, with the nearest known one.

@@ -78,6 +78,14 @@ impl Node {
             if scalar.plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// Enough of the node to point at: the first key of a mapping, else all of it.
+    pub fn head(&self) -> Span {
+        match &self.value {
+            Value::Mapping(entries) => entries.first().map_or(self.span, |first| first.key_span),
+            _ => self.span,
+        }
+    }
+
     /// What the node is, in words for an error message.
     pub fn describe(&self) -> String {
         match &self.value {

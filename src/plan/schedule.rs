@@ -1,0 +1,96 @@
+//! Who goes when: waves cut into batches, with the limits that stop them.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Amount, HostName, WaveName};
+
+/// The order of a rollout, with no choice left in it. Hosts are numbered in the order they go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Every host, in the order they go; each is in exactly one wave.
+    pub hosts: Vec<HostName>,
+    /// The waves, first to last.
+    pub waves: Vec<WaveSchedule>,
+    /// What follows when a wave failed.
+    pub on_failure: OnFailure,
+}
+
+/// One wave of a [`Schedule`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveSchedule {
+    /// The playbook's name for it.
+    pub name: WaveName,
+    /// Batches, first to last: each a range of the schedule's hosts, none empty, without gaps.
+    pub batches: Vec<Range<usize>>,
+    /// At most this many hosts are in flight at once, forward and back; at least 1.
+    pub parallel: usize,
+    /// More failed hosts than this stop the wave.
+    pub max_failures: usize,
+    /// How long the wave is watched before the next one starts.
+    pub soak: Duration,
+}
+
+impl WaveSchedule {
+    /// The wave's hosts as a range of the schedule's.
+    pub fn hosts(&self) -> Range<usize> {
+        let first = self.batches.first().map_or(0, |batch| batch.start);
+        first..self.batches.last().map_or(first, |batch| batch.end)
+    }
+}
+
+impl Schedule {
+    /// The number of the wave that a host is in.
+    pub fn wave_of(&self, host: usize) -> usize {
+        self.waves.partition_point(|wave| wave.hosts().end <= host)
+    }
+}
+
+/// What follows for the other hosts when a wave failed. A host whose own proof failed always goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Every host of the rollout goes back, newest wave first.
+    #[default]
+    Rollback,
+    /// Every host of the failed wave goes back; earlier waves keep the new certificate.
+    RollbackWave,
+    /// Only hosts that failed go back, those that failed during the soak included.
+    RollbackHost,
+    /// Nothing more is changed: what is proven stays, a person decides.
+    Halt,
+}
+
+/// Cuts `hosts` into batches as Ansible's `serial` does: each size once, the last one repeated; a share
+/// counts at least one host; no sizes at all means one batch.
+pub fn batches(hosts: Range<usize>, sizes: &[Amount]) -> Vec<Range<usize>> {
+    let mut cut = Vec::new();
+    let mut start = hosts.start;
+    let mut sizes = sizes.iter();
+    let mut size = hosts.len();
+    while start < hosts.end {
+        if let Some(next) = sizes.next() {
+            size = next.of(hosts.len());
+        }
+        let end = hosts.end.min(start + size.max(1));
+        cut.push(start..end);
+        start = end;
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_cut_as_ansibles_serial() {
+        let sizes: Vec<Amount> = ["1", "10%", "50%"].iter().map(|size| size.parse().unwrap()).collect();
+        assert_eq!(batches(5..25, &sizes), [5..6, 6..8, 8..18, 18..25]);
+        assert_eq!(batches(0..3, &[]), [0..3]);
+        assert_eq!(batches(0..3, &["10%".parse().unwrap()]), [0..1, 1..2, 2..3]);
+        assert_eq!(batches(0..0, &sizes), []);
+    }
+}

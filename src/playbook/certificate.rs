@@ -1,0 +1,75 @@
+//! `certificate:` what is issued, and when it is due.
+
+use std::time::Duration;
+
+use crate::certificate::KeyType;
+use crate::model::{CertificateName, DnsName};
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
+
+/// The certificate that a playbook is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CertificateSettings {
+    /// What it is called in the store and on hosts: `name`, else the first domain.
+    pub name: CertificateName,
+    /// The names that it covers; at least one.
+    pub domains: Vec<DnsName>,
+    /// The kind of key that is made for it.
+    pub key: KeyType,
+    /// When it is due.
+    pub renew: Renew,
+}
+
+/// When a certificate is due to be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Renew {
+    /// When a third of its lifetime is left.
+    #[default]
+    Auto,
+    /// That long before it expires.
+    Before(Duration),
+}
+
+impl FromNode for Renew {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.text == "auto" => Some(Renew::Auto),
+            _ => Duration::from_node(node, problems).map(Renew::Before),
+        }
+    }
+}
+
+impl FromNode for KeyType {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = String::from_node(node, problems)?;
+        text.parse()
+            .map_err(|_| {
+                problems.push(Problem::at(node.span, format!("`{text}` is not a kind of key")).hint(
+                    "one of `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072` and `rsa-4096`",
+                ));
+            })
+            .ok()
+    }
+}
+
+impl FromNode for CertificateSettings {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::of(node, "`certificate`", problems)?;
+        let domains: Option<Vec<Spanned<DnsName>>> = fields.required("domains", problems);
+        let name: Option<CertificateName> = fields.optional("name", problems);
+        let key = fields.optional("key", problems).unwrap_or_default();
+        let renew = fields.optional("renew", problems).unwrap_or_default();
+        fields.finish(problems);
+        let domains = domains?;
+        let Some(first) = domains.first() else {
+            problems.push(Problem::at(node.span, "a certificate needs at least one domain"));
+            return None;
+        };
+        for (at, domain) in domains.iter().enumerate() {
+            if domains[..at].iter().any(|earlier| earlier.value == domain.value) {
+                problems.push(Problem::at(domain.span, format!("the domain `{}` is given twice", domain.value)));
+            }
+        }
+        let name = name.unwrap_or_else(|| CertificateName::from_domain(&first.value));
+        Some(Self { name, domains: domains.into_iter().map(|domain| domain.value).collect(), key, renew })
+    }
+}

@@ -1,0 +1,86 @@
+//! `install:` where and how the files lie on a host.
+
+use super::template::Template;
+use crate::install::FileName;
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
+
+/// How the files lie on a host. What is not given has the default of the reference.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InstallSettings {
+    /// The folder that holds `archive/` and `live/`; else `/etc/certwave`.
+    pub directory: Option<Template>,
+    /// How many versions are kept; else 3.
+    pub keep: Option<u32>,
+    /// Owner of all files; else `root`.
+    pub owner: Option<Template>,
+    /// Group of all files; else `root`.
+    pub group: Option<Template>,
+    /// Permissions of the files that hold the key; else 0600.
+    pub mode: Option<u32>,
+    /// Paths that servers' configurations name, and the file that each leads to.
+    pub links: Vec<(Template, FileName)>,
+}
+
+impl FromNode for InstallSettings {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::of(node, "`install`", problems)?;
+        let directory = fields.optional("directory", problems);
+        let keep: Option<Spanned<u32>> = fields.optional("keep", problems);
+        if let Some(keep) = keep.as_ref().filter(|keep| keep.value < 2) {
+            problems.push(
+                Problem::at(keep.span, format!("`keep` is {}, and at least 2 are needed", keep.value))
+                    .hint("the version before is what a host goes back to"),
+            );
+        }
+        let owner = fields.optional("owner", problems);
+        let group = fields.optional("group", problems);
+        let mode = fields.node("mode").and_then(|node| file_mode(node, problems));
+        let links = fields.node("links").map(|node| links(node, problems)).unwrap_or_default();
+        fields.finish(problems);
+        Some(Self { directory, keep: keep.map(|keep| keep.value), owner, group, mode, links })
+    }
+}
+
+fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
+    let text = String::from_node(node, problems)?;
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777 && text.len() >= 3);
+    match mode {
+        None => problems.push(
+            Problem::at(node.span, format!("`{text}` is not a file mode"))
+                .hint("write it in octal and in quotes, as `\"0600\"` or `\"0640\"`"),
+        ),
+        Some(mode) if mode & 0o007 != 0 => problems.push(
+            Problem::at(node.span, format!("with mode `{text}` every user of the host could read the private key"))
+                .hint("end it in 0, as `\"0640\"`, and set `group` to the servers' group"),
+        ),
+        Some(mode) if mode & 0o400 == 0 => {
+            problems.push(Problem::at(node.span, format!("with mode `{text}` its owner could not read the key")));
+        }
+        Some(_) => {}
+    }
+    mode
+}
+
+fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
+    let Value::Mapping(entries) = &node.value else {
+        problems.push(Problem::at(node.span, format!("expected paths and files, found {}", node.describe())).hint(
+            "write one link a line, as `/etc/ssl/certs/api.example.com.crt: fullchain.pem`",
+        ));
+        return Vec::new();
+    };
+    let mut links = Vec::new();
+    for entry in entries {
+        let path = Template::of_text(&entry.key, entry.key_span, problems);
+        let file = String::from_node(&entry.value, problems).and_then(|text| {
+            let file = text.parse::<FileName>().ok();
+            if file.is_none() {
+                problems.push(Problem::at(entry.value.span, format!("`{text}` is not a file of a version")).hint(
+                    "one of `cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem` and `combined.pem`",
+                ));
+            }
+            file
+        });
+        links.extend(path.zip(file));
+    }
+    links
+}

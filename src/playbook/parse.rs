@@ -1,0 +1,81 @@
+//! The playbook as a whole.
+
+use super::certificate::CertificateSettings;
+use super::install::InstallSettings;
+use super::issuer::Issuer;
+use super::service::Service;
+use super::verify::VerifySettings;
+use super::wave::Wave;
+use crate::plan::OnFailure;
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems};
+
+/// A playbook as written.
+#[derive(Debug, Clone)]
+pub struct Playbook {
+    /// What is issued.
+    pub certificate: CertificateSettings,
+    /// Who issues it, tried in order; at least one.
+    pub issuers: Vec<Issuer>,
+    /// What serves it; at least one.
+    pub services: Vec<Service>,
+    /// How the files lie on hosts.
+    pub install: InstallSettings,
+    /// Where it is seen.
+    pub verify: VerifySettings,
+    /// Who goes when; at least one.
+    pub waves: Vec<Wave>,
+    /// What follows when a wave fails.
+    pub on_failure: OnFailure,
+}
+
+/// Reads a playbook. References (`{env: …}`, `{file: …}`) are already replaced.
+pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
+    let mut fields = Fields::of(node, "a playbook", problems)?;
+    let certificate = fields.required("certificate", problems);
+    let issuers = list(&mut fields, "issuers", problems);
+    let services: Option<Vec<Service>> = list(&mut fields, "services", problems);
+    let install = fields.optional("install", problems).unwrap_or_default();
+    let verify = fields.optional("verify", problems).unwrap_or_default();
+    let waves: Option<Vec<Wave>> = list(&mut fields, "waves", problems);
+    let on_failure = fields.optional("on_failure", problems).unwrap_or_default();
+    fields.finish(problems);
+    let waves = waves?;
+    for (at, wave) in waves.iter().enumerate() {
+        if waves[..at].iter().any(|earlier| earlier.name.value == wave.name.value) {
+            problems.push(
+                Problem::at(wave.name.span, format!("two waves are named `{}`", wave.name.value))
+                    .hint("waves are known by their names: give each its own"),
+            );
+        }
+    }
+    let services = services?;
+    for service in &services {
+        if let Some(ca_file) = &service.verify.ca_file {
+            problems.push(
+                Problem::at(ca_file.span, "`ca_file` belongs to the playbook's own `verify`")
+                    .hint("trust is the same for every service: move it to the top-level `verify`"),
+            );
+        }
+    }
+    Some(Playbook { certificate: certificate?, issuers: issuers?, services, install, verify, waves, on_failure })
+}
+
+/// A list that must be there and may not be empty.
+fn list<T: FromNode>(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<Vec<T>> {
+    let node = fields.required::<NodeOf>(key, problems)?.0;
+    let items = Vec::from_node(&node, problems)?;
+    if items.is_empty() {
+        problems.push(Problem::at(node.span, format!("`{key}` is empty")));
+        return None;
+    }
+    Some(items)
+}
+
+/// The node itself.
+struct NodeOf(Node);
+
+impl FromNode for NodeOf {
+    fn from_node(node: &Node, _: &mut Problems) -> Option<Self> {
+        Some(Self(node.clone()))
+    }
+}

@@ -1,0 +1,91 @@
+//! `services:` what serves the certificate on which hosts.
+
+use super::template::Template;
+use super::verify::VerifySettings;
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
+
+/// One kind of server on a set of hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// A host pattern.
+    pub hosts: Spanned<String>,
+    /// What it is.
+    pub kind: ServiceKind,
+    /// Where its certificate is seen, in what differs from the playbook's `verify`.
+    pub verify: VerifySettings,
+}
+
+/// How a server is tested and reloaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServiceKind {
+    /// nginx, by its own binary unless commands are given.
+    Nginx {
+        /// The binary; else `/usr/sbin/nginx`.
+        binary: Option<Template>,
+        /// `-p`
+        prefix: Option<Template>,
+        /// `-c`
+        config: Option<Template>,
+        /// Instead of `nginx -t`.
+        test: Option<Template>,
+        /// Instead of `nginx -s reload`.
+        reload: Option<Template>,
+    },
+    /// Anything else.
+    Command {
+        /// Must succeed before and after the switch, or nothing is reloaded.
+        test: Option<Template>,
+        /// Makes the server use the new files.
+        reload: Template,
+    },
+}
+
+impl FromNode for Service {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::of(node, "a service", problems)?;
+        let hosts = fields.required("hosts", problems);
+        let nginx = fields.present("nginx").map(|node| nginx(node, problems));
+        let command = fields.present("command").map(|node| command(node, problems));
+        let verify = fields.optional("verify", problems).unwrap_or_default();
+        fields.finish(problems);
+        let kind = match (nginx, command) {
+            (Some(kind), None) | (None, Some(kind)) => kind,
+            (Some(_), Some(_)) => {
+                problems.push(
+                    Problem::at(node.head(), "a service is either `nginx` or `command`, not both")
+                        .hint("write two services for the same hosts"),
+                );
+                None
+            }
+            (None, None) => {
+                problems.push(
+                    Problem::at(node.head(), "a service needs to say what it is")
+                        .hint("add `nginx: {}`, or `command: {reload: …}` for anything else"),
+                );
+                None
+            }
+        };
+        Some(Self { hosts: hosts?, kind: kind?, verify })
+    }
+}
+
+fn nginx(node: &Node, problems: &mut Problems) -> Option<ServiceKind> {
+    let mut fields = Fields::of(node, "`nginx`", problems)?;
+    let kind = ServiceKind::Nginx {
+        binary: fields.optional("binary", problems),
+        prefix: fields.optional("prefix", problems),
+        config: fields.optional("config", problems),
+        test: fields.optional("test", problems),
+        reload: fields.optional("reload", problems),
+    };
+    fields.finish(problems);
+    Some(kind)
+}
+
+fn command(node: &Node, problems: &mut Problems) -> Option<ServiceKind> {
+    let mut fields = Fields::of(node, "`command`", problems)?;
+    let test = fields.optional("test", problems);
+    let reload = fields.required("reload", problems);
+    fields.finish(problems);
+    Some(ServiceKind::Command { test, reload: reload? })
+}

@@ -1,0 +1,55 @@
+//! `verify:` where the certificate is seen, and how long that may take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::template::Template;
+use crate::verify::Via;
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
+
+/// What is dialled. What is not given is taken from the playbook's `verify`, then from the reference.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct VerifySettings {
+    /// TCP port; else 443.
+    pub port: Option<Template>,
+    /// The name asked for; else the certificate's first domain.
+    pub server_name: Option<Template>,
+    /// How long a host may take to serve the new certificate; else 30 s.
+    pub timeout: Option<Duration>,
+    /// From where it is dialled; else from the controller.
+    pub via: Option<Via>,
+    /// A PEM file with roots trusted besides the system's; only in the playbook's own `verify`.
+    pub ca_file: Option<Spanned<PathBuf>>,
+}
+
+impl FromNode for Via {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match String::from_node(node, problems)?.as_str() {
+            "direct" => Some(Via::Direct),
+            "ssh" => Some(Via::Ssh),
+            other => {
+                problems.push(Problem::at(node.span, format!("`{other}` is not a way to dial")).hint(
+                    "`direct` dials from the controller, `ssh` from the host itself",
+                ));
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for VerifySettings {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::of(node, "`verify`", problems)?;
+        let settings = Self {
+            port: fields.optional("port", problems),
+            server_name: fields.optional("server_name", problems),
+            timeout: fields.optional("timeout", problems),
+            via: fields.optional("via", problems),
+            ca_file: fields
+                .optional::<Spanned<String>>("ca_file", problems)
+                .map(|path| Spanned { value: PathBuf::from(path.value), span: path.span }),
+        };
+        fields.finish(problems);
+        Some(settings)
+    }
+}

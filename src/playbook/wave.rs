@@ -1,0 +1,77 @@
+//! `waves:` who goes when.
+
+use std::time::Duration;
+
+use crate::model::{Amount, WaveName};
+use crate::plan::OnFailure;
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
+
+/// One wave as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wave {
+    /// What it is called.
+    pub name: Spanned<WaveName>,
+    /// A host pattern. Hosts that an earlier wave had are left out.
+    pub hosts: Spanned<String>,
+    /// Sizes of successive batches; the last one repeats. None means one batch.
+    pub batch: Vec<Amount>,
+    /// How many hosts are in flight at once.
+    pub parallel: u32,
+    /// How many hosts may fail.
+    pub max_failures: Amount,
+    /// How long the wave is watched.
+    pub soak: Duration,
+}
+
+/// Hosts in flight at once where a wave does not say.
+const PARALLEL: u32 = 32;
+
+impl FromNode for Wave {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::of(node, "a wave", problems)?;
+        let name = fields.required("name", problems);
+        let hosts = fields.required("hosts", problems);
+        let batch = fields.node("batch").and_then(|node| batch(node, problems)).unwrap_or_default();
+        let parallel = fields.optional::<Spanned<u32>>("parallel", problems);
+        if let Some(parallel) = parallel.as_ref().filter(|parallel| parallel.value == 0) {
+            problems.push(Problem::at(parallel.span, "`parallel` is 0: no host would ever be changed"));
+        }
+        let max_failures = fields.optional("max_failures", problems).unwrap_or(Amount::Count(0));
+        let soak = fields.optional("soak", problems).unwrap_or_default();
+        fields.finish(problems);
+        let parallel = parallel.map_or(PARALLEL, |parallel| parallel.value);
+        Some(Self { name: name?, hosts: hosts?, batch, parallel, max_failures, soak })
+    }
+}
+
+/// One size, or a list of them; none of zero hosts.
+fn batch(node: &Node, problems: &mut Problems) -> Option<Vec<Amount>> {
+    let sizes: Vec<Spanned<Amount>> = match node.value {
+        Value::Sequence(_) => Vec::from_node(node, problems)?,
+        _ => vec![Spanned::from_node(node, problems)?],
+    };
+    for size in &sizes {
+        if matches!(size.value, Amount::Count(0) | Amount::Percent(0)) {
+            problems.push(Problem::at(size.span, "a batch of no hosts").hint("the smallest batch is `1`"));
+        }
+    }
+    Some(sizes.into_iter().map(|size| size.value).collect())
+}
+
+impl FromNode for OnFailure {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match String::from_node(node, problems)?.as_str() {
+            "rollback" => Some(OnFailure::Rollback),
+            "rollback-wave" => Some(OnFailure::RollbackWave),
+            "rollback-host" => Some(OnFailure::RollbackHost),
+            "halt" => Some(OnFailure::Halt),
+            other => {
+                problems.push(
+                    Problem::at(node.span, format!("`{other}` is nothing that can follow a failure"))
+                        .hint("one of `rollback`, `rollback-wave`, `rollback-host` and `halt`"),
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The facts of a rollout, as the journal keeps them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::RolloutOutcome;
+use crate::gate::Handshakes;
+use crate::model::{Fingerprint, HostName, Version, WaveName};
+use crate::verify::{EndpointState, HeldOutcome};
+
+/// A step on one host, in the order they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Read only: facts, lock, room, what is served now.
+    Inspect,
+    /// Upload beside what is live.
+    Stage,
+    /// Switch, test, reload.
+    Activate,
+    /// Live handshakes.
+    Verify,
+    /// Make it final.
+    Commit,
+    /// Switch back, reload, prove the previous certificate.
+    Rollback,
+}
+
+impl Step {
+    /// The step's name as people and JSON see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Inspect => "inspect",
+            Step::Stage => "stage",
+            Step::Activate => "activate",
+            Step::Verify => "verify",
+            Step::Commit => "commit",
+            Step::Rollback => "rollback",
+        }
+    }
+}
+
+/// What a host can go back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its folder on the host.
+    pub version: Version,
+    /// Its leaf.
+    pub fingerprint: Fingerprint,
+    /// It is never put back after this time.
+    pub not_after: Timestamp,
+}
+
+/// What was seen from outside while a host was switched.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// Handshakes run without pause.
+    pub handshakes: Handshakes,
+    /// The first reason why one failed.
+    pub first_failure: Option<String>,
+    /// What became of the request that was in flight; none where the endpoint does not speak HTTP.
+    pub held: Option<HeldOutcome>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum StepResult {
+    /// Inspect: what the host has.
+    Inspected {
+        /// The new certificate is live and every endpoint proves it: nothing to do.
+        proven: bool,
+        /// The new version's folder is complete.
+        staged: bool,
+        /// What the host can go back to.
+        previous: Option<Previous>,
+    },
+    /// Stage, Commit: done.
+    Done,
+    /// Activate: switched, tested, and the reload took effect.
+    Activated,
+    /// Activate: refused before anything was reloaded; what is live is as it was.
+    Refused {
+        /// The server's words.
+        reason: String,
+    },
+    /// Verify: every endpoint serves the new certificate.
+    Proven(Measured),
+    /// Verify: one does not.
+    Disproven {
+        /// What it serves.
+        state: EndpointState,
+        /// In words, with the endpoint.
+        reason: String,
+        /// What was seen while the host was switched.
+        measured: Measured,
+    },
+    /// Rollback: the previous certificate is live again, and proven.
+    RolledBack,
+    /// The step did not do what it should.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+    /// The host could not be reached; nothing was sent.
+    Unreachable {
+        /// In words.
+        reason: String,
+    },
+    /// The connection broke in the middle: the step may or may not have happened.
+    InDoubt {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Why a wave failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum WaveFailure {
+    /// More hosts failed than may.
+    Budget {
+        /// How many failed.
+        failed: usize,
+        /// How many may.
+        allowed: usize,
+        /// Of how many.
+        hosts: usize,
+    },
+    /// A certificate that certwave never issued answered: something stands between.
+    Interposed {
+        /// Where.
+        host: HostName,
+    },
+    /// Handshakes failed during the soak.
+    Soak {
+        /// How many were tried and failed.
+        handshakes: Handshakes,
+        /// Where they failed.
+        hosts: Vec<HostName>,
+        /// The first failure in words.
+        reason: String,
+    },
+    /// Within its budget, but not one host was proven: nothing is known.
+    NothingProven,
+}
+
+/// Why a host was not rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum RefusedRollback {
+    /// There was no certificate before.
+    NoPrevious,
+    /// The one before is no longer valid.
+    Lapsed {
+        /// Since when.
+        not_after: Timestamp,
+    },
+}
+
+/// One fact. What a rollout is at any time is the fold of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum Event {
+    /// A wave begins.
+    #[serde(rename = "wave.started")]
+    WaveStarted {
+        /// Its name.
+        wave: WaveName,
+        /// How many hosts it has.
+        hosts: usize,
+    },
+    /// About to act on a host.
+    #[serde(rename = "step.started")]
+    StepStarted {
+        /// Where.
+        host: HostName,
+        /// What.
+        step: Step,
+    },
+    /// Acted on a host.
+    #[serde(rename = "step.finished")]
+    StepFinished {
+        /// Where.
+        host: HostName,
+        /// What.
+        step: Step,
+        /// How it ended.
+        #[serde(flatten)]
+        result: StepResult,
+    },
+    /// The rollout stopped before the host's live certificate was touched.
+    #[serde(rename = "host.abandoned")]
+    HostAbandoned {
+        /// Where.
+        host: HostName,
+    },
+    /// A host that should go back cannot: a person has to look at it, unless nothing was reloaded.
+    #[serde(rename = "rollback.refused")]
+    RollbackRefused {
+        /// Where.
+        host: HostName,
+        /// Why.
+        #[serde(flatten)]
+        reason: RefusedRollback,
+    },
+    /// All hosts of a wave are done; it is watched.
+    #[serde(rename = "soak.started")]
+    SoakStarted {
+        /// The wave.
+        wave: WaveName,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// What the watch saw since the soak started.
+    #[serde(rename = "soak.observed")]
+    SoakObserved {
+        /// The wave.
+        wave: WaveName,
+        /// How many handshakes.
+        #[serde(flatten)]
+        handshakes: Handshakes,
+        /// Hosts where one failed.
+        failed_hosts: Vec<HostName>,
+        /// The first failure in words.
+        first_failure: Option<String>,
+    },
+    /// The wave is done, the next one may start.
+    #[serde(rename = "wave.passed")]
+    WavePassed {
+        /// Its name.
+        wave: WaveName,
+    },
+    /// The wave is stopped.
+    #[serde(rename = "wave.failed")]
+    WaveFailed {
+        /// Its name.
+        wave: WaveName,
+        /// Why.
+        #[serde(flatten)]
+        reason: WaveFailure,
+    },
+    /// Hosts that are done go back, in this order.
+    #[serde(rename = "rollback.started")]
+    RollbackStarted {
+        /// Newest wave first.
+        hosts: Vec<HostName>,
+    },
+    /// Somebody asked to stop.
+    #[serde(rename = "rollout.cancelled")]
+    Cancelled,
+    /// The controller died and came back: whatever was under way is in doubt.
+    #[serde(rename = "rollout.resumed")]
+    Resumed,
+    /// The end.
+    #[serde(rename = "rollout.finished")]
+    Finished {
+        /// In one word.
+        outcome: RolloutOutcome,
+    },
+}

@@ -1,0 +1,231 @@
+//! What to record or do now.
+
+use jiff::Timestamp;
+
+use super::event::{Event, RefusedRollback, Step, WaveFailure};
+use super::outcome::{HostOutcome, RolloutOutcome};
+use super::state::{HostPhase, Phase, State};
+use crate::gate::{Verdict, judge_soak};
+use crate::plan::{OnFailure, Schedule};
+
+/// Something to do. Decisions come alone; effects come together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Journal this, then ask again.
+    Record(Event),
+    /// Journal that the step started, do it, journal how it ended.
+    Run {
+        /// The host's number in the schedule.
+        host: usize,
+        /// What to do there.
+        step: Step,
+    },
+    /// Ask again at this time, or when something happened.
+    Wait {
+        /// The end of the soak.
+        until: Timestamp,
+    },
+    /// The soak is over: journal what was seen.
+    Observe,
+}
+
+/// What to do now. Asking twice without an event between gives the same answer; an empty answer means
+/// that everything waits for steps that run, or that the rollout is finished.
+pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
+    if let Some(event) = refused_rollback(schedule, state, now) {
+        return vec![Action::Record(event)];
+    }
+    match &state.phase {
+        Phase::Between => between(schedule, state),
+        Phase::Running => running(schedule, state, now),
+        Phase::Soaking { until, observed } => match observed {
+            _ if state.cancelled => finish(state),
+            Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
+                Verdict::Fail => fail_wave(
+                    schedule,
+                    state,
+                    WaveFailure::Soak {
+                        handshakes: *handshakes,
+                        hosts: hosts.clone(),
+                        reason: reason.clone().unwrap_or_default(),
+                    },
+                ),
+                // Nothing passes before its soak is over.
+                _ if now < *until => vec![Action::Wait { until: *until }],
+                Verdict::Pass => pass_wave(schedule, state),
+                Verdict::Inconclusive => {
+                    vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
+                }
+            },
+            None if now < *until => vec![Action::Wait { until: *until }],
+            None => vec![Action::Observe],
+        },
+        Phase::Stopping(reason) => stopping(schedule, state, reason),
+        Phase::RollingBack { order, started } => rolling_back(schedule, state, order, *started),
+        Phase::Finished(_) => Vec::new(),
+    }
+}
+
+fn between(schedule: &Schedule, state: &State) -> Vec<Action> {
+    match schedule.waves.get(state.wave) {
+        Some(wave) if !state.cancelled => {
+            vec![Action::Record(Event::WaveStarted { wave: wave.name.clone(), hosts: wave.hosts().len() })]
+        }
+        _ => finish(state),
+    }
+}
+
+fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
+    let wave = &schedule.waves[state.wave];
+    if let Some(host) = state.interposed {
+        let host = schedule.hosts[host].clone();
+        return fail_wave(schedule, state, WaveFailure::Interposed { host });
+    }
+    if state.failures > wave.max_failures {
+        let (failed, allowed, hosts) = (state.failures, wave.max_failures, wave.hosts().len());
+        return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
+    }
+    if state.cancelled {
+        return drain(schedule, state).unwrap_or_else(|| finish(state));
+    }
+    let mut actions = ready_steps(state);
+    let batch_end = wave.batches.get(state.batch).map_or(state.cursor, |batch| batch.end);
+    let free = wave.parallel.saturating_sub(state.in_flight.len());
+    let turn = (state.cursor..batch_end).take(free);
+    actions.extend(turn.map(|host| Action::Run { host, step: Step::Inspect }));
+    if !actions.is_empty() || !state.in_flight.is_empty() {
+        return actions;
+    }
+    if state.proven == 0 {
+        return fail_wave(schedule, state, WaveFailure::NothingProven);
+    }
+    match now.checked_add(wave.soak) {
+        Ok(until) if !wave.soak.is_zero() && state.changed > 0 => {
+            vec![Action::Record(Event::SoakStarted { wave: wave.name.clone(), until })]
+        }
+        _ => pass_wave(schedule, state),
+    }
+}
+
+/// The next step of every host that is between two.
+fn ready_steps(state: &State) -> Vec<Action> {
+    let ready = state.in_flight.iter().filter_map(|&host| match state.host(host).phase {
+        HostPhase::Ready(step) => Some(Action::Run { host, step }),
+        _ => None,
+    });
+    ready.collect()
+}
+
+/// No new host and no new activation; what is activated comes to its end. Nothing when nothing is in
+/// flight any more.
+fn drain(schedule: &Schedule, state: &State) -> Option<Vec<Action>> {
+    let before_activation = |number: &&usize| {
+        matches!(state.host(**number).phase, HostPhase::Ready(Step::Inspect | Step::Stage | Step::Activate))
+    };
+    if let Some(&number) = state.in_flight.iter().find(before_activation) {
+        return Some(vec![Action::Record(Event::HostAbandoned { host: schedule.hosts[number].clone() })]);
+    }
+    if state.in_flight.is_empty() { None } else { Some(ready_steps(state)) }
+}
+
+fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Action> {
+    if let Some(actions) = drain(schedule, state) {
+        return actions;
+    }
+    let changed = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
+    let waves = match schedule.on_failure {
+        OnFailure::Rollback => 0..state.wave + 1,
+        OnFailure::RollbackWave | OnFailure::RollbackHost => state.wave..state.wave + 1,
+        OnFailure::Halt => 0..0,
+    };
+    let failed_in_soak = |host: &usize| match reason {
+        WaveFailure::Soak { hosts, .. } => hosts.contains(&schedule.hosts[*host]),
+        _ => false,
+    };
+    let back: Vec<usize> = waves
+        .rev()
+        .flat_map(|wave| schedule.waves[wave].hosts())
+        .filter(changed)
+        .filter(|host| schedule.on_failure != OnFailure::RollbackHost || failed_in_soak(host))
+        .collect();
+    if back.is_empty() {
+        return finish(state);
+    }
+    let hosts = back.iter().map(|&host| schedule.hosts[host].clone()).collect();
+    vec![Action::Record(Event::RollbackStarted { hosts })]
+}
+
+/// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
+fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: usize) -> Vec<Action> {
+    let mut actions = ready_steps(state);
+    // `started` of them are behind us; those that were refused never start, so it is a lower bound.
+    let mut queue = order[started.min(order.len())..]
+        .iter()
+        .copied()
+        .filter(|&host| state.host(host).phase == HostPhase::Ready(Step::Rollback))
+        .filter(|host| !state.in_flight.contains(host))
+        .peekable();
+    if let Some(&first) = queue.peek() {
+        let wave = schedule.wave_of(first);
+        if state.in_flight.iter().all(|&host| schedule.wave_of(host) == wave) {
+            let free = schedule.waves[wave].parallel.saturating_sub(state.in_flight.len());
+            let turn = queue.take_while(|&host| schedule.wave_of(host) == wave).take(free);
+            actions.extend(turn.map(|host| Action::Run { host, step: Step::Rollback }));
+        }
+    }
+    if actions.is_empty() && state.in_flight.is_empty() { finish(state) } else { actions }
+}
+
+/// A lapsed certificate is never put back, and what never was cannot be.
+fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Event> {
+    let queued = match &state.phase {
+        Phase::RollingBack { order, started } => &order[*started..],
+        _ => &[],
+    };
+    state.in_flight.iter().chain(queued).find_map(|&number| {
+        let host = state.host(number);
+        if host.phase != HostPhase::Ready(Step::Rollback) {
+            return None;
+        }
+        let reason = match &host.previous {
+            None => RefusedRollback::NoPrevious,
+            Some(previous) if previous.not_after <= now => {
+                RefusedRollback::Lapsed { not_after: previous.not_after }
+            }
+            Some(_) => return None,
+        };
+        Some(Event::RollbackRefused { host: schedule.hosts[number].clone(), reason })
+    })
+}
+
+fn pass_wave(schedule: &Schedule, state: &State) -> Vec<Action> {
+    vec![Action::Record(Event::WavePassed { wave: schedule.waves[state.wave].name.clone() })]
+}
+
+fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Action> {
+    vec![Action::Record(Event::WaveFailed { wave: schedule.waves[state.wave].name.clone(), reason })]
+}
+
+fn finish(state: &State) -> Vec<Action> {
+    let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
+    let failed_forward =
+        has(HostOutcome::Failed) || has(HostOutcome::RolledBack) || has(HostOutcome::Unreachable);
+    let outcome = if has(HostOutcome::RollbackFailed) {
+        RolloutOutcome::NeedsAttention
+    } else if state.failed {
+        match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
+            (true, _) => RolloutOutcome::NeedsAttention,
+            (false, true) => RolloutOutcome::RolledBack,
+            (false, false) => RolloutOutcome::Failed,
+        }
+    } else if state.cancelled {
+        RolloutOutcome::Interrupted
+    } else if failed_forward {
+        RolloutOutcome::Incomplete
+    } else if has(HostOutcome::Changed) {
+        RolloutOutcome::Succeeded
+    } else {
+        RolloutOutcome::Unchanged
+    };
+    vec![Action::Record(Event::Finished { outcome })]
+}

@@ -1,0 +1,392 @@
+//! What a rollout is now: the fold over its events.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, WaveFailure};
+use super::outcome::{HostOutcome, RolloutOutcome};
+use crate::gate::Handshakes;
+use crate::model::HostName;
+use crate::plan::Schedule;
+
+/// A step that ended in doubt is tried this often in all before the host is rolled back.
+const ATTEMPTS: u8 = 2;
+
+/// Where a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostPhase {
+    /// Its turn has not come.
+    Pending,
+    /// Between steps: this one comes next.
+    Ready(Step),
+    /// In this step.
+    Running(Step),
+    /// It is done.
+    Done(HostOutcome),
+}
+
+/// What is known about a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostState {
+    /// Where it is.
+    pub phase: HostPhase,
+    /// What it can go back to, once inspected.
+    pub previous: Option<Previous>,
+    /// It may serve the new certificate, or may have.
+    pub touched: bool,
+    /// Something may have been reloaded with the new certificate.
+    pub reloaded: bool,
+    /// What was seen while it was switched.
+    pub measured: Option<Measured>,
+    /// Why it failed, or what else went wrong, in words.
+    pub error: Option<String>,
+    doubts: u8,
+}
+
+impl HostState {
+    fn new() -> Self {
+        Self {
+            phase: HostPhase::Pending,
+            previous: None,
+            touched: false,
+            reloaded: false,
+            measured: None,
+            error: None,
+            doubts: 0,
+        }
+    }
+
+    /// How the host ended, as far as it has.
+    pub fn outcome(&self) -> HostOutcome {
+        match self.phase {
+            HostPhase::Done(outcome) => outcome,
+            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.touched => {
+                HostOutcome::RollbackFailed
+            }
+            _ => HostOutcome::Untouched,
+        }
+    }
+
+    fn fail(&mut self, reason: &str, phase: HostPhase) {
+        // The first reason is the cause; what follows from it is told by the outcome.
+        if self.error.is_none() {
+            self.error = Some(reason.to_owned());
+        }
+        self.phase = phase;
+    }
+
+    /// A step that may have happened: look again, but not for ever.
+    fn doubt(&mut self, reason: &str) {
+        self.doubts += 1;
+        if self.doubts < ATTEMPTS {
+            self.phase = HostPhase::Ready(Step::Inspect);
+        } else if self.touched {
+            self.fail(reason, HostPhase::Ready(Step::Rollback));
+        } else {
+            self.fail(reason, HostPhase::Done(HostOutcome::Unreachable));
+        }
+    }
+}
+
+/// Where the rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Before a wave, or between two.
+    Between,
+    /// Hosts of the wave are being changed.
+    Running,
+    /// The wave is watched.
+    Soaking {
+        /// Until when.
+        until: Timestamp,
+        /// What was seen, once asked.
+        observed: Option<(Handshakes, Vec<HostName>, Option<String>)>,
+    },
+    /// The wave failed; what is in flight comes to its end.
+    Stopping(WaveFailure),
+    /// Hosts go back.
+    RollingBack {
+        /// In this order.
+        order: Vec<usize>,
+        /// So many of them have been started.
+        started: usize,
+    },
+    /// The end.
+    Finished(RolloutOutcome),
+}
+
+/// The whole rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Where it is.
+    pub phase: Phase,
+    /// The wave that it is in, or comes next.
+    pub wave: usize,
+    /// The batch of that wave.
+    pub batch: usize,
+    /// The next host that has not had its turn.
+    pub cursor: usize,
+    /// Somebody asked to stop.
+    pub cancelled: bool,
+    /// A wave failed.
+    pub failed: bool,
+    /// Hosts between their first step and their end.
+    pub in_flight: BTreeSet<usize>,
+    /// Failed hosts of the current wave.
+    pub failures: usize,
+    /// Hosts of the current wave that serve the new certificate, proven.
+    pub proven: usize,
+    /// Hosts of the current wave that this rollout changed.
+    pub changed: usize,
+    /// A host where something stands between.
+    pub interposed: Option<usize>,
+    hosts: Vec<HostState>,
+    index: HashMap<HostName, usize>,
+    waves: Vec<Vec<Range<usize>>>,
+}
+
+impl State {
+    /// Before the first event.
+    pub fn new(schedule: &Schedule) -> Self {
+        Self {
+            phase: Phase::Between,
+            wave: 0,
+            batch: 0,
+            cursor: 0,
+            cancelled: false,
+            failed: false,
+            in_flight: BTreeSet::new(),
+            failures: 0,
+            proven: 0,
+            changed: 0,
+            interposed: None,
+            hosts: vec![HostState::new(); schedule.hosts.len()],
+            index: schedule.hosts.iter().cloned().zip(0..).collect(),
+            waves: schedule.waves.iter().map(|wave| wave.batches.clone()).collect(),
+        }
+    }
+
+    /// A host by its number in the schedule.
+    pub fn host(&self, number: usize) -> &HostState {
+        &self.hosts[number]
+    }
+
+    /// Every host, in the schedule's order.
+    pub fn hosts(&self) -> &[HostState] {
+        &self.hosts
+    }
+
+    /// The number of a host in the schedule.
+    pub fn number(&self, host: &HostName) -> Option<usize> {
+        self.index.get(host).copied()
+    }
+
+    /// Takes in one event. An event about an unknown host changes nothing: it cannot have come from
+    /// this schedule.
+    pub fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::WaveStarted { .. } => {
+                self.phase = Phase::Running;
+                self.batch = 0;
+                (self.failures, self.proven, self.changed) = (0, 0, 0);
+            }
+            Event::StepStarted { host, step } => self.start(host, *step),
+            Event::StepFinished { host, step, result } => self.finish(host, *step, result),
+            Event::HostAbandoned { host } => self.on(host, |host| match host.touched {
+                // In doubt: it is not activated again, it goes back.
+                true => host.fail("the rollout was stopped", HostPhase::Ready(Step::Rollback)),
+                false => host.phase = HostPhase::Done(HostOutcome::Untouched),
+            }),
+            Event::RollbackRefused { host, reason } => self.on(host, |host| {
+                let reason = match reason {
+                    RefusedRollback::NoPrevious => {
+                        "there is no previous certificate to go back to".to_owned()
+                    }
+                    RefusedRollback::Lapsed { not_after } => {
+                        format!("its previous certificate expired on {not_after} and is not put back")
+                    }
+                };
+                let cause = host.error.take().map_or(reason.clone(), |cause| format!("{cause}; {reason}"));
+                let outcome = if host.reloaded { HostOutcome::RollbackFailed } else { HostOutcome::Failed };
+                host.fail(&cause, HostPhase::Done(outcome));
+            }),
+            Event::SoakStarted { until, .. } => {
+                self.phase = Phase::Soaking { until: *until, observed: None };
+            }
+            Event::SoakObserved { handshakes, failed_hosts, first_failure, .. } => {
+                if let Phase::Soaking { observed, .. } = &mut self.phase {
+                    *observed = Some((*handshakes, failed_hosts.clone(), first_failure.clone()));
+                }
+            }
+            Event::WavePassed { .. } => {
+                self.phase = Phase::Between;
+                self.wave += 1;
+                self.batch = 0;
+            }
+            Event::WaveFailed { reason, .. } => {
+                self.failed = true;
+                self.phase = Phase::Stopping(reason.clone());
+            }
+            Event::RollbackStarted { hosts } => {
+                let order: Vec<usize> = hosts.iter().filter_map(|host| self.number(host)).collect();
+                for &number in &order {
+                    let host = &mut self.hosts[number];
+                    host.phase = HostPhase::Ready(Step::Rollback);
+                    (host.touched, host.reloaded, host.doubts) = (true, true, 0);
+                }
+                self.phase = Phase::RollingBack { order, started: 0 };
+            }
+            Event::Cancelled => self.cancelled = true,
+            Event::Resumed => self.resume(),
+            Event::Finished { outcome } => self.phase = Phase::Finished(*outcome),
+        }
+        self.advance_batch();
+    }
+
+    fn start(&mut self, host: &HostName, step: Step) {
+        let Some(number) = self.number(host) else { return };
+        self.hosts[number].phase = HostPhase::Running(step);
+        if self.in_flight.insert(number) {
+            match &mut self.phase {
+                Phase::RollingBack { started, .. } => *started += 1,
+                _ => self.cursor = self.cursor.max(number + 1),
+            }
+        }
+    }
+
+    /// Changes one host, and counts it when that ended it.
+    fn on(&mut self, host: &HostName, change: impl FnOnce(&mut HostState)) {
+        let Some(number) = self.number(host) else { return };
+        let host = &mut self.hosts[number];
+        change(host);
+        if let HostPhase::Done(outcome) = host.phase
+            && self.in_flight.remove(&number)
+            && !matches!(self.phase, Phase::RollingBack { .. })
+        {
+            self.failures += usize::from(outcome.is_failure());
+            self.changed += usize::from(outcome == HostOutcome::Changed);
+            self.proven += usize::from(matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged));
+        }
+    }
+
+    fn finish(&mut self, name: &HostName, step: Step, result: &StepResult) {
+        if let StepResult::Disproven { state: crate::verify::EndpointState::Unknown, .. } = result {
+            self.interposed = self.number(name);
+        }
+        self.on(name, |host| finish_step(host, step, result));
+    }
+
+    /// Whatever was under way may or may not have happened.
+    fn resume(&mut self) {
+        // Nobody watched while the controller was away: a soak starts anew.
+        if matches!(self.phase, Phase::Soaking { .. }) {
+            self.phase = Phase::Running;
+        }
+        let running: Vec<usize> = self.in_flight.iter().copied().collect();
+        for number in running {
+            let host = &mut self.hosts[number];
+            let HostPhase::Running(step) = host.phase else { continue };
+            host.phase = HostPhase::Ready(match step {
+                Step::Inspect => Step::Inspect,
+                Step::Rollback => Step::Rollback,
+                Step::Activate => {
+                    (host.touched, host.reloaded) = (true, true);
+                    Step::Inspect
+                }
+                Step::Stage | Step::Verify | Step::Commit => Step::Inspect,
+            });
+        }
+    }
+
+    /// The next batch begins when nothing of the one before is in flight.
+    fn advance_batch(&mut self) {
+        if self.phase != Phase::Running || !self.in_flight.is_empty() {
+            return;
+        }
+        let Some(batches) = self.waves.get(self.wave) else { return };
+        if let Some(batch) = batches.get(self.batch)
+            && self.cursor >= batch.end
+            && self.batch + 1 < batches.len()
+        {
+            self.batch += 1;
+        }
+    }
+}
+
+fn finish_step(host: &mut HostState, step: Step, result: &StepResult) {
+    use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable};
+    use HostPhase::{Done, Ready};
+
+    match (step, result) {
+        (Step::Inspect, StepResult::Inspected { proven, staged, previous }) => {
+            if !host.touched {
+                host.previous.clone_from(previous);
+            }
+            host.phase = match (proven, staged) {
+                // Touched before: it was this rollout that installed it, so prove and commit it.
+                (true, _) if host.touched => Ready(Step::Verify),
+                (true, _) => Done(Unchanged),
+                (false, true) => Ready(Step::Activate),
+                (false, false) => Ready(Step::Stage),
+            };
+        }
+        (Step::Stage, StepResult::Done) => host.phase = Ready(Step::Activate),
+        (Step::Activate, StepResult::Activated) => {
+            (host.touched, host.reloaded) = (true, true);
+            host.phase = Ready(Step::Verify);
+        }
+        (Step::Activate, StepResult::Refused { reason }) => {
+            host.touched = true;
+            host.fail(reason, Ready(Step::Rollback));
+        }
+        (Step::Activate, StepResult::Failed { reason }) => {
+            (host.touched, host.reloaded) = (true, true);
+            host.fail(reason, Ready(Step::Rollback));
+        }
+        (Step::Activate, StepResult::InDoubt { reason }) => {
+            (host.touched, host.reloaded) = (true, true);
+            host.doubt(reason);
+        }
+        (Step::Verify, StepResult::Proven(measured)) => {
+            host.measured = Some(measured.clone());
+            host.phase = Ready(Step::Commit);
+        }
+        (Step::Verify, StepResult::Disproven { reason, measured, .. }) => {
+            host.measured = Some(measured.clone());
+            host.fail(reason, Ready(Step::Rollback));
+        }
+        (Step::Commit, StepResult::Done) => host.phase = Done(Changed),
+        // The new certificate is live and proven; only old versions were left lying about.
+        (
+            Step::Commit,
+            StepResult::Failed { reason }
+            | StepResult::Unreachable { reason }
+            | StepResult::InDoubt { reason },
+        ) => host.fail(&format!("old versions were not pruned: {reason}"), Done(Changed)),
+        (Step::Rollback, StepResult::RolledBack) => host.phase = Done(RolledBack),
+        (Step::Rollback, StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
+            host.doubts += 1;
+            let phase = if host.doubts < 2 * ATTEMPTS { Ready(Step::Rollback) } else { Done(RollbackFailed) };
+            host.fail(reason, phase);
+        }
+        (Step::Rollback, StepResult::Failed { reason }) => {
+            let cause = host.error.take().filter(|cause| cause != reason);
+            let reason = cause.map_or(reason.clone(), |cause| format!("{cause}; rollback failed: {reason}"));
+            host.fail(&reason, Done(RollbackFailed));
+        }
+        // Before anything live was changed a failure is just that.
+        (_, StepResult::Failed { reason }) if !host.touched => host.fail(reason, Done(Failed)),
+        (_, StepResult::Unreachable { reason }) if !host.touched => host.fail(reason, Done(Unreachable)),
+        (Step::Inspect | Step::Stage, StepResult::InDoubt { reason }) => host.doubt(reason),
+        (
+            _,
+            StepResult::Failed { reason }
+            | StepResult::Unreachable { reason }
+            | StepResult::InDoubt { reason },
+        ) => host.fail(reason, Ready(Step::Rollback)),
+        // No step answers so; a host of which nothing is known is not shown as clean.
+        (_, _) => host.fail("the step gave an answer that is not its own", Ready(Step::Rollback)),
+    }
+}

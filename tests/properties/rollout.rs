@@ -1,0 +1,359 @@
+//! The state machine of a rollout, in thousands of random worlds: failures, reordering, a crash at any
+//! event, a cancel at any event.
+
+use certwave::plan::{OnFailure, Schedule};
+use certwave::rollout::{
+    Action, Event, HostOutcome, HostPhase, Phase, RolloutOutcome, State, Step, StepResult, next,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::world::{Random, World, schedule, start};
+
+const WORLDS: u64 = 20_000;
+
+struct Run {
+    seed: u64,
+    schedule: Schedule,
+    world: World,
+    state: State,
+    journal: Vec<Event>,
+    now: Timestamp,
+    running: Vec<(usize, Step)>,
+    /// Rollbacks were begun for hosts of this wave; they must never be of a newer one again.
+    rolling_back_wave: Option<usize>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let schedule = schedule(&mut random);
+        let world = World::new(random, schedule.hosts.len());
+        let state = State::new(&schedule);
+        let journal = Vec::new();
+        Run {
+            seed,
+            schedule,
+            world,
+            state,
+            journal,
+            now: start(),
+            running: Vec::new(),
+            rolling_back_wave: None,
+        }
+    }
+
+    fn record(&mut self, event: Event) {
+        self.check_event(&event);
+        self.state.evolve(&event);
+        self.journal.push(event);
+        self.check_state();
+    }
+
+    fn wave_named(&self, name: &str) -> usize {
+        self.schedule.waves.iter().position(|wave| wave.name.as_str() == name).unwrap()
+    }
+
+    /// What may never be decided.
+    fn check_event(&mut self, event: &Event) {
+        let seed = self.seed;
+        match event {
+            Event::WaveStarted { wave, .. } => {
+                let wave = self.wave_named(wave.as_str());
+                let passed = self.journal.iter().filter(|e| matches!(e, Event::WavePassed { .. })).count();
+                assert_eq!(passed, wave, "seed {seed}: wave {wave} started before the one before it passed");
+                assert!(!self.state.cancelled, "seed {seed}: a wave started after a cancel");
+            }
+            Event::WavePassed { wave } => {
+                let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
+                let failed =
+                    wave.hosts().filter(|&host| self.state.host(host).outcome().is_failure()).count();
+                assert!(failed <= wave.max_failures, "seed {seed}: passed over its failure budget");
+                let started = self.journal.iter().rev().find_map(|event| match event {
+                    Event::SoakStarted { wave: name, until } if *name == wave.name => Some(*until),
+                    _ => None,
+                });
+                if let Some(until) = started {
+                    assert!(self.now >= until, "seed {seed}: passed before its soak was over");
+                    let observed = self.journal.iter().rev().find_map(|event| match event {
+                        Event::SoakObserved { handshakes, .. } => Some(*handshakes),
+                        Event::SoakStarted { .. } => Some(Default::default()),
+                        _ => None,
+                    });
+                    let handshakes = observed.unwrap();
+                    assert!(handshakes.tried > 0 && handshakes.failed == 0, "seed {seed}: a bad soak passed");
+                } else {
+                    let changed = wave.hosts().any(|h| self.state.host(h).outcome() == HostOutcome::Changed);
+                    assert!(wave.soak.is_zero() || !changed, "seed {seed}: the soak was left out");
+                }
+            }
+            Event::StepStarted { host, step } => {
+                let number = self.state.number(host).unwrap();
+                let state = self.state.host(number);
+                if *step == Step::Rollback {
+                    let previous = state.previous.as_ref().expect("rolled back to nothing");
+                    assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
+                }
+                if *step == Step::Activate {
+                    assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
+                    assert!(!self.state.cancelled, "seed {seed}: activated after a cancel");
+                }
+                if let Phase::RollingBack { .. } = self.state.phase {
+                    let wave = self.schedule.wave_of(number);
+                    assert!(self.rolling_back_wave.is_none_or(|newest| wave <= newest), "seed {seed}: order");
+                    self.rolling_back_wave = Some(wave);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_state(&self) {
+        let waves: Vec<usize> = self.state.in_flight.iter().map(|&h| self.schedule.wave_of(h)).collect();
+        if let Some(&wave) = waves.first() {
+            assert!(waves.iter().all(|&other| other == wave), "seed {}: two waves in flight", self.seed);
+            let parallel = self.schedule.waves[wave].parallel;
+            assert!(waves.len() <= parallel, "seed {}: {} in flight of {parallel}", self.seed, waves.len());
+        }
+        for (number, host) in self.state.hosts().iter().enumerate() {
+            let truth = &self.world.hosts[number];
+            if let HostPhase::Done(outcome) = host.phase
+                && truth.serves_new
+                && truth.ever_switched
+            {
+                let shown_clean = matches!(
+                    outcome,
+                    HostOutcome::RolledBack
+                        | HostOutcome::Untouched
+                        | HostOutcome::Unreachable
+                        | HostOutcome::Failed
+                );
+                assert!(
+                    !shown_clean,
+                    "seed {}: host {number} serves the new one, shown as {outcome:?}",
+                    self.seed
+                );
+            }
+        }
+    }
+
+    /// The process dies: what ran may or may not have happened; a new one replays the journal.
+    fn crash(&mut self) {
+        let running = std::mem::take(&mut self.running);
+        for (host, step) in running {
+            if self.world.random.chance(50) {
+                let reloaded = self.state.host(host).reloaded;
+                self.world.act(host, step, reloaded);
+            }
+        }
+        let mut replayed = State::new(&self.schedule);
+        self.journal.iter().for_each(|event| replayed.evolve(event));
+        assert_eq!(replayed, self.state, "seed {}: replay gives another state", self.seed);
+        self.record(Event::Resumed);
+    }
+
+    fn finish_one(&mut self) {
+        let at = self.world.random.below(self.running.len());
+        let (host, step) = self.running.swap_remove(at);
+        let reloaded = self.state.host(host).reloaded;
+        let result = self.world.act(host, step, reloaded);
+        let host = self.schedule.hosts[host].clone();
+        self.record(Event::StepFinished { host, step, result });
+    }
+
+    fn to_the_end(&mut self, crashes: usize, cancels: bool) -> RolloutOutcome {
+        for turn in 0..5_000 {
+            if let Phase::Finished(outcome) = self.state.phase {
+                return outcome;
+            }
+            if crashes > 0 && self.world.random.chance(crashes) && turn < 500 {
+                self.crash();
+            }
+            if cancels && !self.state.cancelled && self.world.random.chance(3) {
+                self.record(Event::Cancelled);
+            }
+            let actions = next(&self.schedule, &self.state, self.now);
+            assert_eq!(actions, next(&self.schedule, &self.state, self.now), "seed {}", self.seed);
+            assert!(!actions.is_empty() || !self.running.is_empty(), "seed {}: deadlock", self.seed);
+            let mut waiting = None;
+            for action in actions {
+                match action {
+                    Action::Record(event) => self.record(event),
+                    Action::Run { host, step } => {
+                        let name = self.schedule.hosts[host].clone();
+                        assert!(!self.running.iter().any(|(other, _)| *other == host), "seed {}", self.seed);
+                        self.record(Event::StepStarted { host: name, step });
+                        self.running.push((host, step));
+                    }
+                    Action::Wait { until } => waiting = Some(until),
+                    Action::Observe => {
+                        let handshakes = self.world.soak();
+                        let wave = self.schedule.waves[self.state.wave].name.clone();
+                        let hosts = self.schedule.waves[self.state.wave].hosts();
+                        let failed_hosts = if handshakes.failed > 0 {
+                            vec![self.schedule.hosts[hosts.start].clone()]
+                        } else {
+                            Vec::new()
+                        };
+                        let first_failure = None;
+                        self.record(Event::SoakObserved { wave, handshakes, failed_hosts, first_failure });
+                    }
+                }
+            }
+            if !self.running.is_empty() && self.world.random.chance(60) {
+                self.finish_one();
+            } else if let Some(until) = waiting {
+                // Time passes, not always far enough.
+                let target = if self.world.random.chance(50) {
+                    until
+                } else {
+                    self.now + SignedDuration::from_secs(7)
+                };
+                self.now = target.max(self.now);
+            }
+        }
+        panic!("seed {}: it does not end: {:?}", self.seed, self.state.phase);
+    }
+
+    fn check_outcome(&self, outcome: RolloutOutcome) {
+        let seed = self.seed;
+        let outcomes: Vec<HostOutcome> = self.state.hosts().iter().map(|host| host.outcome()).collect();
+        let has = |wanted| outcomes.contains(&wanted);
+        for (host, outcome) in self.state.hosts().iter().zip(&outcomes) {
+            assert!(matches!(host.phase, HostPhase::Done(_) | HostPhase::Pending), "seed {seed}: {host:?}");
+            if matches!(host.phase, HostPhase::Pending) {
+                assert_eq!(*outcome, HostOutcome::Untouched);
+            }
+        }
+        match outcome {
+            RolloutOutcome::Succeeded => {
+                assert!(outcomes.iter().all(|o| matches!(o, HostOutcome::Changed | HostOutcome::Unchanged)));
+                assert!(self.world.hosts.iter().all(|host| host.serves_new), "seed {seed}: succeeded, but");
+            }
+            RolloutOutcome::Unchanged => assert!(outcomes.iter().all(|o| *o == HostOutcome::Unchanged)),
+            RolloutOutcome::RolledBack => {
+                let back = self.world.hosts.iter().all(|host| !(host.serves_new && host.ever_switched));
+                assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
+            }
+            RolloutOutcome::Failed => {
+                let touched = has(HostOutcome::Changed) || has(HostOutcome::RollbackFailed);
+                assert!(!touched, "seed {seed}: failed before any host was changed, but");
+                assert!(
+                    self.world.hosts.iter().all(|host| !(host.serves_new && host.ever_switched)),
+                    "seed {seed}"
+                );
+            }
+            RolloutOutcome::NeedsAttention => {
+                assert!(
+                    has(HostOutcome::RollbackFailed) || has(HostOutcome::Changed),
+                    "seed {seed}: nobody is named"
+                );
+            }
+            RolloutOutcome::Incomplete => assert!(outcomes.iter().any(|o| o.is_failure()), "seed {seed}"),
+            RolloutOutcome::Interrupted => assert!(self.state.cancelled, "seed {seed}"),
+            RolloutOutcome::Paused => {}
+        }
+        if self.state.cancelled {
+            let forward = matches!(
+                outcome,
+                RolloutOutcome::Succeeded | RolloutOutcome::Incomplete | RolloutOutcome::Unchanged
+            );
+            assert!(!forward, "seed {seed}: told to stop, but ended {outcome:?}");
+        }
+        if self.schedule.on_failure == OnFailure::Rollback && self.state.failed {
+            assert!(!has(HostOutcome::Changed), "seed {seed}: a rollback left a host on the new certificate");
+        }
+    }
+}
+
+fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usize; 8] {
+    let mut seen = [0; 8];
+    for seed in worlds {
+        let mut run = Run::new(seed);
+        let outcome = run.to_the_end(crashes, cancels);
+        run.check_outcome(outcome);
+        seen[outcome as usize] += 1;
+    }
+    seen
+}
+
+#[test]
+fn every_world_ends_and_its_words_are_true() {
+    let seen = explore(0..WORLDS / 2, 0, false);
+    for outcome in [
+        RolloutOutcome::Succeeded,
+        RolloutOutcome::RolledBack,
+        RolloutOutcome::NeedsAttention,
+        RolloutOutcome::Incomplete,
+        RolloutOutcome::Failed,
+        RolloutOutcome::Paused,
+    ] {
+        assert!(seen[outcome as usize] > 20, "the worlds are too tame: {outcome:?} in {seen:?}");
+    }
+}
+
+#[test]
+fn crashes_and_cancels_at_any_event_change_nothing_of_that() {
+    explore(WORLDS / 2..WORLDS * 3 / 4, 5, false);
+    let seen = explore(WORLDS * 3 / 4..WORLDS, 3, true);
+    assert!(seen[RolloutOutcome::Interrupted as usize] > 20, "{seen:?}");
+}
+
+#[test]
+fn a_journal_cut_anywhere_replays_and_then_ends() {
+    for seed in 0..300 {
+        let mut whole = Run::new(seed);
+        whole.to_the_end(0, false);
+        for cut in 0..whole.journal.len() {
+            let mut run = Run::new(seed);
+            run.world.hosts = whole.world.hosts.clone();
+            // The world went on after the cut; only what the journal says is compared from here on.
+            run.world.hosts.iter_mut().for_each(|host| host.ever_switched = false);
+            for event in &whole.journal[..cut] {
+                run.state.evolve(event);
+                run.journal.push(event.clone());
+            }
+            run.now = whole.now;
+            run.record(Event::Resumed);
+            let outcome = run.to_the_end(0, false);
+            assert!(matches!(run.state.phase, Phase::Finished(end) if end == outcome));
+        }
+    }
+}
+
+#[test]
+fn no_host_is_lost_when_a_cancel_finds_it_staged() {
+    let schedule = Schedule {
+        hosts: vec!["a".parse().unwrap()],
+        waves: vec![certwave::plan::WaveSchedule {
+            name: "w".parse().unwrap(),
+            batches: std::iter::once(0..1).collect(),
+            parallel: 1,
+            max_failures: 0,
+            soak: std::time::Duration::ZERO,
+        }],
+        on_failure: OnFailure::Rollback,
+    };
+    let mut state = State::new(&schedule);
+    let host = schedule.hosts[0].clone();
+    let step = |step| Event::StepStarted { host: host.clone(), step };
+    let done = |step, result| Event::StepFinished { host: host.clone(), step, result };
+    for event in [
+        Event::WaveStarted { wave: "w".parse().unwrap(), hosts: 1 },
+        step(Step::Inspect),
+        done(Step::Inspect, StepResult::Inspected { proven: false, staged: false, previous: None }),
+        step(Step::Stage),
+        Event::Cancelled,
+        done(Step::Stage, StepResult::Done),
+    ] {
+        state.evolve(&event);
+    }
+    assert_eq!(
+        next(&schedule, &state, start()),
+        [Action::Record(Event::HostAbandoned { host: host.clone() })]
+    );
+    state.evolve(&Event::HostAbandoned { host });
+    assert_eq!(
+        next(&schedule, &state, start()),
+        [Action::Record(Event::Finished { outcome: RolloutOutcome::Interrupted })]
+    );
+}

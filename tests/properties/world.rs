@@ -1,0 +1,179 @@
+//! A random world: hosts that fail, lie, and lose their connection, with the truth about what each serves.
+
+use std::time::Duration;
+
+use certwave::gate::Handshakes;
+use certwave::model::{Fingerprint, Version};
+use certwave::plan::{OnFailure, Schedule, WaveSchedule, batches};
+use certwave::rollout::{Measured, Previous, Step, StepResult};
+use certwave::verify::EndpointState;
+use jiff::Timestamp;
+
+/// A small generator (SplitMix64): the same seed gives the same world on every machine.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit as u64) as usize
+    }
+
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// What a host really does.
+#[derive(Debug, Clone)]
+pub(crate) struct TrueHost {
+    pub(crate) serves_new: bool,
+    pub(crate) link_new: bool,
+    pub(crate) staged: bool,
+    /// The new certificate was being served at some time because of this rollout.
+    pub(crate) ever_switched: bool,
+    pub(crate) previous: Option<Previous>,
+    /// Its server does not take the new certificate.
+    pub(crate) broken: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) hosts: Vec<TrueHost>,
+    /// How often, in a hundred, a step's connection fails.
+    pub(crate) flakiness: usize,
+}
+
+pub(crate) fn schedule(random: &mut Random) -> Schedule {
+    let count = 1 + random.below(12);
+    let hosts = (0..count).map(|host| format!("h{host}").parse().unwrap()).collect();
+    let mut waves = Vec::new();
+    let mut start = 0;
+    while start < count {
+        let end = (start + 1 + random.below(count)).min(count);
+        let sizes: Vec<_> = (0..random.below(3))
+            .map(|_| {
+                if random.chance(50) {
+                    format!("{}", random.below(4))
+                } else {
+                    format!("{}%", random.below(101))
+                }
+            })
+            .map(|size| size.parse().unwrap())
+            .collect();
+        waves.push(WaveSchedule {
+            name: format!("w{}", waves.len()).parse().unwrap(),
+            batches: batches(start..end, &sizes),
+            parallel: 1 + random.below(4),
+            max_failures: if random.chance(60) { 0 } else { random.below(3) },
+            soak: Duration::from_secs(if random.chance(50) { 0 } else { 60 }),
+        });
+        start = end;
+    }
+    let on_failure = [OnFailure::Rollback, OnFailure::RollbackWave, OnFailure::RollbackHost, OnFailure::Halt]
+        [random.below(4)];
+    Schedule { hosts, waves, on_failure }
+}
+
+pub(crate) fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+impl World {
+    pub(crate) fn new(mut random: Random, hosts: usize) -> Self {
+        let flakiness = [0, 0, 5, 25][random.below(4)];
+        let breakage = [0, 0, 10, 40][random.below(4)];
+        let hosts = (0..hosts)
+            .map(|_| {
+                let already = random.chance(5);
+                let valid_for = if random.chance(5) { -1 } else { 86_400 };
+                let previous = Previous {
+                    version: Version::new(start(), &Fingerprint::new([1; 32])),
+                    fingerprint: Fingerprint::new([1; 32]),
+                    not_after: Timestamp::from_second(start().as_second() + valid_for).unwrap(),
+                };
+                TrueHost {
+                    serves_new: already,
+                    link_new: already,
+                    staged: already || random.chance(10),
+                    ever_switched: false,
+                    previous: (!random.chance(5)).then_some(previous),
+                    broken: random.chance(breakage),
+                }
+            })
+            .collect();
+        Self { random, hosts, flakiness }
+    }
+
+    /// Does a step, or half of it, and answers as a host would.
+    pub(crate) fn act(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+        let reason = || "the line went dead".to_owned();
+        if self.random.chance(self.flakiness) {
+            if self.random.chance(50) {
+                return StepResult::Unreachable { reason: reason() };
+            }
+            if self.random.chance(50) {
+                self.effect(number, step, reloaded);
+            }
+            return StepResult::InDoubt { reason: reason() };
+        }
+        self.effect(number, step, reloaded)
+    }
+
+    fn effect(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+        let roll = self.random.below(100);
+        let host = &mut self.hosts[number];
+        let reason = || "it would not".to_owned();
+        match step {
+            Step::Inspect if host.broken && roll < 20 => StepResult::Failed { reason: reason() },
+            Step::Inspect => StepResult::Inspected {
+                proven: host.serves_new && host.link_new,
+                staged: host.staged,
+                previous: host.previous.clone(),
+            },
+            Step::Stage if host.broken && roll < 30 => StepResult::Failed { reason: reason() },
+            Step::Stage => {
+                host.staged = true;
+                StepResult::Done
+            }
+            Step::Activate if host.broken && roll < 40 => StepResult::Refused { reason: reason() },
+            Step::Activate if host.broken && roll < 60 => {
+                host.link_new = true;
+                StepResult::Failed { reason: reason() }
+            }
+            Step::Activate => {
+                (host.link_new, host.serves_new, host.ever_switched) = (true, true, true);
+                StepResult::Activated
+            }
+            Step::Verify if host.broken => StepResult::Disproven {
+                state: if roll < 5 { EndpointState::Unknown } else { EndpointState::Previous },
+                reason: reason(),
+                measured: Measured::default(),
+            },
+            Step::Verify if !host.serves_new => StepResult::Disproven {
+                state: EndpointState::Previous,
+                reason: reason(),
+                measured: Measured::default(),
+            },
+            Step::Verify => StepResult::Proven(Measured::default()),
+            Step::Commit if roll < 5 => StepResult::Failed { reason: reason() },
+            Step::Commit => StepResult::Done,
+            Step::Rollback if roll < 5 => StepResult::Failed { reason: reason() },
+            Step::Rollback => {
+                host.link_new = false;
+                if reloaded {
+                    host.serves_new = false;
+                }
+                if host.serves_new { StepResult::Failed { reason: reason() } } else { StepResult::RolledBack }
+            }
+        }
+    }
+
+    pub(crate) fn soak(&mut self) -> Handshakes {
+        let tried = if self.random.chance(3) { 0 } else { 100 };
+        let failed = if self.random.chance(5) { tried.min(3) } else { 0 };
+        Handshakes { tried, failed }
+    }
+}
