@@ -2,4 +2,7 @@
 //!
 //! Async, but without a socket, a file or a clock of its own.
 
+mod driver;
 pub mod ports;
+
+pub use driver::{Driven, Effects, SoakWatch, Watched, drive};

@@ -5,10 +5,14 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::gate::Handshakes;
 use crate::inventory::Login;
 use crate::model::{DnsName, Secret};
+use crate::rollout::{Event, State};
 use crate::verify::{HeldOutcome, Observation};
 
 /// A byte stream to an endpoint: a socket, or a tunnel through SSH.
@@ -171,4 +175,39 @@ impl fmt::Display for Certainty {
             Certainty::MaybeSent => "the command may have run",
         })
     }
+}
+
+/// Where the facts of a rollout are kept.
+pub trait Journal: Send + Sync + 'static {
+    /// Appends events; they are durable when this returns.
+    ///
+    /// # Errors
+    /// When they are not: then what they announce must not be done.
+    fn append(&self, events: Vec<(Timestamp, Event)>) -> impl Future<Output = Result<(), JournalError>> + Send;
+}
+
+/// The journal could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("write the journal: {reason}")]
+pub struct JournalError {
+    /// In words.
+    pub reason: String,
+}
+
+/// The time, and waiting for it.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+
+    /// Waits for that long.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Sees every event once it is in the journal.
+pub trait Observer: Send + 'static {
+    /// One event, and the state after it.
+    fn event(&mut self, time: Timestamp, event: &Event, state: &State);
+
+    /// What the watch over a soaking wave has seen so far; comes about once a second.
+    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp);
 }

@@ -2,4 +2,6 @@
 
 mod schedule;
 
-pub use schedule::{OnFailure, Schedule, WaveSchedule, batches};
+pub use crate::playbook::OnFailure;
+
+pub use schedule::{Schedule, WaveSchedule, batches};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Amount, HostName, WaveName};
+use crate::playbook::OnFailure;
 
 /// The order of a rollout, with no choice left in it. Hosts are numbered in the order they go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,21 +47,6 @@ impl Schedule {
     pub fn wave_of(&self, host: usize) -> usize {
         self.waves.partition_point(|wave| wave.hosts().end <= host)
     }
-}
-
-/// What follows for the other hosts when a wave failed. A host whose own proof failed always goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnFailure {
-    /// Every host of the rollout goes back, newest wave first.
-    #[default]
-    Rollback,
-    /// Every host of the failed wave goes back; earlier waves keep the new certificate.
-    RollbackWave,
-    /// Only hosts that failed go back, those that failed during the soak included.
-    RollbackHost,
-    /// Nothing more is changed: what is proven stays, a person decides.
-    Halt,
 }
 
 /// Cuts `hosts` into batches as Ansible's `serial` does: each size once, the last one repeated; a share

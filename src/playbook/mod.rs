@@ -16,4 +16,4 @@ pub use parse::{Playbook, parse};
 pub use service::{Service, ServiceKind};
 pub use template::{MissingVariable, Template};
 pub use verify::VerifySettings;
-pub use wave::Wave;
+pub use wave::{OnFailure, Wave};

@@ -5,8 +5,7 @@ use super::install::InstallSettings;
 use super::issuer::Issuer;
 use super::service::Service;
 use super::verify::VerifySettings;
-use super::wave::Wave;
-use crate::plan::OnFailure;
+use super::wave::{OnFailure, Wave};
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems};
 
 /// A playbook as written.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Amount, WaveName};
-use crate::plan::OnFailure;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
 /// One wave as written.
@@ -56,6 +57,21 @@ fn batch(node: &Node, problems: &mut Problems) -> Option<Vec<Amount>> {
         }
     }
     Some(sizes.into_iter().map(|size| size.value).collect())
+}
+
+/// What follows for the other hosts when a wave failed. A host whose own proof failed always goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Every host of the rollout goes back, newest wave first.
+    #[default]
+    Rollback,
+    /// Every host of the failed wave goes back; earlier waves keep the new certificate.
+    RollbackWave,
+    /// Only hosts that failed go back, those that failed during the soak included.
+    RollbackHost,
+    /// Nothing more is changed: what is proven stays, a person decides.
+    Halt,
 }
 
 impl FromNode for OnFailure {

@@ -1,1 +1,50 @@
-//!
+//! What people and programs see of a rollout, all of it drawn from the same events.
+
+mod json;
+mod plain;
+mod progress;
+mod summary;
+mod words;
+
+pub use json::JsonReporter;
+pub use plain::PlainReporter;
+pub use progress::ProgressReporter;
+pub use summary::{Certificate, HostSummary, Summary};
+pub use words::line;
+
+use jiff::Timestamp;
+
+use crate::engine::ports::Observer;
+use crate::gate::Handshakes;
+use crate::rollout::{Event, State};
+
+/// Any of the reporters.
+pub enum Reporter {
+    /// One JSON object a line, on standard output.
+    Json(JsonReporter),
+    /// One line an event, on standard error.
+    Plain(PlainReporter),
+    /// Bars, on a terminal.
+    Progress(ProgressReporter),
+    /// Nothing but what follows at the end.
+    Quiet,
+}
+
+impl Observer for Reporter {
+    fn event(&mut self, time: Timestamp, event: &Event, state: &State) {
+        match self {
+            Reporter::Json(reporter) => reporter.event(time, event, state),
+            Reporter::Plain(reporter) => reporter.event(time, event, state),
+            Reporter::Progress(reporter) => reporter.event(time, event, state),
+            Reporter::Quiet => {}
+        }
+    }
+
+    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
+        match self {
+            Reporter::Progress(reporter) => reporter.soaking(handshakes, until, now),
+            Reporter::Plain(reporter) => reporter.soaking(handshakes, until, now),
+            Reporter::Json(_) | Reporter::Quiet => {}
+        }
+    }
+}

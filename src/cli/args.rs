@@ -1,0 +1,235 @@
+//! The words that certwave understands.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
+#[derive(Debug, Parser)]
+#[command(name = "certwave", version, propagate_version = true, subcommand_required = true)]
+#[command(after_help = "Start with `certwave demo`, then `certwave init`.")]
+pub struct Args {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command. A flag wins over its variable, the variable over `certwave.yaml`.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Inventory file or folder; may be repeated
+    #[arg(short, long, global = true, value_name = "PATH", env = "CERTWAVE_INVENTORY", value_delimiter = ',')]
+    pub inventory: Vec<PathBuf>,
+    /// Where journal, certificates and accounts are kept, as `sqlite:FOLDER` [default: ~/.local/state/certwave]
+    #[arg(long, global = true, value_name = "URL", env = "CERTWAVE_STATE")]
+    pub state: Option<String>,
+    /// What results look like [default: human]
+    #[arg(long, global = true, value_enum, env = "CERTWAVE_OUTPUT")]
+    pub output: Option<Output>,
+    /// When to use colours; honours NO_COLOR [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", env = "CERTWAVE_COLOR")]
+    pub color: Option<Color>,
+    /// Say more; twice for the library's own words
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "CERTWAVE_VERBOSE")]
+    pub verbose: u8,
+    /// Say only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "CERTWAVE_QUIET")]
+    pub quiet: bool,
+    /// What log lines look like [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "CERTWAVE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Settings file [default: certwave.yaml, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "CERTWAVE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// What results look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What log lines look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a disposable fleet of real servers and roll a certificate through it
+    Demo(Demo),
+    /// Keep a fleet of real servers for practice
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Write a commented certwave.yaml, inventory and playbook to start from
+    Init(Init),
+    /// Validate playbooks and inventory, offline: every problem at once
+    Check(Check),
+    /// Issue the certificate if it is due, then roll it out
+    Rollout(Rollout),
+    /// Compare what every host serves and has on disk with what it should
+    Status(Status),
+    /// Show the inventory as resolved
+    #[command(subcommand)]
+    Inventory(Inventory),
+    /// List the rollouts so far
+    History,
+    /// Show what one rollout did
+    Show(Show),
+    /// Write a completion script for a shell
+    Completions(Completions),
+    /// Write man pages into a folder
+    Man(Man),
+}
+
+/// `certwave demo`
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Break the canary host, and watch it go back by itself
+    #[arg(long = "break", value_enum, value_name = "WHAT")]
+    pub break_: Option<Break>,
+    /// How many nginx hosts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
+    pub hosts: u16,
+    /// Leave the fleet running afterwards
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// What `demo --break` breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Break {
+    /// Its nginx configuration has an error
+    Config,
+    /// Its nginx is configured with a key that does not fit
+    Key,
+    /// Its nginx serves the certificate without its chain
+    Chain,
+    /// It cannot be reached
+    Unreachable,
+}
+
+/// `certwave lab`
+#[derive(Debug, Subcommand)]
+pub enum Lab {
+    /// Start a fleet, and print the inventory and playbook to use with it
+    Up {
+        /// How many nginx hosts
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+        hosts: u16,
+        /// Its folder
+        #[arg(long, default_value = "certwave-lab")]
+        directory: PathBuf,
+    },
+    /// End every process of a fleet, and remove its folder
+    Down {
+        /// Its folder
+        #[arg(long, default_value = "certwave-lab")]
+        directory: PathBuf,
+    },
+    /// Say which servers of a fleet run
+    Status {
+        /// Its folder
+        #[arg(long, default_value = "certwave-lab")]
+        directory: PathBuf,
+    },
+}
+
+/// `certwave init`
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// Where to write
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+}
+
+/// `certwave check`
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Playbooks
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+}
+
+/// `certwave rollout`
+#[derive(Debug, clap::Args)]
+pub struct Rollout {
+    /// What to roll out
+    pub playbook: PathBuf,
+    /// Issue a new certificate even if none is due
+    #[arg(long)]
+    pub force: bool,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Do not ask before the first change
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `certwave status`
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// What should be served
+    pub playbook: PathBuf,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+}
+
+/// `certwave inventory`
+#[derive(Debug, Subcommand)]
+pub enum Inventory {
+    /// All hosts, groups and variables; `--output json` has the shape of `ansible-inventory --list`
+    List,
+    /// The hosts that match a pattern, in the order they would go
+    Hosts {
+        /// An Ansible host pattern
+        pattern: String,
+    },
+}
+
+/// `certwave show`
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// Which rollout; the start of its name is enough, `last` is the newest
+    #[arg(default_value = "last")]
+    pub rollout: String,
+}
+
+/// `certwave completions`
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `certwave man`
+#[derive(Debug, clap::Args)]
+pub struct Man {
+    /// Where to write
+    #[arg(default_value = "man")]
+    pub directory: PathBuf,
+}

@@ -1,0 +1,40 @@
+//! `certwave history`
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::settings::Settings;
+use crate::store::Store;
+
+pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
+    let rollouts = Store::open(&settings.state)?.journal()?.rollouts()?;
+    if settings.json() {
+        for rollout in rollouts {
+            let line = json!({"time": rollout.started, "event": "rollout", "rollout": rollout.id,
+                "certificate": rollout.certificate, "version": rollout.version, "playbook": rollout.playbook,
+                "outcome": rollout.outcome});
+            super::print(&line.to_string());
+        }
+        return Ok(Exit::Done);
+    }
+    if rollouts.is_empty() {
+        super::remark(settings, "no rollout yet");
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["ROLLOUT", "STARTED", "CERTIFICATE", "VERSION", "OUTCOME"]);
+    for rollout in rollouts {
+        table.add_row([
+            rollout.id.to_string(),
+            rollout.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            rollout.certificate.to_string(),
+            rollout.version.to_string(),
+            rollout.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " ")),
+        ]);
+    }
+    table.lines().for_each(|line| super::print(line.trim_end()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,58 @@
+//! One file per command.
+
+mod check;
+mod completions;
+mod demo;
+mod history;
+mod init;
+mod inventory;
+mod issue;
+mod lab;
+mod man;
+mod rollout;
+mod show;
+mod status;
+
+use super::args::Command;
+use super::error::Failure;
+use super::exit::Exit;
+use super::settings::Settings;
+
+/// Runs a command.
+pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args, settings),
+        Command::Lab(args) => lab::run(args, settings),
+        Command::Init(args) => init::run(&args, settings),
+        Command::Check(args) => check::run(&args, settings),
+        Command::Rollout(args) => rollout::run(&args, settings),
+        Command::Status(args) => status::run(&args, settings),
+        Command::Inventory(args) => inventory::run(args, settings),
+        Command::History => history::run(settings),
+        Command::Show(args) => show::run(&args, settings),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}
+
+/// Writes a result to standard output. A closed pipe (`| head`) is not a failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// Writes a remark to standard error, unless told to be quiet.
+fn remark(settings: &Settings, text: &str) {
+    use std::io::Write;
+    if settings.verbosity >= 0 {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+}
+
+/// The runtime that commands which talk to the world run on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::to("start", &error))
+}

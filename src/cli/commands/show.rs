@@ -1,0 +1,63 @@
+//! `certwave show`
+
+use serde_json::json;
+
+use super::super::args::Show;
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::settings::Settings;
+use crate::plan::Plan;
+use crate::report::{JsonReporter, Summary, line};
+use crate::rollout::State;
+use crate::store::{RolloutRecord, Store};
+
+pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
+    let journal = Store::open(&settings.state)?.journal()?;
+    let rollout = find(&args.rollout, journal.rollouts()?)?;
+    let events = journal.events(&rollout.id)?;
+    let plan: Plan = serde_json::from_str(&rollout.plan)
+        .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", rollout.id), &error))?;
+    if settings.json() {
+        let reporter = JsonReporter::new(rollout.id.clone(), plan.schedule.clone());
+        let mut state = State::new(&plan.schedule);
+        for (time, event) in &events {
+            state.evolve(event);
+            super::print(&reporter.object(*time, event, &state).to_string());
+        }
+        return Ok(Exit::Done);
+    }
+    super::print(&format!("rollout {} of {} {}", rollout.id, rollout.certificate, rollout.version));
+    super::print(&format!("playbook {}, started {}", rollout.playbook, rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")));
+    super::print("");
+    for (time, event) in &events {
+        if let Some(line) = line(*time, event, settings.verbosity > 0) {
+            super::print(&format!("{} {line}", time.strftime("%H:%M:%SZ")));
+        }
+    }
+    let summary = Summary::of(&plan.schedule, &events);
+    super::print("");
+    super::print(&summary.table());
+    super::print("");
+    summary.reasons().iter().for_each(|reason| super::print(reason));
+    let outcome = summary.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " "));
+    super::print(&format!("{outcome}: {}", summary.fleet()));
+    Ok(Exit::Done)
+}
+
+/// `last`, or the start of a name that only one has.
+fn find(wanted: &str, rollouts: Vec<RolloutRecord>) -> Result<RolloutRecord, Failure> {
+    let upper = wanted.to_ascii_uppercase();
+    let mut matching =
+        rollouts.into_iter().filter(|rollout| wanted == "last" || rollout.id.as_str().starts_with(&upper));
+    let none = || {
+        Failure::usage(format!("there is no rollout `{wanted}`")).hint("`certwave history` lists them")
+    };
+    let first = matching.next().ok_or_else(none)?;
+    match matching.next() {
+        Some(second) if wanted != "last" => {
+            Err(Failure::usage(format!("`{wanted}` is the start of {} and {}", json!(first.id), json!(second.id)))
+                .hint("type one letter more"))
+        }
+        _ => Ok(first),
+    }
+}

@@ -1,0 +1,126 @@
+//! The one way in which certwave says that something failed.
+
+use std::error::Error;
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::exit::Exit;
+
+/// An error as a person sees it: what, why, how things were left, and the way out.
+#[derive(Debug)]
+pub struct Failure {
+    /// What failed.
+    pub message: String,
+    /// Why, from the nearest cause to the farthest.
+    pub causes: Vec<String>,
+    /// How the fleet was left.
+    pub state: Option<String>,
+    /// The way out.
+    pub hint: Option<String>,
+    /// Texts that say it all themselves, such as problems with their snippets.
+    pub report: Vec<String>,
+    /// What the shell is told.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// A failure before any host was changed.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            causes: Vec::new(),
+            state: None,
+            hint: None,
+            report: Vec::new(),
+            exit: Exit::Failed,
+        }
+    }
+
+    /// A failure to do something, with the chain of its causes.
+    pub fn to(act: &str, error: &dyn Error) -> Self {
+        let mut failure = Self::new(format!("failed to {act}"));
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            failure.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        failure
+    }
+
+    /// A mistake in what was typed or written.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, ..Self::new(message) }
+    }
+
+    /// Adds a cause.
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds the way out.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints it to standard error.
+    pub fn print(&self) {
+        let mut stderr = anstream::stderr().lock();
+        // When standard error is closed there is nobody left to tell.
+        let _ = self.write(&mut stderr);
+    }
+
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let bold = Style::new().bold();
+        for text in &self.report {
+            writeln!(out, "{text}\n")?;
+        }
+        writeln!(out, "{red}error{red:#}: {}", self.message)?;
+        for cause in &self.causes {
+            writeln!(out, "  caused by: {cause}")?;
+        }
+        if let Some(state) = &self.state {
+            writeln!(out, "{bold}state{bold:#}: {state}")?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "{bold}hint{bold:#}: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        let mut failure = Self::new(format!("failed to {error}"));
+        let mut next = Error::source(&error);
+        while let Some(cause) = next {
+            failure.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        match error {
+            crate::store::StoreError::Exposed { path, .. } => {
+                failure.hint(format!("`chmod 700 {}`", path.display()))
+            }
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_why_how_and_the_way_out() {
+        let mut failure = Failure::new("wave `canary` stopped: 1 of 1 host failed, 0 may fail")
+            .because("web01: nginx refused the configuration")
+            .hint("mend the host, then run it again");
+        failure.state = Some("web01 is proven back on its previous certificate".to_owned());
+        let mut out = Vec::new();
+        failure.write(&mut anstream::StripStream::new(&mut out)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+    }
+}

@@ -1,0 +1,72 @@
+//! One JSON object a line, on standard output.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::summary::{Certificate, Summary};
+use crate::engine::ports::Observer;
+use crate::gate::Handshakes;
+use crate::model::RolloutId;
+use crate::plan::Schedule;
+use crate::rollout::{Event, State};
+
+/// Writes events as JSON lines.
+#[derive(Debug)]
+pub struct JsonReporter {
+    rollout: RolloutId,
+    schedule: Schedule,
+}
+
+impl JsonReporter {
+    /// For one rollout.
+    pub fn new(rollout: RolloutId, schedule: Schedule) -> Self {
+        Self { rollout, schedule }
+    }
+
+    /// An event as the object that is printed.
+    pub fn object(&self, time: Timestamp, event: &Event, state: &State) -> Value {
+        let mut object = Map::new();
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(event) else { return Value::Null };
+        object.insert("time".to_owned(), json!(time));
+        object.extend(fields.shift_remove_entry("event"));
+        object.insert("rollout".to_owned(), json!(self.rollout));
+        if let Some(host) = fields.get("host").and_then(Value::as_str).and_then(|host| host.parse().ok())
+            && let Some(number) = state.number(&host)
+            && let Some(wave) = self.schedule.waves.get(self.schedule.wave_of(number))
+        {
+            object.insert("wave".to_owned(), json!(wave.name));
+        }
+        object.extend(fields);
+        Value::Object(object)
+    }
+}
+
+impl Observer for JsonReporter {
+    fn event(&mut self, time: Timestamp, event: &Event, state: &State) {
+        // The end is told by `finished`, with all hosts.
+        if !matches!(event, Event::Finished { .. }) {
+            print(&self.object(time, event, state));
+        }
+    }
+
+    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+}
+
+/// Prints one line.
+fn print(value: &Value) {
+    // Nobody reads standard output any more: the rollout goes on all the same.
+    let _ = writeln!(std::io::stdout(), "{value}");
+}
+
+impl Summary {
+    /// The last line of a rollout.
+    pub fn to_json(&self, time: Timestamp, rollout: &RolloutId, certificate: &Certificate) -> Value {
+        let hosts: Vec<Value> = self.hosts.iter().map(|host| json!(host)).collect();
+        json!({
+            "time": time, "event": "rollout.finished", "rollout": rollout,
+            "outcome": self.outcome, "certificate": certificate, "hosts": hosts,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! One line an event: what a log file or a pipe gets.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+
+use super::words;
+use crate::engine::ports::Observer;
+use crate::gate::Handshakes;
+use crate::rollout::{Event, State};
+
+/// Writes lines to standard error.
+#[derive(Debug, Default)]
+pub struct PlainReporter {
+    verbose: bool,
+}
+
+impl PlainReporter {
+    /// With `verbose`, every step has its line.
+    pub fn new(verbose: bool) -> Self {
+        Self { verbose }
+    }
+}
+
+impl Observer for PlainReporter {
+    fn event(&mut self, time: Timestamp, event: &Event, _: &State) {
+        if let Some(line) = words::line(time, event, self.verbose) {
+            // Nobody reads standard error any more: the rollout goes on all the same.
+            let _ = writeln!(anstream::stderr(), "{} {line}", time.strftime("%H:%M:%SZ"));
+        }
+    }
+
+    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+}

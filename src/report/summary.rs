@@ -1,0 +1,233 @@
+//! How a rollout went: a line per host and one sentence, folded from its events.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::words::{count, failure};
+use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
+use crate::plan::Schedule;
+use crate::rollout::{Event, HostOutcome, RolloutOutcome, State, Step, StepResult, WaveFailure};
+use crate::verify::{EndpointState, HeldOutcome};
+
+/// The certificate, as summaries name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// Its name in the store.
+    pub name: CertificateName,
+    /// Which version.
+    pub version: Version,
+    /// The leaf's SHA-256.
+    pub fingerprint_sha256: Fingerprint,
+    /// The leaf's serial number.
+    pub serial: Serial,
+    /// When it expires.
+    pub not_after: Timestamp,
+}
+
+/// How one host went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HostSummary {
+    /// Which.
+    pub host: HostName,
+    /// Its wave.
+    pub wave: WaveName,
+    /// How it ended.
+    pub outcome: HostOutcome,
+    /// What it serves, as last proven; none when nothing was.
+    pub state: Option<EndpointState>,
+    /// Handshakes that failed while it was switched.
+    pub failed_handshakes: u64,
+    /// Requests in flight that were cut.
+    pub dropped_connections: u32,
+    /// From its first step to its last.
+    pub seconds: f64,
+    /// Why it failed.
+    pub error: Option<String>,
+    #[serde(skip)]
+    handshakes: u64,
+}
+
+/// How a rollout went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// In one word; none while it is not finished.
+    pub outcome: Option<RolloutOutcome>,
+    /// Every host, in the order they go.
+    pub hosts: Vec<HostSummary>,
+    /// The wave that failed, and why.
+    pub failure: Option<(WaveName, WaveFailure)>,
+}
+
+impl Summary {
+    /// Folds the events of a rollout.
+    pub fn of(schedule: &Schedule, events: &[(Timestamp, Event)]) -> Self {
+        let mut state = State::new(schedule);
+        let mut spans: Vec<Option<(Timestamp, Timestamp)>> = vec![None; schedule.hosts.len()];
+        let mut proven: Vec<Option<EndpointState>> = vec![None; schedule.hosts.len()];
+        let (mut outcome, mut failed) = (None, None);
+        for (time, event) in events {
+            state.evolve(event);
+            match event {
+                Event::StepStarted { host, .. } | Event::StepFinished { host, .. } => {
+                    let Some(number) = state.number(host) else { continue };
+                    spans[number] = Some((spans[number].map_or(*time, |(first, _)| first), *time));
+                    if let Event::StepFinished { step, result, .. } = event {
+                        proven[number] = proof(*step, result).or(proven[number]);
+                    }
+                }
+                Event::WaveFailed { wave, reason } => failed = Some((wave.clone(), reason.clone())),
+                Event::Finished { outcome: word } => outcome = Some(*word),
+                _ => {}
+            }
+        }
+        let hosts = state.hosts().iter().zip(&schedule.hosts).enumerate().map(|(number, (host, name))| {
+            let measured = host.measured.clone().unwrap_or_default();
+            HostSummary {
+                host: name.clone(),
+                wave: schedule.waves[schedule.wave_of(number)].name.clone(),
+                outcome: host.outcome(),
+                state: proven[number],
+                failed_handshakes: measured.handshakes.failed,
+                dropped_connections: u32::from(matches!(measured.held, Some(HeldOutcome::Cut(_)))),
+                seconds: spans[number].map_or(0.0, |(first, last)| {
+                    (last.duration_since(first).as_millis() as f64 / 10.0).round() / 100.0
+                }),
+                error: host.error.clone(),
+                handshakes: measured.handshakes.tried,
+            }
+        });
+        Self { outcome, hosts: hosts.collect(), failure: failed }
+    }
+
+    /// How many hosts ended so.
+    pub fn count(&self, outcome: HostOutcome) -> usize {
+        self.hosts.iter().filter(|host| host.outcome == outcome).count()
+    }
+
+    /// The table of hosts. Of a large fleet only those that did not change, and a line for the rest.
+    pub fn table(&self) -> String {
+        const ALL: usize = 60;
+        let shown: Vec<&HostSummary> = match self.hosts.len() {
+            0..=ALL => self.hosts.iter().collect(),
+            _ => self.hosts.iter().filter(|host| host.outcome != HostOutcome::Changed).collect(),
+        };
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["HOST", "WAVE", "OUTCOME", "SERVES", "FAILED HANDSHAKES", "CUT REQUESTS", "SECONDS"]);
+        for host in &shown {
+            let serves = match host.state {
+                Some(EndpointState::New) => "new",
+                Some(EndpointState::Previous) => "previous",
+                Some(_) => "something else",
+                None => "-",
+            };
+            let switched = host.handshakes > 0;
+            table.add_row([
+                host.host.to_string(),
+                host.wave.to_string(),
+                host.outcome.name().replace('_', " "),
+                serves.to_owned(),
+                if switched { format!("{} of {}", host.failed_handshakes, host.handshakes) } else { "-".to_owned() },
+                if switched { host.dropped_connections.to_string() } else { "-".to_owned() },
+                format!("{:.2}", host.seconds),
+            ]);
+        }
+        let left = self.hosts.len() - shown.len();
+        let lines = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+        if left > 0 { format!("{lines}\n… and {left} more hosts that changed") } else { lines }
+    }
+
+    /// What the switch cost: handshakes and requests over all hosts.
+    fn cost(&self) -> String {
+        let tried: u64 = self.hosts.iter().map(|host| host.handshakes).sum();
+        let failed: u64 = self.hosts.iter().map(|host| host.failed_handshakes).sum();
+        let cut: u32 = self.hosts.iter().map(|host| host.dropped_connections).sum();
+        if tried == 0 {
+            return String::new();
+        }
+        let cut = if cut == 1 { "1 request was".to_owned() } else { format!("{cut} requests were") };
+        format!("; {failed} of {} failed and {cut} cut while hosts were switched", count(tried as usize, "handshake"))
+    }
+
+    /// One sentence: what happened.
+    pub fn sentence(&self, certificate: &Certificate) -> String {
+        let all = self.hosts.len();
+        let name = format!("{} {}", certificate.name, certificate.version);
+        let until = certificate.not_after.strftime("%Y-%m-%d");
+        let serving = self.count(HostOutcome::Changed) + self.count(HostOutcome::Unchanged);
+        let why = || self.failure.as_ref().map_or(String::new(), |(wave, reason)| {
+            format!("wave `{wave}` stopped: {}", failure(reason))
+        });
+        match self.outcome {
+            Some(RolloutOutcome::Succeeded) => {
+                format!("{serving} of {} serve {name}, valid until {until}{}", count(all, "host"), self.cost())
+            }
+            Some(RolloutOutcome::Unchanged) => format!("all {} serve {name} already, valid until {until}", count(all, "host")),
+            Some(RolloutOutcome::Incomplete) => {
+                format!("{serving} of {} serve {name}; the others are named below{}", count(all, "host"), self.cost())
+            }
+            Some(RolloutOutcome::Paused) => "nothing was measured during the soak: paused".to_owned(),
+            Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
+            Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => why(),
+            None => "not finished: the process that ran it ended".to_owned(),
+        }
+    }
+
+    /// How the fleet was left, by what its hosts serve.
+    pub fn fleet(&self) -> String {
+        let parts = [
+            (HostOutcome::Changed, "serve the new certificate, proven"),
+            (HostOutcome::Unchanged, "served the new certificate before"),
+            (HostOutcome::RolledBack, "are proven back on their previous certificate"),
+            (HostOutcome::Failed, "failed before anything live was changed"),
+            (HostOutcome::Unreachable, "could not be reached and were not changed"),
+            (HostOutcome::Untouched, "were not touched"),
+            (HostOutcome::RollbackFailed, "need a person"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(outcome, words)| {
+                let hosts: Vec<&str> =
+                    self.hosts.iter().filter(|host| host.outcome == outcome).map(|host| host.host.as_str()).collect();
+                let named = match hosts.len() {
+                    0 => return None,
+                    1..=5 => hosts.join(", "),
+                    many => format!("{many} hosts"),
+                };
+                let words = if hosts.len() == 1 { singular(words) } else { words.to_owned() };
+                Some(format!("{named} {words}"))
+            })
+            .collect();
+        parts.join("; ")
+    }
+
+    /// Hosts with a reason, each with its own.
+    pub fn reasons(&self) -> Vec<String> {
+        let with_reason = |host: &HostSummary| host.error.as_ref().map(|error| format!("{}: {error}", host.host));
+        self.hosts.iter().filter_map(with_reason).collect()
+    }
+}
+
+fn singular(words: &str) -> String {
+    [("serve ", "serves "), ("are ", "is "), ("were ", "was "), ("need ", "needs "), (" their ", " its ")]
+        .iter()
+        .fold(format!("{words} "), |text, (many, one)| {
+            if text.starts_with(many) || many.starts_with(' ') { text.replacen(many, one, 1) } else { text }
+        })
+        .replace(" and were ", " and was ")
+        .trim_end()
+        .to_owned()
+}
+
+/// What a step proved about what is served.
+fn proof(step: Step, result: &StepResult) -> Option<EndpointState> {
+    match (step, result) {
+        (Step::Verify, StepResult::Proven(_)) | (_, StepResult::Inspected { proven: true, .. }) => {
+            Some(EndpointState::New)
+        }
+        (Step::Verify, StepResult::Disproven { state, .. }) => Some(*state),
+        (Step::Rollback, StepResult::RolledBack) => Some(EndpointState::Previous),
+        _ => None,
+    }
+}

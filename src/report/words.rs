@@ -1,0 +1,104 @@
+//! One event, in one line for people.
+
+use jiff::Timestamp;
+
+use crate::model::format_duration;
+use crate::rollout::{Event, RefusedRollback, Step, StepResult, WaveFailure};
+use crate::verify::HeldOutcome;
+
+/// The line for an event; none for one that is only of interest with `verbose`.
+pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
+    let text = match event {
+        Event::WaveStarted { wave, hosts } => format!("wave `{wave}` starts: {}", count(*hosts, "host")),
+        Event::StepStarted { host, step } if verbose => format!("{host}: {} …", step.name()),
+        Event::StepStarted { .. } => return None,
+        Event::StepFinished { host, step, result } => format!("{host}: {}", step_words(*step, result, verbose)?),
+        Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
+        Event::RollbackRefused { host, reason } => match reason {
+            RefusedRollback::NoPrevious => format!("{host}: nothing to go back to: it had no certificate before"),
+            RefusedRollback::Lapsed { not_after } => {
+                format!("{host}: not rolled back: its previous certificate expired on {not_after}")
+            }
+        },
+        Event::SoakStarted { wave, until } => {
+            let left = std::time::Duration::try_from(until.duration_since(time)).unwrap_or_default();
+            format!("wave `{wave}` soaks for {}, watched by handshakes", format_duration(left))
+        }
+        Event::SoakObserved { wave, handshakes, first_failure, .. } => {
+            let seen = format!(
+                "wave `{wave}` soaked: {} of {} failed",
+                handshakes.failed,
+                count(handshakes.tried as usize, "handshake")
+            );
+            match first_failure {
+                Some(reason) => format!("{seen}: {reason}"),
+                None => seen,
+            }
+        }
+        Event::WavePassed { wave } => format!("wave `{wave}` passed"),
+        Event::WaveFailed { wave, reason } => format!("wave `{wave}` stopped: {}", failure(reason)),
+        Event::RollbackStarted { hosts } => {
+            format!("rolling back {}, newest wave first", count(hosts.len(), "host"))
+        }
+        Event::Cancelled => "stopping: hosts in flight are finished or rolled back, no other is begun".to_owned(),
+        Event::Resumed => "going on with an interrupted rollout".to_owned(),
+        Event::Finished { .. } => return None,
+    };
+    Some(text)
+}
+
+fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> {
+    let text = match result {
+        StepResult::Inspected { proven: true, .. } => "already serves the new certificate".to_owned(),
+        StepResult::Inspected { .. } | StepResult::Done if !verbose => match step {
+            Step::Commit => "committed".to_owned(),
+            _ => return None,
+        },
+        StepResult::Inspected { .. } => "inspected".to_owned(),
+        StepResult::Done => match step {
+            Step::Stage => "staged".to_owned(),
+            _ => "committed".to_owned(),
+        },
+        StepResult::Activated => "switched and reloaded".to_owned(),
+        StepResult::Refused { reason } => format!("{reason}; nothing was reloaded"),
+        StepResult::Proven(measured) => {
+            let tried = count(measured.handshakes.tried as usize, "handshake");
+            let held = match &measured.held {
+                Some(HeldOutcome::Answered) => ", the request in flight was answered".to_owned(),
+                Some(HeldOutcome::Cut(reason)) => format!(", the request in flight was cut: {reason}"),
+                None => String::new(),
+            };
+            format!("proven; {} of {tried} failed during the switch{held}", measured.handshakes.failed)
+        }
+        StepResult::Disproven { reason, .. } => format!("not proven: {reason}"),
+        StepResult::RolledBack => "back on its previous certificate, proven".to_owned(),
+        StepResult::Failed { reason } => format!("{} failed: {reason}", step.name()),
+        StepResult::Unreachable { reason } => format!("cannot be reached: {reason}"),
+        StepResult::InDoubt { reason } => format!("{} in doubt: {reason}", step.name()),
+    };
+    Some(text)
+}
+
+/// Why a wave failed, in words.
+pub(super) fn failure(reason: &WaveFailure) -> String {
+    match reason {
+        WaveFailure::Budget { failed, allowed, hosts } => {
+            format!("{failed} of {} failed, {allowed} may fail", count(*hosts, "host"))
+        }
+        WaveFailure::Interposed { host } => {
+            format!("{host} answers with a certificate that certwave never issued: something stands between")
+        }
+        WaveFailure::Soak { handshakes, hosts, .. } => format!(
+            "{} of {} failed during the soak, on {}",
+            handshakes.failed,
+            count(handshakes.tried as usize, "handshake"),
+            count(hosts.len(), "host")
+        ),
+        WaveFailure::NothingProven => "not one of its hosts could be proven".to_owned(),
+    }
+}
+
+/// `1 host`, `2 hosts`
+pub(super) fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
