@@ -20,7 +20,7 @@ block() {
   say "end $1"
 }
 
-one_line() { tr '\n\r' '  '; }
+one_line() { printf '%s' "$1" | tr '\n\r' '  '; }
 
 fail() {
   say "error $*"
@@ -28,7 +28,7 @@ fail() {
 }
 
 # A tool's own words, as the reason of a failure that follows.
-reason() { say "reason $(printf '%s' "$1" | one_line)"; }
+reason() { say "reason $(one_line "$1")"; }
 
 # GNU's and busybox's `sync FILE` is fsync(2); older ones know only `sync`.
 flush() { sync "$@" 2>/dev/null || sync; }

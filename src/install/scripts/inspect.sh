@@ -58,7 +58,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 if [ -L "$live" ]; then
-  say "live $(readlink "$live" | one_line)"
+  say "live $(one_line "$(readlink "$live")")"
 elif [ -e "$live" ]; then
   say live-occupied
 fi
@@ -69,7 +69,7 @@ done
 show_link() {
   state=$(link_state "$1" "$2")
   case $state in
-    link) state="link $(readlink "$1" | one_line)" ;;
+    link) state="link $(one_line "$(readlink "$1")")" ;;
   esac
   say "link $state"
   case $state in

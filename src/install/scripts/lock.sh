@@ -6,7 +6,7 @@ text=$( (umask 077 && : >>"$lock") 2>&1) || { reason "$text"; fail unwritable "$
 if command -v flock >/dev/null 2>&1; then
   exec 9>>"$lock"
   if ! flock -n 9; then
-    say "busy $(head -n 1 "$lock" | one_line)"
+    say "busy $(one_line "$(head -n 1 "$lock")")"
     exit 75
   fi
   printf '%s\n' "$who" >"$lock"
@@ -30,7 +30,7 @@ until ln -s "$mine" "$lock.held" 2>/dev/null; do
   process=${held%% *}
   rest=${held#* }
   if [ -n "$held" ] && [ "$(born "$process")" = "${rest%% *}" ]; then
-    say "busy $(printf '%s' "${rest#* }" | one_line)"
+    say "busy $(one_line "${rest#* }")"
     exit 75
   fi
   # Its holder is gone. Only one of several takers can rename it away.
