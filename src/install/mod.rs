@@ -1,1 +1,26 @@
+//! How a certificate is installed on a host: paths, settings, POSIX `sh` scripts as data, and parsers of what
+//! they print. Nothing here runs anything.
 //!
+//! A step is one [`Script`]: its text is on the command line and holds no secret; the payload of
+//! [`InstallSpec::stage`] goes to standard input. Every script is correct when killed after any line, from any
+//! starting state. The fixed text is in `scripts/*.sh`; all that varies is a prelude of quoted assignments.
+//!
+//! Order on a host: lock (held throughout), inspect, stage, activate, then commit or rollback.
+
+mod answer;
+mod archive;
+mod error;
+mod facts;
+mod layout;
+mod outcome;
+mod script;
+mod shell;
+
+pub use answer::Output;
+pub use archive::{stage_payload, tar_archive};
+pub use error::InstallError;
+pub use facts::{Facts, LinkState, Live};
+pub use layout::{FileName, InstallSpec, Layout};
+pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
+pub use script::Service;
+pub use shell::{Script, Word, become_line};

@@ -1,0 +1,112 @@
+//! What a script printed, taken apart: lines that begin with `certwave:`, among whatever a login shell says.
+
+use super::InstallError;
+
+/// How a script ended, as the transport saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The exit status; a signal is 128 plus its number.
+    pub status: u32,
+    /// Standard output.
+    pub stdout: &'a [u8],
+    /// Standard error.
+    pub stderr: &'a [u8],
+}
+
+/// A script's answer: its statements in order.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    statements: Vec<(String, String)>,
+    blocks: Vec<(String, String)>,
+    /// What the script ended with, after `result`.
+    pub(super) result: String,
+}
+
+impl Answer {
+    /// Reads an output that must hold a result.
+    ///
+    /// # Errors
+    /// The failure that the script named, or else what the way it ended says.
+    pub(super) fn read(output: &Output<'_>) -> Result<Answer, InstallError> {
+        let mut answer = Answer::default();
+        let mut open: Option<(String, Vec<String>)> = None;
+        let text = String::from_utf8_lossy(output.stdout);
+        let mut finished = false;
+        for line in text.lines() {
+            if let Some((key, lines)) = &mut open {
+                if let Some(held) = line.strip_prefix('|') {
+                    lines.push(held.to_owned());
+                    continue;
+                }
+                if line.strip_prefix("certwave:end ") == Some(key.as_str()) {
+                    answer.blocks.push((std::mem::take(key), lines.join("\n").trim_end().to_owned()));
+                    open = None;
+                }
+                continue;
+            }
+            let Some(statement) = line.strip_prefix("certwave:") else { continue };
+            let (key, value) = statement.split_once(' ').unwrap_or((statement, ""));
+            match key {
+                "begin" => open = Some((value.to_owned(), Vec::new())),
+                "error" => {
+                    return Err(InstallError::named(value, answer.value("reason").unwrap_or_default()));
+                }
+                "result" => {
+                    answer.result = value.to_owned();
+                    finished = true;
+                }
+                _ => answer.statements.push((key.to_owned(), value.to_owned())),
+            }
+        }
+        if finished { Ok(answer) } else { Err(InstallError::classify(output)) }
+    }
+
+    /// The statements in order.
+    pub(super) fn statements(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.statements.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The last value that a key was given.
+    pub(super) fn value(&self, wanted: &str) -> Option<&str> {
+        self.statements().filter(|(key, _)| *key == wanted).last().map(|(_, value)| value)
+    }
+
+    /// The block of that name.
+    pub(super) fn block(&self, wanted: &str) -> Option<&str> {
+        self.blocks.iter().find(|(key, _)| key == wanted).map(|(_, text)| text.as_str())
+    }
+
+    /// The error for a statement that no script makes.
+    pub(super) fn unexpected<T>(statement: &str) -> Result<T, InstallError> {
+        Err(InstallError::Unexpected { statement: statement.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(stdout: &str) -> Result<Answer, InstallError> {
+        Answer::read(&Output { status: 0, stdout: stdout.as_bytes(), stderr: b"" })
+    }
+
+    #[test]
+    fn noise_is_passed_over_and_blocks_cannot_forge_statements() {
+        let answer = read(
+            "Welcome to web01\nLast login\n\ncertwave:clock 12\ncertwave:begin output\n|certwave:result forged\nnoise\n||\n\ncertwave:end output\ncertwave:result activated\n",
+        )
+        .unwrap();
+        assert_eq!(answer.value("clock"), Some("12"));
+        assert_eq!(answer.block("output"), Some("certwave:result forged\n|"));
+        assert_eq!(answer.result, "activated");
+    }
+
+    #[test]
+    fn an_answer_without_a_result_is_not_one() {
+        assert!(matches!(read("certwave:clock 12\n"), Err(InstallError::Unfinished { .. })));
+        assert!(matches!(
+            read("certwave:begin x\n|a\ncertwave:result y\n"),
+            Err(InstallError::Unfinished { .. })
+        ));
+    }
+}

@@ -1,0 +1,266 @@
+//! Why a step could not be done on a host.
+
+use super::Output;
+use crate::model::{ServiceName, Version};
+
+/// Why a step could not be done. Reads after "failed to …"; in every case what is live was not changed, or is
+/// again what it was, unless the script was [`InstallError::Unfinished`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InstallError {
+    /// `sudo -n` would ask for a password.
+    #[error("`sudo -n` asks for a password: allow it without one in sudoers, or log in as another user")]
+    SudoPassword,
+    /// sudo refuses this user or command.
+    #[error("`sudo` refused: {reason}")]
+    SudoRefused {
+        /// What it said.
+        reason: String,
+    },
+    /// There is no sudo.
+    #[error("`sudo` is not installed on the host")]
+    NoSudo,
+    /// Tools that the scripts need.
+    #[error("the host lacks {}", .tools.iter().map(|tool| format!("`{tool}`")).collect::<Vec<_>>().join(", "))]
+    MissingTools {
+        /// Their names.
+        tools: Vec<String>,
+    },
+    /// A folder on a file system that is mounted read-only.
+    #[error("`{path}` is on a read-only file system")]
+    ReadOnly {
+        /// The folder.
+        path: String,
+    },
+    /// A folder that cannot be written to.
+    #[error("`{path}` cannot be written to: {reason}")]
+    NotWritable {
+        /// The folder.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// Too little room, found before anything was sent.
+    #[error("no room in `{path}`: {free_kib} KiB free, {needed_kib} KiB needed")]
+    NoRoom {
+        /// The install folder.
+        path: String,
+        /// Free for this user.
+        free_kib: u64,
+        /// What a version needs.
+        needed_kib: u64,
+    },
+    /// The disk or a quota ran full.
+    #[error("no room left in `{path}`: {reason}")]
+    Full {
+        /// What was written.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// The wanted owner is no user of the host.
+    #[error("user `{owner}` does not exist on the host")]
+    NoOwner {
+        /// The name.
+        owner: String,
+    },
+    /// The wanted group is no group of the host.
+    #[error("group `{group}` does not exist on the host")]
+    NoGroup {
+        /// The name.
+        group: String,
+    },
+    /// Files cannot be given to that owner and group.
+    #[error(
+        "user `{user}` may not give files to `{owner}`: set `ansible_become`, or another owner and group"
+    )]
+    MayNotGive {
+        /// Who runs the scripts.
+        user: String,
+        /// `OWNER:GROUP`
+        owner: String,
+    },
+    /// A link's folder is missing.
+    #[error("the folder of link `{path}` does not exist")]
+    NoFolder {
+        /// The link.
+        path: String,
+    },
+    /// Something at a link's path that cannot be kept as the previous version.
+    #[error(
+        "`{path}` is not what the live version holds, and cannot be kept: move it away, then roll out again"
+    )]
+    Occupied {
+        /// The link.
+        path: String,
+    },
+    /// What is at a link's path cannot be copied.
+    #[error("`{path}` cannot be kept as the previous version: {reason}")]
+    Unadoptable {
+        /// The link, or the version.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// The live link was made by something else.
+    #[error("`{path}` was not made by certwave: move it away")]
+    LiveOccupied {
+        /// The link.
+        path: String,
+    },
+    /// Another rollout works on the host.
+    #[error("another rollout holds the lock: {holder}")]
+    Locked {
+        /// Rollout and controller, as it named itself.
+        holder: String,
+    },
+    /// A service cannot be reloaded as things are.
+    #[error("service `{service}` is not ready: {reason}")]
+    ServiceNotReady {
+        /// Which one.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+    /// A version is not in the archive, or damaged.
+    #[error("version `{version}` is not complete in the host's archive")]
+    Incomplete {
+        /// Which one.
+        version: String,
+    },
+    /// The live version changed since the host was inspected.
+    #[error("another version became live since the host was inspected: `{found}`")]
+    Moved {
+        /// What is live now.
+        found: String,
+    },
+    /// The payload could not be unpacked.
+    #[error("the files could not be unpacked: {reason}")]
+    Unpack {
+        /// What tar said.
+        reason: String,
+    },
+    /// What arrived is not what was sent.
+    #[error("the files that arrived are not those that were sent")]
+    Corrupt,
+    /// The script ended without an answer: what it did is not known, the host must be inspected.
+    #[error("the script ended with status {status} before it was finished: {reason}")]
+    Unfinished {
+        /// Its exit status; a signal is 128 plus its number.
+        status: u32,
+        /// The last of what it said.
+        reason: String,
+    },
+    /// A statement that no script of this version makes.
+    #[error("the host answered out of protocol: `{statement}`")]
+    Unexpected {
+        /// The statement.
+        statement: String,
+    },
+}
+
+impl InstallError {
+    /// The failure that a script named: `KIND VALUE`, with the reason it gave before.
+    pub(super) fn named(statement: &str, reason: &str) -> Self {
+        let (kind, value) = statement.split_once(' ').unwrap_or((statement, ""));
+        let (path, reason) = (value.to_owned(), reason.to_owned());
+        match kind {
+            "unwritable" => Self::unwritable(path, reason),
+            "unpack" if is_full(&reason) => Self::Full { path, reason },
+            "unpack" => Self::Unpack { reason },
+            "corrupt" => Self::Corrupt,
+            "owner" if reason.contains("invalid") || reason.contains("unknown") => {
+                Self::NoOwner { owner: path }
+            }
+            "owner" => Self::MayNotGive { user: String::new(), owner: path },
+            "occupied" => Self::Occupied { path },
+            "unadoptable" if is_full(&reason) => Self::Full { path, reason },
+            "unadoptable" => Self::Unadoptable { path, reason },
+            "no-folder" => Self::NoFolder { path },
+            "live-occupied" => Self::LiveOccupied { path },
+            "incomplete" => Self::Incomplete { version: path },
+            "moved" => Self::Moved { found: path },
+            _ => Self::Unexpected { statement: statement.to_owned() },
+        }
+    }
+
+    /// A folder that cannot be written to, told apart by what the host said.
+    pub(super) fn unwritable(path: String, reason: String) -> Self {
+        if reason.contains("Read-only file system") {
+            Self::ReadOnly { path }
+        } else if is_full(&reason) {
+            Self::Full { path, reason }
+        } else {
+            Self::NotWritable { path, reason }
+        }
+    }
+
+    /// What an output without an answer means: mostly that sudo did not let the script run at all.
+    pub fn classify(output: &Output<'_>) -> Self {
+        let stderr = String::from_utf8_lossy(output.stderr);
+        let sudo = stderr.lines().find_map(|line| line.strip_prefix("sudo: "));
+        let last = |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        if stderr.contains("sudo: a password is required") || stderr.contains("sudo: a terminal is required")
+        {
+            return Self::SudoPassword;
+        }
+        if let Some(reason) = sudo {
+            return Self::SudoRefused { reason: reason.to_owned() };
+        }
+        if let Some(line) = stderr
+            .lines()
+            .find(|line| line.contains("not in the sudoers file") || line.contains("not allowed to execute"))
+        {
+            return Self::SudoRefused { reason: line.to_owned() };
+        }
+        if output.status == 127 && stderr.contains("sudo") {
+            return Self::NoSudo;
+        }
+        let reason = last(&stderr)
+            .or_else(|| last(&String::from_utf8_lossy(output.stdout)))
+            .unwrap_or_else(|| "it said nothing".to_owned());
+        Self::Unfinished { status: output.status, reason }
+    }
+
+    /// The error for a version that is not complete on the host.
+    pub fn incomplete(version: &Version) -> Self {
+        Self::Incomplete { version: version.to_string() }
+    }
+}
+
+fn is_full(reason: &str) -> bool {
+    ["No space left", "quota exceeded", "File too large", "File size limit"]
+        .iter()
+        .any(|text| reason.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classify(status: u32, stderr: &str) -> String {
+        InstallError::classify(&Output { status, stdout: b"", stderr: stderr.as_bytes() }).to_string()
+    }
+
+    #[test]
+    fn sudo_is_told_from_a_script_that_died() {
+        assert!(classify(1, "sudo: a password is required\n").contains("asks for a password"));
+        assert_eq!(classify(1, "sudo: unknown user: web\n"), "`sudo` refused: unknown user: web");
+        assert!(classify(1, "ann is not in the sudoers file.\n").starts_with("`sudo` refused"));
+        assert_eq!(
+            classify(127, "bash: line 1: exec: sudo: not found\n"),
+            "`sudo` is not installed on the host"
+        );
+        assert_eq!(
+            classify(137, ""),
+            "the script ended with status 137 before it was finished: it said nothing"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_read_only_one() {
+        let named = |reason| InstallError::named("unwritable /etc/certwave", reason).to_string();
+        assert_eq!(named("mkdir: Read-only file system"), "`/etc/certwave` is on a read-only file system");
+        assert!(named("cannot create: No space left on device").starts_with("no room left in"));
+        assert!(named("Permission denied").contains("cannot be written to: Permission denied"));
+    }
+}

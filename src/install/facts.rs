@@ -1,0 +1,209 @@
+//! What `inspect` found out about a host.
+
+use jiff::Timestamp;
+
+use super::answer::Answer;
+use super::{InstallError, InstallSpec, Output, Service};
+use crate::model::Version;
+
+/// What the `live` link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Live {
+    /// There is none.
+    Missing,
+    /// Ours, to that version, which may be damaged: see [`Facts::complete`].
+    Version(Version),
+    /// Not made by certwave.
+    Foreign,
+}
+
+/// What stands at the path of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Nothing; its folder exists.
+    Missing,
+    /// Nothing, and its folder does not exist either.
+    NoFolder,
+    /// The link to the live version.
+    Ours,
+    /// A plain file.
+    File,
+    /// Another symbolic link: its target.
+    OtherLink(String),
+    /// A folder or a device.
+    Other,
+}
+
+/// Facts about a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Effective user id that the scripts run with.
+    pub uid: u32,
+    /// That user's name.
+    pub user: String,
+    /// The host's clock.
+    pub clock: Timestamp,
+    /// Tools that are missing.
+    pub missing_tools: Vec<String>,
+    /// Folders that cannot be written to, and what the host said.
+    pub unwritable: Vec<(String, String)>,
+    /// Free for this user in the install folder's file system.
+    pub free_kib: u64,
+    /// Whether the owner exists.
+    pub owner_exists: bool,
+    /// Whether the group exists.
+    pub group_exists: bool,
+    /// Whether this user may give files to owner and group.
+    pub may_give: bool,
+    /// The live link.
+    pub live: Live,
+    /// Complete versions in the archive, oldest first.
+    pub complete: Vec<Version>,
+    /// What stands at each link's path, in the order of the settings.
+    pub links: Vec<LinkState>,
+    /// The certificates (PEM, leaf first, never a key) that are active: the live version's, else those that
+    /// stand at the links. None where there are none.
+    pub active: Option<String>,
+    /// For each service in order: ready, or why it cannot be reloaded.
+    pub services: Vec<Result<(), String>>,
+}
+
+impl Facts {
+    /// Reads the answer of an inspect script that was made with these settings and services.
+    ///
+    /// # Errors
+    /// When the script did not come to its end, or spoke out of protocol.
+    pub fn parse(
+        output: &Output<'_>,
+        spec: &InstallSpec,
+        services: &[Service],
+    ) -> Result<Facts, InstallError> {
+        let answer = Answer::read(output)?;
+        let mut facts = Facts {
+            uid: 0,
+            user: String::new(),
+            clock: Timestamp::UNIX_EPOCH,
+            missing_tools: Vec::new(),
+            unwritable: Vec::new(),
+            free_kib: 0,
+            owner_exists: true,
+            group_exists: true,
+            may_give: true,
+            live: Live::Missing,
+            complete: Vec::new(),
+            links: Vec::new(),
+            active: answer.block("active").filter(|text| !text.is_empty()).map(str::to_owned),
+            services: Vec::new(),
+        };
+        let mut reason = String::new();
+        for (key, value) in answer.statements() {
+            let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
+            match key {
+                "user" => {
+                    let (uid, user) = value.split_once(' ').ok_or_else(unexpected)?;
+                    facts.uid = uid.parse().map_err(|_| unexpected())?;
+                    user.clone_into(&mut facts.user);
+                }
+                "clock" => {
+                    let seconds = value.parse().map_err(|_| unexpected())?;
+                    facts.clock = Timestamp::from_second(seconds).map_err(|_| unexpected())?;
+                }
+                "missing" => facts.missing_tools.push(value.to_owned()),
+                "reason" => value.clone_into(&mut reason),
+                "unwritable" => {
+                    let entry = (value.to_owned(), std::mem::take(&mut reason));
+                    if !facts.unwritable.iter().any(|(path, _)| *path == entry.0) {
+                        facts.unwritable.push(entry);
+                    }
+                }
+                "free" => facts.free_kib = value.parse().map_err(|_| unexpected())?,
+                "no-owner" => facts.owner_exists = false,
+                "no-group" => facts.group_exists = false,
+                "foreign-owner" | "foreign-group" => facts.may_give = false,
+                "live" => facts.live = live(value, spec),
+                "live-occupied" => facts.live = Live::Foreign,
+                "version" => facts.complete.extend(value.parse::<Version>().ok()),
+                "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
+                "ready" => facts.services.push(Ok(())),
+                "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),
+                _ => return Err(unexpected()),
+            }
+        }
+        if facts.links.len() != spec.links.len() || facts.services.len() != services.len() {
+            return Answer::unexpected("an answer for every link and service was expected");
+        }
+        facts.complete.sort();
+        Ok(facts)
+    }
+
+    /// The live version, if it is ours.
+    pub fn live_version(&self) -> Option<&Version> {
+        match &self.live {
+            Live::Version(version) => Some(version),
+            Live::Missing | Live::Foreign => None,
+        }
+    }
+
+    /// Everything that would make a rollout fail on this host, each as the error it would be.
+    /// `needed_kib` is the room that a version takes.
+    pub fn problems(&self, spec: &InstallSpec, services: &[Service], needed_kib: u64) -> Vec<InstallError> {
+        let mut problems = Vec::new();
+        if !self.missing_tools.is_empty() {
+            problems.push(InstallError::MissingTools { tools: self.missing_tools.clone() });
+        }
+        let unwritable = self.unwritable.iter().cloned();
+        problems.extend(unwritable.map(|(path, reason)| InstallError::unwritable(path, reason)));
+        if self.free_kib < needed_kib {
+            let path = spec.layout.directory().to_string();
+            problems.push(InstallError::NoRoom { path, free_kib: self.free_kib, needed_kib });
+        }
+        if !self.owner_exists {
+            problems.push(InstallError::NoOwner { owner: spec.owner.clone() });
+        }
+        if !self.group_exists {
+            problems.push(InstallError::NoGroup { group: spec.group.clone() });
+        }
+        if !self.may_give && self.owner_exists && self.group_exists {
+            let owner = format!("{}:{}", spec.owner, spec.group);
+            problems.push(InstallError::MayNotGive { user: self.user.clone(), owner });
+        }
+        if self.live == Live::Foreign {
+            problems.push(InstallError::LiveOccupied { path: spec.layout.live().to_string() });
+        }
+        for ((path, _), state) in spec.links.iter().zip(&self.links) {
+            let path = path.to_string();
+            match state {
+                LinkState::NoFolder => problems.push(InstallError::NoFolder { path }),
+                LinkState::Other => problems.push(InstallError::Occupied { path }),
+                LinkState::Missing | LinkState::Ours | LinkState::File | LinkState::OtherLink(_) => {}
+            }
+        }
+        for (service, state) in services.iter().zip(&self.services) {
+            if let Err(reason) = state {
+                let (service, reason) = (service.name.clone(), reason.clone());
+                problems.push(InstallError::ServiceNotReady { service, reason });
+            }
+        }
+        problems
+    }
+}
+
+fn live(target: &str, spec: &InstallSpec) -> Live {
+    let version = target.rsplit('/').next().and_then(|name| name.parse::<Version>().ok());
+    match version {
+        Some(version) if spec.layout.live_target(&version) == target => Live::Version(version),
+        _ => Live::Foreign,
+    }
+}
+
+fn link(state: &str) -> Option<LinkState> {
+    Some(match state.split_once(' ').unwrap_or((state, "")) {
+        ("missing", _) => LinkState::Missing,
+        ("no-folder", _) => LinkState::NoFolder,
+        ("ours", _) => LinkState::Ours,
+        ("file", _) => LinkState::File,
+        ("link", target) => LinkState::OtherLink(target.to_owned()),
+        ("other", _) => LinkState::Other,
+        _ => return None,
+    })
+}

@@ -1,0 +1,174 @@
+//! Where things are on a host, and how they are installed there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{CertificateName, HostPath, Version};
+
+/// Paths of one certificate on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    directory: HostPath,
+    name: CertificateName,
+}
+
+impl Layout {
+    /// The layout of certificate `name` under `directory`.
+    pub fn new(directory: HostPath, name: CertificateName) -> Self {
+        Self { directory, name }
+    }
+
+    /// The folder that everything is in: `/etc/certwave`.
+    pub fn directory(&self) -> &HostPath {
+        &self.directory
+    }
+
+    /// The certificate's name.
+    pub fn name(&self) -> &CertificateName {
+        &self.name
+    }
+
+    /// The folder of all versions: `archive/NAME`.
+    pub fn archive(&self) -> HostPath {
+        self.directory.join("archive").join(self.name.as_str())
+    }
+
+    /// The folder of one version: `archive/NAME/VERSION`.
+    pub fn version(&self, version: &Version) -> HostPath {
+        self.archive().join(version.as_str())
+    }
+
+    /// The link that one rename(2) switches: `live/NAME`.
+    pub fn live(&self) -> HostPath {
+        self.directory.join("live").join(self.name.as_str())
+    }
+
+    /// What a server's configuration names: `live/NAME/FILE`.
+    pub fn live_file(&self, file: FileName) -> HostPath {
+        self.live().join(file.as_str())
+    }
+
+    /// What the `live` link says for a version; relative, so that the folder can be moved or mounted elsewhere.
+    pub fn live_target(&self, version: &Version) -> String {
+        format!("../archive/{}/{version}", self.name)
+    }
+
+    /// The lock's file. One for the folder, not for each certificate: two reloads of one server at a time could
+    /// not be told apart.
+    pub fn lock(&self) -> HostPath {
+        self.directory.join(".lock")
+    }
+}
+
+/// The files of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FileName {
+    /// `cert.pem`: the leaf.
+    Cert,
+    /// `chain.pem`: the intermediates.
+    Chain,
+    /// `fullchain.pem`: the leaf, then the intermediates.
+    Fullchain,
+    /// `privkey.pem`: the private key.
+    Privkey,
+    /// `combined.pem`: leaf, intermediates and private key, as HAProxy reads them.
+    Combined,
+}
+
+impl FileName {
+    /// All of them.
+    pub const ALL: [FileName; 5] =
+        [FileName::Cert, FileName::Chain, FileName::Fullchain, FileName::Privkey, FileName::Combined];
+
+    /// The name on disk.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileName::Cert => "cert.pem",
+            FileName::Chain => "chain.pem",
+            FileName::Fullchain => "fullchain.pem",
+            FileName::Privkey => "privkey.pem",
+            FileName::Combined => "combined.pem",
+        }
+    }
+
+    /// Whether it holds the private key.
+    pub fn is_secret(self) -> bool {
+        matches!(self, FileName::Privkey | FileName::Combined)
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for FileName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        FileName::ALL.into_iter().find(|file| file.as_str() == text).ok_or_else(|| {
+            let all = FileName::ALL.map(|file| format!("`{file}`")).join(", ");
+            format!("`{text}` is not a file of a version: they are {all}")
+        })
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<FileName> for String {
+    fn from(file: FileName) -> String {
+        file.as_str().to_owned()
+    }
+}
+
+/// How a certificate is installed on a host: the playbook's `install`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallSpec {
+    /// Where.
+    pub layout: Layout,
+    /// How many versions stay in the archive; the live one and the previous one always do.
+    pub keep: u32,
+    /// The files' owner: a name or a number.
+    pub owner: String,
+    /// The files' group: a name or a number.
+    pub group: String,
+    /// The mode of the files that hold the private key; the others are 0644.
+    pub key_mode: u16,
+    /// Paths that servers' configurations already name, each made a link to a file of the live version.
+    pub links: Vec<(HostPath, FileName)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_interface() {
+        let layout = Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap());
+        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+        assert_eq!(
+            layout.version(&version).as_str(),
+            "/etc/certwave/archive/api.example.com/20261123T200100Z-3f9a1c2e"
+        );
+        assert_eq!(
+            layout.live_file(FileName::Privkey).as_str(),
+            "/etc/certwave/live/api.example.com/privkey.pem"
+        );
+        assert_eq!(layout.live_target(&version), "../archive/api.example.com/20261123T200100Z-3f9a1c2e");
+    }
+
+    #[test]
+    fn an_unknown_file_is_told_the_known_ones() {
+        assert_eq!("combined.pem".parse(), Ok(FileName::Combined));
+        assert!("key.pem".parse::<FileName>().unwrap_err().contains("`privkey.pem`"));
+    }
+}

@@ -1,0 +1,224 @@
+//! How the steps ended.
+
+use super::answer::Answer;
+use super::{InstallError, Output, Service};
+use crate::model::{ServiceName, Version};
+
+/// The first line of the lock script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockAnswer {
+    /// The lock is held for as long as the script runs.
+    Locked,
+    /// Another one holds it: as it named itself.
+    Busy(String),
+}
+
+impl LockAnswer {
+    /// Reads a line; None when it is something that a login shell said.
+    pub fn parse(line: &str) -> Option<Self> {
+        let statement = line.trim_end().strip_prefix("certwave:")?;
+        match statement.split_once(' ').unwrap_or((statement, "")) {
+            ("locked", _) => Some(Self::Locked),
+            ("busy", holder) => Some(Self::Busy(holder.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Why a lock script ended that printed no answer, or was told that the lock is busy.
+    pub fn failure(output: &Output<'_>) -> InstallError {
+        let text = String::from_utf8_lossy(output.stdout);
+        match text.lines().find_map(Self::parse) {
+            Some(Self::Busy(holder)) => InstallError::Locked { holder },
+            _ => Answer::read(output).err().unwrap_or_else(|| InstallError::classify(output)),
+        }
+    }
+}
+
+/// How `stage` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    /// The version is in the archive now.
+    New,
+    /// It was there already, complete, and was not touched.
+    Already,
+}
+
+impl Staged {
+    /// Reads the script's answer.
+    ///
+    /// # Errors
+    /// When it was not staged; nothing but leftovers may remain.
+    pub fn parse(output: &Output<'_>) -> Result<Self, InstallError> {
+        match Answer::read(output)?.result.as_str() {
+            "staged" => Ok(Self::New),
+            "already" => Ok(Self::Already),
+            other => Answer::unexpected(other),
+        }
+    }
+}
+
+/// How `activate` ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activation {
+    /// Live, and every service is proven to have reloaded.
+    Activated,
+    /// A service's test refused it; nothing was reloaded.
+    Refused {
+        /// The service.
+        service: ServiceName,
+        /// The last lines of what its test said.
+        output: String,
+        /// Whether the link is back where it was before the rollout (on a first installation: gone again).
+        swapped_back: bool,
+        /// Whether the service refuses what was there before as well.
+        broken_before: bool,
+    },
+    /// The link is switched, but a reload is not confirmed: roll back.
+    ReloadFailed {
+        /// The service.
+        service: ServiceName,
+        /// The last lines of what was said.
+        output: String,
+    },
+}
+
+impl Activation {
+    /// Reads the answer of a script that was made with these services.
+    ///
+    /// # Errors
+    /// When a step before the test failed.
+    pub fn parse(output: &Output<'_>, services: &[Service]) -> Result<Self, InstallError> {
+        let answer = Answer::read(output)?;
+        let said = answer.block("output").unwrap_or_default().to_owned();
+        let words: Vec<&str> = answer.result.split(' ').collect();
+        match words[..] {
+            ["activated"] => Ok(Self::Activated),
+            ["refused", number, swapped, broken] => Ok(Self::Refused {
+                service: service(services, number)?,
+                output: said,
+                swapped_back: swapped == "yes",
+                broken_before: broken == "yes",
+            }),
+            ["reload-failed", number] => {
+                Ok(Self::ReloadFailed { service: service(services, number)?, output: said })
+            }
+            _ => Answer::unexpected(&answer.result),
+        }
+    }
+
+    /// In words, for a person; None when all is well.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Activated => None,
+            Self::Refused { service, output, broken_before: true, .. } => {
+                Some(format!("{service}'s configuration was already broken before the switch: {output}"))
+            }
+            Self::Refused { service, output, .. } => {
+                Some(format!("{service} refused the configuration: {output}"))
+            }
+            Self::ReloadFailed { service, output } => Some(format!("{service} did not reload: {output}")),
+        }
+    }
+}
+
+/// How `rollback` ended. In every case the link is back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollback {
+    /// Back, and every service is proven to have reloaded, where that was asked for.
+    RolledBack,
+    /// A service refuses its configuration; it still runs with what it loaded last.
+    TestFailed {
+        /// The service.
+        service: ServiceName,
+        /// The last lines of what its test said.
+        output: String,
+    },
+    /// A reload is not confirmed.
+    ReloadFailed {
+        /// The service.
+        service: ServiceName,
+        /// The last lines of what was said.
+        output: String,
+    },
+}
+
+impl Rollback {
+    /// Reads the answer of a script that was made with these services.
+    ///
+    /// # Errors
+    /// When the link could not be put back.
+    pub fn parse(output: &Output<'_>, services: &[Service]) -> Result<Self, InstallError> {
+        let answer = Answer::read(output)?;
+        let said = answer.block("output").unwrap_or_default().to_owned();
+        match answer.result.split_once(' ') {
+            None if answer.result == "rolled-back" => Ok(Self::RolledBack),
+            Some(("test-failed", number)) => {
+                Ok(Self::TestFailed { service: service(services, number)?, output: said })
+            }
+            Some(("reload-failed", number)) => {
+                Ok(Self::ReloadFailed { service: service(services, number)?, output: said })
+            }
+            _ => Answer::unexpected(&answer.result),
+        }
+    }
+
+    /// In words, for a person; None when all is well.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::RolledBack => None,
+            Self::TestFailed { service, output } => {
+                Some(format!("{service} refused the previous configuration: {output}"))
+            }
+            Self::ReloadFailed { service, output } => Some(format!("{service} did not reload: {output}")),
+        }
+    }
+}
+
+/// How `commit` ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Versions that are gone from the archive, oldest first.
+    pub pruned: Vec<Version>,
+}
+
+impl Committed {
+    /// Reads the script's answer.
+    ///
+    /// # Errors
+    /// When the archive could not be pruned; the new version is live all the same.
+    pub fn parse(output: &Output<'_>) -> Result<Self, InstallError> {
+        let answer = Answer::read(output)?;
+        let pruned = answer
+            .statements()
+            .filter(|(key, _)| *key == "pruned")
+            .filter_map(|(_, value)| value.parse().ok());
+        Ok(Self { pruned: pruned.collect() })
+    }
+}
+
+fn service(services: &[Service], number: &str) -> Result<ServiceName, InstallError> {
+    let found = number.parse::<usize>().ok().and_then(|number| services.get(number.checked_sub(1)?));
+    match found {
+        Some(service) => Ok(service.name.clone()),
+        None => Answer::unexpected(&format!("service {number}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_says_who_holds_it() {
+        assert_eq!(LockAnswer::parse("certwave:locked\n"), Some(LockAnswer::Locked));
+        assert_eq!(LockAnswer::parse("Welcome!"), None);
+        let busy = Output { status: 75, stdout: b"hello\ncertwave:busy 01JD on ops1\n", stderr: b"" };
+        assert_eq!(LockAnswer::failure(&busy).to_string(), "another rollout holds the lock: 01JD on ops1");
+    }
+
+    #[test]
+    fn a_service_that_does_not_exist_is_out_of_protocol() {
+        let output = Output { status: 1, stdout: b"certwave:result reload-failed 0\n", stderr: b"" };
+        assert!(matches!(Activation::parse(&output, &[]), Err(InstallError::Unexpected { .. })));
+    }
+}

@@ -1,0 +1,121 @@
+//! The scripts of each step: fixed text from `scripts/*.sh` after a prelude of quoted assignments.
+
+use super::{InstallSpec, Script};
+use crate::model::{ServiceName, Version};
+
+/// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
+/// `hook_reload`. Each says what is wrong and fails, or succeeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// As shown to people.
+    pub name: ServiceName,
+    /// Shell variables that the text uses.
+    pub settings: Vec<(&'static str, String)>,
+    /// The text.
+    pub script: &'static str,
+}
+
+impl InstallSpec {
+    /// Takes the lock and holds it until its standard input ends; it then prints nothing more. The first line
+    /// is a [`super::LockAnswer`]. `who` names the rollout and the controller, for a second one to read.
+    pub fn lock(&self, who: &str) -> Script {
+        self.prelude().assign("who", who).text(COMMON).text(include_str!("scripts/lock.sh"))
+    }
+
+    /// Gathers [`super::Facts`]; changes nothing.
+    pub fn inspect(&self, services: &[Service]) -> Script {
+        self.owned(with_services(self.prelude(), services))
+            .text(COMMON)
+            .text(&self.each_link())
+            .text(include_str!("scripts/inspect.sh"))
+    }
+
+    /// Puts a version into the archive; [`super::stage_payload`] goes to standard input. Answer: [`super::Staged`].
+    pub fn stage(&self, version: &Version) -> Script {
+        self.owned(self.prelude())
+            .assign("key_mode", &format!("{:04o}", self.key_mode))
+            .assign("version", version.as_str())
+            .text(COMMON)
+            .text(CHANGE)
+            .text(include_str!("scripts/stage.sh"))
+    }
+
+    /// Switches to a staged version, tests and reloads. Answer: [`super::Activation`].
+    ///
+    /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
+    /// what stands at the links as. None on a first installation.
+    pub fn activate(&self, version: &Version, previous: Option<&Version>, services: &[Service]) -> Script {
+        with_services(self.prelude(), services)
+            .assign("version", version.as_str())
+            .assign("previous", previous.map_or("", Version::as_str))
+            .text(COMMON)
+            .text(CHANGE)
+            .text(&self.each_link())
+            .text(include_str!("scripts/activate.sh"))
+    }
+
+    /// Back to a version that was live before. Answer: [`super::Rollback`]. Without `reload` only the link is
+    /// put back: right where nothing was reloaded since.
+    pub fn rollback(&self, previous: &Version, services: &[Service], reload: bool) -> Script {
+        with_services(self.prelude(), services)
+            .assign("version", previous.as_str())
+            .assign("reload", if reload { "yes" } else { "no" })
+            .text(COMMON)
+            .text(CHANGE)
+            .text(include_str!("scripts/rollback.sh"))
+    }
+
+    /// Prunes the archive down to `keep` versions, never the live one nor `previous`, and removes what killed
+    /// steps left. Answer: [`super::Committed`].
+    pub fn commit(&self, previous: Option<&Version>) -> Script {
+        self.prelude()
+            .assign("keep", &self.keep.to_string())
+            .assign("previous", previous.map_or("", Version::as_str))
+            .text(COMMON)
+            .text(CHANGE)
+            .text(&self.each_link())
+            .text(include_str!("scripts/commit.sh"))
+    }
+
+    fn prelude(&self) -> Script {
+        Script::new()
+            .assign("directory", self.layout.directory().as_str())
+            .assign("name", self.layout.name().as_str())
+    }
+
+    fn owned(&self, script: Script) -> Script {
+        script.assign("owner", &self.owner).assign("group", &self.group)
+    }
+
+    /// Defines `each_link COMMAND`, which calls it with every link's path and file.
+    fn each_link(&self) -> String {
+        let calls: String = self
+            .links
+            .iter()
+            .map(|(path, file)| format!("\"$1\" {} {file}\n", super::Word::new(path.as_str())))
+            .collect();
+        format!("each_link() {{\n:\n{calls}}}\n")
+    }
+}
+
+const COMMON: &str = include_str!("scripts/common.sh");
+const CHANGE: &str = include_str!("scripts/change.sh");
+
+/// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers. The hooks run in
+/// subshells, so that two services do not see each other's functions.
+fn with_services(script: Script, services: &[Service]) -> Script {
+    let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
+    services.iter().zip(&numbers).fold(
+        script.assign("services", &numbers.join(" ")),
+        |script, (service, number)| {
+            service
+                .settings
+                .iter()
+                .fold(script.text(&format!("service_{number}() {{")), |script, (name, value)| {
+                    script.assign(name, value)
+                })
+                .text(service.script)
+                .text("\"hook_$1\"\n}")
+        },
+    )
+}

@@ -1,0 +1,107 @@
+# shellcheck shell=sh disable=SC2154
+# Switches to a version, tests, reloads. Settings: version, previous (may be empty), services.
+printf '\n'
+
+if [ -e "$live" ] || [ -L "$live" ]; then
+  current=$(live_version)
+  [ -n "$current" ] || fail live-occupied "$live"
+else
+  current=
+fi
+complete "$version" || fail incomplete "$version"
+case $current in
+  '' | "$version" | "$previous") ;;
+  *) ! complete "$current" || fail moved "$current" ;;
+esac
+
+# What stands at the links before the first rollout becomes a version of its own.
+keep_file() { # PATH FILE
+  [ -e "$1" ] || return 0
+  [ -f "$1" ] || fail occupied "$1"
+  if [ -e "$partial/$2" ]; then
+    cmp -s "$1" "$partial/$2" || fail occupied "$1"
+    return 0
+  fi
+  text=$( (umask 077 && cp -p "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
+    { reason "$text"; fail unadoptable "$1"; }
+  case $2 in
+    privkey.pem | combined.pem) chmod o-rwx "$partial/$2" ;;
+  esac
+}
+if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
+  [ ! -e "$archive/$previous" ] || fail incomplete "$previous"
+  rm -rf "$archive/.$previous.partial".*
+  partial=$archive/.$previous.partial.$$
+  text=$( (umask 077 && mkdir "$partial") 2>&1) || { reason "$text"; partial=; fail unwritable "$archive"; }
+  each_link keep_file
+  text=$( (umask 077 && cd "$partial" && sha256sum ./*.pem >.manifest) 2>&1) ||
+    { reason "$text"; fail unadoptable "$previous"; }
+  text=$(seal "$previous" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  partial=
+fi
+base=${current:-$previous}
+
+# Whether a path can become a link without changing what is read there.
+fits() { # PATH FILE
+  case $(link_state "$1" "$2") in
+    ours | missing) ;;
+    link | file)
+      if [ -e "$1" ]; then
+        [ -n "$base" ] && cmp -s "$1" "$archive/$base/$2" || fail occupied "$1"
+      fi
+      ;;
+    no-folder) fail no-folder "$1" ;;
+    *) fail occupied "$1" ;;
+  esac
+}
+each_link fits
+
+if [ -z "$current" ] && [ -n "$previous" ]; then
+  text=$(point_live "$previous" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
+fi
+make_link() { # PATH FILE
+  [ "$(link_state "$1" "$2")" != ours ] || return 0
+  draft=$(link_draft "$1")
+  text=$( (rm -f "$draft" && ln -s "$live/$2" "$draft" && mv -f -T "$draft" "$1") 2>&1) ||
+    { reason "$text"; fail unwritable "${1%/*}"; }
+  flush "${1%/*}/"
+}
+each_link make_link
+
+# Back to what was there before; on a first installation, to nothing.
+unlink_ours() { # PATH FILE
+  [ "$(link_state "$1" "$2")" != ours ] || rm -f "$1"
+}
+swap_back() {
+  if [ "$base" != "$version" ] && [ -n "$base" ]; then
+    point_live "$base"
+  elif [ -n "$previous" ]; then
+    point_live "$previous"
+  elif [ -z "$current" ]; then
+    each_link unlink_ours && rm -f "$live" && flush "$live_folder"
+  else
+    return 1
+  fi
+}
+
+if [ "$current" != "$version" ]; then
+  text=$(point_live "$version" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
+fi
+for service in $services; do
+  run "$service" test && continue
+  swapped=no
+  if swap_back >/dev/null 2>&1; then swapped=yes; fi
+  show_output
+  # The same test of what was there before tells whose fault it is.
+  broken=no
+  if [ -n "$base" ] && ! run "$service" test; then broken=yes; fi
+  say "result refused $service $swapped $broken"
+  exit 1
+done
+for service in $services; do
+  run "$service" reload && continue
+  show_output
+  say "result reload-failed $service"
+  exit 1
+done
+say result activated

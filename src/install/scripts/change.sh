@@ -1,0 +1,59 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What every script begins with that changes something.
+partial=
+output=
+
+cleanup() {
+  [ -z "$partial" ] || rm -rf "$partial"
+  [ -z "$output" ] || rm -f "$output"
+}
+trap cleanup EXIT
+# A lost controller must not stop a step half-way: what was begun is brought to its end.
+trap '' HUP PIPE
+
+# One step at a time, even when the controller gave up on the one before and that one still runs.
+if command -v flock >/dev/null 2>&1; then
+  if (umask 077 && : >>"$lock.step") 2>/dev/null; then
+    exec 8>>"$lock.step"
+    flock 8
+  fi
+fi
+
+# Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first.
+point_live() {
+  [ -d "$live_folder" ] || (umask 022 && mkdir -p "$live_folder") || return 1
+  rm -f "$live_folder/.$name.new" &&
+    ln -s "../archive/$name/$1" "$live_folder/.$name.new" &&
+    mv -f -T "$live_folder/.$name.new" "$live" &&
+    flush "$live_folder"
+}
+
+# Where a link is built before it is renamed into its place: PATH
+link_draft() { printf '%s' "${1%/*}/.certwave-${1##*/}"; }
+
+# Turns the finished folder $partial into a version: everything on disk first, then one rename.
+seal() {
+  chmod 0755 "$partial" &&
+    flush "$partial"/*.pem "$partial/.manifest" "$partial" &&
+    mv -f -T "$partial" "$archive/$1" &&
+    flush "$archive" &&
+    partial=
+}
+
+# A service's test or reload: INDEX STEP. What it says goes to $output, a file and not a pipe, since
+# a command that starts a daemon would hold a pipe open for ever.
+run() {
+  if [ -z "$output" ]; then
+    output=$directory/.output.$$
+    (umask 077 && : >"$output") 2>/dev/null || output=/dev/null
+  fi
+  (
+    trap - HUP PIPE
+    exec 8>&-
+    "service_$1" "$2"
+  ) >"$output" 2>&1 </dev/null
+}
+
+show_output() {
+  tail -n 20 "$output" | block output
+}

@@ -1,0 +1,115 @@
+# shellcheck shell=sh disable=SC2154
+# Facts about the host. Changes nothing. Settings: services, owner, group.
+printf '\n'
+
+# A step that the controller gave up on may still be running: its end is waited for.
+if [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1 && (: <"$lock.step") 2>/dev/null; then
+  exec 8<"$lock.step"
+  flock -s 8
+fi
+
+say "user $(id -u) $(id -un 2>/dev/null || id -u)"
+say "clock $(date +%s)"
+
+for tool in awk cat chmod chown cmp cp cut date df grep head id ln mkdir mv readlink rm sed sha256sum sleep sync tail tar touch tr; do
+  command -v "$tool" >/dev/null 2>&1 || say "missing $tool"
+done
+case $(mv --help 2>&1) in
+  *-T*) ;;
+  *) say "missing mv -T" ;;
+esac
+
+# Folders that will be written to.
+probe() {
+  folder=$1
+  draft=$folder/.certwave-probe.$$
+  if text=$( (umask 077 && : >"$draft") 2>&1); then
+    rm -f "$draft"
+  else
+    reason "$text"
+    say "unwritable $folder"
+  fi
+}
+existing=$directory
+while [ ! -d "$existing" ]; do
+  existing=${existing%/*}
+  [ -n "$existing" ] || existing=/
+done
+probe "$existing"
+for folder in "$directory/archive" "$archive" "$live_folder"; do
+  [ ! -d "$folder" ] || probe "$folder"
+done
+say "free $(df -Pk "$existing" | awk 'NR == 2 { print $4 }')"
+
+id -u "$owner" >/dev/null 2>&1 || say no-owner
+case $group in
+  *[!0-9]*)
+    getent group "$group" >/dev/null 2>&1 ||
+      cut -d: -f1 /etc/group | grep -qxF -e "$group" ||
+      say no-group
+    ;;
+esac
+if [ "$(id -u)" != 0 ]; then
+  [ "$(id -u "$owner" 2>/dev/null)" = "$(id -u)" ] || say foreign-owner
+  case " $(id -G) $(id -Gn 2>/dev/null) " in
+    *" $group "*) ;;
+    *) say foreign-group ;;
+  esac
+fi
+
+if [ -L "$live" ]; then
+  say "live $(one_line "$(readlink "$live")")"
+elif [ -e "$live" ]; then
+  say live-occupied
+fi
+versions | while read -r version; do
+  if complete "$version"; then say "version $version"; fi
+done
+
+show_link() {
+  state=$(link_state "$1" "$2")
+  case $state in
+    link) state="link $(one_line "$(readlink "$1")")" ;;
+  esac
+  say "link $state"
+  case $state in
+    ours | other | no-folder) ;;
+    *) probe "${1%/*}/" ;;
+  esac
+}
+each_link show_link
+
+# Whole CERTIFICATE blocks only: a private key in the same file is never printed.
+certificates() {
+  awk '
+    { sub(/\r$/, "") }
+    /^-----BEGIN CERTIFICATE-----$/ { held = $0; inside = 1; next }
+    /^-----END CERTIFICATE-----$/ { if (inside) print held "\n" $0; inside = 0; next }
+    inside && /^[A-Za-z0-9+\/=]+$/ { held = held "\n" $0; next }
+    { inside = 0 }
+  ' "$1" 2>/dev/null | head -n 1000
+}
+
+active=
+for file in fullchain.pem cert.pem; do
+  if [ -z "$active" ] && [ -f "$live/$file" ]; then active=$live/$file; fi
+done
+linked() {
+  if [ -z "$active" ] && [ "$2" = "$wanted" ] && [ -f "$1" ]; then active=$1; fi
+}
+for wanted in fullchain.pem cert.pem combined.pem; do
+  each_link linked
+done
+if [ -n "$active" ]; then
+  certificates "$active" | block active
+fi
+
+for service in $services; do
+  if text=$("service_$service" facts 2>&1 </dev/null); then
+    say "ready $service"
+  else
+    reason "$text"
+    say "unready $service"
+  fi
+done
+say result inspected

@@ -1,0 +1,31 @@
+# shellcheck shell=sh disable=SC2154
+# Back to a version that was live before. Settings: version (to go back to), reload (yes or no), services.
+printf '\n'
+
+complete "$version" || fail incomplete "$version"
+if [ -e "$live" ] && [ ! -L "$live" ]; then fail live-occupied "$live"; fi
+if [ "$(live_version)" != "$version" ]; then
+  text=$(point_live "$version" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
+fi
+[ "$reload" = yes ] || services=
+
+# Every service is tried, whatever became of the one before; the first failure is the one told.
+failed=
+for service in $services; do
+  if ! run "$service" test; then
+    step=test-failed
+  elif ! run "$service" reload; then
+    step=reload-failed
+  else
+    continue
+  fi
+  if [ -z "$failed" ]; then
+    show_output
+    failed="$step $service"
+  fi
+done
+if [ -n "$failed" ]; then
+  say "result $failed"
+  exit 1
+fi
+say result rolled-back

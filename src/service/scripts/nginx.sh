@@ -1,0 +1,182 @@
+# shellcheck shell=sh disable=SC2154
+# nginx. Settings: binary, prefix, config, test_command, reload_command (may be empty), patience (seconds).
+# An encrypted key would ask for its pass phrase: standard input is empty.
+nginx() { bounded "$binary" ${prefix:+-p "$prefix"} ${config:+-c "$config"} "$@" </dev/null; }
+
+compiled() { "$binary" -V 2>&1 | tr ' ' '\n' | sed -n "s/^--$1=//p" | head -n 1; }
+
+absolute() {
+  case $1 in
+    /*) printf '%s' "$1" ;;
+    *)
+      base=$prefix
+      [ -n "$base" ] || base=$(compiled prefix)
+      printf '%s' "${base:-/usr/local/nginx}/$1"
+      ;;
+  esac
+}
+
+main_config() {
+  if [ -n "$config" ]; then
+    printf '%s' "$config"
+    return
+  fi
+  path=$(compiled conf-path)
+  absolute "${path:-conf/nginx.conf}"
+}
+
+# First arguments of a directive of the main context, one a line; the configuration is read from stdin.
+main_context() {
+  awk -v name="$1" '
+    {
+      sub(/(^|[ \t])#.*/, "")
+      gsub(/[{};]/, "\n&\n")
+      count = split($0, part, "\n")
+      for (i = 1; i <= count; i++) {
+        if (part[i] == "{") { depth++; text = "" }
+        else if (part[i] == "}") { depth--; text = "" }
+        else if (part[i] == ";") {
+          fields = split(text, field, " ")
+          if (depth == 0 && fields >= 2 && field[1] == name) print field[2]
+          text = ""
+        }
+        else text = text " " part[i]
+      }
+    }
+  ' | tr -d "\"'"
+}
+
+# The main file tells it even when the configuration is broken; `nginx -T` knows included files as well.
+directive() {
+  values=$(main_context "$1" 2>/dev/null <"$main")
+  [ -n "$values" ] || values=$(nginx -T 2>/dev/null | main_context "$1")
+  [ -z "$values" ] || printf '%s\n' "$values"
+}
+
+find_pid_file() {
+  main=$(main_config)
+  pid_file=$(directive pid | head -n 1)
+  [ -n "$pid_file" ] || pid_file=$(compiled pid-path)
+  pid_file=$(absolute "${pid_file:-logs/nginx.pid}")
+}
+
+# Finds the master, or says why there is none.
+find_master() {
+  master=
+  if [ ! -e "$pid_file" ]; then
+    printf 'nginx is not running: there is no pid file %s\n' "$pid_file"
+    return 1
+  fi
+  if [ ! -r "$pid_file" ]; then
+    printf 'the pid file %s is not readable\n' "$pid_file"
+    return 1
+  fi
+  read -r master <"$pid_file" || :
+  case $master in
+    '' | *[!0-9]*)
+      printf 'the pid file %s holds no process id\n' "$pid_file"
+      return 1
+      ;;
+  esac
+  if ! grep -q 'master process' "/proc/$master/cmdline" 2>/dev/null; then
+    printf 'nginx is not running: the pid file %s names process %s, which is no nginx master\n' "$pid_file" "$master"
+    return 1
+  fi
+}
+
+# The master's workers that accept connections. An old one keeps its connections while it is
+# "shutting down", but accepts no others; the cache manager and loader never do; Z and X are dead.
+accepting() {
+  for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    case ${line##*) } in
+      [ZX]*) continue ;;
+      [A-Za-z]" $master "*) ;;
+      *) continue ;;
+    esac
+    process=${stat#/proc/}
+    process=${process%/stat}
+    grep -q -e 'shutting down' -e 'cache ' "/proc/$process/cmdline" 2>/dev/null && continue
+    printf '%s ' "$process"
+  done
+}
+
+# The error logs that are files, each after its size: what comes later is about this reload.
+mark_logs() {
+  logs=$(directive error_log)
+  [ -n "$logs" ] || logs=$(compiled error-log-path)
+  marks=$(
+    printf '%s\n' "$logs" | while read -r log; do
+      log=$(absolute "$log")
+      if [ -f "$log" ] && [ -r "$log" ]; then printf '%s %s\n' "$(wc -c <"$log" | tr -d ' ')" "$log"; fi
+    done
+  )
+}
+
+# What the master has refused since. A listen address that is taken is tried five times before it gives up
+# with "still could not bind()".
+refusals() {
+  [ -n "$marks" ] || return 0
+  printf '%s\n' "$marks" | while read -r size log; do
+    tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -F "[emerg] $master#"
+  done
+}
+
+nap() { sleep 0.05 2>/dev/null || sleep 1; }
+
+hook_facts() {
+  if [ ! -e "$binary" ]; then
+    printf '%s does not exist\n' "$binary"
+    return 1
+  fi
+  if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
+    printf '%s is not executable\n' "$binary"
+    return 1
+  fi
+  find_pid_file
+  find_master
+}
+
+hook_test() {
+  if [ -n "$test_command" ]; then bounded sh -c "$test_command"; else nginx -t; fi
+}
+
+# The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers
+# that accepted before does so any more, and that others do.
+hook_reload() {
+  find_pid_file
+  find_master || return 1
+  before=$(accepting)
+  mark_logs
+  if [ -n "$reload_command" ]; then
+    bounded sh -c "$reload_command" || return 1
+  else
+    nginx -s reload || return 1
+  fi
+  deadline=$(($(date +%s) + patience))
+  while :; do
+    if problem=$(find_master); then
+      read -r master <"$pid_file" || :
+      now=$(accepting)
+      old=
+      for process in $before; do
+        case " $now" in
+          *" $process "*) old="$old $process" ;;
+        esac
+      done
+      [ -z "$now" ] || [ -n "$old" ] || return 0
+      problem="workers that have not taken the new configuration still accept connections:$old"
+      refused=$(refusals)
+      if printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; then
+        printf '%s\n' "$refused"
+        return 1
+      fi
+    fi
+    if [ "$(date +%s)" -ge "$deadline" ]; then
+      [ -z "${refused:-}" ] || printf '%s\n' "$refused"
+      printf 'after %s s %s\n' "$patience" "$problem"
+      return 1
+    fi
+    nap
+  done
+}

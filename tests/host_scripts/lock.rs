@@ -1,0 +1,75 @@
+//! The lock on a host.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use certwave::install::LockAnswer;
+
+use crate::support::{Host, SHELLS};
+
+/// A lock script that is killed when dropped, as a lost connection would end it.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn take(host: &Host, who: &str) -> (LockAnswer, Held) {
+    let mut held = Held(host.login_command(&host.spec.lock(who)).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(held.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (LockAnswer::parse(&line).unwrap_or_else(|| panic!("{:?} said {line:?}", host.shell)), held)
+}
+
+fn take_soon(host: &Host, who: &str) -> Held {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (answer, held) = take(host, who);
+        if answer == LockAnswer::Locked {
+            return held;
+        }
+        assert!(Instant::now() < deadline, "{:?} still says {answer:?}", host.shell);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn one_rollout_at_a_time_and_the_second_is_told_who() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        let (answer, mut first) = take(&host, "01JD on ops1 (it's me)");
+        assert_eq!(answer, LockAnswer::Locked, "{shell:?}");
+        for _ in 0..2 {
+            let (answer, _) = take(&host, "second");
+            assert_eq!(answer, LockAnswer::Busy("01JD on ops1 (it's me)".to_owned()), "{shell:?}");
+        }
+        let ended = host.run(&host.spec.lock("third"));
+        assert_eq!(ended.status, 75);
+        assert_eq!(
+            LockAnswer::failure(&ended.output()).to_string(),
+            "another rollout holds the lock: 01JD on ops1 (it's me)"
+        );
+        // The end of its input is the end of the lock.
+        drop(first.0.stdin.take());
+        assert!(first.0.wait().unwrap().success());
+        let second = take_soon(&host, "second");
+        // A killed holder holds nothing.
+        drop(second);
+        drop(take_soon(&host, "third"));
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        std::fs::write(host.directory(), "in the way").unwrap();
+        let ended = host.run(&host.spec.lock("me"));
+        let error = LockAnswer::failure(&ended.output()).to_string();
+        assert!(error.contains("cannot be written to"), "{shell:?}: {error}");
+    }
+}

@@ -1,0 +1,255 @@
+//! What is refused, with which words, and that nothing was changed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
+use certwave::install::{FileName, InstallError, Staged};
+
+use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version};
+
+fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_payload_that_is_cut_off_or_changed_is_thrown_away() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let before = host.tree();
+        let whole = payload("two");
+        for length in [0, 100, 512, 1000, 1024, 3000, whole.expose().len() - 1500] {
+            let ended = host.run_with(&host.spec.stage(&version(2)), &whole.expose()[..length]);
+            Staged::parse(&ended.output()).unwrap_err();
+            assert_eq!(host.tree(), before, "{shell:?} {length}");
+        }
+        let mut changed = whole.expose().to_vec();
+        changed[512] ^= 1;
+        let ended = host.run_with(&host.spec.stage(&version(2)), &changed);
+        assert_eq!(
+            refused(Staged::parse(&ended.output())),
+            "the files that arrived are not those that were sent"
+        );
+        assert_eq!(host.tree(), before);
+    }
+}
+
+#[test]
+fn a_file_size_limit_stops_staging_and_changes_nothing() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let before = host.tree();
+        host.login = "ulimit -f 8; ".to_owned();
+        let ended = host.run_with(&host.spec.stage(&version(2)), payload(&"x".repeat(50_000)).expose());
+        let error = refused(Staged::parse(&ended.output()));
+        assert!(error.starts_with("no room left") || error.contains("unpacked"), "{shell:?}: {error}");
+        assert_eq!(host.tree(), before);
+    }
+}
+
+/// A file system of 64 KiB in the host's folder; None where it may not be mounted.
+struct Tmpfs(std::path::PathBuf);
+
+impl Tmpfs {
+    fn mount(host: &Host, options: &str) -> Option<Tmpfs> {
+        fs::create_dir_all(host.directory()).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(host.directory())
+            .output()
+            .unwrap();
+        if !mounted.status.success() {
+            println!("skipped: no tmpfs: {}", String::from_utf8_lossy(&mounted.stderr));
+            return None;
+        }
+        Some(Tmpfs(host.directory()))
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_changes_nothing() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        let Some(_tmpfs) = Tmpfs::mount(&host, "size=64k") else { return };
+        host.install(&version(1), None, "one");
+        let before = host.tree();
+        let error = refused(host.stage(&version(2), &"x".repeat(50_000)));
+        assert!(error.starts_with("no room left in"), "{shell:?}: {error}");
+        assert_eq!(host.tree(), before);
+        let problems = host.problems();
+        assert!(problems[0].starts_with("no room in"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_read_only_file_system_is_told() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        let Some(_tmpfs) = Tmpfs::mount(&host, "ro") else { return };
+        let expected = format!("`{}` is on a read-only file system", host.directory().display());
+        assert_eq!(host.problems(), [expected.as_str()], "{shell:?}");
+        let ended = host.run(&host.spec.lock("me"));
+        assert_eq!(certwave::install::LockAnswer::failure(&ended.output()).to_string(), expected);
+    }
+}
+
+#[test]
+fn a_folder_of_someone_else_is_told() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.uid = is_root().then_some(65534);
+        fs::create_dir(host.directory()).unwrap();
+        fs::set_permissions(host.directory(), fs::Permissions::from_mode(0o555)).unwrap();
+        host.spec.owner = "root".to_owned();
+        let problems = host.problems();
+        assert!(problems[0].contains("cannot be written to: "), "{shell:?}: {problems:?}");
+        assert!(problems[0].contains("Permission denied"), "{shell:?}: {problems:?}");
+        assert!(problems[1].contains("may not give files to `root:"), "{shell:?}: {problems:?}");
+        let error = refused(host.stage(&version(1), "one"));
+        assert!(error.contains("cannot be written to"), "{error}");
+    }
+}
+
+#[test]
+fn users_and_groups_that_do_not_exist_are_told() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.spec.owner = "no such user".to_owned();
+        host.spec.group = "nogroup.*".to_owned();
+        let problems = host.problems();
+        assert!(
+            problems.contains(&"user `no such user` does not exist on the host".to_owned()),
+            "{problems:?}"
+        );
+        assert!(
+            problems.contains(&"group `nogroup.*` does not exist on the host".to_owned()),
+            "{problems:?}"
+        );
+        host.stage(&version(1), "one").unwrap_err();
+        assert_eq!(host.inspect().complete, []);
+    }
+}
+
+#[test]
+fn what_a_link_would_hide_is_never_lost() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let path = host.link("a.crt", FileName::Fullchain);
+        let second = host.link("b.crt", FileName::Fullchain);
+        let occupied = |error: String, path: &std::path::Path| {
+            assert!(error.starts_with(&format!("`{}` is not what", path.display())), "{shell:?}: {error}");
+        };
+        host.stage(&version(2), "two").unwrap();
+        let before = host.tree();
+
+        // No certificate could be read from it, so there is no previous version to keep it as.
+        fs::write(&path, "strange").unwrap();
+        occupied(refused(host.activate(&version(2), None)), &path);
+        // Two paths that would be one file, but differ.
+        fs::write(&second, "another").unwrap();
+        occupied(refused(host.activate(&version(2), Some(&version(1)))), &second);
+        assert_eq!((read(&path).as_str(), read(&second).as_str()), ("strange", "another"));
+        assert_eq!(host.tree(), before);
+
+        fs::remove_file(&second).unwrap();
+        fs::create_dir(&second).unwrap();
+        assert!(host.problems()[0].contains("move it away"));
+        occupied(refused(host.activate(&version(2), Some(&version(1)))), &second);
+        fs::remove_dir(&second).unwrap();
+
+        // With a live version, only what equals it becomes a link.
+        fs::remove_file(&path).unwrap();
+        host.install(&version(2), None, "two");
+        host.stage(&version(3), "three").unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "by hand").unwrap();
+        occupied(refused(host.activate(&version(3), Some(&version(2)))), &path);
+        assert_eq!((read(&path).as_str(), host.live_version()), ("by hand", Some(version(2))));
+        fs::write(&path, body("two", FileName::Fullchain)).unwrap();
+        host.activate(&version(3), Some(&version(2))).unwrap();
+        assert_eq!(read(&path), body("three", FileName::Fullchain));
+    }
+}
+
+#[test]
+fn a_live_link_of_someone_else_and_a_missing_folder_are_told() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.stage(&version(1), "one").unwrap();
+        symlink("/etc/letsencrypt", host.directory().join("live/a.test")).unwrap();
+        assert!(host.problems()[0].contains("was not made by certwave"));
+        assert!(refused(host.activate(&version(1), None)).contains("was not made by certwave"));
+        fs::remove_file(host.directory().join("live/a.test")).unwrap();
+        fs::create_dir(host.directory().join("live/a.test")).unwrap();
+        assert!(refused(host.activate(&version(1), None)).contains("was not made by certwave"));
+        fs::remove_dir(host.directory().join("live/a.test")).unwrap();
+        host.link("missing/a.crt", FileName::Fullchain);
+        assert!(host.problems()[0].contains("the folder of link"));
+        assert!(refused(host.activate(&version(1), None)).contains("the folder of link"));
+        assert_eq!(host.live_version(), None);
+    }
+}
+
+#[test]
+fn versions_are_checked_before_the_switch() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        assert_eq!(
+            refused(host.activate(&version(2), Some(&version(1)))),
+            format!("version `{}` is not complete in the host's archive", version(2))
+        );
+        assert!(refused(host.rollback(&version(2), true)).contains("is not complete"));
+        host.stage(&version(3), "three").unwrap();
+        let moved = refused(host.activate(&version(3), Some(&version(2))));
+        assert_eq!(
+            moved,
+            format!("another version became live since the host was inspected: `{}`", version(1))
+        );
+        assert_eq!(host.live_version(), Some(version(1)));
+    }
+}
+
+#[test]
+fn missing_tools_are_told() {
+    let host = Host::new(Shell::Busybox);
+    fs::remove_file(host.file("bin/tar")).unwrap();
+    assert_eq!(host.problems(), ["the host lacks `tar`"]);
+}
+
+#[test]
+fn a_hanging_command_is_given_up() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let spec = certwave::service::ServiceSpec::Command {
+            test: Some("sleep 600".to_owned()),
+            reload: "true".to_owned(),
+        };
+        host.add_service("slow", &spec, 1);
+        host.stage(&version(1), "one").unwrap();
+        let problem = host.activate(&version(1), None).unwrap().problem().unwrap();
+        assert!(problem.ends_with("gave up after 1 s"), "{shell:?}: {problem}");
+        assert_eq!(host.live_version(), None);
+    }
+}
+
+#[test]
+fn a_login_shell_may_chatter() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.login = "printf 'Welcome to web01'; echo oops >&2; ".to_owned();
+        host.install(&version(1), None, "one");
+        assert_eq!(host.inspect().live_version(), Some(&version(1)));
+        host.login = format!("cd '{}' && ", quoted(&host.file("gone")));
+        let error = refused(host.stage(&version(2), "two"));
+        assert!(error.contains("ended with status") && error.contains("gone"), "{error}");
+    }
+}

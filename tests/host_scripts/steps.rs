@@ -1,0 +1,268 @@
+//! Each step from a clean start to its end.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use certwave::install::{Activation, FileName, LinkState, Live, Rollback, Staged};
+
+use crate::support::{Host, SHELLS, body, mode, read, version};
+
+#[test]
+fn a_first_installation_and_the_next() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let key = host.link("a.key", FileName::Privkey);
+        let facts = host.inspect();
+        assert_eq!(
+            (&facts.live, &facts.active, &facts.links[..]),
+            (&Live::Missing, &None, &[LinkState::Missing][..])
+        );
+        assert_eq!(facts.problems(&host.spec, &host.services, 64), []);
+
+        assert_eq!(host.stage(&version(1), "one"), Ok(Staged::New), "{shell:?}");
+        assert!(!host.live("").exists() && !key.exists());
+        assert_eq!(host.activate(&version(1), None), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(read(&key), "one key\n");
+        assert_eq!(mode(&host.live("privkey.pem")), 0o600);
+        assert_eq!(mode(&host.live("combined.pem")), 0o600);
+        assert_eq!(mode(&host.live("fullchain.pem")), 0o644);
+        assert_eq!(mode(&host.live("")), 0o755);
+        assert_eq!(mode(&host.live(".manifest")), 0o600);
+
+        host.install(&version(2), Some(&version(1)), "two");
+        assert_eq!(read(&key), "two key\n");
+        let facts = host.inspect();
+        assert_eq!(facts.live_version(), Some(&version(2)));
+        assert_eq!(facts.complete, [version(1), version(2)]);
+        assert_eq!(facts.links, [LinkState::Ours]);
+        assert_eq!(read(&host.file("reloads")), "one certificate\ntwo certificate\n");
+
+        assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
+        assert_eq!(read(&key), "one key\n");
+        assert_eq!(read(&host.file("reloads")), "one certificate\ntwo certificate\none certificate\n");
+    }
+}
+
+#[test]
+fn a_complete_version_is_never_rewritten_and_a_damaged_one_is_mended() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let inode = fs::metadata(host.live("cert.pem")).unwrap().ino();
+        assert_eq!(host.stage(&version(1), "other"), Ok(Staged::Already));
+        assert_eq!(fs::metadata(host.live("cert.pem")).unwrap().ino(), inode);
+
+        fs::write(host.live("chain.pem"), "").unwrap();
+        assert_eq!(host.inspect().complete, []);
+        assert_eq!(host.stage(&version(1), "one"), Ok(Staged::New));
+        assert_eq!(host.inspect().complete, [version(1)]);
+        assert_eq!(read(&host.live("chain.pem")), "one certificate\n");
+    }
+}
+
+#[test]
+fn activating_again_only_tests_and_reloads() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let link = fs::symlink_metadata(host.spec.layout.live().as_str()).unwrap().ino();
+        assert_eq!(host.activate(&version(1), None), Ok(Activation::Activated));
+        assert_eq!(fs::symlink_metadata(host.spec.layout.live().as_str()).unwrap().ino(), link);
+        assert_eq!(read(&host.file("reloads")), "one certificate\none certificate\n");
+    }
+}
+
+#[test]
+fn a_refused_certificate_is_swapped_back_before_anything_is_reloaded() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.stage(&version(2), "bad").unwrap();
+        let refused = host.activate(&version(2), Some(&version(1))).unwrap();
+        assert_eq!(
+            refused,
+            Activation::Refused {
+                service: "command".parse().unwrap(),
+                output: "bad certificate".to_owned(),
+                swapped_back: true,
+                broken_before: false
+            }
+        );
+        assert_eq!(refused.problem().unwrap(), "command refused the configuration: bad certificate");
+        assert_eq!(host.live_version(), Some(version(1)));
+        assert_eq!(read(&host.file("reloads")), "one certificate\n");
+    }
+}
+
+#[test]
+fn a_configuration_that_was_broken_before_is_told_from_a_bad_certificate() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.command("test ! -e /", "true");
+        host.install_unchecked();
+        assert!(matches!(
+            host.activate(&version(2), Some(&version(1))),
+            Ok(Activation::Refused { swapped_back: true, broken_before: true, .. })
+        ));
+    }
+}
+
+#[test]
+fn a_refused_first_installation_leaves_nothing_live() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let key = host.link("a.key", FileName::Privkey);
+        host.stage(&version(1), "bad").unwrap();
+        assert!(matches!(
+            host.activate(&version(1), None),
+            Ok(Activation::Refused { swapped_back: true, broken_before: false, .. })
+        ));
+        assert_eq!(host.live_version(), None);
+        assert!(fs::symlink_metadata(key).is_err());
+    }
+}
+
+#[test]
+fn a_failed_reload_is_told_and_rolled_back() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.command("true", "echo no; exit 3");
+        host.stage(&version(2), "two").unwrap();
+        assert_eq!(
+            host.activate(&version(2), Some(&version(1))),
+            Ok(Activation::ReloadFailed { service: "command".parse().unwrap(), output: "no".to_owned() })
+        );
+        assert_eq!(host.live_version(), Some(version(2)));
+        assert!(matches!(host.rollback(&version(1), true), Ok(Rollback::ReloadFailed { .. })));
+        // The first service is reloaded all the same.
+        assert_eq!(read(&host.file("reloads")), "one certificate\ntwo certificate\none certificate\n");
+        assert_eq!(host.rollback(&version(1), false), Ok(Rollback::RolledBack));
+        assert_eq!(host.live_version(), Some(version(1)));
+    }
+}
+
+#[test]
+fn what_stood_at_the_links_becomes_the_previous_version() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let chain = host.link("a.crt", FileName::Fullchain);
+        let key = host.link("a.key", FileName::Privkey);
+        let both = host.link("a.pem", FileName::Combined);
+        fs::write(&chain, "before certificate\n").unwrap();
+        // A link of someone else's, to a key that anybody can read.
+        fs::write(host.file("elsewhere.key"), "before key\n").unwrap();
+        fs::set_permissions(host.file("elsewhere.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        symlink("elsewhere.key", &key).unwrap();
+        let facts = host.inspect();
+        assert_eq!(
+            facts.links,
+            [LinkState::File, LinkState::OtherLink("elsewhere.key".into()), LinkState::Missing]
+        );
+
+        host.install(&version(2), Some(&version(1)), "after");
+        assert_eq!(read(&chain), "after certificate\n");
+        assert_eq!(read(&key), "after key\n");
+        assert_eq!(read(&both), "after key\n");
+        assert_eq!(host.inspect().links, [LinkState::Ours, LinkState::Ours, LinkState::Ours]);
+        assert_eq!(host.inspect().complete, [version(1), version(2)]);
+
+        assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
+        assert_eq!(read(&chain), "before certificate\n");
+        assert_eq!(read(&key), "before key\n");
+        assert_eq!(mode(&key), 0o640);
+        assert!(!both.exists(), "there was none before");
+        assert_eq!(read(&host.file("elsewhere.key")), "before key\n");
+    }
+}
+
+#[test]
+fn only_certificates_are_read_out() {
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----";
+    let key = "-----BEGIN PRIVATE KEY-----\nSECRETKEY\n-----END PRIVATE KEY-----";
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let both = host.link("a.pem", FileName::Combined);
+        fs::write(&both, format!("{key}\n{certificate}\r\n{key}\n{certificate}\n")).unwrap();
+        let ended = host.run(&host.spec.inspect(&[]));
+        assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
+        assert_eq!(host.inspect().active.unwrap(), format!("{certificate}\n{certificate}"));
+
+        // A certificate that does not end must not open the way to what follows.
+        fs::write(&both, format!("-----BEGIN CERTIFICATE-----\nMIIB\n{key}\n")).unwrap();
+        let ended = host.run(&host.spec.inspect(&[]));
+        assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
+        assert_eq!(host.inspect().active, None);
+
+        fs::remove_file(&both).unwrap();
+        host.install(&version(1), None, certificate);
+        fs::remove_file(host.live("fullchain.pem")).unwrap();
+        fs::write(host.live("fullchain.pem"), certificate).unwrap();
+        assert_eq!(host.inspect().active.as_deref(), Some(certificate));
+    }
+}
+
+#[test]
+fn inspecting_leaves_nothing_behind() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.link("a.key", FileName::Privkey);
+        host.inspect();
+        assert!(!host.directory().exists());
+        host.install(&version(1), None, "one");
+        let before = (host.tree(), fs::read_dir(host.file("")).unwrap().count());
+        let facts = host.inspect();
+        assert_eq!((host.tree(), fs::read_dir(host.file("")).unwrap().count()), before);
+        assert!(facts.free_kib > 64 && facts.missing_tools.is_empty() && facts.unwritable.is_empty());
+        assert!(facts.clock.as_second() > 1_700_000_000);
+        assert_eq!(facts.user, host.spec.owner);
+    }
+}
+
+#[test]
+fn the_archive_is_pruned() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.spec.keep = 2;
+        for n in 1..=5 {
+            host.stage(&version(n), "x").unwrap();
+        }
+        host.activate(&version(2), None).unwrap();
+        let archive = host.directory().join("archive/a.test");
+        fs::create_dir(archive.join(".20261101T200100Z-00000001.partial.77")).unwrap();
+        fs::create_dir(archive.join("notes")).unwrap();
+        // Live is an old one: it and the previous one stay, whatever their age.
+        assert_eq!(host.commit(Some(&version(1))).pruned, [version(3), version(4), version(5)]);
+        assert_eq!(host.inspect().complete, [version(1), version(2)]);
+        let mut left: Vec<_> =
+            fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [version(1).as_str(), version(2).as_str(), "notes"]);
+        assert_eq!(host.commit(None).pruned, []);
+    }
+}
+
+#[test]
+fn a_command_that_starts_a_daemon_does_not_hold_the_step() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let pid = host.file("pid");
+        host.command("true", &format!("sleep 600 & echo $! >'{}'", crate::support::quoted(&pid)));
+        let started = std::time::Instant::now();
+        host.install(&version(1), None, "one");
+        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New));
+        assert!(started.elapsed().as_secs() < 300);
+        crate::support::words("kill", &[read(&pid).trim()]);
+    }
+}
+
+impl Host {
+    /// Version 1 live and 2 staged, though the service refuses both.
+    fn install_unchecked(&mut self) {
+        self.stage(&version(1), &body("one", FileName::Cert)).unwrap();
+        self.stage(&version(2), "two").unwrap();
+        let services = std::mem::take(&mut self.services);
+        self.activate(&version(1), None).unwrap();
+        self.services = services;
+    }
+}

@@ -1,0 +1,332 @@
+//! A host in a folder: a shell, its tools, and the scripts run as sshd would run them.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use certwave::install::{
+    Activation, Committed, Facts, FileName, InstallError, InstallSpec, Layout, Output, Rollback, Script,
+    Service, Staged, stage_payload,
+};
+use certwave::model::{HostPath, Secret, Version};
+use certwave::service::ServiceSpec;
+use tempfile::TempDir;
+
+/// A shell that hosts have as `sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// Debian.
+    Dash,
+    /// Red Hat.
+    Bash,
+    /// Alpine: every tool is busybox's, and there is no flock.
+    Busybox,
+}
+
+pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
+
+const TOOLS: [&str; 40] = [
+    "awk",
+    "cat",
+    "chmod",
+    "chown",
+    "cmp",
+    "cp",
+    "cut",
+    "date",
+    "df",
+    "expr",
+    "getent",
+    "grep",
+    "head",
+    "id",
+    "ln",
+    "ls",
+    "mkdir",
+    "mount",
+    "mv",
+    "printf",
+    "ps",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "sync",
+    "tail",
+    "tar",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "umount",
+    "wc",
+    "kill",
+    "env",
+];
+
+/// What a script left: how it ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: u32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Ended {
+    pub(crate) fn output(&self) -> Output<'_> {
+        Output { status: self.status, stdout: &self.stdout, stderr: &self.stderr }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned() + &String::from_utf8_lossy(&self.stderr)
+    }
+}
+
+pub(crate) struct Host {
+    root: TempDir,
+    pub(crate) shell: Shell,
+    pub(crate) spec: InstallSpec,
+    pub(crate) services: Vec<Service>,
+    /// Goes before the host's own `PATH`.
+    pub(crate) path_prefix: Option<PathBuf>,
+    /// Said by the login shell before the script: `ulimit -f 8; `.
+    pub(crate) login: String,
+    /// The user that scripts run as, where it is not the tests' own.
+    pub(crate) uid: Option<u32>,
+}
+
+impl Host {
+    /// An empty host, whose folder's name needs quoting.
+    pub(crate) fn new(shell: Shell) -> Host {
+        Host::named(shell, "it's a $HOST")
+    }
+
+    pub(crate) fn named(shell: Shell, folder: &str) -> Host {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let bin = root.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let program = match shell {
+            Shell::Dash => "/bin/dash",
+            Shell::Bash => "/bin/bash",
+            Shell::Busybox => "/bin/busybox",
+        };
+        symlink(program, bin.join("sh")).unwrap();
+        if shell == Shell::Busybox {
+            for tool in TOOLS.iter().filter(|tool| busybox_has(tool)) {
+                symlink("/bin/busybox", bin.join(tool)).unwrap();
+            }
+        }
+        let directory: HostPath = root.path().join(folder).to_str().unwrap().parse().unwrap();
+        let spec = InstallSpec {
+            layout: Layout::new(directory, "a.test".parse().unwrap()),
+            keep: 3,
+            owner: words("id", &["-un"]),
+            group: words("id", &["-gn"]),
+            key_mode: 0o600,
+            links: Vec::new(),
+        };
+        Host { root, shell, spec, services: Vec::new(), path_prefix: None, login: String::new(), uid: None }
+    }
+
+    /// With a service that refuses a certificate with `bad` in it, and logs its reloads.
+    pub(crate) fn with_command(mut self) -> Host {
+        let live = self.live("fullchain.pem");
+        let log = self.file("reloads");
+        self.command(
+            &format!("! grep bad '{}'", quoted(&live)),
+            &format!("cat '{}' >>'{}'", quoted(&live), quoted(&log)),
+        );
+        self
+    }
+
+    pub(crate) fn command(&mut self, test: &str, reload: &str) {
+        let spec = ServiceSpec::Command { test: Some(test.to_owned()), reload: reload.to_owned() };
+        self.add_service("command", &spec, 30);
+    }
+
+    pub(crate) fn add_service(&mut self, name: &str, spec: &ServiceSpec, patience: u32) {
+        self.services.push(Service {
+            name: name.parse().unwrap(),
+            settings: spec.settings(patience),
+            script: spec.script(),
+        });
+    }
+
+    /// A path in the host's folder, beside what is installed.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub(crate) fn link(&mut self, name: &str, file: FileName) -> PathBuf {
+        let path = self.file(name);
+        self.spec.links.push((path.to_str().unwrap().parse().unwrap(), file));
+        path
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.spec.layout.directory().as_str().into()
+    }
+
+    pub(crate) fn live(&self, file: &str) -> PathBuf {
+        Path::new(self.spec.layout.live().as_str()).join(file)
+    }
+
+    /// The version that is live.
+    pub(crate) fn live_version(&self) -> Option<Version> {
+        let target = fs::read_link(self.spec.layout.live().as_str()).ok()?;
+        Some(target.file_name()?.to_str()?.parse().unwrap())
+    }
+
+    /// The command line, as sshd would give it to the login shell.
+    pub(crate) fn login_command(&self, script: &Script) -> Command {
+        let bin = self.file("bin");
+        let mut path = bin.to_str().unwrap().to_owned();
+        if let Some(prefix) = &self.path_prefix {
+            path = format!("{}:{path}", prefix.display());
+        }
+        if self.shell != Shell::Busybox {
+            path.push_str(":/usr/local/bin:/usr/bin:/bin");
+        }
+        let mut command = Command::new(bin.join("sh"));
+        command.args(["-c", &format!("{}{}", self.login, script.line(None))]);
+        command.env_clear().env("PATH", path).env("HOME", "/").current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
+        command
+    }
+
+    pub(crate) fn run_with(&self, script: &Script, stdin: &[u8]) -> Ended {
+        let mut child = self.login_command(script).spawn().unwrap();
+        // A script that ends early closes its input: no fault of the test.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        let output = child.wait_with_output().unwrap();
+        let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
+        Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
+    }
+
+    pub(crate) fn run(&self, script: &Script) -> Ended {
+        self.run_with(script, b"")
+    }
+
+    pub(crate) fn inspect(&self) -> Facts {
+        let ended = self.run(&self.spec.inspect(&self.services));
+        Facts::parse(&ended.output(), &self.spec, &self.services).unwrap_or_else(|error| {
+            panic!("{:?}: {error}\n{}", self.shell, ended.text());
+        })
+    }
+
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let facts = self.inspect();
+        facts.problems(&self.spec, &self.services, 64).iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {
+        Staged::parse(&self.run_with(&self.spec.stage(version), payload(content).expose()).output())
+    }
+
+    pub(crate) fn activate(
+        &self,
+        version: &Version,
+        previous: Option<&Version>,
+    ) -> Result<Activation, InstallError> {
+        let ended = self.run(&self.spec.activate(version, previous, &self.services));
+        Activation::parse(&ended.output(), &self.services)
+    }
+
+    pub(crate) fn rollback(&self, version: &Version, reload: bool) -> Result<Rollback, InstallError> {
+        let ended = self.run(&self.spec.rollback(version, &self.services, reload));
+        Rollback::parse(&ended.output(), &self.services)
+    }
+
+    pub(crate) fn commit(&self, previous: Option<&Version>) -> Committed {
+        let ended = self.run(&self.spec.commit(previous));
+        Committed::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
+    }
+
+    /// Staged and activated, without a fault.
+    pub(crate) fn install(&self, version: &Version, previous: Option<&Version>, content: &str) {
+        self.stage(version, content).unwrap();
+        assert_eq!(self.activate(version, previous).unwrap(), Activation::Activated, "{:?}", self.shell);
+    }
+
+    /// Every path in the install folder but for the locks, relative to it, sorted; a link with its target.
+    pub(crate) fn tree(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        walk(&self.directory(), &mut paths);
+        paths.sort();
+        let inside = |path: String| path.replacen(&format!("{}/", self.directory().display()), "", 1);
+        paths.into_iter().map(inside).filter(|path| !path.starts_with(".lock")).collect()
+    }
+}
+
+fn walk(folder: &Path, paths: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match fs::read_link(&path) {
+            Ok(target) => paths.push(format!("{} -> {}", path.display(), target.display())),
+            Err(_) => {
+                paths.push(path.display().to_string());
+                if path.is_dir() {
+                    walk(&path, paths);
+                }
+            }
+        }
+    }
+}
+
+fn busybox_has(tool: &str) -> bool {
+    use std::sync::LazyLock;
+    static APPLETS: LazyLock<String> = LazyLock::new(|| words("/bin/busybox", &["--list"]));
+    APPLETS.lines().any(|applet| applet == tool)
+}
+
+pub(crate) fn words(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// For use between single quotes.
+pub(crate) fn quoted(path: &Path) -> String {
+    path.to_str().unwrap().replace('\'', r"'\''")
+}
+
+pub(crate) fn is_root() -> bool {
+    words("id", &["-u"]) == "0"
+}
+
+/// The nth version.
+pub(crate) fn version(n: u32) -> Version {
+    format!("202611{n:02}T200100Z-0000000{:x}", n % 16).parse().unwrap()
+}
+
+/// Five files that name `content`, and what they are.
+pub(crate) fn files(content: &str) -> Vec<(FileName, Secret)> {
+    FileName::ALL.into_iter().map(|file| (file, Secret::new(body(content, file).into_bytes()))).collect()
+}
+
+pub(crate) fn body(content: &str, file: FileName) -> String {
+    format!("{content} {}\n", if file.is_secret() { "key" } else { "certificate" })
+}
+
+pub(crate) fn payload(content: &str) -> Secret {
+    stage_payload(&files(content))
+}
+
+pub(crate) fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
