@@ -108,7 +108,9 @@ impl Login<'_> {
     async fn try_named(&self, attempt: &mut Attempt<'_>, path: &Path) -> Result<Admitted, LoginError> {
         let file = self.keyring.get(path).await.map_err(LoginError::KeyFile)?;
         let public = match &*file {
-            KeyFile::Open { key, certificate } => return attempt.file(path, key, certificate.as_deref()).await,
+            KeyFile::Open { key, certificate } => {
+                return attempt.file(path, key, certificate.as_deref()).await;
+            }
             KeyFile::Encrypted { public } => public,
         };
         if let Some((mut agent, identities)) = self.agent(attempt).await {

@@ -1,6 +1,5 @@
 //! Commands on session channels.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -88,6 +87,13 @@ struct Session {
     read: ChannelReadHalf,
     write: Option<ChannelWriteHalf<Msg>>,
     _place: Place,
+}
+
+impl Session {
+    /// Lets go of a channel that the host closed, and russh with it.
+    fn settle(mut self) {
+        self.write = None;
+    }
 }
 
 impl Drop for Session {
@@ -269,10 +275,9 @@ impl Running {
     }
 
     /// The output of a command whose channel is closed.
-    fn finish(mut self) -> Result<RemoteOutput, RemoteError> {
-        // russh has answered the close already.
-        self.session.write = None;
-        let Transcript { stdout, stderr, status } = self.transcript;
+    fn finish(self) -> Result<RemoteOutput, RemoteError> {
+        let Self { session, transcript: Transcript { stdout, stderr, status } } = self;
+        session.settle();
         match status {
             Some(status) => Ok(RemoteOutput { status, stdout, stderr }),
             None => Err(ExecError::NoStatus.at(Certainty::MaybeSent)),
@@ -336,8 +341,7 @@ impl HeldCommand {
                     _ = &mut released => break,
                     // Nobody reads what it prints now, but undrained it would stall the connection.
                     message = session.read.wait() => if is_end(message.as_ref()) {
-                        session.write = None;
-                        return;
+                        return session.settle();
                     },
                 }
             }
@@ -348,7 +352,7 @@ impl HeldCommand {
                 while !is_end(session.read.wait().await.as_ref()) {}
             };
             if timeout(CLOSING, ending).await.is_ok() {
-                session.write = None;
+                session.settle();
             }
         });
         Self { _release: release }
