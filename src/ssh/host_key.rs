@@ -211,6 +211,7 @@ impl HostKeys {
         self.judge_key(&key)
     }
 
+    /// A key that is revoked for the address is revoked on all its ports; OpenSSH is laxer there.
     fn not_revoked(&self, key: &PublicKeyBlob) -> Result<(), HostKeyRefused> {
         match self.all(Says::Revoked).find(|found| found.3 == *key) {
             None => Ok(()),
