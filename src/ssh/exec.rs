@@ -1,0 +1,364 @@
+//! Commands on session channels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::client::SshConnection;
+use super::link::Loss;
+use crate::engine::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
+use crate::model::Secret;
+
+/// The most of each output stream that is kept, in bytes.
+const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// Session channels at once; sshd allows 10 a connection (`MaxSessions`).
+const MAX_SESSIONS: usize = 8;
+
+/// How long a channel may take to say that it closes.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Why a command has no result. Whether it may have run is told apart.
+#[derive(Debug, thiserror::Error)]
+enum ExecError {
+    #[error("open a session: the host refuses all of them (`MaxSessions` in its sshd_config)")]
+    NoSession,
+    #[error("open a session: {0}")]
+    Session(russh::Error),
+    #[error("run the command: {0}")]
+    Lost(Loss),
+    #[error("run the command: the host refuses to run any")]
+    Refused,
+    #[error("run the command: its channel was closed without an exit status")]
+    NoStatus,
+    #[error("run the command: it printed more than {OUTPUT_LIMIT} bytes")]
+    TooMuch,
+    #[error(
+        "run the command: {limit:?} passed while waiting for one of the sessions that the host allows at once"
+    )]
+    Queued { limit: Duration },
+    #[error("run the command: it was not done within {limit:?}, and may still run")]
+    Timeout { limit: Duration },
+}
+
+impl ExecError {
+    fn at(self, certainty: Certainty) -> RemoteError {
+        let kind = match self {
+            Self::Lost(_) => RemoteErrorKind::Unreachable,
+            Self::Queued { .. } | Self::Timeout { .. } => RemoteErrorKind::Timeout,
+            _ => RemoteErrorKind::Protocol,
+        };
+        RemoteError { certainty, kind, reason: self.to_string() }
+    }
+}
+
+/// The session channels of a connection.
+pub(super) struct Sessions {
+    permits: Arc<Semaphore>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(MAX_SESSIONS)), open: Arc::default() }
+    }
+}
+
+/// A place among the sessions that are open; the next one in line gets it when dropped.
+struct Place {
+    open: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// An open session channel; closed when dropped, as russh does not.
+struct Session {
+    read: ChannelReadHalf,
+    write: Option<ChannelWriteHalf<Msg>>,
+    _place: Place,
+}
+
+impl Session {
+    /// Lets go of a channel that the host closed, and russh with it.
+    fn settle(mut self) {
+        self.write = None;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let (Some(write), Ok(runtime)) = (self.write.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        // The message waits where the connection is stuck; then keepalives or the end will free it.
+        runtime.spawn(async move { timeout(CLOSING, write.close()).await });
+    }
+}
+
+async fn open(connection: &SshConnection) -> Result<Session, RemoteError> {
+    let Sessions { permits, open } = &connection.sessions;
+    loop {
+        let Ok(permit) = permits.clone().acquire_owned().await else {
+            return Err(ExecError::NoSession.at(Certainty::NotSent));
+        };
+        match connection.handle.channel_open_session().await {
+            Ok(channel) => {
+                open.fetch_add(1, Ordering::Acquire);
+                let (read, write) = channel.split();
+                let place = Place { open: open.clone(), _permit: permit };
+                return Ok(Session { read, write: Some(write), _place: place });
+            }
+            // The host allows fewer than we thought: be content with one less, and wait for one of ours.
+            Err(russh::Error::ChannelOpenFailure(
+                ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::ResourceShortage,
+            )) => {
+                if open.load(Ordering::Acquire) == 0 {
+                    return Err(ExecError::NoSession.at(Certainty::NotSent));
+                }
+                permit.forget();
+            }
+            Err(error @ russh::Error::ChannelOpenFailure(_)) => {
+                return Err(ExecError::Session(error).at(Certainty::NotSent));
+            }
+            Err(_) => return Err(lost(connection, Certainty::NotSent).await),
+        }
+    }
+}
+
+async fn lost(connection: &SshConnection, certainty: Certainty) -> RemoteError {
+    ExecError::Lost(connection.link.loss().await).at(certainty)
+}
+
+/// Standard input that is sent from where it lies, and wiped with its last part.
+struct Input(Secret);
+
+impl AsRef<[u8]> for Input {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+/// What a command has said so far.
+#[derive(Default)]
+struct Transcript {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    status: Option<u32>,
+}
+
+impl Transcript {
+    fn take(&mut self, message: ChannelMsg) -> Result<(), ExecError> {
+        match message {
+            ChannelMsg::Data { data } => {
+                if self.stdout.len() + data.len() > OUTPUT_LIMIT {
+                    return Err(ExecError::TooMuch);
+                }
+                self.stdout.extend_from_slice(&data);
+            }
+            ChannelMsg::ExtendedData { data, ext: 1 } => {
+                let room = OUTPUT_LIMIT - self.stderr.len();
+                self.stderr.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            ChannelMsg::ExitStatus { exit_status } => self.status = Some(exit_status),
+            ChannelMsg::ExitSignal { signal_name, .. } => self.status = Some(128 + number(&signal_name)),
+            ChannelMsg::Failure => return Err(ExecError::Refused),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Signal numbers as on Linux for x86 and ARM; 0 for one of another name.
+fn number(signal: &Sig) -> u32 {
+    match signal {
+        Sig::HUP => 1,
+        Sig::INT => 2,
+        Sig::QUIT => 3,
+        Sig::ILL => 4,
+        Sig::ABRT => 6,
+        Sig::FPE => 8,
+        Sig::KILL => 9,
+        Sig::USR1 => 10,
+        Sig::SEGV => 11,
+        Sig::PIPE => 13,
+        Sig::ALRM => 14,
+        Sig::TERM => 15,
+        // OpenSSH's own names for what RFC 4254 leaves out, such as `SIG@openssh.com`, carry no number.
+        Sig::Custom(name) => match name.as_str() {
+            "TRAP" => 5,
+            "BUS" => 7,
+            "USR2" => 12,
+            "XCPU" => 24,
+            "XFSZ" => 25,
+            "SYS" => 31,
+            _ => 0,
+        },
+    }
+}
+
+/// A command under way.
+struct Running {
+    session: Session,
+    transcript: Transcript,
+}
+
+/// What ended a [`Running::follow`].
+enum End {
+    /// The channel is closed.
+    Closed,
+    /// The first line is complete, and all input was sent.
+    Line(String),
+}
+
+impl Running {
+    /// Opens a session and asks for the command. `sent` turns when the request may be on its way.
+    async fn start(connection: &SshConnection, line: &str, sent: &mut bool) -> Result<Self, RemoteError> {
+        let session = open(connection).await?;
+        *sent = true;
+        if let Some(write) = &session.write
+            && write.exec(true, line).await.is_err()
+        {
+            return Err(lost(connection, Certainty::NotSent).await);
+        }
+        Ok(Self { session, transcript: Transcript::default() })
+    }
+
+    /// Feeds the input and drains the output, both at once: either may wait for the other.
+    async fn follow(
+        &mut self,
+        connection: &SshConnection,
+        stdin: Option<Secret>,
+        keep_open: bool,
+    ) -> Result<End, RemoteError> {
+        let Self { session: Session { read, write, .. }, transcript } = self;
+        let feed = async {
+            let Some(write) = &*write else { return };
+            if let Some(stdin) = stdin {
+                // A failure shows in the output's end, too, and better.
+                let _ = write.data_bytes(Bytes::from_owner(Input(stdin))).await;
+            }
+            if !keep_open {
+                let _ = write.eof().await;
+            }
+        };
+        tokio::pin!(feed);
+        let mut fed = false;
+        loop {
+            if keep_open
+                && fed
+                && let Some(end) = transcript.stdout.iter().position(|byte| *byte == b'\n')
+            {
+                return Ok(End::Line(String::from_utf8_lossy(&transcript.stdout[..end]).into_owned()));
+            }
+            tokio::select! {
+                message = read.wait() => match message {
+                    // Closed by the host; or the connection is gone, and an exit status that came
+                    // before is no proof that all output did.
+                    Some(ChannelMsg::Close) => return Ok(End::Closed),
+                    None => return Err(lost(connection, Certainty::MaybeSent).await),
+                    Some(message) => transcript.take(message).map_err(|error| error.at(Certainty::MaybeSent))?,
+                },
+                () = &mut feed, if !fed => fed = true,
+            }
+        }
+    }
+
+    /// The output of a command whose channel is closed.
+    fn finish(self) -> Result<RemoteOutput, RemoteError> {
+        let Self { session, transcript: Transcript { stdout, stderr, status } } = self;
+        session.settle();
+        match status {
+            Some(status) => Ok(RemoteOutput { status, stdout, stderr }),
+            None => Err(ExecError::NoStatus.at(Certainty::MaybeSent)),
+        }
+    }
+}
+
+fn out_of_time(sent: bool, limit: Duration) -> RemoteError {
+    match sent {
+        true => ExecError::Timeout { limit }.at(Certainty::MaybeSent),
+        false => ExecError::Queued { limit }.at(Certainty::NotSent),
+    }
+}
+
+pub(super) async fn exec(
+    connection: &SshConnection,
+    command: RemoteCommand,
+) -> Result<RemoteOutput, RemoteError> {
+    let RemoteCommand { line, stdin, deadline } = command;
+    let mut sent = false;
+    let work = async {
+        let mut running = Running::start(connection, &line, &mut sent).await?;
+        running.follow(connection, stdin, false).await?;
+        running.finish()
+    };
+    let done = timeout(deadline, work).await;
+    done.unwrap_or_else(|_| Err(out_of_time(sent, deadline)))
+}
+
+pub(super) async fn hold(
+    connection: &SshConnection,
+    command: RemoteCommand,
+) -> Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError> {
+    let RemoteCommand { line, stdin, deadline } = command;
+    let mut sent = false;
+    let work = async {
+        let mut running = Running::start(connection, &line, &mut sent).await?;
+        match running.follow(connection, stdin, true).await? {
+            End::Closed => running.finish().map(Err),
+            End::Line(line) => Ok(Ok((line, HeldCommand::watch(running.session)))),
+        }
+    };
+    let done = timeout(deadline, work).await;
+    done.unwrap_or_else(|_| Err(out_of_time(sent, deadline)))
+}
+
+/// A command on the host that runs until this is dropped, or the connection ends: then its standard
+/// input ends.
+#[derive(Debug)]
+pub struct HeldCommand {
+    /// Dropped, it wakes the task that holds the channel.
+    _release: oneshot::Sender<()>,
+}
+
+impl HeldCommand {
+    fn watch(mut session: Session) -> Self {
+        let (release, mut released) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = &mut released => break,
+                    // Nobody reads what it prints now, but undrained it would stall the connection.
+                    message = session.read.wait() => if is_end(message.as_ref()) {
+                        return session.settle();
+                    },
+                }
+            }
+            let ending = async {
+                if let Some(write) = &session.write {
+                    let _ = write.eof().await;
+                }
+                while !is_end(session.read.wait().await.as_ref()) {}
+            };
+            if timeout(CLOSING, ending).await.is_ok() {
+                session.settle();
+            }
+        });
+        Self { _release: release }
+    }
+}
+
+fn is_end(message: Option<&ChannelMsg>) -> bool {
+    matches!(message, None | Some(ChannelMsg::Close))
+}
