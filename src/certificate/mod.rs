@@ -1,1 +1,13 @@
-//!
+//! Certificates and keys. Having a [`Bundle`] is the proof that they can be served: the key fits the leaf, the
+//! chain is in order and complete, the names are covered, and the dates are right.
+
+mod bundle;
+mod inspect;
+mod key_type;
+
+pub use bundle::{Bundle, Defect, Requirements};
+pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
+pub use key_type::KeyType;
+
+#[cfg(test)]
+pub(crate) mod testing;

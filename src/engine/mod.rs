@@ -3,6 +3,12 @@
 //! Async, but without a socket, a file or a clock of its own.
 
 mod driver;
+mod fleet;
 pub mod ports;
+mod probe;
+mod session;
+mod soak;
+mod witness;
 
 pub use driver::{Driven, Effects, SoakWatch, Watched, drive};
+pub use fleet::{Fleet, Target};

@@ -152,8 +152,16 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
 
+    /// Whether the endpoint answers a whole HTTP/1.1 request, so that one can be held in flight.
+    fn speaks_http(
+        &self,
+        stream: BoxedStream,
+        server_name: &DnsName,
+        deadline: Duration,
+    ) -> impl Future<Output = bool> + Send;
+
     /// A handshake and an HTTP/1.1 request but for its last empty line, so that the server has a
-    /// request in flight. None where the endpoint does not speak HTTP.
+    /// request in flight. None where that could not be sent.
     fn hold(
         &self,
         stream: BoxedStream,

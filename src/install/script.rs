@@ -77,6 +77,11 @@ impl InstallSpec {
             .text(include_str!("scripts/commit.sh"))
     }
 
+    /// Prints the leaf of a version in the archive; changes nothing.
+    pub fn show_certificate(&self, version: &Version) -> Script {
+        self.prelude().assign("version", version.as_str()).text(COMMON).text("cat \"$archive/$version/cert.pem\" || cat \"$archive/$version/fullchain.pem\"")
+    }
+
     fn prelude(&self) -> Script {
         Script::new()
             .assign("directory", self.layout.directory().as_str())

@@ -1,7 +1,11 @@
 //! What a rollout will do, as data with no choice left in it.
 
+#[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
+mod plan;
+mod resolve;
 mod schedule;
 
 pub use crate::playbook::OnFailure;
-
+pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
+pub use resolve::{Resolved, resolve};
 pub use schedule::{Schedule, WaveSchedule, batches};

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod install;
+mod issuer;
 mod parse;
 mod service;
 mod template;
@@ -12,6 +13,7 @@ mod wave;
 
 pub use certificate::{CertificateSettings, Renew};
 pub use install::InstallSettings;
+pub use issuer::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 pub use parse::{Playbook, parse};
 pub use service::{Service, ServiceKind};
 pub use template::{MissingVariable, Template};

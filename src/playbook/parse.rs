@@ -1,12 +1,14 @@
 //! The playbook as a whole.
 
+use std::path::PathBuf;
+
 use super::certificate::CertificateSettings;
 use super::install::InstallSettings;
 use super::issuer::Issuer;
 use super::service::Service;
 use super::verify::VerifySettings;
 use super::wave::{OnFailure, Wave};
-use crate::yaml::{Fields, FromNode, Node, Problem, Problems};
+use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// A playbook as written.
 #[derive(Debug, Clone)]
@@ -25,6 +27,17 @@ pub struct Playbook {
     pub waves: Vec<Wave>,
     /// What follows when a wave fails.
     pub on_failure: OnFailure,
+}
+
+impl Playbook {
+    /// Every file on the controller that it names.
+    pub fn files_mut(&mut self) -> Vec<&mut Spanned<PathBuf>> {
+        let issuers = self.issuers.iter_mut().flat_map(|issuer| match issuer {
+            Issuer::Acme(acme) => acme.ca_file.iter_mut().collect::<Vec<_>>(),
+            Issuer::Files(files) => vec![&mut files.certificate, &mut files.key],
+        });
+        issuers.chain(self.verify.ca_file.iter_mut()).collect()
+    }
 }
 
 /// Reads a playbook. References (`{env: …}`, `{file: …}`) are already replaced.

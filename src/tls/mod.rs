@@ -1,1 +1,7 @@
-//!
+//! Handshakes with OpenSSL: what is served, never resumed, and never refused before it was seen.
+
+mod held;
+mod probe;
+
+pub use held::HeldConnection;
+pub use probe::{TlsError, TlsProber};

@@ -1,6 +1,14 @@
 //! The verdict over one handshake.
 
+use std::fmt;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::expect::Expectation;
+use super::observe::{Observation, Served};
+use crate::certificate::Certificate;
+use crate::model::Fingerprint;
 
 /// What an endpoint serves, seen from the rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,4 +26,273 @@ pub enum EndpointState {
     None,
     /// No answer.
     Unreachable,
+}
+
+/// What is wrong with what an endpoint serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Certificates of the chain are not sent.
+    IncompleteChain {
+        /// How many were sent.
+        served: usize,
+        /// How many should be.
+        expected: usize,
+    },
+    /// They are sent in another order.
+    WrongOrder,
+    /// More is sent than was installed.
+    ExtraCertificates {
+        /// How many.
+        count: usize,
+    },
+    /// Others are sent.
+    OtherChain,
+    /// The leaf does not cover the name asked for.
+    WrongName {
+        /// The name asked for.
+        wanted: String,
+    },
+    /// The chain does not lead to a trusted root: OpenSSL's reason.
+    NotTrusted(String),
+    /// It is no longer valid.
+    Expired(Timestamp),
+    /// It is not valid yet.
+    NotYetValid(Timestamp),
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::IncompleteChain { served, expected } => write!(
+                f,
+                "the chain is incomplete: {served} of {expected} certificates are sent; does the server's configuration name `cert.pem` instead of `fullchain.pem`?"
+            ),
+            Finding::WrongOrder => f.write_str("the chain is sent in the wrong order"),
+            Finding::ExtraCertificates { count } => write!(f, "{count} certificates too many are sent"),
+            Finding::OtherChain => f.write_str("another chain is sent than was installed"),
+            Finding::WrongName { wanted } => write!(f, "the certificate is not for `{wanted}`"),
+            Finding::NotTrusted(reason) => {
+                write!(f, "it is not trusted: {reason} (a private CA's root goes into `verify: ca_file`)")
+            }
+            Finding::Expired(since) => write!(f, "it expired on {since}"),
+            Finding::NotYetValid(from) => write!(f, "it is not valid before {from}"),
+            Finding::Unreadable(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// A verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is served.
+    pub state: EndpointState,
+    /// What is wrong with it; a new certificate with a finding is not good.
+    pub findings: Vec<Finding>,
+    /// The leaf that was served.
+    pub leaf: Option<Certificate>,
+    /// Why there was no handshake.
+    pub reason: Option<String>,
+}
+
+impl Judgement {
+    /// The new certificate, whole, trusted, for the right name, and valid now.
+    pub fn is_good(&self) -> bool {
+        self.state == EndpointState::New && self.findings.is_empty()
+    }
+
+    /// What is wrong, in words; what is served when nothing is.
+    pub fn words(&self) -> String {
+        let served = match (&self.state, &self.leaf) {
+            (EndpointState::New, _) => "the new certificate is served".to_owned(),
+            (EndpointState::Previous, _) => "still the previous certificate is served".to_owned(),
+            (EndpointState::Known, Some(leaf)) => format!(
+                "another certificate of certwave's is served, {} for {}: a wrong virtual host or link",
+                leaf.fingerprint.short(),
+                leaf.names.join(", ")
+            ),
+            (_, Some(leaf)) => format!(
+                "a certificate is served that certwave never issued: {} for {}, by {}",
+                leaf.fingerprint.short(),
+                leaf.names.join(", "),
+                leaf.issuer
+            ),
+            (EndpointState::None, _) => {
+                format!("it answers, but not with TLS: {}", self.reason.as_deref().unwrap_or_default())
+            }
+            (_, None) => format!("no answer: {}", self.reason.as_deref().unwrap_or_default()),
+        };
+        let findings: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
+        if findings.is_empty() { served } else { format!("{served}, but {}", findings.join("; ")) }
+    }
+}
+
+/// Judges one handshake.
+pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> Judgement {
+    let no_handshake = |state, reason: &String| Judgement {
+        state,
+        findings: Vec::new(),
+        leaf: None,
+        reason: Some(reason.clone()),
+    };
+    let served = match observed {
+        Observation::Served(served) => served,
+        Observation::NotTls(reason) => return no_handshake(EndpointState::None, reason),
+        Observation::Unreachable(reason) => return no_handshake(EndpointState::Unreachable, reason),
+    };
+    let leaf = served.chain.first().map(|der| Certificate::from_der(der));
+    let leaf = match leaf {
+        Some(Ok(leaf)) => leaf,
+        Some(Err(error)) => {
+            let findings = vec![Finding::Unreadable(error.to_string())];
+            return Judgement { state: EndpointState::Unknown, findings, leaf: None, reason: Some(error.to_string()) };
+        }
+        None => return no_handshake(EndpointState::None, &"no certificate was sent".to_owned()),
+    };
+    let state = if expected.chain.first() == Some(&leaf.fingerprint) {
+        EndpointState::New
+    } else if expected.previous == Some(leaf.fingerprint) {
+        EndpointState::Previous
+    } else if expected.known.contains(&leaf.fingerprint) {
+        EndpointState::Known
+    } else {
+        EndpointState::Unknown
+    };
+    let findings = if state == EndpointState::New { findings(expected, served, &leaf, now) } else { Vec::new() };
+    Judgement { state, findings, leaf: Some(leaf), reason: None }
+}
+
+fn findings(expected: &Expectation, served: &Served, leaf: &Certificate, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let sent: Vec<Fingerprint> =
+        served.chain.iter().map(|der| Fingerprint::new(openssl::sha::sha256(der))).collect();
+    findings.extend(chain_finding(&expected.chain, &sent));
+    if !leaf.covers(&expected.server_name) {
+        findings.push(Finding::WrongName { wanted: expected.server_name.to_string() });
+    }
+    if leaf.not_after <= now {
+        findings.push(Finding::Expired(leaf.not_after));
+    } else if leaf.not_before > now {
+        findings.push(Finding::NotYetValid(leaf.not_before));
+    } else if let Err(reason) = &served.trust
+        && !findings.iter().any(|finding| matches!(finding, Finding::IncompleteChain { .. }))
+    {
+        // An incomplete chain is not trusted either; the cause is said, not its consequence.
+        findings.push(Finding::NotTrusted(reason.clone()));
+    }
+    findings
+}
+
+fn chain_finding(expected: &[Fingerprint], sent: &[Fingerprint]) -> Option<Finding> {
+    let sorted = |chain: &[Fingerprint]| {
+        let mut chain = chain.to_vec();
+        chain.sort();
+        chain
+    };
+    if sent == expected {
+        None
+    } else if sent.len() < expected.len() && expected.starts_with(sent) {
+        Some(Finding::IncompleteChain { served: sent.len(), expected: expected.len() })
+    } else if sent.len() > expected.len() && sent.starts_with(expected) {
+        Some(Finding::ExtraCertificates { count: sent.len() - expected.len() })
+    } else if sorted(sent) == sorted(expected) {
+        Some(Finding::WrongOrder)
+    } else {
+        Some(Finding::OtherChain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::certificate::testing::{Authority, Leaf, now};
+
+    struct World {
+        root: Authority,
+        middle: Authority,
+        leaf: Certificate,
+    }
+
+    fn world() -> World {
+        let root = Authority::new("Root");
+        let middle = root.intermediate("Middle");
+        let (leaf, _) = middle.issue(&Leaf::default());
+        World { root, middle, leaf }
+    }
+
+    fn served(chain: &[&Certificate]) -> Observation {
+        Observation::Served(Served {
+            chain: chain.iter().map(|one| one.der.clone()).collect(),
+            trust: Ok(()),
+            protocol: "TLSv1.3".to_owned(),
+            took: Duration::ZERO,
+        })
+    }
+
+    fn expecting(world: &World) -> Expectation {
+        Expectation {
+            chain: vec![world.leaf.fingerprint, world.middle.certificate.fingerprint],
+            server_name: "a.test".parse().unwrap(),
+            previous: None,
+            known: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn the_six_states() {
+        let world = world();
+        let (other, _) = world.middle.issue(&Leaf::default());
+        let expected = expecting(&world);
+        let previous = Expectation { previous: Some(other.fingerprint), ..expected.clone() };
+        let known = Expectation { known: [other.fingerprint].into(), ..expected.clone() };
+        let reason = || "because".to_owned();
+        let state = |expected: &Expectation, observed: &Observation| judge(expected, observed, now()).state;
+        let whole = served(&[&world.leaf, &world.middle.certificate]);
+        assert!(judge(&expected, &whole, now()).is_good());
+        assert_eq!(state(&previous, &served(&[&other])), EndpointState::Previous);
+        assert_eq!(state(&known, &served(&[&other])), EndpointState::Known);
+        assert_eq!(state(&expected, &served(&[&other])), EndpointState::Unknown);
+        assert_eq!(state(&expected, &Observation::NotTls(reason())), EndpointState::None);
+        assert_eq!(state(&expected, &Observation::Unreachable(reason())), EndpointState::Unreachable);
+        assert_eq!(state(&expected, &served(&[])), EndpointState::None);
+    }
+
+    #[test]
+    fn each_finding_has_its_own_words() {
+        let world = world();
+        let (leaf, middle, root) = (&world.leaf, &world.middle.certificate, &world.root.certificate);
+        let expected = expecting(&world);
+        let words = |expected: &Expectation, observed: &Observation, now| {
+            let judgement = judge(expected, observed, now);
+            assert!(!judgement.is_good());
+            judgement.words()
+        };
+        let long = Expectation {
+            chain: vec![leaf.fingerprint, middle.fingerprint, root.fingerprint],
+            ..expected.clone()
+        };
+        let other = Expectation { server_name: "b.test".parse().unwrap(), ..expected.clone() };
+        let day = |days: i64| Timestamp::from_second(now().as_second() + days * 86_400).unwrap();
+        let untrusted = Observation::Served(Served {
+            chain: vec![leaf.der.clone(), middle.der.clone()],
+            trust: Err("self-signed certificate in certificate chain".to_owned()),
+            protocol: String::new(),
+            took: Duration::ZERO,
+        });
+        let texts = [
+            words(&expected, &served(&[leaf]), now()),
+            words(&expected, &served(&[leaf, middle, root]), now()),
+            words(&long, &served(&[leaf, root, middle]), now()),
+            words(&expected, &served(&[leaf, root]), now()),
+            words(&other, &served(&[leaf, middle]), now()),
+            words(&expected, &served(&[leaf, middle]), day(90)),
+            words(&expected, &served(&[leaf, middle]), day(-2)),
+            words(&expected, &untrusted, now()),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @"");
+    }
 }

@@ -7,5 +7,5 @@ mod judge;
 mod observe;
 
 pub use expect::Expectation;
-pub use judge::EndpointState;
+pub use judge::{EndpointState, Finding, Judgement, judge};
 pub use observe::{Endpoint, HeldOutcome, Observation, Served, Via};

@@ -152,11 +152,10 @@ pub(super) fn load(settings: &Settings, path: &Path, limit: Option<&str>) -> Res
     let playbook = playbook(path, &mut sources, &mut problems)?;
     if let (Some(playbook), Some(inventory)) = (playbook, inventory) {
         let limited = limit.map(|limit| limit_hosts(&inventory, limit)).transpose()?;
+        let mut playbook = playbook;
+        find_files(&mut playbook, path, &mut problems);
         let resolved = resolve(&playbook, &inventory, limited.as_deref(), &mut problems);
-        check_files(&playbook, path, &mut problems);
         if let Some(resolved) = problems.none_or(resolved) {
-            let mut playbook = playbook;
-            make_paths_relative(&mut playbook, path);
             return Ok(Loaded { playbook, inventory, plan: resolved.plan, notes: resolved.notes });
         }
     }
@@ -172,25 +171,16 @@ fn limit_hosts(inventory: &Inventory, limit: &str) -> Result<Vec<HostName>, Fail
     }
 }
 
-/// Files on the controller that a playbook names must be there now, not in the middle of the night.
-fn check_files(playbook: &Playbook, path: &Path, problems: &mut Problems) {
-    for named in playbook.files() {
-        let file = beside(path, &named.value);
-        if let Err(error) = std::fs::File::open(&file) {
-            problems.push(Problem::at(named.span, format!("failed to read `{}`: {error}", file.display())).hint(
-                "paths in a playbook are relative to it",
-            ));
-        }
-    }
-}
-
-/// Paths in a playbook are relative to it.
-fn beside(playbook: &Path, file: &Path) -> PathBuf {
-    playbook.parent().unwrap_or(Path::new("")).join(file)
-}
-
-fn make_paths_relative(playbook: &mut Playbook, path: &Path) {
+/// Paths in a playbook are relative to it, and the files must be there now, not in the middle of the night.
+fn find_files(playbook: &mut Playbook, path: &Path, problems: &mut Problems) {
+    let folder = path.parent().unwrap_or(Path::new(""));
     for named in playbook.files_mut() {
-        named.value = beside(path, &named.value);
+        named.value = folder.join(&named.value);
+        if let Err(error) = std::fs::File::open(&named.value) {
+            problems.push(
+                Problem::at(named.span, format!("failed to read `{}`: {error}", named.value.display()))
+                    .hint("paths in a playbook are relative to it"),
+            );
+        }
     }
 }

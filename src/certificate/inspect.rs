@@ -1,0 +1,151 @@
+//! What a certificate says.
+
+use jiff::Timestamp;
+use openssl::sha::sha256;
+use openssl::x509::X509;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::model::{DnsName, Fingerprint, Serial};
+
+/// A certificate, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The encoding itself (X.690 DER).
+    pub der: Vec<u8>,
+    /// SHA-256 of the encoding.
+    pub fingerprint: Fingerprint,
+    /// Serial number.
+    pub serial: Serial,
+    /// DNS names and IP addresses of the subject alternative name, as text.
+    pub names: Vec<String>,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// Who it is about.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// Whether it may sign others (basic constraints, RFC 5280 section 4.2.1.9).
+    pub is_ca: bool,
+}
+
+/// Why bytes are not a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a certificate: {0}")]
+pub struct UnreadableCertificate(String);
+
+impl Certificate {
+    /// Reads a DER encoding.
+    ///
+    /// # Errors
+    /// When it is not one certificate, or its dates are out of range.
+    pub fn from_der(der: &[u8]) -> Result<Self, UnreadableCertificate> {
+        let unreadable = |reason: String| UnreadableCertificate(reason);
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|error| unreadable(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(unreadable(format!("{} bytes follow it", rest.len())));
+        }
+        let time = |time: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(time.timestamp()).map_err(|error| unreadable(error.to_string()))
+        };
+        let alternative = parsed.subject_alternative_name().ok().flatten();
+        let names = alternative.map(|names| names.value.general_names.iter().filter_map(name_text).collect());
+        Ok(Self {
+            der: der.to_owned(),
+            fingerprint: Fingerprint::new(sha256(der)),
+            serial: Serial::from_bytes(parsed.raw_serial()),
+            names: names.unwrap_or_default(),
+            not_before: time(parsed.validity().not_before)?,
+            not_after: time(parsed.validity().not_after)?,
+            subject: parsed.subject().to_string(),
+            issuer: parsed.issuer().to_string(),
+            is_ca: parsed.is_ca(),
+        })
+    }
+
+    /// Whether the certificate is valid for a name (RFC 9525, section 6.3): a star stands for one whole
+    /// label, the first.
+    pub fn covers(&self, wanted: &DnsName) -> bool {
+        let wanted = wanted.as_str();
+        self.names.iter().any(|name| {
+            let name = name.to_ascii_lowercase();
+            let name = name.trim_end_matches('.');
+            match (name.strip_prefix("*."), wanted.split_once('.')) {
+                (Some(rest), Some((first, parent))) if first != "*" => rest == parent,
+                _ => name == wanted,
+            }
+        })
+    }
+
+    /// Whether `issuer` signed this one: the names match, and so does the signature.
+    pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let signed = || -> Result<bool, openssl::error::ErrorStack> {
+            let this = X509::from_der(&self.der)?;
+            let issuer = X509::from_der(&issuer.der)?;
+            this.verify(&*issuer.public_key()?)
+        };
+        self.issuer == issuer.subject && signed().unwrap_or(false)
+    }
+
+    /// Whether it signed itself: a root.
+    pub fn is_self_signed(&self) -> bool {
+        self.is_signed_by(self)
+    }
+}
+
+fn name_text(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
+            Ok(four) => Some(std::net::Ipv4Addr::from(four).to_string()),
+            Err(_) => Some(std::net::Ipv6Addr::from(<[u8; 16]>::try_from(*bytes).ok()?).to_string()),
+        },
+        _ => None,
+    }
+}
+
+/// All certificates of a PEM text (RFC 7468), in order. Text around them, comments and keys are passed over.
+///
+/// # Errors
+/// When a block is broken, or when there is none.
+pub fn parse_pem(pem: &[u8]) -> Result<Vec<Certificate>, UnreadableCertificate> {
+    let mut certificates = Vec::new();
+    for block in x509_parser::pem::Pem::iter_from_buffer(pem) {
+        let block = block.map_err(|error| UnreadableCertificate(format!("broken PEM: {error}")))?;
+        if matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") {
+            certificates.push(Certificate::from_der(&block.contents)?);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(UnreadableCertificate("there is no `BEGIN CERTIFICATE` in it".to_owned()));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, Leaf};
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_read() {
+        let authority = testing::Authority::new("Test Root");
+        let (leaf, _) = authority.issue(&Leaf { names: &["a.test", "*.b.test"], ..Leaf::default() });
+        let pem = testing::pem(&[&leaf]);
+        let text = format!("some words\r\n{}", String::from_utf8(pem).unwrap());
+        assert_eq!(parse_pem(text.as_bytes()).unwrap(), [leaf.clone()]);
+        let covers = |name: &str| leaf.covers(&name.parse().unwrap());
+        assert!(covers("a.test") && covers("x.b.test") && covers("*.b.test"));
+        assert!(!covers("b.test") && !covers("x.y.b.test") && !covers("x.a.test"));
+        assert!(leaf.is_signed_by(&authority.certificate) && !leaf.is_self_signed());
+        assert!(authority.certificate.is_self_signed() && authority.certificate.is_ca && !leaf.is_ca);
+    }
+
+    #[test]
+    fn junk_is_not_a_certificate() {
+        assert!(parse_pem(b"").is_err());
+        assert!(parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
+        assert!(parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! Throw-away certificate authorities for unit tests.
+
+use jiff::Timestamp;
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509NameBuilder};
+
+use super::Certificate;
+use crate::model::Secret;
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// What a leaf should be.
+pub(crate) struct Leaf<'a> {
+    pub(crate) names: &'a [&'a str],
+    pub(crate) from_days: i64,
+    pub(crate) to_days: i64,
+    pub(crate) ca: bool,
+}
+
+impl Default for Leaf<'_> {
+    fn default() -> Self {
+        Self { names: &["a.test"], from_days: -1, to_days: 89, ca: false }
+    }
+}
+
+pub(crate) struct Authority {
+    pub(crate) certificate: Certificate,
+    name: String,
+    key: PKey<Private>,
+}
+
+pub(crate) fn new_key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+pub(crate) fn key_pem(key: &PKey<Private>) -> Secret {
+    Secret::new(key.private_key_to_pem_pkcs8().unwrap())
+}
+
+pub(crate) fn pem(certificates: &[&Certificate]) -> Vec<u8> {
+    certificates.iter().flat_map(|one| X509::from_der(&one.der).unwrap().to_pem().unwrap()).collect()
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let key = new_key();
+        let root = Leaf { names: &[], ca: true, to_days: 3_650, ..Leaf::default() };
+        let certificate = build(name, &key, name, &key, &root);
+        Self { certificate, name: name.to_owned(), key }
+    }
+
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        let key = new_key();
+        let ca = Leaf { names: &[], ca: true, to_days: 1_000, ..Leaf::default() };
+        let certificate = build(name, &key, &self.name, &self.key, &ca);
+        Self { certificate, name: name.to_owned(), key }
+    }
+
+    pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> (Certificate, Secret) {
+        let key = new_key();
+        let subject = leaf.names.first().unwrap_or(&"leaf");
+        (build(subject, &key, &self.name, &self.key, leaf), key_pem(&key))
+    }
+}
+
+fn build(subject: &str, key: &PKey<Private>, issuer: &str, signer: &PKey<Private>, leaf: &Leaf<'_>) -> Certificate {
+    let name = |text: &str| {
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_text("CN", text).unwrap();
+        name.build()
+    };
+    let day = |days: i64| Asn1Time::from_unix(now().as_second() + days * 86_400).unwrap();
+    let mut serial = BigNum::new().unwrap();
+    serial.rand(64, MsbOption::MAYBE_ZERO, false).unwrap();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&name(subject)).unwrap();
+    builder.set_issuer_name(&name(issuer)).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder.set_not_before(&day(leaf.from_days)).unwrap();
+    builder.set_not_after(&day(leaf.to_days)).unwrap();
+    if leaf.ca {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    }
+    if !leaf.names.is_empty() {
+        let mut names = SubjectAlternativeName::new();
+        leaf.names.iter().for_each(|one| {
+            names.dns(one);
+        });
+        let names = names.build(&builder.x509v3_context(None, None)).unwrap();
+        builder.append_extension(names).unwrap();
+    }
+    builder.sign(signer, MessageDigest::sha256()).unwrap();
+    Certificate::from_der(&builder.build().to_der().unwrap()).unwrap()
+}

@@ -1,0 +1,91 @@
+//! One host's connection, with its lock, for all steps that follow each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ports::{Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
+use super::witness::Witness;
+use crate::install::{InstallError, LockAnswer, Output, Script};
+use crate::model::Secret;
+use crate::plan::HostPlan;
+use crate::rollout::StepResult;
+
+/// Long enough for a host under load to start a shell.
+const LOCK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection that holds its host's lock.
+pub(super) struct Session<C: Connection> {
+    pub(super) connection: Arc<C>,
+    /// Keeps the lock while it lives.
+    _lock: C::Held,
+    /// Watches the host from before its switch to its proof.
+    pub(super) witnesses: Vec<Witness>,
+}
+
+/// Why a step has no result of its own: the answer that it is given instead.
+pub(super) type Ended = StepResult;
+
+/// The answer for a transport that failed.
+pub(super) fn transport(error: RemoteError) -> Ended {
+    let reason = error.reason;
+    match (error.certainty, error.kind) {
+        (Certainty::MaybeSent, _) => StepResult::InDoubt { reason },
+        // The host is there, but does not let us in, or is not who it should be.
+        (_, RemoteErrorKind::HostKey | RemoteErrorKind::Login) => StepResult::Failed { reason },
+        (Certainty::NotSent, _) => StepResult::Unreachable { reason },
+    }
+}
+
+impl<C: Connection> Session<C> {
+    /// Connects and takes the host's lock.
+    pub(super) async fn open<K>(connector: &K, plan: &HostPlan, who: &str) -> Result<Self, Ended>
+    where
+        K: Connector<Connection = C>,
+    {
+        let connection = connector.connect(&plan.login).await.map_err(transport)?;
+        let line = plan.install.lock(who).line(plan.login.become_user.as_deref());
+        let command = RemoteCommand { line, stdin: None, deadline: LOCK_DEADLINE };
+        let held = connection.hold(command).await.map_err(|error| {
+            // Taking the lock changes nothing that matters: it is let go with the connection.
+            StepResult::Unreachable { reason: error.reason }
+        })?;
+        let lock = match held {
+            Ok((line, lock)) => match LockAnswer::parse(&line) {
+                Some(LockAnswer::Locked) => lock,
+                Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
+                None => {
+                    let reason = format!("the host's shell says `{}` before any command runs", line.trim_end());
+                    return Err(StepResult::Failed { reason });
+                }
+            },
+            Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
+        };
+        Ok(Self { connection: Arc::new(connection), _lock: lock, witnesses: Vec::new() })
+    }
+
+    /// Runs a script to its end.
+    pub(super) async fn run(
+        &self,
+        plan: &HostPlan,
+        script: &Script,
+        stdin: Option<Secret>,
+        deadline: Duration,
+    ) -> Result<RemoteOutput, Ended> {
+        let line = script.line(plan.login.become_user.as_deref());
+        self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
+    }
+}
+
+/// A remote output as `install` reads it.
+pub(super) fn answer(output: &RemoteOutput) -> Output<'_> {
+    Output { status: output.status, stdout: &output.stdout, stderr: &output.stderr }
+}
+
+/// The answer for a script that said what is wrong, or ended without saying anything.
+pub(super) fn failed(error: &InstallError) -> Ended {
+    let reason = error.to_string();
+    match error {
+        InstallError::Unfinished { .. } => StepResult::InDoubt { reason },
+        _ => StepResult::Failed { reason },
+    }
+}

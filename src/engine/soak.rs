@@ -1,0 +1,113 @@
+//! The watch over a soaking wave: handshakes with every host of it, round after round.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::task::JoinHandle;
+
+use super::driver::{SoakWatch, Watched};
+use super::fleet::Fleet;
+use super::ports::{Clock, Connector, Prober};
+use super::probe::observe;
+use crate::plan::HostPlan;
+use crate::verify::{Expectation, Via, judge};
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(500);
+/// Handshakes at the same time.
+const AT_ONCE: usize = 16;
+
+/// Watches until dropped.
+#[derive(Debug)]
+pub struct FleetWatch {
+    seen: Arc<Mutex<Watched>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for FleetWatch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl SoakWatch for FleetWatch {
+    fn so_far(&self) -> Watched {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A host under watch.
+struct Watching<C> {
+    host: usize,
+    plan: HostPlan,
+    expected: Vec<Expectation>,
+    /// Where endpoints are dialled from the host itself.
+    connection: Option<Arc<C>>,
+}
+
+impl FleetWatch {
+    pub(super) fn start<C: Connector, P: Prober, K: Clock>(fleet: &Fleet<C, P, K>, hosts: Vec<usize>) -> Self {
+        let seen = Arc::new(Mutex::new(Watched::default()));
+        let (connector, prober, clock) = (fleet.connector.clone(), fleet.prober.clone(), fleet.clock.clone());
+        let watched: Vec<_> = hosts
+            .into_iter()
+            .map(|host| {
+                let plan = fleet.plan.hosts[host].clone();
+                let expected = plan.services.iter().map(|service| fleet.expected(service, None)).collect();
+                Watching { host, plan, expected, connection: None }
+            })
+            .collect();
+        let shared = seen.clone();
+        let task = tokio::spawn(async move {
+            let mut watched: Vec<Watching<C::Connection>> = watched;
+            loop {
+                watched = stream::iter(watched)
+                    .map(|mut one| {
+                        let (connector, prober, clock, seen) = (&connector, &prober, &clock, &shared);
+                        async move {
+                            connect(&mut one, connector.as_ref()).await;
+                            look(&one, prober.as_ref(), clock.as_ref(), seen).await;
+                            one
+                        }
+                    })
+                    .buffered(AT_ONCE)
+                    .collect()
+                    .await;
+                clock.sleep(ROUND).await;
+            }
+        });
+        Self { seen, task }
+    }
+}
+
+async fn connect<C: Connector>(one: &mut Watching<C::Connection>, connector: &C) {
+    let through_ssh = one.plan.services.iter().any(|service| service.endpoint.via == Via::Ssh);
+    if through_ssh && one.connection.is_none() {
+        one.connection = connector.connect(&one.plan.login).await.ok().map(Arc::new);
+    }
+}
+
+async fn look<C: super::ports::Connection, P: Prober>(
+    one: &Watching<C>,
+    prober: &P,
+    clock: &impl Clock,
+    seen: &Mutex<Watched>,
+) {
+    for (service, expected) in one.plan.services.iter().zip(&one.expected) {
+        let endpoint = &service.endpoint;
+        let observed = observe(prober, one.connection.as_ref(), endpoint).await;
+        let judgement = judge(expected, &observed, clock.now());
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.handshakes.tried += 1;
+        if !judgement.is_good() {
+            seen.handshakes.failed += 1;
+            if !seen.failed_hosts.contains(&one.host) {
+                seen.failed_hosts.push(one.host);
+            }
+            let host = &one.plan.login.host;
+            seen.first_failure.get_or_insert(format!("{host}: {} at {endpoint}: {}", service.name, judgement.words()));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Ansible's host patterns: `web:&eu:!web03`, `web[0:4]`, `~regex`, wildcards.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+
+use regex::Regex;
+
+use super::host::Host;
+use super::parse::Inventory;
+use crate::model::HostName;
+
+/// A parsed host pattern.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    terms: Vec<Term>,
+}
+
+/// Why a pattern cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// There is nothing in it.
+    #[error("the pattern is empty")]
+    Empty,
+    /// A part of it cannot be read.
+    #[error("`{term}` is not a host pattern: {reason}")]
+    Invalid {
+        /// The part.
+        term: String,
+        /// Why.
+        reason: String,
+    },
+    /// A part of it names nothing.
+    #[error("`{term}` names no group and no host{}", nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    Unknown {
+        /// The part.
+        term: String,
+        /// A name that is near.
+        nearest: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Term {
+    text: String,
+    role: Role,
+    matcher: Matcher,
+    subscript: Option<Subscript>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Union,
+    Intersection,
+    Exclusion,
+}
+
+#[derive(Debug, Clone)]
+enum Matcher {
+    Name(String),
+    Regex(Regex),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Subscript {
+    At(i64),
+    Slice(i64, Option<i64>),
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let terms: Vec<Term> = split(text).iter().map(|term| Term::parse(term)).collect::<Result<_, _>>()?;
+        if terms.is_empty() { Err(PatternError::Empty) } else { Ok(Self { terms }) }
+    }
+}
+
+/// Commas separate; without one, colons do, but not those inside brackets (`web[0:4]`, `[::1]`).
+fn split(text: &str) -> Vec<String> {
+    let separator = if text.contains(',') { ',' } else { ':' };
+    let mut terms = vec![String::new()];
+    let mut depth = 0;
+    for c in text.chars() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+        if c == separator && depth <= 0 {
+            terms.push(String::new());
+        } else if let Some(term) = terms.last_mut() {
+            term.push(c);
+        }
+    }
+    // An IPv6 address is one term, not eight.
+    if separator == ':' && text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return vec![text.to_owned()];
+    }
+    terms.into_iter().map(|term| term.trim().to_owned()).filter(|term| !term.is_empty()).collect()
+}
+
+impl Term {
+    fn parse(written: &str) -> Result<Self, PatternError> {
+        let invalid = |reason: String| PatternError::Invalid { term: written.to_owned(), reason };
+        let (role, text) = match written.as_bytes().first() {
+            Some(b'&') => (Role::Intersection, &written[1..]),
+            Some(b'!') => (Role::Exclusion, &written[1..]),
+            _ => (Role::Union, written),
+        };
+        if text.is_empty() {
+            return Err(invalid("a name must follow".to_owned()));
+        }
+        if let Some(expression) = text.strip_prefix('~') {
+            let regex = Regex::new(&format!("^(?:{expression})")).map_err(|error| invalid(error.to_string()))?;
+            return Ok(Self { text: text.to_owned(), role, matcher: Matcher::Regex(regex), subscript: None });
+        }
+        let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+            Some((name, inside)) if !name.is_empty() => match Subscript::parse(inside) {
+                Some(subscript) => (name, Some(subscript)),
+                // A character class of a wildcard.
+                None => (text, None),
+            },
+            _ => (text, None),
+        };
+        let matcher = if name.contains(['*', '?', '[']) {
+            Matcher::Regex(Regex::new(&wildcard(name)).map_err(|error| invalid(error.to_string()))?)
+        } else {
+            Matcher::Name(name.to_owned())
+        };
+        Ok(Self { text: text.to_owned(), role, matcher, subscript })
+    }
+
+    fn hosts<'i>(&self, inventory: &'i Inventory) -> Result<Vec<&'i Host>, PatternError> {
+        let found: Vec<&Host> = match &self.matcher {
+            Matcher::Name(name) if inventory.group(name).is_some() => inventory.hosts_of(name),
+            Matcher::Name(name) => match inventory.host(name) {
+                Some(host) => vec![host],
+                None => {
+                    return Err(PatternError::Unknown { term: self.text.clone(), nearest: nearest(inventory, name) });
+                }
+            },
+            Matcher::Regex(regex) => {
+                let mut seen = HashSet::new();
+                let groups = inventory.groups.keys().filter(|group| regex.is_match(group));
+                let mut found: Vec<&Host> = groups.flat_map(|group| inventory.hosts_of(group)).collect();
+                // As Ansible: names of hosts count where no group matched.
+                if found.is_empty() {
+                    found = inventory.hosts().iter().filter(|host| regex.is_match(host.name.as_str())).collect();
+                }
+                found.retain(|host| seen.insert(&host.name));
+                if found.is_empty() {
+                    return Err(PatternError::Unknown { term: self.text.clone(), nearest: None });
+                }
+                found
+            }
+        };
+        Ok(match self.subscript {
+            None => found,
+            Some(subscript) => subscript.of(found),
+        })
+    }
+}
+
+impl Subscript {
+    fn parse(text: &str) -> Option<Self> {
+        match text.split_once([':', '-']).filter(|(from, _)| !from.is_empty() || text.starts_with(':')) {
+            None => text.parse().ok().map(Subscript::At),
+            // Only single hosts can be counted from the end: Ansible's slices take no sign.
+            Some((from, to)) => {
+                let from: u32 = if from.is_empty() { 0 } else { from.parse().ok()? };
+                let to: Option<u32> = if to.is_empty() { None } else { Some(to.parse().ok()?) };
+                Some(Subscript::Slice(from.into(), to.map(i64::from)))
+            }
+        }
+    }
+
+    /// Both ends are included, and negative numbers count from the end, as in Ansible.
+    fn of<T: Copy>(self, all: Vec<T>) -> Vec<T> {
+        let length = all.len() as i64;
+        let absolute = |at: i64| if at < 0 { at + length } else { at };
+        let (from, to) = match self {
+            Subscript::At(at) => (absolute(at), absolute(at)),
+            Subscript::Slice(from, to) => (absolute(from), to.map_or(length - 1, absolute)),
+        };
+        (from.max(0)..=to.min(length - 1)).filter_map(|at| all.get(usize::try_from(at).ok()?).copied()).collect()
+    }
+}
+
+fn wildcard(text: &str) -> String {
+    let mut regex = String::from("^");
+    let mut in_class = false;
+    for c in text.chars() {
+        match c {
+            '*' if !in_class => regex.push_str(".*"),
+            '?' if !in_class => regex.push('.'),
+            '[' if !in_class => {
+                in_class = true;
+                regex.push('[');
+            }
+            ']' if in_class => {
+                in_class = false;
+                regex.push(']');
+            }
+            '!' if in_class && regex.ends_with('[') => regex.push('^'),
+            '-' if in_class => regex.push('-'),
+            other => regex.push_str(&regex::escape(&other.to_string())),
+        }
+    }
+    regex + "$"
+}
+
+fn nearest(inventory: &Inventory, name: &str) -> Option<String> {
+    let hosts = inventory.hosts().iter().take(10_000).map(|host| host.name.as_str());
+    inventory
+        .groups
+        .keys()
+        .map(String::as_str)
+        .chain(hosts)
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .map(|(_, known)| known.to_owned())
+}
+
+impl Inventory {
+    /// The hosts that a pattern selects, in Ansible's order: unions first, then intersections, then
+    /// exclusions, however they were written. May be none.
+    ///
+    /// # Errors
+    /// When a part names neither a group nor a host.
+    pub fn select(&self, pattern: &Pattern) -> Result<Vec<HostName>, PatternError> {
+        let with = |role: Role| pattern.terms.iter().filter(move |term| term.role == role);
+        let mut selected: Vec<&Host> = Vec::new();
+        let mut seen = HashSet::new();
+        if with(Role::Union).next().is_none() {
+            selected = self.hosts_of("all");
+        }
+        for term in with(Role::Union) {
+            selected.extend(term.hosts(self)?.into_iter().filter(|host| seen.insert(&host.name)));
+        }
+        for term in with(Role::Intersection) {
+            let kept: HashSet<&HostName> = term.hosts(self)?.into_iter().map(|host| &host.name).collect();
+            selected.retain(|host| kept.contains(&host.name));
+        }
+        for term in with(Role::Exclusion) {
+            let out: HashSet<&HostName> = term.hosts(self)?.into_iter().map(|host| &host.name).collect();
+            selected.retain(|host| !out.contains(&host.name));
+        }
+        Ok(selected.into_iter().map(|host| host.name.clone()).collect())
+    }
+}

@@ -1,0 +1,61 @@
+//! What a rollout will do, host by host.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Schedule;
+use crate::install::InstallSpec;
+use crate::inventory::Login;
+use crate::model::{CertificateName, HostPath, ServiceName};
+use crate::service::ServiceSpec;
+use crate::verify::Endpoint;
+
+/// Immutable, with no choice left in it but the version, which is known once it is issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is rolled out.
+    pub certificate: CertificateName,
+    /// Who goes when.
+    pub schedule: Schedule,
+    /// How it is done, for each host of the schedule.
+    pub hosts: Vec<HostPlan>,
+    /// Roots trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Hosts that answer HTTP-01 challenges for the domains, by the issuer's number.
+    pub challenge_hosts: Vec<Vec<ChallengeHost>>,
+}
+
+/// How it is done on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// How it is reached.
+    pub login: Login,
+    /// How the files lie.
+    pub install: InstallSpec,
+    /// What is tested and reloaded, in this order.
+    pub services: Vec<PlannedService>,
+    /// How long the host may take to serve the new certificate.
+    pub timeout: Duration,
+}
+
+/// One service on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedService {
+    /// As people see it; unique on the host.
+    pub name: ServiceName,
+    /// How it is tested and reloaded.
+    pub spec: ServiceSpec,
+    /// Where it is proven.
+    pub endpoint: Endpoint,
+}
+
+/// A host that serves a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChallengeHost {
+    /// How it is reached.
+    pub login: Login,
+    /// The folder that its port 80 serves.
+    pub webroot: HostPath,
+}

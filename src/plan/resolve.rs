@@ -1,0 +1,280 @@
+//! A playbook meets an inventory.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::plan::{ChallengeHost, HostPlan, Plan, PlannedService};
+use super::{Schedule, WaveSchedule, batches};
+use crate::install::{InstallSpec, Layout};
+use crate::inventory::{Host, Inventory, Pattern};
+use crate::model::{DnsName, HostName, HostPath};
+use crate::playbook::{Http01, Issuer, Playbook, Service, ServiceKind, Template, VerifySettings};
+use crate::service::{Nginx, ServiceSpec};
+use crate::verify::Endpoint;
+use crate::yaml::{Problem, Problems, Spanned};
+
+/// A plan, and what is worth saying about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The plan.
+    pub plan: Plan,
+    /// What a careful person would want to know, though it is not wrong.
+    pub notes: Vec<String>,
+}
+
+const DIRECTORY: &str = "/etc/certwave";
+const KEEP: u32 = 3;
+const KEY_MODE: u16 = 0o600;
+const PORT: u16 = 443;
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// A problem that many hosts share is told for so many of them.
+const TOLD: usize = 3;
+
+/// Resolves a playbook: patterns to hosts, variables to values. `limit` leaves only those hosts.
+pub fn resolve(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    limit: Option<&[HostName]>,
+    problems: &mut Problems,
+) -> Option<Resolved> {
+    let mut notes = Vec::new();
+    let schedule = schedule(playbook, inventory, limit, &mut notes, problems);
+    let services: Vec<HashSet<HostName>> =
+        playbook.services.iter().map(|service| select(inventory, &service.hosts, problems).into_iter().collect()).collect();
+    let mut hosts = Vec::new();
+    let mut without: Vec<&HostName> = Vec::new();
+    for name in &schedule.hosts {
+        let Some(host) = inventory.host(name.as_str()) else { continue };
+        let own: Vec<&Service> =
+            playbook.services.iter().zip(&services).filter(|(_, hosts)| hosts.contains(name)).map(|(one, _)| one).collect();
+        if own.is_empty() {
+            without.push(name);
+        }
+        hosts.extend(HostResolver { playbook, host, problems }.resolve(&own));
+    }
+    if let Some(first) = without.first() {
+        let more = if without.len() > 1 { format!(" and {} more", without.len() - 1) } else { String::new() };
+        problems.push(
+            Problem::general(format!("{first}{more}: in a wave, but no service matches"))
+                .hint("without a service nothing is reloaded and nothing can be proven: add one, or leave the host out"),
+        );
+    }
+    let challenge_hosts = playbook.issuers.iter().map(|issuer| challenge_hosts(issuer, inventory, problems)).collect();
+    let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
+    let certificate = playbook.certificate.name.clone();
+    let plan = Plan { certificate, schedule, hosts, ca_files, challenge_hosts };
+    problems.none_or(Some(Resolved { plan, notes }))
+}
+
+/// The hosts of a pattern; one that selects nothing is a problem.
+fn select(inventory: &Inventory, pattern: &Spanned<String>, problems: &mut Problems) -> Vec<HostName> {
+    match Pattern::from_str(&pattern.value).and_then(|parsed| inventory.select(&parsed)) {
+        Ok(hosts) if hosts.is_empty() => {
+            problems.push(
+                Problem::at(pattern.span, format!("the pattern `{}` matches no host", pattern.value))
+                    .hint("`certwave inventory hosts PATTERN` shows what a pattern matches"),
+            );
+            Vec::new()
+        }
+        Ok(hosts) => hosts,
+        Err(error) => {
+            problems.push(Problem::at(pattern.span, error.to_string()));
+            Vec::new()
+        }
+    }
+}
+
+fn schedule(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    limit: Option<&[HostName]>,
+    notes: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Schedule {
+    let limit: Option<HashSet<&HostName>> = limit.map(|hosts| hosts.iter().collect());
+    let mut hosts: Vec<HostName> = Vec::new();
+    let mut first: HashMap<HostName, &str> = HashMap::new();
+    let mut waves = Vec::new();
+    for wave in &playbook.waves {
+        let start = hosts.len();
+        let selected = select(inventory, &wave.hosts, problems);
+        let found = !selected.is_empty();
+        let mut earlier = Vec::new();
+        for host in selected {
+            match first.get(&host) {
+                Some(other) => earlier.push((host, *other)),
+                None => {
+                    first.insert(host.clone(), wave.name.value.as_str());
+                    if limit.as_ref().is_none_or(|limit| limit.contains(&host)) {
+                        hosts.push(host);
+                    }
+                }
+            }
+        }
+        if let Some((host, other)) = earlier.first() {
+            let more = if earlier.len() > 1 { format!(" and {} more", earlier.len() - 1) } else { String::new() };
+            notes.push(format!("{host}{more} in wave `{}`: goes with wave `{other}`, which comes first", wave.name.value));
+        }
+        let range = start..hosts.len();
+        if range.is_empty() {
+            if found && limit.is_none() {
+                problems.push(
+                    Problem::at(wave.hosts.span, format!("wave `{}` is empty: earlier waves have all its hosts", wave.name.value))
+                        .hint("leave the wave out, or let another pattern choose its hosts"),
+                );
+            }
+            continue;
+        }
+        waves.push(WaveSchedule {
+            name: wave.name.value.clone(),
+            batches: batches(range.clone(), &wave.batch),
+            parallel: wave.parallel as usize,
+            max_failures: wave.max_failures.of(range.len()),
+            soak: wave.soak,
+        });
+    }
+    if hosts.is_empty() && limit.is_some() {
+        problems.push(Problem::general("the limit leaves no host of any wave"));
+    }
+    let left = inventory.hosts().iter().filter(|host| !first.contains_key(&host.name)).count();
+    if left > 0 {
+        notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
+    }
+    Schedule { hosts, waves, on_failure: playbook.on_failure }
+}
+
+fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {
+    let Issuer::Acme(acme) = issuer else { return Vec::new() };
+    let Http01::Push { hosts, webroot } = &acme.challenge else { return Vec::new() };
+    let mut all = Vec::new();
+    for name in select(inventory, hosts, problems) {
+        let Some(host) = inventory.host(name.as_str()) else { continue };
+        let login = host.login(problems);
+        let webroot = value::<HostPath>(Some(webroot), host, problems);
+        all.extend(login.zip(webroot).map(|(login, webroot)| ChallengeHost { login, webroot }));
+    }
+    all
+}
+
+/// A template's value for a host. A missing variable and an unfit value are told for the first few hosts.
+fn value<T: FromStr>(template: Option<&Template>, host: &Host, problems: &mut Problems) -> Option<T>
+where
+    T::Err: ToString,
+{
+    let template = template?;
+    let read = template
+        .render(&|name| host.text(name))
+        .map_err(|missing| missing.to_string())
+        .and_then(|text| text.parse::<T>().map_err(|error| error.to_string()));
+    match read {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            let told = problems.sorted().iter().filter(|one| one.span == Some(template.span)).count();
+            if told < TOLD {
+                problems.push(Problem::at(template.span, format!("{}: {reason}", host.name)));
+            }
+            None
+        }
+    }
+}
+
+struct HostResolver<'a> {
+    playbook: &'a Playbook,
+    host: &'a Host,
+    problems: &'a mut Problems,
+}
+
+impl HostResolver<'_> {
+    fn value<T: FromStr>(&mut self, template: Option<&Template>) -> Option<T>
+    where
+        T::Err: ToString,
+    {
+        value(template, self.host, self.problems)
+    }
+
+    fn resolve(mut self, services: &[&Service]) -> Option<HostPlan> {
+        let login = self.host.login(self.problems);
+        let install = self.install();
+        let mut planned: Vec<PlannedService> = Vec::new();
+        for service in services {
+            let Some(spec) = self.service(&service.kind) else { continue };
+            let endpoint = self.endpoint(&service.verify, login.as_ref().map(|login| login.address.clone()));
+            let kind = spec.kind();
+            let same = planned.iter().filter(|one| one.spec.kind() == kind).count();
+            let name = if same == 0 { kind.to_owned() } else { format!("{kind}-{}", same + 1) };
+            let Ok(name) = name.parse() else { continue };
+            planned.extend(endpoint.map(|endpoint| PlannedService { name, spec, endpoint }));
+        }
+        let timeouts = services.iter().filter_map(|service| service.verify.timeout);
+        let timeout = timeouts.max().or(self.playbook.verify.timeout).unwrap_or(TIMEOUT);
+        Some(HostPlan { login: login?, install: install?, services: planned, timeout })
+    }
+
+    fn install(&mut self) -> Option<InstallSpec> {
+        let settings = &self.playbook.install;
+        let directory = match &settings.directory {
+            Some(template) => self.value::<HostPath>(Some(template)),
+            None => DIRECTORY.parse().ok(),
+        };
+        let name_or_root = |this: &mut Self, template: &Option<Template>| match template {
+            Some(template) => this.value::<String>(Some(template)),
+            None => Some("root".to_owned()),
+        };
+        let owner = name_or_root(self, &settings.owner);
+        let group = name_or_root(self, &settings.group);
+        let mut links = Vec::new();
+        for (path, file) in &settings.links {
+            links.extend(self.value::<HostPath>(Some(path)).map(|path| (path, *file)));
+        }
+        let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok()).unwrap_or(KEY_MODE);
+        let layout = Layout::new(directory?, self.playbook.certificate.name.clone());
+        let keep = settings.keep.unwrap_or(KEEP);
+        Some(InstallSpec { layout, keep, owner: owner?, group: group?, key_mode, links })
+    }
+
+    fn service(&mut self, kind: &ServiceKind) -> Option<ServiceSpec> {
+        match kind {
+            ServiceKind::Nginx { binary, prefix, config, test, reload } => {
+                let before = self.problems.len();
+                let nginx = Nginx {
+                    binary: match binary {
+                        Some(template) => self.value(Some(template)),
+                        None => Nginx::DEFAULT_BINARY.parse().ok(),
+                    }?,
+                    prefix: self.value(prefix.as_ref()),
+                    config: self.value(config.as_ref()),
+                    test: self.value(test.as_ref()),
+                    reload: self.value(reload.as_ref()),
+                };
+                (self.problems.len() == before).then_some(ServiceSpec::Nginx(nginx))
+            }
+            ServiceKind::Command { test, reload } => {
+                let before = self.problems.len();
+                let test = self.value(test.as_ref());
+                let reload = self.value(Some(reload))?;
+                (self.problems.len() == before).then_some(ServiceSpec::Command { test, reload })
+            }
+        }
+    }
+
+    fn endpoint(&mut self, own: &VerifySettings, address: Option<String>) -> Option<Endpoint> {
+        let general = &self.playbook.verify;
+        let port = match own.port.as_ref().or(general.port.as_ref()) {
+            Some(template) => self.value::<u16>(Some(template)),
+            None => Some(PORT),
+        };
+        let server_name = match own.server_name.as_ref().or(general.server_name.as_ref()) {
+            Some(template) => self.value::<DnsName>(Some(template)),
+            None => probe_name(&self.playbook.certificate.domains),
+        };
+        let via = own.via.or(general.via).unwrap_or_default();
+        Some(Endpoint { address: address?, port: port?, server_name: server_name?, via })
+    }
+}
+
+/// The first name; of a wildcard alone, a name that it stands for.
+fn probe_name(domains: &[DnsName]) -> Option<DnsName> {
+    let plain = domains.iter().find(|domain| !domain.as_str().starts_with('*'));
+    plain.cloned().or_else(|| domains.first()?.as_str().replacen('*', "certwave-probe", 1).parse().ok())
+}

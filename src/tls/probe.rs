@@ -1,0 +1,165 @@
+//! One full handshake, and what it showed.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use openssl::ssl::{
+    SslConnector, SslContextBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
+};
+use openssl::x509::{X509, X509VerifyResult};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_openssl::SslStream;
+
+use super::held::HeldConnection;
+use crate::engine::ports::{BoxedStream, Prober};
+use crate::model::DnsName;
+use crate::verify::{Observation, Served};
+
+/// Why TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file of trusted roots.
+    #[error("read the trusted roots in `{}`", path.display())]
+    Roots {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of trusted roots that holds none.
+    #[error("use `{}`: it holds no PEM certificate", path.display())]
+    NoRoots {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// OpenSSL itself.
+    #[error("set up TLS")]
+    OpenSsl(#[from] openssl::error::ErrorStack),
+}
+
+/// Probes endpoints. Reading the system's roots takes long, so there is one for a whole rollout; clones
+/// share it.
+#[derive(Clone)]
+pub struct TlsProber {
+    connector: SslConnector,
+}
+
+impl TlsProber {
+    /// Trusts the system's roots, and those in the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds no certificate.
+    pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
+        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+        // The handshake comes to its end whatever is served; what is wrong is read off afterwards.
+        builder.set_verify(SslVerifyMode::NONE);
+        // A resumed session would show the certificate of its first handshake, not today's.
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+        builder.set_options(SslOptions::NO_TICKET);
+        for path in ca_files {
+            trust(&mut builder, path)?;
+        }
+        Ok(Self { connector: builder.build() })
+    }
+
+    async fn connect(
+        &self,
+        stream: BoxedStream,
+        server_name: &DnsName,
+        alpn: Option<&[u8]>,
+    ) -> Result<SslStream<BoxedStream>, String> {
+        let words = |error: openssl::error::ErrorStack| error.to_string();
+        let mut config = self.connector.configure().map_err(words)?;
+        // The name is judged apart, so that a wrong one is not mistaken for a wrong chain.
+        config.set_verify_hostname(false);
+        if let Some(alpn) = alpn {
+            config.set_alpn_protos(alpn).map_err(words)?;
+        }
+        let ssl = config.into_ssl(server_name.as_str()).map_err(words)?;
+        let mut stream = SslStream::new(ssl, stream).map_err(words)?;
+        Pin::new(&mut stream).connect().await.map_err(|error| handshake_words(&error))?;
+        Ok(stream)
+    }
+}
+
+fn trust(builder: &mut SslContextBuilder, path: &Path) -> Result<(), TlsError> {
+    let text = std::fs::read(path).map_err(|source| TlsError::Roots { path: path.to_owned(), source })?;
+    let roots = X509::stack_from_pem(&text)?;
+    if roots.is_empty() {
+        return Err(TlsError::NoRoots { path: path.to_owned() });
+    }
+    for root in roots {
+        builder.cert_store_mut().add_cert(root)?;
+    }
+    Ok(())
+}
+
+fn handshake_words(error: &openssl::ssl::Error) -> String {
+    match error.ssl_error().and_then(|stack| stack.errors().first()) {
+        Some(first) => first.reason().unwrap_or("TLS failed").to_owned(),
+        None => match error.io_error() {
+            Some(error) => error.to_string(),
+            None => "the connection was closed in the middle of the handshake".to_owned(),
+        },
+    }
+}
+
+fn served(ssl: &SslRef, took: Duration) -> Served {
+    let chain = ssl.peer_cert_chain();
+    let chain = chain.map(|chain| chain.iter().filter_map(|one| one.to_der().ok()).collect());
+    let trust = match ssl.verify_result() {
+        X509VerifyResult::OK => Ok(()),
+        error => Err(error.error_string().to_owned()),
+    };
+    Served { chain: chain.unwrap_or_default(), trust, protocol: ssl.version_str().to_owned(), took }
+}
+
+impl Prober for TlsProber {
+    type Held = HeldConnection;
+
+    async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<BoxedStream, String> {
+        match timeout(deadline, TcpStream::connect((address, port))).await {
+            Ok(Ok(stream)) => {
+                // Without delay or not, a probe goes through; so what the kernel says to this is no matter.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no connection within {} ms", deadline.as_millis())),
+        }
+    }
+
+    async fn handshake(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> Observation {
+        let start = Instant::now();
+        match timeout(deadline, self.connect(stream, server_name, None)).await {
+            Ok(Ok(mut stream)) => {
+                let served = served(stream.ssl(), start.elapsed());
+                // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
+                let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
+                Observation::Served(served)
+            }
+            Ok(Err(reason)) => Observation::NotTls(reason),
+            Err(_) => Observation::Unreachable(format!("no handshake within {} ms", deadline.as_millis())),
+        }
+    }
+
+    async fn speaks_http(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> bool {
+        let asked = async {
+            let stream = self.connect(stream, server_name, Some(b"\x08http/1.1")).await.ok()?;
+            let held = HeldConnection::ask(stream, server_name).await.ok()?;
+            Some(held.answer().await)
+        };
+        matches!(timeout(deadline, asked).await, Ok(Some(crate::verify::HeldOutcome::Answered)))
+    }
+
+    async fn hold(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> Option<HeldConnection> {
+        let asked = async {
+            let stream = self.connect(stream, server_name, Some(b"\x08http/1.1")).await.ok()?;
+            HeldConnection::ask(stream, server_name).await.ok()
+        };
+        timeout(deadline, asked).await.ok().flatten()
+    }
+}

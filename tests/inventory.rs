@@ -1,0 +1,118 @@
+//! The inventory against Ansible itself: same input, same answer. The expected answers in
+//! `tests/fixtures/inventory` were given by ansible-core; with Ansible on the path they are asked for anew.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use certwave::inventory::{FileKind, Inventory, InventoryFile, Pattern};
+use certwave::yaml::{Problems, Sources};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const PATTERNS: [&str; 21] = [
+    "all", "web", "web:db", "web,db", "web:&eu", "web:!web03.x", "!db", "&eu", "web[0]", "web[0:2]", "web[-1]",
+    "web[1:]", "*", "web*", "*.x", "~(web|db)0[12].*", "eu:&web:!web01.x", "solo", "all[0]", "web0?.x", "web0[13].x",
+];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inventory")
+}
+
+fn load(name: &str) -> Inventory {
+    let mut sources = Sources::default();
+    let mut problems = Problems::default();
+    let mut files = Vec::new();
+    for (path, kind) in [
+        (format!("{name}.yaml"), FileKind::Inventory),
+        ("group_vars/web.yaml".to_owned(), FileKind::GroupVars("web".to_owned())),
+        ("host_vars/web02.x.yaml".to_owned(), FileKind::HostVars("web02.x".to_owned())),
+    ] {
+        let text = std::fs::read_to_string(fixtures().join(&path)).unwrap();
+        files.push(InventoryFile { source: sources.add(path, text), kind });
+    }
+    let inventory = Inventory::parse(&sources, &files, &mut problems);
+    let texts: Vec<String> = problems.sorted().iter().map(|problem| problem.render(&sources, false)).collect();
+    inventory.unwrap_or_else(|| panic!("{}", texts.join("\n")))
+}
+
+/// Sorts what is a set, drops what Ansible adds for itself.
+fn normal(mut list: Value) -> Value {
+    if let Some(groups) = list.as_object_mut() {
+        groups.sort_keys();
+        if let Some(meta) = groups.get_mut("_meta").and_then(Value::as_object_mut) {
+            meta.remove("profile");
+        }
+        for group in groups.values_mut().filter_map(Value::as_object_mut) {
+            for members in group.values_mut().filter_map(Value::as_array_mut) {
+                members.sort_by_key(ToString::to_string);
+            }
+        }
+    }
+    list
+}
+
+fn selected(inventory: &Inventory, pattern: &str) -> String {
+    let pattern: Pattern = pattern.parse().unwrap();
+    let hosts = inventory.select(&pattern).unwrap();
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn lists_and_patterns_are_as_ansible_gave_them() {
+    let inventory = load("fleet");
+    let expected = std::fs::read_to_string(fixtures().join("fleet.list.json")).unwrap();
+    assert_eq!(normal(inventory.to_list_json()), normal(serde_json::from_str(&expected).unwrap()));
+    let expected = std::fs::read_to_string(fixtures().join("fleet.patterns.txt")).unwrap();
+    let ours: Vec<String> =
+        PATTERNS.iter().map(|pattern| format!("{pattern} => {}", selected(&inventory, pattern))).collect();
+    assert_eq!(ours.join("\n"), expected.trim_end());
+}
+
+#[test]
+fn lists_and_patterns_are_as_ansible_gives_them_here() {
+    let path = fixtures().join("fleet.yaml");
+    let list = Command::new("ansible-inventory").args(["--list", "-i"]).arg(&path).output();
+    let Some(list) = list.ok().filter(|output| output.status.success()) else {
+        println!("skipped: ansible-inventory is not on the path");
+        return;
+    };
+    let inventory = load("fleet");
+    assert_eq!(normal(inventory.to_list_json()), normal(serde_json::from_slice(&list.stdout).unwrap()));
+    for pattern in PATTERNS {
+        let output = Command::new("ansible").args([pattern, "--list-hosts", "-i"]).arg(&path).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let hosts: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+        assert_eq!(selected(&inventory, pattern), hosts.join(" "), "{pattern}");
+    }
+}
+
+#[test]
+fn ten_thousand_hosts_are_no_trouble() {
+    let listed: String = (0..10_000).map(|n| format!("    h{n}.x: {{port: {n}}}\n")).collect();
+    let text = format!("web:\n  hosts:\n    r[00000:09999].x:\n{listed}");
+    let mut sources = Sources::default();
+    let source = sources.add("big.yaml", text);
+    let file = InventoryFile { source, kind: FileKind::Inventory };
+    let inventory = Inventory::parse(&sources, &[file], &mut Problems::default()).unwrap();
+    assert_eq!(inventory.hosts().len(), 20_000);
+    assert_eq!(selected(&inventory, "web[-1]"), "h9999.x");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_inventory_panic(text in "[ -~\n\t\u{80}-\u{ff}]{0,200}") {
+        let mut sources = Sources::default();
+        let source = sources.add("x.yaml", text.as_str());
+        let file = InventoryFile { source, kind: FileKind::Inventory };
+        let mut problems = Problems::default();
+        Inventory::parse(&sources, &[file], &mut problems);
+        problems.sorted().iter().for_each(|problem| drop(problem.render(&sources, false)));
+    }
+
+    #[test]
+    fn no_pattern_panics(text in "\\PC{0,40}") {
+        if let Ok(pattern) = text.parse::<Pattern>() {
+            drop(load("fleet").select(&pattern));
+        }
+    }
+}
