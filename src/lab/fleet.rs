@@ -1,0 +1,333 @@
+//! A whole fleet: hosts with sshd and nginx, an ACME server, an inventory and a playbook.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::authority::Authority;
+use super::handle::{LabHandle, Record};
+use super::nginx::{Nginx, NginxOptions};
+use super::pebble::Pebble;
+use super::process::{folder, free_port, write, write_private};
+use super::sshd::{Sshd, UserKey};
+use super::LabError;
+
+/// The name that the lab's certificate is for.
+const DOMAIN: &str = "api.lab.test";
+
+/// What a lab should be.
+#[derive(Debug, Clone)]
+pub struct LabOptions {
+    /// How many hosts; the first is the canary (the first two of more than ten).
+    pub hosts: usize,
+    /// Its folder; else one that goes when the lab ends.
+    pub directory: Option<PathBuf>,
+    /// How long the canary soaks, as a playbook writes it.
+    pub soak: String,
+}
+
+/// What can be broken on the canary host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Its nginx configuration has an error.
+    Config,
+    /// Its nginx is configured with another key.
+    Key,
+    /// Its nginx serves the leaf alone.
+    Chain,
+    /// Its sshd is down.
+    Unreachable,
+}
+
+/// One host of a lab.
+#[derive(Debug)]
+pub struct LabHost {
+    /// Its name in the inventory.
+    pub name: String,
+    /// Its sshd; none once it is broken.
+    pub sshd: Option<Sshd>,
+    /// Its nginx.
+    pub nginx: Nginx,
+    /// The folder that stands for its `/`.
+    pub root: PathBuf,
+}
+
+/// A running fleet. Everything ends when it is dropped.
+#[derive(Debug)]
+pub struct Lab {
+    /// Its hosts.
+    pub hosts: Vec<LabHost>,
+    /// Its ACME server.
+    pub pebble: Pebble,
+    directory: PathBuf,
+    temporary: Option<TempDir>,
+}
+
+impl Lab {
+    /// Starts a fleet.
+    ///
+    /// # Errors
+    /// When a server is missing or does not come up; what was started is ended again.
+    pub fn start(options: &LabOptions) -> Result<Self, LabError> {
+        let (directory, temporary) = match &options.directory {
+            Some(directory) => {
+                if directory.join("lab.json").exists() {
+                    return Err(LabError::Exists(directory.clone()));
+                }
+                folder(directory)?;
+                let whole = directory.canonicalize();
+                (whole.map_err(LabError::io(format!("find `{}`", directory.display())))?, None)
+            }
+            None => {
+                let made = tempfile::Builder::new().prefix("certwave-lab-").tempdir();
+                let made = made.map_err(LabError::io("make a folder"))?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        let [a, b] = network()?;
+        let address = |last: u8| IpAddr::V4(Ipv4Addr::new(127, a, b, last));
+        let user = UserKey::new(&directory)?;
+        let authority = Authority::new("certwave lab's old root")?;
+        let http_port = free_port(address(10))?;
+        let host_at = |number: usize| address(u8::try_from(number + 10).unwrap_or(u8::MAX));
+        let hosts = start_hosts(options.hosts, &directory, &host_at, &user, &authority, http_port)?;
+        let settings = json!({});
+        let pebble =
+            Pebble::start(&directory.join("pebble"), address(2), http_port, host_at(0), settings, &[])?;
+        let lab = Self { hosts, pebble, directory, temporary };
+        lab.write_files(&user, &authority, &options.soak)?;
+        Ok(lab)
+    }
+
+    /// Its folder.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The inventory to use with it.
+    pub fn inventory(&self) -> PathBuf {
+        self.directory.join("inventory.yaml")
+    }
+
+    /// The playbook to use with it.
+    pub fn playbook(&self) -> PathBuf {
+        self.directory.join("playbook.yaml")
+    }
+
+    /// Breaks the canary host.
+    ///
+    /// # Errors
+    /// When its configuration cannot be changed.
+    pub fn break_canary(&mut self, what: Break) -> Result<(), LabError> {
+        let Some(canary) = self.hosts.first_mut() else { return Ok(()) };
+        let config = &canary.nginx.config;
+        let text = std::fs::read_to_string(config).map_err(LabError::io("read the canary's nginx.conf"))?;
+        let ssl = canary.root.join("etc/ssl");
+        let ssl = ssl.display();
+        let broken = match what {
+            Break::Config => format!("{text}\nthis_directive_does_not_exist on;\n"),
+            Break::Key => text.replace(&format!("{ssl}/api.key"), &format!("{ssl}/forgotten.key")),
+            Break::Chain => text.replace(&format!("{ssl}/api.crt"), &format!("{ssl}/api-leaf.crt")),
+            Break::Unreachable => {
+                canary.sshd = None;
+                return Ok(());
+            }
+        };
+        write(config, broken)
+    }
+
+    fn write_files(&self, user: &UserKey, authority: &Authority, soak: &str) -> Result<(), LabError> {
+        let lines: String = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.sshd.as_ref())
+            .map(|sshd| format!("{}\n", sshd.known_hosts_line))
+            .collect();
+        write(&self.directory.join("known_hosts"), lines)?;
+        let roots = [self.pebble.root_pem()?, authority.root_pem()?].concat();
+        write(&self.directory.join("roots.pem"), roots)?;
+        write(&self.inventory(), self.inventory_text(user))?;
+        write(&self.playbook(), self.playbook_text(soak))
+    }
+
+    fn inventory_text(&self, user: &UserKey) -> String {
+        let canaries = if self.hosts.len() > 10 { 2 } else { 1 };
+        let hosts: String = self.hosts.iter().map(LabHost::inventory_text).collect();
+        let canary: String =
+            self.hosts.iter().take(canaries).map(|host| format!("        {}:\n", host.name)).collect();
+        format!(
+            "# Written by certwave's lab.\nall:\n  vars:\n    ansible_user: {}\n    \
+             ansible_ssh_private_key_file: {}\n    ansible_ssh_common_args: -o UserKnownHostsFile={}\n  \
+             children:\n    web:\n      hosts:\n{hosts}    canary:\n      hosts:\n{canary}",
+            current_user(),
+            user.path.display(),
+            self.directory.join("known_hosts").display(),
+        )
+    }
+
+    fn playbook_text(&self, soak: &str) -> String {
+        let (owner, group) = (current_user(), current_group());
+        format!(
+            r#"# Written by certwave's lab: a whole rollout on real servers.
+certificate:
+  domains: [{DOMAIN}]
+
+issuers:
+  - acme: {directory}
+    ca_file: {ca_file}
+    contact: [ops@lab.test]
+    challenge: {{http-01: {{push: "web[0]", webroot: "{{{{ root }}}}/nginx/www"}}}}
+
+services:
+  - hosts: web
+    nginx: {{prefix: "{{{{ root }}}}/nginx", config: "{{{{ root }}}}/nginx/nginx.conf"}}
+
+install:
+  directory: "{{{{ root }}}}/etc/certwave"
+  owner: {owner}
+  group: {group}
+  links:
+    "{{{{ root }}}}/etc/ssl/api.crt": fullchain.pem
+    "{{{{ root }}}}/etc/ssl/api-leaf.crt": cert.pem
+    "{{{{ root }}}}/etc/ssl/api.key": privkey.pem
+
+verify:
+  port: "{{{{ https_port }}}}"
+  ca_file: roots.pem
+  timeout: 20s
+
+waves:
+  - name: canary
+    hosts: canary
+    soak: {soak}
+  - name: production
+    hosts: web
+    batch: [1, 50%]
+"#,
+            directory = self.pebble.directory_url(),
+            ca_file = self.pebble.ca_file().display(),
+        )
+    }
+
+    /// Lets the servers live on, to be found again by their folder.
+    ///
+    /// # Errors
+    /// When what runs cannot be written down; then it is ended.
+    pub fn detach(mut self) -> Result<LabHandle, LabError> {
+        let directory = match self.temporary.take() {
+            Some(temporary) => temporary.keep(),
+            None => self.directory.clone(),
+        };
+        let mut records: Vec<Record> = Vec::new();
+        {
+            let servers = self.hosts.iter().flat_map(|host| {
+                [Some(&host.nginx.process), host.sshd.as_ref().map(|sshd| &sshd.process)].into_iter().flatten()
+            });
+            for process in servers.chain([&self.pebble.server, &self.pebble.dns]) {
+                records.push(Record::of(process.name(), process.id()));
+            }
+        }
+        let handle = LabHandle::write(&directory, records)?;
+        for host in self.hosts {
+            host.nginx.process.detach();
+            if let Some(sshd) = host.sshd {
+                sshd.process.detach();
+            }
+        }
+        self.pebble.server.detach();
+        self.pebble.dns.detach();
+        Ok(handle)
+    }
+}
+
+impl LabHost {
+    fn inventory_text(&self) -> String {
+        let ssh = match &self.sshd {
+            Some(sshd) => format!("ansible_host: {}, ansible_port: {}", sshd.address.ip(), sshd.address.port()),
+            None => String::new(),
+        };
+        let (root, port) = (self.root.display(), self.nginx.https.port());
+        format!("        {}: {{{ssh}, https_port: {port}, root: {root}}}\n", self.name)
+    }
+}
+
+/// All hosts, several at a time: most of a start is waiting.
+fn start_hosts(
+    count: usize,
+    directory: &Path,
+    address: &(impl Fn(usize) -> IpAddr + Sync),
+    user: &UserKey,
+    authority: &Authority,
+    http_port: u16,
+) -> Result<Vec<LabHost>, LabError> {
+    const AT_ONCE: usize = 8;
+    let mut hosts = Vec::new();
+    let numbers: Vec<usize> = (0..count).collect();
+    for some in numbers.chunks(AT_ONCE) {
+        let started: Vec<Result<LabHost, LabError>> = std::thread::scope(|scope| {
+            let running: Vec<_> = some
+                .iter()
+                .map(|&number| {
+                    scope.spawn(move || start_host(number, directory, address(number), user, authority, http_port))
+                })
+                .collect();
+            let gone = || LabError::NotReady { server: "a host".to_owned(), reason: "its start panicked".to_owned() };
+            running.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(gone()))).collect()
+        });
+        for host in started {
+            hosts.push(host?);
+        }
+    }
+    Ok(hosts)
+}
+
+fn start_host(
+    number: usize,
+    directory: &Path,
+    address: IpAddr,
+    user: &UserKey,
+    authority: &Authority,
+    http_port: u16,
+) -> Result<LabHost, LabError> {
+    let name = format!("web{:02}", number + 1);
+    let root = directory.join("hosts").join(&name);
+    let ssl = root.join("etc/ssl");
+    folder(&ssl)?;
+    folder(&root.join("etc/certwave"))?;
+    let (certificate, key) = authority.issue(&[DOMAIN], -60, 30)?;
+    write(&ssl.join("api.crt"), &certificate)?;
+    write(&ssl.join("api-leaf.crt"), &certificate)?;
+    write_private(&ssl.join("api.key"), &key)?;
+    // What `--break key` configures: the old key by another path, which nobody replaces.
+    write_private(&ssl.join("forgotten.key"), &key)?;
+    let sshd = Sshd::start(&root.join("sshd"), address, user, "")?;
+    let options = NginxOptions {
+        certificate: ssl.join("api.crt"),
+        key: ssl.join("api.key"),
+        address,
+        http_port,
+        extra: String::new(),
+    };
+    let nginx = Nginx::start(&root.join("nginx"), &options)?;
+    Ok(LabHost { name, sshd: Some(sshd), nginx, root })
+}
+
+/// A part of the loopback network (127.0.0.0/8) that is hardly used by another lab.
+fn network() -> Result<[u8; 2], LabError> {
+    let mut random = [0; 2];
+    getrandom::fill(&mut random)
+        .map_err(|error| LabError::Key(format!("no random numbers: {error}")))?;
+    Ok([random[0].clamp(1, 254), random[1]])
+}
+
+fn current_user() -> String {
+    let id = nix::unistd::geteuid();
+    nix::unistd::User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name)
+}
+
+fn current_group() -> String {
+    let id = nix::unistd::getegid();
+    nix::unistd::Group::from_gid(id).ok().flatten().map_or_else(|| id.to_string(), |group| group.name)
+}

@@ -1,0 +1,109 @@
+//! An OpenSSH server that the current user can log in to.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use russh::keys::ssh_key::{Algorithm, LineEnding, PrivateKey};
+
+use super::LabError;
+use super::process::{Process, folder, free_port, program, write, write_private};
+
+/// A key pair to log in with.
+#[derive(Debug, Clone)]
+pub struct UserKey {
+    /// The private key's file.
+    pub path: PathBuf,
+    /// The public key as one line.
+    pub public: String,
+}
+
+impl UserKey {
+    /// A new key pair in a folder.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn new(directory: &Path) -> Result<Self, LabError> {
+        let (private, public) = key_pair()?;
+        let path = directory.join("id_ed25519");
+        write_private(&path, private)?;
+        Ok(Self { path, public })
+    }
+}
+
+fn key_pair() -> Result<(Vec<u8>, String), LabError> {
+    let wrong = |error: russh::keys::ssh_key::Error| LabError::Key(error.to_string());
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(wrong)?;
+    let private = key.to_openssh(LineEnding::LF).map_err(wrong)?;
+    let public = key.public_key().to_openssh().map_err(wrong)?;
+    Ok((private.as_bytes().to_vec(), public))
+}
+
+/// A running sshd.
+#[derive(Debug)]
+pub struct Sshd {
+    /// Ends with this value.
+    pub process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What `known_hosts` says about it.
+    pub known_hosts_line: String,
+}
+
+impl Sshd {
+    /// Starts one on a free port of an address. `extra` is further configuration.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(directory: &Path, address: IpAddr, user: &UserKey, extra: &str) -> Result<Self, LabError> {
+        folder(directory)?;
+        let program = program("sshd")?;
+        if nix::unistd::geteuid().is_root() {
+            folder(Path::new("/run/sshd"))?;
+        }
+        let (private, public) = key_pair()?;
+        let at = |name: &str| directory.join(name).display().to_string();
+        write_private(&directory.join("host_key"), private)?;
+        write(&directory.join("authorized_keys"), format!("{}\n", user.public))?;
+        let mut failure = None;
+        // Somebody else may take the port before sshd does.
+        for _ in 0..5 {
+            let port = free_port(address)?;
+            // Root's account is often locked, and only PAM lets a key in all the same.
+            let pam = if nix::unistd::geteuid().is_root() { "yes" } else { "no" };
+            let config = format!(
+                "ListenAddress {address}\nPort {port}\nHostKey {}\nPidFile {}\nAuthorizedKeysFile {}\n\
+                 UsePAM {pam}\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 PermitRootLogin yes\nMaxStartups 1000:30:2000\nUseDNS no\nPrintMotd no\nAllowTcpForwarding yes\n\
+                 {}{extra}\n",
+                at("host_key"),
+                at("sshd.pid"),
+                at("authorized_keys"),
+                if knows_penalties(&program) { "PerSourcePenalties no\n" } else { "" },
+            );
+            write(&directory.join("sshd_config"), config)?;
+            let mut command = Command::new(&program);
+            command.args(["-D", "-e", "-f", &at("sshd_config")]);
+            let mut process = Process::start(format!("sshd on {address}"), command, &directory.join("sshd.log"))?;
+            let address = SocketAddr::new(address, port);
+            match process.wait_for_port(address) {
+                Ok(()) => {
+                    let known_hosts_line = format!("[{}]:{} {public}", address.ip(), address.port());
+                    return Ok(Self { process, address, known_hosts_line });
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or(LabError::Missing { program: "sshd" }))
+    }
+}
+
+/// OpenSSH 9.8 and later punish an address whose logins fail, which a test does on purpose.
+fn knows_penalties(sshd: &Path) -> bool {
+    let version = Command::new(sshd).arg("-V").output();
+    let text = version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+    let number = text.split("OpenSSH_").nth(1).and_then(|rest| {
+        rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse::<f32>().ok()
+    });
+    number.is_some_and(|number| number >= 9.8)
+}

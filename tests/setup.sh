@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what the demo and the tests need and is missing: the real servers, and what the build links to.
+# Does nothing when all is there. Debian and Ubuntu; elsewhere, install the same by hand.
+set -eu
+
+missing=
+need() { # PROGRAM PACKAGE
+  PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need sshd openssh-server
+need ssh openssh-client
+need nginx nginx-light
+need pebble pebble
+need pebble-challtestsrv pebble
+need busybox busybox
+need bash bash
+need tar tar
+need openssl openssl
+need cc gcc
+need pkg-config pkg-config
+[ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+
+if [ -z "$missing" ]; then
+  echo "setup: everything is installed"
+  exit 0
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "setup: there is no apt-get here; install these by hand:$missing" >&2
+  exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1; then
+    echo "setup: run this as root, or install sudo; missing:$missing" >&2
+    exit 1
+  fi
+  as_root=sudo
+fi
+echo "setup: installing$missing"
+# The servers are for the tests, which start their own: Debian's are not to be started.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+echo "setup: done"
