@@ -14,6 +14,7 @@ pub mod yaml;
 pub mod gate;
 pub mod install;
 pub mod plan;
+pub mod renewal;
 pub mod service;
 pub mod verify;
 

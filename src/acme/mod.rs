@@ -1,1 +1,12 @@
-//!
+//! Certificates from an ACME server (RFC 8555): account, order, challenge, and a new key for each.
+
+mod account;
+mod error;
+mod key;
+mod listener;
+mod order;
+mod transport;
+
+pub use error::IssueError;
+pub use listener::Listener;
+pub use order::{Issued, Progress, Request, issue};

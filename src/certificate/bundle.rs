@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::x509::X509;
 
+use super::KeyType;
 use super::inspect::{Certificate, parse_pem};
 use crate::model::{DnsName, Fingerprint, Secret, Version, format_duration};
 
@@ -149,6 +150,16 @@ impl Bundle {
             }
             _ => Err(defects),
         }
+    }
+
+    /// The same under the name that it already has.
+    pub fn with_version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The kind of its key; none for a kind that certwave does not make.
+    pub fn key_type(&self) -> Option<KeyType> {
+        self.leaf().key_type()
     }
 
     /// The version: when it was issued, and which leaf.

@@ -5,6 +5,7 @@ use openssl::sha::sha256;
 use openssl::x509::X509;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::KeyType;
 use crate::model::{DnsName, Fingerprint, Serial};
 
 /// A certificate, read.
@@ -76,6 +77,20 @@ impl Certificate {
                 _ => name == wanted,
             }
         })
+    }
+
+    /// The kind of its key; none for a kind that certwave does not make.
+    pub fn key_type(&self) -> Option<KeyType> {
+        use openssl::nid::Nid;
+        let key = X509::from_der(&self.der).ok()?.public_key().ok()?;
+        match (key.ec_key().ok().and_then(|key| key.group().curve_name()), key.rsa().is_ok(), key.bits()) {
+            (Some(Nid::X9_62_PRIME256V1), ..) => Some(KeyType::EcdsaP256),
+            (Some(Nid::SECP384R1), ..) => Some(KeyType::EcdsaP384),
+            (None, true, 2048) => Some(KeyType::Rsa2048),
+            (None, true, 3072) => Some(KeyType::Rsa3072),
+            (None, true, 4096) => Some(KeyType::Rsa4096),
+            _ => None,
+        }
     }
 
     /// Whether `issuer` signed this one: the names match, and so does the signature.

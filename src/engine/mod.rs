@@ -2,13 +2,17 @@
 //!
 //! Async, but without a socket, a file or a clock of its own.
 
+mod challenge;
 mod driver;
 mod fleet;
 pub mod ports;
 mod probe;
 mod session;
 mod soak;
+mod view;
 mod witness;
 
+pub use challenge::PushedChallenge;
 pub use driver::{Driven, Effects, SoakWatch, Watched, drive};
 pub use fleet::{Fleet, Target};
+pub use view::{HostView, view};

@@ -204,12 +204,14 @@ impl<'p> Reader<'p> {
                 return;
             }
         };
+        let ranged = names.len() > 1;
         for name in names {
             if let Err(error) = name.parse::<HostName>() {
                 self.problems.push(Problem::at(span, error.to_string()));
                 return;
             }
-            if let Some(earlier) = here.get(&name)
+            // A host of its own after a range that has it is an exception on purpose.
+            if let Some(earlier) = here.get(&name).filter(|_| ranged)
                 && earlier != vars
             {
                 self.problems.push(
@@ -218,7 +220,9 @@ impl<'p> Reader<'p> {
                 );
                 return;
             }
-            here.insert(name.clone(), vars.clone());
+            if ranged {
+                here.insert(name.clone(), vars.clone());
+            }
             self.first_place.entry(name.clone()).or_insert(span);
             self.own_vars.entry(name.clone()).or_default().extend(vars.clone());
             if self.members.insert((group.to_owned(), name.clone()))

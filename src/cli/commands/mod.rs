@@ -23,7 +23,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
     match command {
         Command::Demo(args) => demo::run(&args, settings),
         Command::Lab(args) => lab::run(args, settings),
-        Command::Init(args) => init::run(&args, settings),
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),

@@ -1,0 +1,129 @@
+//! Why there is no certificate.
+
+use std::path::PathBuf;
+
+use instant_acme::Error;
+
+/// Why there is no certificate. Nothing on any host was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The server does not answer.
+    #[error("reach the ACME server {url}: {reason}")]
+    Unreachable {
+        /// Its directory.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server refused: its own words.
+    #[error("get the ACME server to {act}: {detail}{}", kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default())]
+    Refused {
+        /// What was asked of it.
+        act: &'static str,
+        /// Its words, those for single names included.
+        detail: String,
+        /// The problem's type (RFC 8555, section 6.7).
+        kind: Option<String>,
+    },
+    /// The server could not see the challenge.
+    #[error("prove to the ACME server that `{domain}` is ours: {detail}")]
+    Challenge {
+        /// Which name.
+        domain: String,
+        /// The server's words.
+        detail: String,
+    },
+    /// The token could not be put where the server looks for it.
+    #[error("publish the challenge for `{domain}`: {reason}")]
+    Publish {
+        /// Which name.
+        domain: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server took too long.
+    #[error("wait for the ACME server to {act}")]
+    TimedOut {
+        /// What it was to do.
+        act: &'static str,
+    },
+    /// certwave's own listener for challenges.
+    #[error("listen on {address} for the challenge")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file of the account, or of trusted roots.
+    #[error("use `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The account's file is not one.
+    #[error("read the account in `{}`: move it away, and a new account is made", path.display())]
+    Account {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A key could not be made.
+    #[error("make a key")]
+    Key(#[from] openssl::error::ErrorStack),
+    /// Something in between.
+    #[error("{act}: {reason}")]
+    Protocol {
+        /// What was tried.
+        act: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl IssueError {
+    /// The way out, where there is a usual one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            IssueError::Unreachable { reason, .. } if reason.contains("certificate") => {
+                Some("if the server's own certificate is from a private CA, name its root in `ca_file`")
+            }
+            IssueError::Unreachable { .. } => Some("nothing was changed; try again when it answers"),
+            IssueError::Refused { kind: Some(kind), .. } if kind.contains("rateLimited") => {
+                Some("the CA's rate limit: wait, or let a second issuer stand behind the first")
+            }
+            IssueError::Challenge { .. } => Some(
+                "the CA asked http://DOMAIN/.well-known/acme-challenge/…: does the name lead to these hosts, from port 80?",
+            ),
+            _ => None,
+        }
+    }
+
+    /// What instant-acme says, in our words.
+    pub(super) fn of(act: &'static str, url: &str, error: Error) -> Self {
+        match error {
+            Error::Api(problem) => {
+                let mut detail = problem.detail.clone().unwrap_or_else(|| "no reason given".to_owned());
+                for sub in &problem.subproblems {
+                    detail.push_str(&format!("; {sub}"));
+                }
+                let kind = problem.r#type.map(|kind| kind.rsplit(':').next().unwrap_or(&kind).to_owned());
+                IssueError::Refused { act, detail, kind }
+            }
+            Error::Timeout(_) => IssueError::TimedOut { act },
+            Error::Other(error) => {
+                let mut reason = error.to_string();
+                let mut next = error.source();
+                while let Some(cause) = next {
+                    reason = cause.to_string();
+                    next = cause.source();
+                }
+                IssueError::Unreachable { url: url.to_owned(), reason }
+            }
+            other => IssueError::Protocol { act, reason: other.to_string() },
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One order, from the names to the certificate.
+
+use std::path::Path;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
+};
+
+use super::account::account;
+use super::error::IssueError;
+use super::key;
+use crate::certificate::KeyType;
+use crate::engine::ports::ChallengeResponder;
+use crate::model::{DnsName, Secret};
+use crate::playbook::AcmeIssuer;
+
+/// For the CA to see a challenge, and to sign.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A CA may refuse a nonce at any time (RFC 8555, section 6.5); instant-acme tries three times itself.
+const NONCE_TRIES: usize = 8;
+
+/// What is ordered.
+pub struct Request<'a> {
+    /// From whom.
+    pub issuer: &'a AcmeIssuer,
+    /// For which names.
+    pub domains: &'a [DnsName],
+    /// With what kind of key.
+    pub key: KeyType,
+    /// The folder of account files.
+    pub accounts: &'a Path,
+}
+
+/// What came of it. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
+#[derive(Debug)]
+pub struct Issued {
+    /// The leaf and its chain, PEM.
+    pub chain: Vec<u8>,
+    /// The private key, PKCS#8 in PEM.
+    pub key: Secret,
+}
+
+/// How far an order is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It is placed; the URL by which it can be taken up again.
+    Ordered {
+        /// Its URL.
+        url: String,
+    },
+    /// A challenge was answered.
+    Answered {
+        /// For which name.
+        domain: String,
+    },
+    /// The CA signs.
+    Finalizing,
+}
+
+/// Orders a certificate. Each step is told to `progress`.
+///
+/// # Errors
+/// When there is no certificate at the end. Tokens are withdrawn in any case.
+pub async fn issue<R: ChallengeResponder>(
+    request: &Request<'_>,
+    responder: &R,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Issued, IssueError> {
+    let url = &request.issuer.directory;
+    let account = account(request.accounts, request.issuer).await?;
+    let identifiers: Vec<Identifier> =
+        request.domains.iter().map(|domain| Identifier::Dns(domain.to_string())).collect();
+    let mut order = new_order(&account, request, &identifiers).await?;
+    progress(Progress::Ordered { url: order.url().to_owned() });
+
+    let mut tokens = Vec::new();
+    let answered = answer_challenges(&mut order, url, responder, progress, &mut tokens).await;
+    let ready = match answered {
+        Ok(()) => wait_until_ready(&mut order, url).await,
+        Err(error) => Err(error),
+    };
+    for token in &tokens {
+        responder.withdraw(token).await;
+    }
+    ready?;
+
+    progress(Progress::Finalizing);
+    let (kind, names) = (request.key, request.domains.to_vec());
+    let made = tokio::task::spawn_blocking(move || {
+        let key = key::generate(kind)?;
+        let csr = key::request(&key, &names)?;
+        Ok::<_, openssl::error::ErrorStack>((csr, Secret::new(key.private_key_to_pem_pkcs8()?)))
+    });
+    let (csr, key) =
+        made.await.map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??;
+    for attempt in 1.. {
+        match order.finalize_csr(&csr).await {
+            Ok(()) => break,
+            Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+            Err(error) => return Err(IssueError::of("finalize the order", url, error)),
+        }
+    }
+    let chain = certificate(&mut order, url).await?;
+    Ok(Issued { chain: chain.into_bytes(), key })
+}
+
+fn is_bad_nonce(error: &Error) -> bool {
+    matches!(error, Error::Api(problem) if problem.r#type.as_deref().is_some_and(|kind| kind.ends_with(":badNonce")))
+}
+
+async fn new_order(account: &Account, request: &Request<'_>, identifiers: &[Identifier]) -> Result<Order, IssueError> {
+    for attempt in 1.. {
+        let mut new = NewOrder::new(identifiers);
+        if let Some(profile) = &request.issuer.profile {
+            new = new.profile(profile);
+        }
+        match account.new_order(&new).await {
+            Ok(order) => return Ok(order),
+            Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+            Err(error) => return Err(IssueError::of("take the order", &request.issuer.directory, error)),
+        }
+    }
+    Err(IssueError::TimedOut { act: "take the order" })
+}
+
+async fn answer_challenges<R: ChallengeResponder>(
+    order: &mut Order,
+    url: &str,
+    responder: &R,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+    tokens: &mut Vec<String>,
+) -> Result<(), IssueError> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization =
+            authorization.map_err(|error| IssueError::of("show what it wants proven", url, error))?;
+        let domain = authorization.identifier().to_string();
+        if authorization.status == AuthorizationStatus::Valid {
+            continue;
+        }
+        let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) else {
+            let detail = "it does not offer HTTP-01 for this name".to_owned();
+            return Err(IssueError::Challenge { domain, detail });
+        };
+        let token = challenge.token.clone();
+        tokens.push(token.clone());
+        let published = responder.publish(&token, challenge.key_authorization().as_str()).await;
+        published.map_err(|reason| IssueError::Publish { domain: domain.clone(), reason })?;
+        for attempt in 1.. {
+            match challenge.set_ready().await {
+                Ok(()) => break,
+                Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+                Err(error) => return Err(IssueError::of("look at the challenge", url, error)),
+            }
+        }
+        progress(Progress::Answered { domain });
+    }
+    Ok(())
+}
+
+async fn wait_until_ready(order: &mut Order, url: &str) -> Result<(), IssueError> {
+    const ACT: &str = "see the challenges";
+    let policy = RetryPolicy::new().timeout(PATIENCE).backoff(1.5);
+    let mut tries = 0;
+    loop {
+        // On an order that is done already, waiting would never end.
+        if matches!(order.state().status, OrderStatus::Ready | OrderStatus::Valid) {
+            return Ok(());
+        }
+        match order.poll_ready(&policy).await {
+            Ok(OrderStatus::Ready | OrderStatus::Valid) => return Ok(()),
+            Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
+            Ok(_) | Err(Error::Api(_)) => return Err(refusal(order, url).await),
+            Err(error) => return Err(IssueError::of(ACT, url, error)),
+        }
+    }
+}
+
+/// Which name the CA could not be convinced of, and why.
+async fn refusal(order: &mut Order, url: &str) -> IssueError {
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        // What it says now; without an answer, what it said last is all there is.
+        let _ = authorization.refresh().await;
+        let domain = authorization.identifier().to_string();
+        let error = authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+        if let Some(problem) = error {
+            let detail = problem.detail.clone().unwrap_or_else(|| problem.to_string());
+            return IssueError::Challenge { domain, detail };
+        }
+    }
+    IssueError::Refused { act: "accept the challenges", detail: format!("the order at {url} is invalid"), kind: None }
+}
+
+async fn certificate(order: &mut Order, url: &str) -> Result<String, IssueError> {
+    const ACT: &str = "sign the certificate";
+    let policy = RetryPolicy::new().timeout(PATIENCE).backoff(1.5);
+    for attempt in 1.. {
+        match order.poll_certificate(&policy).await {
+            Ok(chain) => return Ok(chain),
+            Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+            Err(error) => return Err(IssueError::of(ACT, url, error)),
+        }
+    }
+    Err(IssueError::TimedOut { act: ACT })
+}

@@ -1,0 +1,49 @@
+//! `certwave demo`
+
+use super::super::args::{Break as Word, Demo};
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::settings::Settings;
+use crate::lab::{Break, Lab, LabOptions};
+
+/// A real soak takes minutes; nobody should wait for that in a demo.
+const SOAK: &str = "5s";
+
+pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
+    let say = |text: &str| {
+        if !settings.json() {
+            super::remark(settings, text);
+        }
+    };
+    say(&format!("starting {} hosts with sshd and nginx, and an ACME server, as processes of this user …", args.hosts));
+    let options = LabOptions { hosts: usize::from(args.hosts), directory: None, soak: SOAK.to_owned() };
+    let mut lab = Lab::start(&options).map_err(|error| Failure::to("start the demo's fleet", &error))?;
+    say(&format!("they run in {}; every host serves an old certificate", lab.directory().display()));
+    if let Some(what) = args.break_ {
+        let (what, words) = match what {
+            Word::Config => (Break::Config, "its nginx.conf has an error now"),
+            Word::Key => (Break::Key, "its nginx.conf names another key now"),
+            Word::Chain => (Break::Chain, "its nginx.conf names the leaf without its chain now"),
+            Word::Unreachable => (Break::Unreachable, "its sshd is down now"),
+        };
+        lab.break_canary(what).map_err(|error| Failure::to("break the canary", &error))?;
+        say(&format!("the canary, {}, is broken on purpose: {words}", lab.hosts[0].name));
+    }
+    say(&format!("rolling out; the canary soaks for {SOAK} only, so that you need not wait (minutes are usual)\n"));
+
+    let (inventory, playbook, state) = (lab.inventory(), lab.playbook(), lab.directory().join("state"));
+    let own = Settings { inventory: vec![inventory.clone()], state: state.clone(), ..settings.clone() };
+    let result = super::rollout::run_unasked(&playbook, &own);
+
+    if args.keep {
+        let handle = lab.detach().map_err(|error| Failure::to("keep the fleet", &error))?;
+        let directory = handle.directory().display().to_string();
+        say(&format!(
+            "\nthe fleet stays: use it with `-i {} --state sqlite:{}` and the playbook {}; `certwave lab down --directory {directory}` ends it",
+            inventory.display(),
+            state.display(),
+            playbook.display(),
+        ));
+    }
+    result
+}

@@ -1,0 +1,60 @@
+//! `certwave lab`
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::super::args::Lab as Args;
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::settings::Settings;
+use crate::lab::{Lab, LabHandle, LabOptions};
+
+pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
+    match args {
+        Args::Up { hosts, directory } => {
+            let options =
+                LabOptions { hosts: usize::from(hosts), directory: Some(directory.clone()), soak: "15s".to_owned() };
+            let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
+            let (inventory, playbook) = (lab.inventory(), lab.playbook());
+            let handle = lab.detach().map_err(|error| Failure::to("keep the lab", &error))?;
+            let state = format!("sqlite:{}", handle.directory().join("state").display());
+            if settings.json() {
+                let line = json!({"time": jiff::Timestamp::now(), "event": "lab.up", "directory": handle.directory(),
+                    "inventory": inventory, "playbook": playbook, "state": state});
+                super::print(&line.to_string());
+                return Ok(Exit::Done);
+            }
+            super::print(&format!("export CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}", inventory.display()));
+            super::print(&format!("certwave rollout {}", playbook.display()));
+            super::remark(settings, &format!(
+                "\n{hosts} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
+                directory.display()
+            ));
+        }
+        Args::Status { directory } => {
+            let handle = LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
+            let servers = handle.status();
+            let all = servers.iter().all(|server| server.running);
+            if settings.json() {
+                let line = json!({"time": jiff::Timestamp::now(), "event": "lab.status", "servers": servers});
+                super::print(&line.to_string());
+            } else {
+                let mut table = Table::new();
+                table.load_style(presets::NOTHING);
+                table.set_header(["SERVER", "PID", "STATE"]);
+                for server in servers {
+                    let state = if server.running { "runs" } else { "has ended" };
+                    table.add_row([server.name, server.pid.to_string(), state.to_owned()]);
+                }
+                table.lines().for_each(|line| super::print(line.trim_end()));
+            }
+            return Ok(if all { Exit::Done } else { Exit::Failed });
+        }
+        Args::Down { directory } => {
+            let handle = LabHandle::open(&directory).map_err(|error| Failure::to("end the lab", &error))?;
+            handle.down().map_err(|error| Failure::to("end the lab", &error))?;
+            super::remark(settings, "every server has ended, and the folder is gone");
+        }
+    }
+    Ok(Exit::Done)
+}

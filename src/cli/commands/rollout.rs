@@ -1,0 +1,242 @@
+//! `certwave rollout`
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::super::args::Rollout;
+use super::super::clock::SystemClock;
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::load::{self, Loaded};
+use super::super::settings::Settings;
+use super::issue::{Choice, choose, issue};
+use crate::certificate::{Bundle, parse_pem};
+use crate::engine::{Fleet, Target, drive};
+use crate::model::{Fingerprint, RolloutId};
+use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
+use crate::rollout::{RolloutOutcome, State};
+use crate::ssh::SshConnector;
+use crate::store::{RolloutRecord, Store};
+use crate::tls::TlsProber;
+
+pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
+    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
+    if !settings.json() {
+        loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
+    }
+    super::runtime()?.block_on(roll_out(&loaded, args, settings))
+}
+
+async fn roll_out(loaded: &Loaded, args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
+    let cancel = cancel_on_signal();
+    let store = Store::open(&settings.state)?;
+    let id = new_id()?;
+    let who = who(&id);
+    let _lease = store.lease(&loaded.plan.certificate, &who)?;
+    let prober = TlsProber::new(&loaded.plan.ca_files)
+        .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
+    let connector = SshConnector::default();
+
+    let choice = choose(loaded, &store.certificates(), args.force)?;
+    confirm(loaded, &choice, args.yes, settings)?;
+    let bundle = match choice {
+        Choice::Stored(bundle, _) => *bundle,
+        Choice::New(_) => tokio::select! {
+            issued = issue(loaded, &store, &connector, settings) => issued?,
+            () = cancelled(cancel.clone()) => {
+                let failure = Failure { exit: Exit::Interrupted, ..Failure::new("interrupted while the certificate was issued") };
+                return Err(Failure { state: Some("no host was touched".to_owned()), ..failure });
+            }
+        },
+    };
+
+    let journal = store.journal()?;
+    let plan = Arc::new(loaded.plan.clone());
+    let certificate = describe(&loaded.plan.certificate, &bundle);
+    journal.begin(&RolloutRecord {
+        id: id.clone(),
+        certificate: plan.certificate.clone(),
+        version: bundle.version().clone(),
+        playbook: args.playbook.display().to_string(),
+        plan: serde_json::to_string(plan.as_ref()).map_err(|error| Failure::to("keep the plan", &error))?,
+        started: Timestamp::now(),
+        outcome: None,
+    })?;
+    let known = known_leaves(&store, &bundle)?;
+    let target = Arc::new(Target { bundle, known });
+    let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, who);
+    let reporter = reporter(settings, &id, loaded);
+    let state = State::new(&plan.schedule);
+    let events = journal.of(&id);
+    let driven = drive(&plan.schedule, state, Arc::new(fleet), events, SystemClock, reporter, cancel).await;
+    if let Some(error) = driven.journal_failure {
+        let mut failure = Failure::to("keep the journal", &error);
+        let left: Vec<String> = plan
+            .schedule
+            .hosts
+            .iter()
+            .zip(driven.state.hosts())
+            .map(|(name, host)| format!("{name} {}", host.outcome().name().replace('_', " ")))
+            .collect();
+        failure.state = Some(left.join(", "));
+        failure.hint = Some("make room where the state is kept, then roll out again".to_owned());
+        failure.exit = Exit::NeedsAttention;
+        return Err(failure);
+    }
+    let summary = Summary::of(&plan.schedule, &journal.events(&id)?);
+    finish(&id, &certificate, &summary, args, settings)
+}
+
+/// Prints the end: the table and a sentence, or the last line of JSON.
+fn finish(
+    id: &RolloutId,
+    certificate: &Certificate,
+    summary: &Summary,
+    args: &Rollout,
+    settings: &Settings,
+) -> Result<Exit, Failure> {
+    let outcome = summary.outcome.unwrap_or(RolloutOutcome::NeedsAttention);
+    if settings.json() {
+        super::print(&summary.to_json(Timestamp::now(), id, certificate).to_string());
+        return Ok(outcome.into());
+    }
+    if settings.verbosity >= 0 {
+        super::print(&format!("\n{}\n", summary.table()));
+    }
+    let sentence = summary.sentence(certificate);
+    let playbook = args.playbook.display();
+    match outcome {
+        RolloutOutcome::Succeeded | RolloutOutcome::Unchanged => {
+            super::print(&format!("{}: {sentence}", outcome.name()));
+            Ok(Exit::Done)
+        }
+        _ => {
+            let mut failure = Failure::new(sentence);
+            failure.causes = summary.reasons();
+            failure.state = Some(summary.fleet());
+            failure.hint = Some(match outcome {
+                RolloutOutcome::Paused | RolloutOutcome::Interrupted | RolloutOutcome::Incomplete => {
+                    format!("`certwave rollout {playbook}` goes on: hosts that are done stay as they are")
+                }
+                _ => format!(
+                    "`certwave show {id}` tells it step by step; mend the host, then `certwave rollout {playbook}`"
+                ),
+            });
+            failure.exit = outcome.into();
+            Err(failure)
+        }
+    }
+}
+
+fn describe(name: &crate::model::CertificateName, bundle: &Bundle) -> Certificate {
+    let leaf = bundle.leaf();
+    Certificate {
+        name: name.clone(),
+        version: bundle.version().clone(),
+        fingerprint_sha256: leaf.fingerprint,
+        serial: leaf.serial.clone(),
+        not_after: leaf.not_after,
+    }
+}
+
+/// Every leaf in the store but the one being rolled out.
+pub(super) fn known_leaves(store: &Store, bundle: &Bundle) -> Result<BTreeSet<Fingerprint>, Failure> {
+    let chains = store.certificates().all_chains()?;
+    let leaves = chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint));
+    Ok(leaves.filter(|leaf| *leaf != bundle.leaf().fingerprint).collect())
+}
+
+fn reporter(settings: &Settings, id: &RolloutId, loaded: &Loaded) -> Reporter {
+    let schedule = loaded.plan.schedule.clone();
+    let verbose = settings.verbosity > 0;
+    if settings.json() {
+        Reporter::Json(JsonReporter::new(id.clone(), schedule))
+    } else if settings.verbosity < 0 {
+        Reporter::Quiet
+    } else if std::io::stderr().is_terminal() {
+        Reporter::Progress(ProgressReporter::new(schedule, loaded.plan.certificate.to_string(), verbose))
+    } else {
+        Reporter::Plain(PlainReporter::new(verbose))
+    }
+}
+
+fn new_id() -> Result<RolloutId, Failure> {
+    let mut entropy = [0; 10];
+    getrandom::fill(&mut entropy).map_err(|error| Failure::new(format!("no random numbers: {error}")))?;
+    let millis = Timestamp::now().as_millisecond();
+    Ok(RolloutId::new(u64::try_from(millis).unwrap_or_default(), entropy))
+}
+
+/// What others are told who want the same host.
+fn who(id: &RolloutId) -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("rollout {id} by process {} on {host}", std::process::id())
+}
+
+/// Asks before the first change; without a terminal only `--yes` will do.
+fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> Result<(), Failure> {
+    let schedule = &loaded.plan.schedule;
+    let hosts = schedule.hosts.len();
+    let what = match choice {
+        Choice::Stored(_, why) => format!("{why}, so it is rolled out as it is"),
+        Choice::New(why) => format!("a new certificate is issued: {why}"),
+    };
+    if !settings.json() {
+        let waves: Vec<String> =
+            schedule.waves.iter().map(|wave| format!("{} ({})", wave.name, wave.hosts().len())).collect();
+        super::remark(settings, &format!("{}: {what}", loaded.plan.certificate));
+        super::remark(settings, &format!("waves: {}, {hosts} in all", waves.join(", then ")));
+    }
+    if yes {
+        return Ok(());
+    }
+    if !settings.interactive() {
+        return Err(Failure::usage("nobody is there to confirm the rollout").hint("add `--yes` where nobody is asked"));
+    }
+    let mut stderr = std::io::stderr();
+    let asked = write!(stderr, "roll out to {hosts} hosts? Only `yes` will do: ").and_then(|()| stderr.flush());
+    asked.map_err(|error| Failure::to("ask", &error))?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::to("read the answer", &error))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new("not confirmed; no host was touched")) }
+}
+
+/// Turns true at the first Ctrl-C or SIGTERM. Further ones change nothing: hosts in flight are brought to
+/// their end in any case.
+fn cancel_on_signal() -> watch::Receiver<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        loop {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            // Nobody listens any more when the rollout has ended.
+            if sender.send(true).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn cancelled(mut cancel: watch::Receiver<bool>) {
+    if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
+        // No signal can come any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Rolls out a playbook without asking: what the demo does.
+pub(super) fn run_unasked(playbook: &Path, settings: &Settings) -> Result<Exit, Failure> {
+    let args = Rollout { playbook: playbook.to_owned(), force: false, limit: None, yes: true };
+    run(&args, settings)
+}

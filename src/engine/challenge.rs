@@ -1,0 +1,100 @@
+//! HTTP-01 tokens on the hosts' own web servers, pushed over SSH.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
+use crate::install::{Word, become_line};
+use crate::model::Secret;
+use crate::plan::ChallengeHost;
+
+/// Hosts at the same time.
+const AT_ONCE: usize = 32;
+/// For writing one small file.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Writes tokens below the web roots of hosts. The CA may ask any of them, so each must have it.
+pub struct PushedChallenge<'a, C> {
+    connector: &'a C,
+    hosts: &'a [ChallengeHost],
+}
+
+impl<'a, C: Connector> PushedChallenge<'a, C> {
+    /// For these hosts.
+    pub fn new(connector: &'a C, hosts: &'a [ChallengeHost]) -> Self {
+        Self { connector, hosts }
+    }
+
+    async fn on_host(&self, host: &ChallengeHost, script: &str, stdin: Option<Secret>) -> Result<(), String> {
+        let named = |reason: String| format!("{}: {reason}", host.login.host);
+        let connection = self.connector.connect(&host.login).await.map_err(|error| named(error.reason))?;
+        let line = become_line(script, host.login.become_user.as_deref());
+        let command = RemoteCommand { line, stdin, deadline: DEADLINE };
+        let output = connection.exec(command).await.map_err(|error| named(error.reason))?;
+        connection.close().await;
+        if output.status == 0 {
+            return Ok(());
+        }
+        Err(named(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")))
+    }
+
+    async fn everywhere(&self, script: impl Fn(&ChallengeHost) -> String, stdin: Option<Secret>) -> Result<(), String> {
+        let mut tasks = Vec::new();
+        for host in self.hosts {
+            let (script, stdin) = (script(host), stdin.clone());
+            tasks.push(async move { self.on_host(host, &script, stdin).await });
+        }
+        let results: Vec<Result<(), String>> = stream::iter(tasks).buffered(AT_ONCE).collect().await;
+        let failed: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+}
+
+/// Tokens are base64url (RFC 8555, section 8.3): one that is not could leave its folder.
+fn is_token(token: &str) -> bool {
+    !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn folder(host: &ChallengeHost) -> Word {
+    Word::new(&format!("{}/.well-known/acme-challenge", host.webroot))
+}
+
+impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
+    async fn publish(&self, token: &str, key_authorization: &str) -> Result<(), String> {
+        if !is_token(token) {
+            return Err("the CA's token is not base64url".to_owned());
+        }
+        let script = |host: &ChallengeHost| {
+            format!(
+                "set -eu; umask 022; folder={}; mkdir -p \"$folder\"; cd \"$folder\"; \
+                 cat >.{token}.new; mv -f .{token}.new {token}",
+                folder(host)
+            )
+        };
+        self.everywhere(script, Some(Secret::new(key_authorization.as_bytes().to_vec()))).await
+    }
+
+    async fn withdraw(&self, token: &str) {
+        if is_token(token) {
+            let script = |host: &ChallengeHost| format!("cd {} && rm -f {token} .{token}.new", folder(host));
+            if let Err(reason) = self.everywhere(script, None).await {
+                tracing::warn!("a challenge token was left behind, which is harmless: {reason}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_cannot_leave_its_folder() {
+        assert!(is_token("LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0"));
+        for bad in ["", "../x", "a b", "a;b", "a'b"] {
+            assert!(!is_token(bad), "{bad}");
+        }
+    }
+}
