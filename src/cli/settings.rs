@@ -19,7 +19,8 @@ pub struct Settings {
     pub output: Output,
     /// How much is said: -1 quiet, 0 normal, 1 and more verbose.
     pub verbosity: i8,
-    log_format: LogFormat,
+    /// What log lines look like.
+    pub log_format: LogFormat,
 }
 
 /// The keys of `certwave.yaml`.
