@@ -1,5 +1,7 @@
 //! The lab itself: it comes up, it ends with all its processes, and labs do not meet.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
+
 use std::net::TcpStream;
 use std::path::Path;
 
@@ -10,14 +12,16 @@ fn options(hosts: usize) -> LabOptions {
 }
 
 fn runs(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|text| text.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X'])))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|text| {
+        text.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    })
 }
 
 fn pids(lab: &Lab) -> Vec<u32> {
-    let hosts = lab.hosts.iter().flat_map(|host| {
-        [host.nginx.process.id(), host.sshd.as_ref().map_or(0, |sshd| sshd.process.id())]
-    });
+    let hosts = lab
+        .hosts
+        .iter()
+        .flat_map(|host| [host.nginx.process.id(), host.sshd.as_ref().map_or(0, |sshd| sshd.process.id())]);
     hosts.chain([lab.pebble.server.id(), lab.pebble.dns.id()]).collect()
 }
 

@@ -28,9 +28,11 @@ pub(super) async fn account(folder: &Path, issuer: &AcmeIssuer) -> Result<Accoun
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let contact: Vec<&str> = issuer.contact.iter().map(String::as_str).collect();
-            let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+            let new =
+                NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
             let made = builder.create(&new, url.clone(), None).await;
-            let (account, credentials) = made.map_err(|error| IssueError::of("make an account", url, error))?;
+            let (account, credentials) =
+                made.map_err(|error| IssueError::of("make an account", url, error))?;
             let text = serde_json::to_vec(&credentials)
                 .map_err(|source| IssueError::Account { path: path.clone(), source })?;
             keep(folder, &path, &text).map_err(failed)?;

@@ -15,7 +15,9 @@ use crate::model::DnsName;
 
 /// A new private key. RSA takes a good part of a second.
 pub(super) fn generate(kind: KeyType) -> Result<PKey<Private>, ErrorStack> {
-    let curve = |id| EcGroup::from_curve_name(id).and_then(|group| EcKey::generate(&group)).and_then(PKey::from_ec_key);
+    let curve = |id| {
+        EcGroup::from_curve_name(id).and_then(|group| EcKey::generate(&group)).and_then(PKey::from_ec_key)
+    };
     let rsa = |bits| Rsa::generate(bits).and_then(PKey::from_rsa);
     match kind {
         KeyType::EcdsaP256 => curve(Nid::X9_62_PRIME256V1),

@@ -92,8 +92,9 @@ pub async fn issue<R: ChallengeResponder>(
         let csr = key::request(&key, &names)?;
         Ok::<_, openssl::error::ErrorStack>((csr, Secret::new(key.private_key_to_pem_pkcs8()?)))
     });
-    let (csr, key) =
-        made.await.map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??;
+    let (csr, key) = made
+        .await
+        .map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??;
     for attempt in 1.. {
         match order.finalize_csr(&csr).await {
             Ok(()) => break,
@@ -109,7 +110,11 @@ fn is_bad_nonce(error: &Error) -> bool {
     matches!(error, Error::Api(problem) if problem.r#type.as_deref().is_some_and(|kind| kind.ends_with(":badNonce")))
 }
 
-async fn new_order(account: &Account, request: &Request<'_>, identifiers: &[Identifier]) -> Result<Order, IssueError> {
+async fn new_order(
+    account: &Account,
+    request: &Request<'_>,
+    identifiers: &[Identifier],
+) -> Result<Order, IssueError> {
     for attempt in 1.. {
         let mut new = NewOrder::new(identifiers);
         if let Some(profile) = &request.issuer.profile {
@@ -190,7 +195,11 @@ async fn refusal(order: &mut Order, url: &str) -> IssueError {
             return IssueError::Challenge { domain, detail };
         }
     }
-    IssueError::Refused { act: "accept the challenges", detail: format!("the order at {url} is invalid"), kind: None }
+    IssueError::Refused {
+        act: "accept the challenges",
+        detail: format!("the order at {url} is invalid"),
+        kind: None,
+    }
 }
 
 async fn certificate(order: &mut Order, url: &str) -> Result<String, IssueError> {

@@ -21,7 +21,8 @@ impl Transport {
             .user_agent(concat!("certwave/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(30));
-        let wrong = |error: reqwest::Error| IssueError::Protocol { act: "set up HTTP", reason: error.to_string() };
+        let wrong =
+            |error: reqwest::Error| IssueError::Protocol { act: "set up HTTP", reason: error.to_string() };
         if let Some(path) = ca_file {
             let file = |source| IssueError::File { path: path.to_owned(), source };
             let pem = std::fs::read(path).map_err(file)?;
@@ -91,11 +92,23 @@ mod tests {
     fn an_error_page_becomes_a_problem() {
         let mut headers = http::HeaderMap::new();
         headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("120"));
-        let body = problem(http::StatusCode::SERVICE_UNAVAILABLE, &headers, Bytes::from_static(b"<html>busy</html>"));
+        let body = problem(
+            http::StatusCode::SERVICE_UNAVAILABLE,
+            &headers,
+            Bytes::from_static(b"<html>busy</html>"),
+        );
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(text.contains("it answers 503 Service Unavailable, and not as an ACME server"), "{text}");
         assert!(text.contains("try again after 120 s"), "{text}");
-        let body = problem(http::StatusCode::TOO_MANY_REQUESTS, &headers, Bytes::from_static(br#"{"detail":"slow down"}"#));
-        assert!(String::from_utf8(body.to_vec()).unwrap().contains("slow down (it says to try again after 120 s)"));
+        let body = problem(
+            http::StatusCode::TOO_MANY_REQUESTS,
+            &headers,
+            Bytes::from_static(br#"{"detail":"slow down"}"#),
+        );
+        assert!(
+            String::from_utf8(body.to_vec())
+                .unwrap()
+                .contains("slow down (it says to try again after 120 s)")
+        );
     }
 }

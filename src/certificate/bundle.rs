@@ -295,7 +295,10 @@ mod tests {
         let (leaf, key) = middle.issue(&Leaf::default());
         let other = key_pem(&new_key());
         let chain = [&leaf, &middle.certificate];
-        assert_eq!(prove(&chain, &other).unwrap_err(), ["the private key does not fit the certificate of `CN=a.test`"]);
+        assert_eq!(
+            prove(&chain, &other).unwrap_err(),
+            ["the private key does not fit the certificate of `CN=a.test`"]
+        );
         assert_eq!(
             prove(&chain, &Secret::new(b"junk".to_vec())).unwrap_err(),
             ["the private key cannot be read: it must be PEM, and not encrypted"]

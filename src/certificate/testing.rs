@@ -72,7 +72,13 @@ impl Authority {
     }
 }
 
-fn build(subject: &str, key: &PKey<Private>, issuer: &str, signer: &PKey<Private>, leaf: &Leaf<'_>) -> Certificate {
+fn build(
+    subject: &str,
+    key: &PKey<Private>,
+    issuer: &str,
+    signer: &PKey<Private>,
+    leaf: &Leaf<'_>,
+) -> Certificate {
     let name = |text: &str| {
         let mut name = X509NameBuilder::new().unwrap();
         name.append_entry_by_text("CN", text).unwrap();

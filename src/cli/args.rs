@@ -21,7 +21,14 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// Inventory file or folder; may be repeated
-    #[arg(short, long, global = true, value_name = "PATH", env = "CERTWAVE_INVENTORY", value_delimiter = ',')]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "CERTWAVE_INVENTORY",
+        value_delimiter = ','
+    )]
     pub inventory: Vec<PathBuf>,
     /// Where journal, certificates and accounts are kept, as `sqlite:FOLDER` [default: ~/.local/state/certwave]
     #[arg(long, global = true, value_name = "URL", env = "CERTWAVE_STATE")]

@@ -9,24 +9,24 @@ use super::exit::Exit;
 
 /// An error as a person sees it: what, why, how things were left, and the way out.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// What failed.
-    pub message: String,
+    pub(super) message: String,
     /// Why, from the nearest cause to the farthest.
-    pub causes: Vec<String>,
+    pub(super) causes: Vec<String>,
     /// How the fleet was left.
-    pub state: Option<String>,
+    pub(super) state: Option<String>,
     /// The way out.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
     /// Texts that say it all themselves, such as problems with their snippets.
-    pub report: Vec<String>,
+    pub(super) report: Vec<String>,
     /// What the shell is told.
-    pub exit: Exit,
+    pub(super) exit: Exit,
 }
 
 impl Failure {
     /// A failure before any host was changed.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             causes: Vec::new(),
@@ -38,7 +38,7 @@ impl Failure {
     }
 
     /// A failure to do something, with the chain of its causes.
-    pub fn to(act: &str, error: &dyn Error) -> Self {
+    pub(super) fn to(act: &str, error: &dyn Error) -> Self {
         let mut failure = Self::new(format!("failed to {act}"));
         let mut next = Some(error);
         while let Some(cause) = next {
@@ -49,24 +49,24 @@ impl Failure {
     }
 
     /// A mistake in what was typed or written.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
     /// Adds a cause.
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
+    pub(super) fn because(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
     /// Adds the way out.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Prints it to standard error.
-    pub fn print(&self) {
+    pub(super) fn print(&self) {
         let mut stderr = anstream::stderr().lock();
         // When standard error is closed there is nobody left to tell.
         let _ = self.write(&mut stderr);
@@ -121,6 +121,11 @@ mod tests {
         failure.state = Some("web01 is proven back on its previous certificate".to_owned());
         let mut out = Vec::new();
         failure.write(&mut anstream::StripStream::new(&mut out)).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+error: wave `canary` stopped: 1 of 1 host failed, 0 may fail
+  caused by: web01: nginx refused the configuration
+state: web01 is proven back on its previous certificate
+hint: mend the host, then run it again
+"#);
     }
 }

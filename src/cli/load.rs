@@ -13,9 +13,9 @@ use crate::yaml::{Problem, Problems, Reference, Sources, parse};
 
 /// A text file.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .map_err(|error| Failure::usage(format!("failed to read `{}`", path.display())).because(error.to_string()))
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| {
+        Failure::usage(format!("failed to read `{}`", path.display())).because(error.to_string())
+    })
 }
 
 /// All problems, each with its place, and how many there are.
@@ -23,7 +23,11 @@ pub(super) fn problems_failure(problems: &Problems, sources: &Sources) -> Failur
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let report = problems.sorted().iter().map(|problem| problem.render(sources, color)).collect();
     let count = problems.len();
-    let message = if count == 1 { "1 problem; nothing was touched".to_owned() } else { format!("{count} problems; nothing was touched") };
+    let message = if count == 1 {
+        "1 problem; nothing was touched".to_owned()
+    } else {
+        format!("{count} problems; nothing was touched")
+    };
     Failure { report, exit: Exit::Usage, ..Failure::new(message) }
 }
 
@@ -96,7 +100,8 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// YAML files of a folder; in `group_vars` and `host_vars` the ending may be left out, as in Ansible.
 fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let variables = folder.components().any(|part| matches!(part.as_os_str().to_str(), Some("group_vars" | "host_vars")));
+    let variables =
+        folder.components().any(|part| matches!(part.as_os_str().to_str(), Some("group_vars" | "host_vars")));
     let wanted = |path: &PathBuf| match path.extension().and_then(|ending| ending.to_str()) {
         Some("yaml" | "yml" | "json") => true,
         None => variables,
@@ -133,8 +138,6 @@ fn look_up(reference: &Reference, folder: &Path) -> Result<String, String> {
 pub(super) struct Loaded {
     /// The playbook as written.
     pub(super) playbook: Playbook,
-    /// The hosts.
-    pub(super) inventory: Inventory,
     /// Who goes when, and how.
     pub(super) plan: Plan,
     /// What is worth saying, but not wrong.
@@ -156,7 +159,7 @@ pub(super) fn load(settings: &Settings, path: &Path, limit: Option<&str>) -> Res
         find_files(&mut playbook, path, &mut problems);
         let resolved = resolve(&playbook, &inventory, limited.as_deref(), &mut problems);
         if let Some(resolved) = problems.none_or(resolved) {
-            return Ok(Loaded { playbook, inventory, plan: resolved.plan, notes: resolved.notes });
+            return Ok(Loaded { playbook, plan: resolved.plan, notes: resolved.notes });
         }
     }
     Err(problems_failure(&problems, &sources))
@@ -167,7 +170,9 @@ fn limit_hosts(inventory: &Inventory, limit: &str) -> Result<Vec<HostName>, Fail
     match selected {
         Ok(hosts) if hosts.is_empty() => Err(Failure::usage(format!("`--limit {limit}` matches no host"))),
         Ok(hosts) => Ok(hosts),
-        Err(error) => Err(Failure::usage(format!("`--limit {limit}` cannot be used")).because(error.to_string())),
+        Err(error) => {
+            Err(Failure::usage(format!("`--limit {limit}` cannot be used")).because(error.to_string()))
+        }
     }
 }
 

@@ -10,17 +10,17 @@ use crate::yaml::{Fields, Problems, Sources, Spanned, parse};
 
 /// What flags, variables and `certwave.yaml` come to.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Inventory files and folders.
-    pub inventory: Vec<PathBuf>,
+    pub(super) inventory: Vec<PathBuf>,
     /// The folder of the store.
-    pub state: PathBuf,
+    pub(super) state: PathBuf,
     /// What results look like.
-    pub output: Output,
+    pub(super) output: Output,
     /// How much is said: -1 quiet, 0 normal, 1 and more verbose.
-    pub verbosity: i8,
+    pub(super) verbosity: i8,
     /// What log lines look like.
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// The keys of `certwave.yaml`.
@@ -39,7 +39,7 @@ const DEFAULT_INVENTORY: &str = "inventories";
 
 impl Settings {
     /// A flag wins over its variable (clap sees to that), the variable over the file.
-    pub fn resolve(global: &Global) -> Result<Self, Failure> {
+    pub(super) fn resolve(global: &Global) -> Result<Self, Failure> {
         let config = match &global.config {
             Some(path) => ConfigFile::read(path)?,
             None if Path::new(DEFAULT_CONFIG).exists() => ConfigFile::read(Path::new(DEFAULT_CONFIG))?,
@@ -65,22 +65,17 @@ impl Settings {
     }
 
     /// Whether results go out as JSON.
-    pub fn json(&self) -> bool {
+    pub(super) fn json(&self) -> bool {
         self.output == Output::Json
     }
 
-    /// Whether snippets may be coloured.
-    pub fn colored(&self) -> bool {
-        anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
-    }
-
     /// Whether somebody is there to look and to answer.
-    pub fn interactive(&self) -> bool {
+    pub(super) fn interactive(&self) -> bool {
         std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
     }
 
     /// The log of the libraries: warnings, more with `-v`; `RUST_LOG` refines it.
-    pub fn start_log(&self) {
+    pub(super) fn start_log(&self) {
         use tracing_subscriber::EnvFilter;
         let level = match self.verbosity {
             ..0 => "error",
@@ -90,7 +85,10 @@ impl Settings {
             _ => "debug",
         };
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         let started = match self.log_format {
             LogFormat::Text => builder.with_target(false).try_init(),
             LogFormat::Json => builder.json().try_init(),
@@ -113,9 +111,9 @@ fn state_folder(url: Option<&str>) -> Result<PathBuf, Failure> {
         None => {
             let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
             let base = std::env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-            base.or_else(home)
-                .map(|base| base.join("certwave"))
-                .ok_or_else(|| Failure::usage("there is no place for the state: HOME is not set").hint("use `--state`"))
+            base.or_else(home).map(|base| base.join("certwave")).ok_or_else(|| {
+                Failure::usage("there is no place for the state: HOME is not set").hint("use `--state`")
+            })
         }
     }
 }
@@ -132,7 +130,8 @@ impl ConfigFile {
             // Paths in the file are relative to it, wherever certwave is called from.
             let base = path.parent().unwrap_or(Path::new("")).to_owned();
             let inventory: Option<Vec<String>> = fields.optional("inventory", &mut problems);
-            config.inventory = inventory.unwrap_or_default().into_iter().map(|path| base.join(path)).collect();
+            config.inventory =
+                inventory.unwrap_or_default().into_iter().map(|path| base.join(path)).collect();
             config.state = fields.optional("state", &mut problems);
             config.output = word(&mut fields, "output", &mut problems);
             config.color = word(&mut fields, "color", &mut problems);
@@ -144,7 +143,11 @@ impl ConfigFile {
 }
 
 /// One of the words that the flag of that name takes.
-fn word<T: clap::ValueEnum>(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> Option<T> {
+fn word<T: clap::ValueEnum>(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Option<T> {
     let text: Spanned<String> = fields.optional(key, problems)?;
     let read = T::from_str(&text.value, false);
     if read.is_err() {

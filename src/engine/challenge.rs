@@ -40,7 +40,11 @@ impl<'a, C: Connector> PushedChallenge<'a, C> {
         Err(named(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")))
     }
 
-    async fn everywhere(&self, script: impl Fn(&ChallengeHost) -> String, stdin: Option<Secret>) -> Result<(), String> {
+    async fn everywhere(
+        &self,
+        script: impl Fn(&ChallengeHost) -> String,
+        stdin: Option<Secret>,
+    ) -> Result<(), String> {
         let mut tasks = Vec::new();
         for host in self.hosts {
             let (script, stdin) = (script(host), stdin.clone());
@@ -80,7 +84,7 @@ impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
         if is_token(token) {
             let script = |host: &ChallengeHost| format!("cd {} && rm -f {token} .{token}.new", folder(host));
             if let Err(reason) = self.everywhere(script, None).await {
-                tracing::warn!("a challenge token was left behind, which is harmless: {reason}");
+                tracing::debug!("a challenge token was left behind, which is harmless: {reason}");
             }
         }
     }

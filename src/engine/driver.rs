@@ -69,7 +69,8 @@ pub async fn drive<E: Effects>(
     observer: impl Observer,
     mut cancel: watch::Receiver<bool>,
 ) -> Driven {
-    let mut drive = Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };
+    let mut drive =
+        Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };
     let mut steps = Steps::default();
     let mut soak: Option<E::Watch> = None;
     while !matches!(drive.state.phase, Phase::Finished(_)) {
@@ -176,8 +177,9 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
     }
 
     async fn start(&mut self, started: Vec<(usize, Step)>, steps: &mut Steps) {
-        let event = |&(host, step): &(usize, Step)| {
-            Event::StepStarted { host: self.schedule.hosts[host].clone(), step }
+        let event = |&(host, step): &(usize, Step)| Event::StepStarted {
+            host: self.schedule.hosts[host].clone(),
+            step,
         };
         let forward_before = self.failure.is_none();
         self.record(started.iter().map(event).collect()).await;
@@ -209,7 +211,11 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         Event::SoakObserved {
             wave: self.schedule.waves[self.state.wave].name.clone(),
             handshakes: watched.handshakes,
-            failed_hosts: watched.failed_hosts.iter().map(|&host| self.schedule.hosts[host].clone()).collect(),
+            failed_hosts: watched
+                .failed_hosts
+                .iter()
+                .map(|&host| self.schedule.hosts[host].clone())
+                .collect(),
             first_failure: watched.first_failure,
         }
     }
@@ -254,7 +260,9 @@ impl Steps {
             let (id, result) = match end {
                 Ok((id, result)) => (id, result),
                 // A step that panicked may have done anything.
-                Err(error) => (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") }),
+                Err(error) => {
+                    (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") })
+                }
             };
             all.extend(self.running.remove(&id).map(|(host, step)| (host, step, result)));
             ended = self.tasks.try_join_next_with_id();

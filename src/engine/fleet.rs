@@ -93,7 +93,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     ) -> Result<StepResult, Ended> {
         let services = services(plan);
         let output = session.run(plan, &plan.install.inspect(&services), None, SCRIPT).await?;
-        let facts = Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
+        let facts =
+            Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         let problems = facts.problems(&plan.install, &services, NEEDED_KIB);
         if !problems.is_empty() {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -103,7 +104,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let live = facts.live_version();
         let previous = match live {
             Some(version) if version == target => self.version_before(plan, session, &facts).await?,
-            Some(version) => facts.active.as_deref().and_then(read_leaf).map(|leaf| previous(version.clone(), &leaf)),
+            Some(version) => {
+                facts.active.as_deref().and_then(read_leaf).map(|leaf| previous(version.clone(), &leaf))
+            }
             None => facts.active.as_deref().and_then(read_leaf).map(|leaf| {
                 // What certwave did not issue is named by when its validity began.
                 previous(Version::new(leaf.not_before, &leaf.fingerprint), &leaf)
@@ -121,7 +124,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         facts: &Facts,
     ) -> Result<Option<Previous>, Ended> {
         let target = self.target.bundle.version();
-        let Some(version) = facts.complete.iter().rev().find(|version| *version != target) else { return Ok(None) };
+        let Some(version) = facts.complete.iter().rev().find(|version| *version != target) else {
+            return Ok(None);
+        };
         let script = plan.install.show_certificate(version);
         let output = session.run(plan, &script, None, SCRIPT).await?;
         let leaf = read_leaf(&String::from_utf8_lossy(&output.stdout));
@@ -131,7 +136,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     async fn all_new(&self, plan: &HostPlan, session: &Session<C::Connection>, known: &HostState) -> bool {
         for service in &plan.services {
             let observed = observe(self.prober.as_ref(), Some(&session.connection), &service.endpoint).await;
-            if !judge(&self.expected(service, known.previous.as_ref()), &observed, self.clock.now()).is_good() {
+            if !judge(&self.expected(service, known.previous.as_ref()), &observed, self.clock.now()).is_good()
+            {
                 return false;
             }
         }
@@ -168,7 +174,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             // Said before the switch: nothing that is live was changed.
             Err(error) => return Err(StepResult::Refused { reason: error.to_string() }),
         };
-        let reason = activation.problem().unwrap_or_default();
+        let reason = one_line(&activation.problem().unwrap_or_default());
         Ok(match activation {
             Activation::Activated => StepResult::Activated,
             Activation::Refused { swapped_back: true, .. } => StepResult::Refused { reason },
@@ -221,7 +227,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let output = session.run(plan, &script, None, patience(plan)).await?;
         let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
         if let Some(reason) = rollback.problem() {
-            return Err(StepResult::Failed { reason });
+            return Err(StepResult::Failed { reason: one_line(&reason) });
         }
         match self.prove_all(plan, session, known, Wanted::Previous).await {
             Ok(()) => Ok(StepResult::RolledBack),
@@ -326,6 +332,11 @@ fn files(bundle: &Bundle) -> Vec<(FileName, Secret)> {
     ]
 }
 
+/// A server's words, which may be many lines, for messages that are one.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+}
+
 fn read_leaf(pem: &str) -> Option<Certificate> {
     parse_pem(pem.as_bytes()).ok()?.into_iter().next()
 }
@@ -335,5 +346,8 @@ fn previous(version: Version, leaf: &Certificate) -> Previous {
 }
 
 fn later(now: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration).ok().and_then(|duration| now.checked_add(duration).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| now.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
 }

@@ -191,7 +191,10 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     /// When they are not: then what they announce must not be done.
-    fn append(&self, events: Vec<(Timestamp, Event)>) -> impl Future<Output = Result<(), JournalError>> + Send;
+    fn append(
+        &self,
+        events: Vec<(Timestamp, Event)>,
+    ) -> impl Future<Output = Result<(), JournalError>> + Send;
 }
 
 /// The journal could not be written.
@@ -226,7 +229,11 @@ pub trait ChallengeResponder: Send + Sync {
     ///
     /// # Errors
     /// In words, when it cannot be served everywhere where the CA may ask.
-    fn publish(&self, token: &str, key_authorization: &str) -> impl Future<Output = Result<(), String>> + Send;
+    fn publish(
+        &self,
+        token: &str,
+        key_authorization: &str,
+    ) -> impl Future<Output = Result<(), String>> + Send;
 
     /// No longer serves it. What cannot be withdrawn is harmless: a token is good for one order.
     fn withdraw(&self, token: &str) -> impl Future<Output = ()> + Send;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ports::{Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
+use super::ports::{
+    Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
+};
 use super::witness::Witness;
 use crate::install::{InstallError, LockAnswer, Output, Script};
 use crate::model::Secret;
@@ -54,7 +56,8 @@ impl<C: Connection> Session<C> {
                 Some(LockAnswer::Locked) => lock,
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
                 None => {
-                    let reason = format!("the host's shell says `{}` before any command runs", line.trim_end());
+                    let reason =
+                        format!("the host's shell says `{}` before any command runs", line.trim_end());
                     return Err(StepResult::Failed { reason });
                 }
             },

@@ -48,7 +48,10 @@ struct Watching<C> {
 }
 
 impl FleetWatch {
-    pub(super) fn start<C: Connector, P: Prober, K: Clock>(fleet: &Fleet<C, P, K>, hosts: Vec<usize>) -> Self {
+    pub(super) fn start<C: Connector, P: Prober, K: Clock>(
+        fleet: &Fleet<C, P, K>,
+        hosts: Vec<usize>,
+    ) -> Self {
         let seen = Arc::new(Mutex::new(Watched::default()));
         let (connector, prober, clock) = (fleet.connector.clone(), fleet.prober.clone(), fleet.clock.clone());
         let watched: Vec<_> = hosts
@@ -107,7 +110,11 @@ async fn look<C: super::ports::Connection, P: Prober>(
                 seen.failed_hosts.push(one.host);
             }
             let host = &one.plan.login.host;
-            seen.first_failure.get_or_insert(format!("{host}: {} at {endpoint}: {}", service.name, judgement.words()));
+            seen.first_failure.get_or_insert(format!(
+                "{host}: {} at {endpoint}: {}",
+                service.name,
+                judgement.words()
+            ));
         }
     }
 }

@@ -65,7 +65,11 @@ impl Witness {
     }
 }
 
-async fn hold<C: Connection, P: Prober>(prober: &P, connection: &Arc<C>, endpoint: &Endpoint) -> Option<P::Held> {
+async fn hold<C: Connection, P: Prober>(
+    prober: &P,
+    connection: &Arc<C>,
+    endpoint: &Endpoint,
+) -> Option<P::Held> {
     let name = &endpoint.server_name;
     let first = dial(prober, Some(connection), endpoint).await.ok()?;
     if !prober.speaks_http(first, name, HANDSHAKE).await {
@@ -92,7 +96,9 @@ pub(super) fn together(all: Vec<Measured>) -> Measured {
         },
         first_failure: sum.first_failure.or(one.first_failure),
         held: match (sum.held, one.held) {
-            (Some(HeldOutcome::Cut(reason)), _) | (_, Some(HeldOutcome::Cut(reason))) => Some(HeldOutcome::Cut(reason)),
+            (Some(HeldOutcome::Cut(reason)), _) | (_, Some(HeldOutcome::Cut(reason))) => {
+                Some(HeldOutcome::Cut(reason))
+            }
             (first, second) => first.or(second),
         },
     })

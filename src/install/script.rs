@@ -79,7 +79,10 @@ impl InstallSpec {
 
     /// Prints the leaf of a version in the archive; changes nothing.
     pub fn show_certificate(&self, version: &Version) -> Script {
-        self.prelude().assign("version", version.as_str()).text(COMMON).text("cat \"$archive/$version/cert.pem\" || cat \"$archive/$version/fullchain.pem\"")
+        self.prelude()
+            .assign("version", version.as_str())
+            .text(COMMON)
+            .text("cat \"$archive/$version/cert.pem\" || cat \"$archive/$version/fullchain.pem\"")
     }
 
     fn prelude(&self) -> Script {

@@ -106,15 +106,26 @@ impl Host {
             None => 22,
             Some(Ok(port)) if port > 0 => port,
             Some(_) => {
-                wrong(format!("host `{}`: `ansible_port` is {}, which is no port", self.name, json!(port)), "1 to 65535");
+                wrong(
+                    format!("host `{}`: `ansible_port` is {}, which is no port", self.name, json!(port)),
+                    "1 to 65535",
+                );
                 22
             }
         };
         if let Some(method) = method.filter(|method| method != "sudo") {
-            wrong(format!("host `{}`: `ansible_become_method` is `{method}`", self.name), "only `sudo` is supported");
+            wrong(
+                format!("host `{}`: `ansible_become_method` is `{method}`", self.name),
+                "only `sudo` is supported",
+            );
         }
-        if let Some(connection) = connection.filter(|one| !matches!(one.as_str(), "ssh" | "smart" | "ansible.builtin.ssh")) {
-            wrong(format!("host `{}`: `ansible_connection` is `{connection}`", self.name), "only `ssh` is supported");
+        if let Some(connection) =
+            connection.filter(|one| !matches!(one.as_str(), "ssh" | "smart" | "ansible.builtin.ssh"))
+        {
+            wrong(
+                format!("host `{}`: `ansible_connection` is `{connection}`", self.name),
+                "only `ssh` is supported",
+            );
         }
         let becomes = match become_it.as_deref().map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "no" | "off" | "0") => false,
@@ -189,8 +200,14 @@ mod tests {
         }))
         .login(&mut Problems::default())
         .unwrap();
-        assert_eq!((login.address.as_str(), login.port, login.user.as_deref()), ("192.0.2.7", 2222, Some("ops")));
-        assert_eq!((login.become_user.as_deref(), login.known_hosts), (Some("root"), vec![PathBuf::from("/k")]));
+        assert_eq!(
+            (login.address.as_str(), login.port, login.user.as_deref()),
+            ("192.0.2.7", 2222, Some("ops"))
+        );
+        assert_eq!(
+            (login.become_user.as_deref(), login.known_hosts),
+            (Some("root"), vec![PathBuf::from("/k")])
+        );
         let plain = host(json!({})).login(&mut Problems::default()).unwrap();
         assert_eq!((plain.address.as_str(), plain.port, plain.become_user), ("web01.x", 22, None));
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use super::Variables;
 use super::file::{FileKind, InventoryFile};
 use super::group::Group;
 use super::host::Host;
 use super::range::expand;
 use super::scalar::to_json;
-use super::Variables;
 use crate::model::HostName;
 use crate::yaml::{Fields, Node, Problem, Problems, Sources, Span, Value, parse};
 
@@ -136,9 +136,10 @@ impl<'p> Reader<'p> {
 
     fn read_group(&mut self, name: &str, span: Span, node: &Node) {
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || ",:&![]".contains(c)) {
-            self.problems.push(Problem::at(span, format!("`{name}` is not a name for a group")).hint(
-                "patterns give `,`, `:`, `&`, `!` and brackets a meaning of their own",
-            ));
+            self.problems.push(
+                Problem::at(span, format!("`{name}` is not a name for a group"))
+                    .hint("patterns give `,`, `:`, `&`, `!` and brackets a meaning of their own"),
+            );
             return;
         }
         self.add_group(name);
@@ -215,8 +216,13 @@ impl<'p> Reader<'p> {
                 && earlier != vars
             {
                 self.problems.push(
-                    Problem::at(span, format!("`{written}` overlaps an earlier range: `{name}` is in both, with other variables"))
-                        .hint("let the ranges not overlap, or give both the same variables"),
+                    Problem::at(
+                        span,
+                        format!(
+                            "`{written}` overlaps an earlier range: `{name}` is in both, with other variables"
+                        ),
+                    )
+                    .hint("let the ranges not overlap, or give both the same variables"),
                 );
                 return;
             }
@@ -293,8 +299,12 @@ impl<'p> Reader<'p> {
         while !waiting.is_empty() {
             let before = waiting.len();
             waiting.retain(|name| {
-                let known: Option<Vec<usize>> =
-                    parents.get(name).into_iter().flatten().map(|parent| depths.get(parent).copied()).collect();
+                let known: Option<Vec<usize>> = parents
+                    .get(name)
+                    .into_iter()
+                    .flatten()
+                    .map(|parent| depths.get(parent).copied())
+                    .collect();
                 match known.and_then(|depths| depths.into_iter().max()) {
                     Some(deepest) => {
                         depths.insert(name.clone(), deepest + 1);
@@ -305,7 +315,8 @@ impl<'p> Reader<'p> {
             });
             if waiting.len() == before {
                 let names: Vec<String> = waiting.iter().map(|name| format!("`{name}`")).collect();
-                self.problems.push(Problem::general(format!("groups contain each other: {}", names.join(", "))));
+                self.problems
+                    .push(Problem::general(format!("groups contain each other: {}", names.join(", "))));
                 return None;
             }
         }
@@ -364,7 +375,8 @@ impl<'p> Reader<'p> {
             vars.extend(self.host_vars.get(&name).cloned().unwrap_or_default());
             // It is about groups, and no host's own.
             vars.shift_remove("ansible_group_priority");
-            let groups = groups.iter().map(|group| group.name.clone()).filter(|group| group != "all").collect();
+            let groups =
+                groups.iter().map(|group| group.name.clone()).filter(|group| group != "all").collect();
             let Ok(parsed) = name.parse() else { continue };
             let span = self.first_place.get(&name).copied();
             hosts.push(Host { name: parsed, vars, groups, span });

@@ -111,7 +111,8 @@ impl Term {
             return Err(invalid("a name must follow".to_owned()));
         }
         if let Some(expression) = text.strip_prefix('~') {
-            let regex = Regex::new(&format!("^(?:{expression})")).map_err(|error| invalid(error.to_string()))?;
+            let regex =
+                Regex::new(&format!("^(?:{expression})")).map_err(|error| invalid(error.to_string()))?;
             return Ok(Self { text: text.to_owned(), role, matcher: Matcher::Regex(regex), subscript: None });
         }
         let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
@@ -136,7 +137,10 @@ impl Term {
             Matcher::Name(name) => match inventory.host(name) {
                 Some(host) => vec![host],
                 None => {
-                    return Err(PatternError::Unknown { term: self.text.clone(), nearest: nearest(inventory, name) });
+                    return Err(PatternError::Unknown {
+                        term: self.text.clone(),
+                        nearest: nearest(inventory, name),
+                    });
                 }
             },
             Matcher::Regex(regex) => {
@@ -145,7 +149,8 @@ impl Term {
                 let mut found: Vec<&Host> = groups.flat_map(|group| inventory.hosts_of(group)).collect();
                 // As Ansible: names of hosts count where no group matched.
                 if found.is_empty() {
-                    found = inventory.hosts().iter().filter(|host| regex.is_match(host.name.as_str())).collect();
+                    found =
+                        inventory.hosts().iter().filter(|host| regex.is_match(host.name.as_str())).collect();
                 }
                 found.retain(|host| seen.insert(&host.name));
                 if found.is_empty() {
@@ -182,7 +187,9 @@ impl Subscript {
             Subscript::At(at) => (absolute(at), absolute(at)),
             Subscript::Slice(from, to) => (absolute(from), to.map_or(length - 1, absolute)),
         };
-        (from.max(0)..=to.min(length - 1)).filter_map(|at| all.get(usize::try_from(at).ok()?).copied()).collect()
+        (from.max(0)..=to.min(length - 1))
+            .filter_map(|at| all.get(usize::try_from(at).ok()?).copied())
+            .collect()
     }
 }
 

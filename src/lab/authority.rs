@@ -41,7 +41,12 @@ impl Authority {
     ///
     /// # Errors
     /// When OpenSSL refuses.
-    pub fn issue(&self, names: &[&str], from_days: i64, to_days: i64) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
+    pub fn issue(
+        &self,
+        names: &[&str],
+        from_days: i64,
+        to_days: i64,
+    ) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
         let key = new_key()?;
         let subject = names.first().copied().unwrap_or("lab");
         let leaf = build(subject, &key, Some((&self.root, &self.key)), names, from_days, to_days)?;
@@ -87,7 +92,8 @@ fn build(
                 Err(_) => alternative.dns(name),
             };
         }
-        let extension = alternative.build(&builder.x509v3_context(issuer.map(|(issuer, _)| &**issuer), None))?;
+        let extension =
+            alternative.build(&builder.x509v3_context(issuer.map(|(issuer, _)| &**issuer), None))?;
         builder.append_extension(extension)?;
     }
     builder.sign(issuer.map_or(key, |(_, key)| key), MessageDigest::sha256())?;

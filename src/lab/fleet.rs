@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::LabError;
 use super::authority::Authority;
 use super::handle::{LabHandle, Record};
 use super::nginx::{Nginx, NginxOptions};
 use super::pebble::Pebble;
 use super::process::{folder, free_port, write, write_private};
 use super::sshd::{Sshd, UserKey};
-use super::LabError;
 
 /// The name that the lab's certificate is for.
 const DOMAIN: &str = "api.lab.test";
@@ -93,9 +93,16 @@ impl Lab {
         let http_port = free_port(address(10))?;
         let host_at = |number: usize| address(u8::try_from(number + 10).unwrap_or(u8::MAX));
         let hosts = start_hosts(options.hosts, &directory, &host_at, &user, &authority, http_port)?;
+        // The last host answers challenges, so that a broken canary does not stand in the way of issuing.
         let settings = json!({});
-        let pebble =
-            Pebble::start(&directory.join("pebble"), address(2), http_port, host_at(0), settings, &[])?;
+        let pebble = Pebble::start(
+            &directory.join("pebble"),
+            address(2),
+            http_port,
+            host_at(options.hosts - 1),
+            settings,
+            &[],
+        )?;
         let lab = Self { hosts, pebble, directory, temporary };
         lab.write_files(&user, &authority, &options.soak)?;
         Ok(lab)
@@ -178,7 +185,7 @@ issuers:
   - acme: {directory}
     ca_file: {ca_file}
     contact: [ops@lab.test]
-    challenge: {{http-01: {{push: "web[0]", webroot: "{{{{ root }}}}/nginx/www"}}}}
+    challenge: {{http-01: {{push: "web[-1]", webroot: "{{{{ root }}}}/nginx/www"}}}}
 
 services:
   - hosts: web
@@ -223,7 +230,9 @@ waves:
         let mut records: Vec<Record> = Vec::new();
         {
             let servers = self.hosts.iter().flat_map(|host| {
-                [Some(&host.nginx.process), host.sshd.as_ref().map(|sshd| &sshd.process)].into_iter().flatten()
+                [Some(&host.nginx.process), host.sshd.as_ref().map(|sshd| &sshd.process)]
+                    .into_iter()
+                    .flatten()
             });
             for process in servers.chain([&self.pebble.server, &self.pebble.dns]) {
                 records.push(Record::of(process.name(), process.id()));
@@ -245,7 +254,9 @@ waves:
 impl LabHost {
     fn inventory_text(&self) -> String {
         let ssh = match &self.sshd {
-            Some(sshd) => format!("ansible_host: {}, ansible_port: {}", sshd.address.ip(), sshd.address.port()),
+            Some(sshd) => {
+                format!("ansible_host: {}, ansible_port: {}", sshd.address.ip(), sshd.address.port())
+            }
             None => String::new(),
         };
         let (root, port) = (self.root.display(), self.nginx.https.port());
@@ -270,10 +281,15 @@ fn start_hosts(
             let running: Vec<_> = some
                 .iter()
                 .map(|&number| {
-                    scope.spawn(move || start_host(number, directory, address(number), user, authority, http_port))
+                    scope.spawn(move || {
+                        start_host(number, directory, address(number), user, authority, http_port)
+                    })
                 })
                 .collect();
-            let gone = || LabError::NotReady { server: "a host".to_owned(), reason: "its start panicked".to_owned() };
+            let gone = || LabError::NotReady {
+                server: "a host".to_owned(),
+                reason: "its start panicked".to_owned(),
+            };
             running.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(gone()))).collect()
         });
         for host in started {
@@ -317,8 +333,7 @@ fn start_host(
 /// A part of the loopback network (127.0.0.0/8) that is hardly used by another lab.
 fn network() -> Result<[u8; 2], LabError> {
     let mut random = [0; 2];
-    getrandom::fill(&mut random)
-        .map_err(|error| LabError::Key(format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut random).map_err(|error| LabError::Key(format!("no random numbers: {error}")))?;
     Ok([random[0].clamp(1, 254), random[1]])
 }
 

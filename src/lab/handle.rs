@@ -89,7 +89,8 @@ impl LabHandle {
 
     /// What runs.
     pub fn status(&self) -> Vec<ServerStatus> {
-        let status = |one: &Record| ServerStatus { name: one.name.clone(), pid: one.pid, running: one.runs() };
+        let status =
+            |one: &Record| ServerStatus { name: one.name.clone(), pid: one.pid, running: one.runs() };
         self.records.iter().map(status).collect()
     }
 

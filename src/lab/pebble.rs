@@ -72,7 +72,10 @@ impl Pebble {
         command.args(["-management", &control.to_string(), "-http01", "", "-https01", "", "-tlsalpn01", ""]);
         command.args(["-defaultIPv4", &target.to_string(), "-defaultIPv6", ""]);
         // The flag was renamed; the later one also serves DNS over HTTPS unless told not to.
-        let help = Command::new(&challtestsrv).arg("-help").output().map_err(LabError::io("run pebble-challtestsrv"))?;
+        let help = Command::new(&challtestsrv)
+            .arg("-help")
+            .output()
+            .map_err(LabError::io("run pebble-challtestsrv"))?;
         if String::from_utf8_lossy(&help.stderr).contains("-dnsserver") {
             command.args(["-dnsserver", &dns_port.to_string(), "-doh", ""]);
         } else {
@@ -150,7 +153,11 @@ impl Pebble {
             let mut stream = TcpStream::connect(self.dns_control)?;
             stream.set_read_timeout(Some(Duration::from_secs(20)))?;
             let body = body.to_string();
-            write!(stream, "POST /{what} HTTP/1.0\r\nHost: dns\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+            write!(
+                stream,
+                "POST /{what} HTTP/1.0\r\nHost: dns\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             Ok(answer)

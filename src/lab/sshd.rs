@@ -84,7 +84,8 @@ impl Sshd {
             write(&directory.join("sshd_config"), config)?;
             let mut command = Command::new(&program);
             command.args(["-D", "-e", "-f", &at("sshd_config")]);
-            let mut process = Process::start(format!("sshd on {address}"), command, &directory.join("sshd.log"))?;
+            let mut process =
+                Process::start(format!("sshd on {address}"), command, &directory.join("sshd.log"))?;
             let address = SocketAddr::new(address, port);
             match process.wait_for_port(address) {
                 Ok(()) => {
@@ -102,8 +103,9 @@ impl Sshd {
 fn knows_penalties(sshd: &Path) -> bool {
     let version = Command::new(sshd).arg("-V").output();
     let text = version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
-    let number = text.split("OpenSSH_").nth(1).and_then(|rest| {
-        rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse::<f32>().ok()
-    });
+    let number = text
+        .split("OpenSSH_")
+        .nth(1)
+        .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse::<f32>().ok());
     number.is_some_and(|number| number >= 9.8)
 }

@@ -40,14 +40,22 @@ pub fn resolve(
 ) -> Option<Resolved> {
     let mut notes = Vec::new();
     let schedule = schedule(playbook, inventory, limit, &mut notes, problems);
-    let services: Vec<HashSet<HostName>> =
-        playbook.services.iter().map(|service| select(inventory, &service.hosts, problems).into_iter().collect()).collect();
+    let services: Vec<HashSet<HostName>> = playbook
+        .services
+        .iter()
+        .map(|service| select(inventory, &service.hosts, problems).into_iter().collect())
+        .collect();
     let mut hosts = Vec::new();
     let mut without: Vec<&HostName> = Vec::new();
     for name in &schedule.hosts {
         let Some(host) = inventory.host(name.as_str()) else { continue };
-        let own: Vec<&Service> =
-            playbook.services.iter().zip(&services).filter(|(_, hosts)| hosts.contains(name)).map(|(one, _)| one).collect();
+        let own: Vec<&Service> = playbook
+            .services
+            .iter()
+            .zip(&services)
+            .filter(|(_, hosts)| hosts.contains(name))
+            .map(|(one, _)| one)
+            .collect();
         if own.is_empty() {
             without.push(name);
         }
@@ -55,12 +63,12 @@ pub fn resolve(
     }
     if let Some(first) = without.first() {
         let more = if without.len() > 1 { format!(" and {} more", without.len() - 1) } else { String::new() };
-        problems.push(
-            Problem::general(format!("{first}{more}: in a wave, but no service matches"))
-                .hint("without a service nothing is reloaded and nothing can be proven: add one, or leave the host out"),
-        );
+        problems.push(Problem::general(format!("{first}{more}: in a wave, but no service matches")).hint(
+            "without a service nothing is reloaded and nothing can be proven: add one, or leave the host out",
+        ));
     }
-    let challenge_hosts = playbook.issuers.iter().map(|issuer| challenge_hosts(issuer, inventory, problems)).collect();
+    let challenge_hosts =
+        playbook.issuers.iter().map(|issuer| challenge_hosts(issuer, inventory, problems)).collect();
     let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
     let certificate = playbook.certificate.name.clone();
     let plan = Plan { certificate, schedule, hosts, ca_files, challenge_hosts };
@@ -113,15 +121,22 @@ fn schedule(
             }
         }
         if let Some((host, other)) = earlier.first() {
-            let more = if earlier.len() > 1 { format!(" and {} more", earlier.len() - 1) } else { String::new() };
-            notes.push(format!("{host}{more} in wave `{}`: goes with wave `{other}`, which comes first", wave.name.value));
+            let more =
+                if earlier.len() > 1 { format!(" and {} more", earlier.len() - 1) } else { String::new() };
+            notes.push(format!(
+                "{host}{more} in wave `{}`: goes with wave `{other}`, which comes first",
+                wave.name.value
+            ));
         }
         let range = start..hosts.len();
         if range.is_empty() {
             if found && limit.is_none() {
                 problems.push(
-                    Problem::at(wave.hosts.span, format!("wave `{}` is empty: earlier waves have all its hosts", wave.name.value))
-                        .hint("leave the wave out, or let another pattern choose its hosts"),
+                    Problem::at(
+                        wave.hosts.span,
+                        format!("wave `{}` is empty: earlier waves have all its hosts", wave.name.value),
+                    )
+                    .hint("leave the wave out, or let another pattern choose its hosts"),
                 );
             }
             continue;

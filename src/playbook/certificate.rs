@@ -43,9 +43,10 @@ impl FromNode for KeyType {
         let text = String::from_node(node, problems)?;
         text.parse()
             .map_err(|_| {
-                problems.push(Problem::at(node.span, format!("`{text}` is not a kind of key")).hint(
-                    "one of `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072` and `rsa-4096`",
-                ));
+                problems.push(
+                    Problem::at(node.span, format!("`{text}` is not a kind of key"))
+                        .hint("one of `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072` and `rsa-4096`"),
+                );
             })
             .ok()
     }
@@ -66,7 +67,8 @@ impl FromNode for CertificateSettings {
         };
         for (at, domain) in domains.iter().enumerate() {
             if domains[..at].iter().any(|earlier| earlier.value == domain.value) {
-                problems.push(Problem::at(domain.span, format!("the domain `{}` is given twice", domain.value)));
+                problems
+                    .push(Problem::at(domain.span, format!("the domain `{}` is given twice", domain.value)));
             }
         }
         let name = name.unwrap_or_else(|| CertificateName::from_domain(&first.value));

@@ -50,11 +50,15 @@ fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
                 .hint("write it in octal and in quotes, as `\"0600\"` or `\"0640\"`"),
         ),
         Some(mode) if mode & 0o007 != 0 => problems.push(
-            Problem::at(node.span, format!("with mode `{text}` every user of the host could read the private key"))
-                .hint("end it in 0, as `\"0640\"`, and set `group` to the servers' group"),
+            Problem::at(
+                node.span,
+                format!("with mode `{text}` every user of the host could read the private key"),
+            )
+            .hint("end it in 0, as `\"0640\"`, and set `group` to the servers' group"),
         ),
         Some(mode) if mode & 0o400 == 0 => {
-            problems.push(Problem::at(node.span, format!("with mode `{text}` its owner could not read the key")));
+            problems
+                .push(Problem::at(node.span, format!("with mode `{text}` its owner could not read the key")));
         }
         Some(_) => {}
     }
@@ -63,9 +67,10 @@ fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
 
 fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
     let Value::Mapping(entries) = &node.value else {
-        problems.push(Problem::at(node.span, format!("expected paths and files, found {}", node.describe())).hint(
-            "write one link a line, as `/etc/ssl/certs/api.example.com.crt: fullchain.pem`",
-        ));
+        problems.push(
+            Problem::at(node.span, format!("expected paths and files, found {}", node.describe()))
+                .hint("write one link a line, as `/etc/ssl/certs/api.example.com.crt: fullchain.pem`"),
+        );
         return Vec::new();
     };
     let mut links = Vec::new();
@@ -74,9 +79,11 @@ fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
         let file = String::from_node(&entry.value, problems).and_then(|text| {
             let file = text.parse::<FileName>().ok();
             if file.is_none() {
-                problems.push(Problem::at(entry.value.span, format!("`{text}` is not a file of a version")).hint(
-                    "one of `cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem` and `combined.pem`",
-                ));
+                problems.push(
+                    Problem::at(entry.value.span, format!("`{text}` is not a file of a version")).hint(
+                        "one of `cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem` and `combined.pem`",
+                    ),
+                );
             }
             file
         });

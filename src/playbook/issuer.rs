@@ -353,7 +353,65 @@ mod tests {
             format!("{text}\n  {}", problems.join("\n  "))
         })
         .collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+- {acme: letsencrypt}
+  an `acme` issuer needs the key `challenge`
+    -
+- {acme: letsencrypt, files: {certificate: a, key: b}}
+  an issuer is either `acme` or `files`, not both
+    make two issuers of it: they are tried in order
+- {contact: [a@b.test]}
+  an issuer needs the key `acme` or `files`
+    `acme: letsencrypt` orders one; `files: {certificate: PATH, key: PATH}` takes one from elsewhere
+- {acm: letsencrypt}
+  an issuer needs the key `acme` or `files`
+    `acme: letsencrypt` orders one; `files: {certificate: PATH, key: PATH}` takes one from elsewhere
+  unknown key `acm` in an issuer
+    did you mean `acme`?
+- {acme: letsencript, challenge: {http-01: {listen: '0.0.0.0:80'}}}
+  `letsencript` is not a known ACME server
+    did you mean `letsencrypt`?
+- {acme: zerossl, challenge: {http-01: {listen: '0.0.0.0:80'}}}
+  `zerossl` is not a known ACME server
+    write `letsencrypt`, `letsencrypt-staging`, or the https URL of an ACME directory
+- {acme: 'http://ca.test/dir', challenge: {http-01: {listen: '0.0.0.0:80'}}}
+  `http://ca.test/dir` is not encrypted
+    ACME is spoken over https only (RFC 8555, section 6.1)
+- {acme: letsencrypt, challenge: {dns-01: {provider: x}}}
+  a challenge needs the key `http-01`
+    -
+  unknown key `dns-01` in a challenge
+    a challenge knows the keys `http-01`
+- {acme: letsencrypt, challenge: {http-01: {}}}
+  an `http-01` challenge needs `listen`, or `push` and `webroot`
+    `{listen: "0.0.0.0:80"}` answers here; `{push: all, webroot: /var/www/acme}` has the hosts answer
+- {acme: letsencrypt, challenge: {http-01: {listen: 80}}}
+  `80` is not an IP address and a port to listen on
+    write `"0.0.0.0:80"` for all addresses of this machine
+- {acme: letsencrypt, challenge: {http-01: {listen: '0.0.0.0:80', push: all}}}
+  `listen` stands alone: certwave answers itself, and nothing is pushed
+    keep `listen`, or keep `push` and `webroot`
+- {acme: letsencrypt, challenge: {http-01: {push: all}}}
+  `push` needs the key `webroot`
+    `webroot` is the folder on those hosts that the web server answers `/.well-known/` from
+- {acme: letsencrypt, challenge: {http-01: {webroot: /srv}}}
+  `webroot` needs the key `push`
+    `push` is the pattern of the hosts that the token is pushed to, such as `all`
+- {acme: letsencrypt, challenge: {http-01: {push: all, webroot: srv}}}
+  `srv` is not a path on a host: it must be absolute, starting with `/`
+    -
+- {acme: letsencrypt, contact: ['mailto:a@b.test', a@b@c], challenge: {http-01: {listen: '[::]:80'}}}
+  `mailto:a@b.test` is not a mail address
+    write it plain, as `ops@example.com`
+  `a@b@c` is not a mail address
+    write it plain, as `ops@example.com`
+- {files: {certificate: a}}
+  `files` needs the key `key`
+    -
+- {files: {certificate: a, key: b}, contact: [a@b.test]}
+  unknown key `contact` in a `files` issuer
+    a `files` issuer knows the keys `files`
+"#);
     }
 
     #[test]

@@ -69,7 +69,15 @@ pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
             );
         }
     }
-    Some(Playbook { certificate: certificate?, issuers: issuers?, services, install, verify, waves, on_failure })
+    Some(Playbook {
+        certificate: certificate?,
+        issuers: issuers?,
+        services,
+        install,
+        verify,
+        waves,
+        on_failure,
+    })
 }
 
 /// A list that must be there and may not be empty.

@@ -68,9 +68,7 @@ impl Template {
             .iter()
             .map(|part| match part {
                 Part::Text(text) => Ok(text.clone()),
-                Part::Variable(name) => {
-                    look_up(name).ok_or_else(|| MissingVariable { name: name.clone() })
-                }
+                Part::Variable(name) => look_up(name).ok_or_else(|| MissingVariable { name: name.clone() }),
             })
             .collect()
     }

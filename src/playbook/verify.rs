@@ -28,9 +28,10 @@ impl FromNode for Via {
             "direct" => Some(Via::Direct),
             "ssh" => Some(Via::Ssh),
             other => {
-                problems.push(Problem::at(node.span, format!("`{other}` is not a way to dial")).hint(
-                    "`direct` dials from the controller, `ssh` from the host itself",
-                ));
+                problems.push(
+                    Problem::at(node.span, format!("`{other}` is not a way to dial"))
+                        .hint("`direct` dials from the controller, `ssh` from the host itself"),
+                );
                 None
             }
         }

@@ -28,7 +28,9 @@ pub struct ProgressReporter {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉▊▋▌▍▎▏ ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▉▊▋▌▍▎▏ ")
 }
 
 impl ProgressReporter {
@@ -101,9 +103,9 @@ impl Observer for ProgressReporter {
             Event::StepFinished { host, .. }
             | Event::HostAbandoned { host }
             | Event::RollbackRefused { host, .. } => {
-                let done = state.number(host).is_some_and(|number| {
-                    matches!(state.host(number).phase, HostPhase::Done(_))
-                });
+                let done = state
+                    .number(host)
+                    .is_some_and(|number| matches!(state.host(number).phase, HostPhase::Done(_)));
                 if done && let Some(bar) = self.hosts.remove(host) {
                     bar.finish_and_clear();
                 }
@@ -135,6 +137,9 @@ impl Observer for ProgressReporter {
         });
         let left = format_duration(Duration::from_secs(left.as_secs().max(1)));
         let Handshakes { tried, failed } = handshakes;
-        soak.set_message(format!("{left} left, {} seen, {failed} failed", words::count(tried as usize, "handshake")));
+        soak.set_message(format!(
+            "{left} left, {} seen, {failed} failed",
+            words::count(tried as usize, "handshake")
+        ));
     }
 }

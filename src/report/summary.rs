@@ -114,7 +114,15 @@ impl Summary {
         };
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["HOST", "WAVE", "OUTCOME", "SERVES", "FAILED HANDSHAKES", "CUT REQUESTS", "SECONDS"]);
+        table.set_header([
+            "HOST",
+            "WAVE",
+            "OUTCOME",
+            "SERVES",
+            "FAILED HANDSHAKES",
+            "CUT REQUESTS",
+            "SECONDS",
+        ]);
         for host in &shown {
             let serves = match host.state {
                 Some(EndpointState::New) => "new",
@@ -128,7 +136,11 @@ impl Summary {
                 host.wave.to_string(),
                 host.outcome.name().replace('_', " "),
                 serves.to_owned(),
-                if switched { format!("{} of {}", host.failed_handshakes, host.handshakes) } else { "-".to_owned() },
+                if switched {
+                    format!("{} of {}", host.failed_handshakes, host.handshakes)
+                } else {
+                    "-".to_owned()
+                },
                 if switched { host.dropped_connections.to_string() } else { "-".to_owned() },
                 format!("{:.2}", host.seconds),
             ]);
@@ -147,7 +159,10 @@ impl Summary {
             return String::new();
         }
         let cut = if cut == 1 { "1 request was".to_owned() } else { format!("{cut} requests were") };
-        format!("; {failed} of {} failed and {cut} cut while hosts were switched", count(tried as usize, "handshake"))
+        format!(
+            "; {failed} of {} failed and {cut} cut while hosts were switched",
+            count(tried as usize, "handshake")
+        )
     }
 
     /// One sentence: what happened.
@@ -156,20 +171,34 @@ impl Summary {
         let name = format!("{} {}", certificate.name, certificate.version);
         let until = certificate.not_after.strftime("%Y-%m-%d");
         let serving = self.count(HostOutcome::Changed) + self.count(HostOutcome::Unchanged);
-        let why = || self.failure.as_ref().map_or(String::new(), |(wave, reason)| {
-            format!("wave `{wave}` stopped: {}", failure(reason))
-        });
+        let why = || {
+            self.failure
+                .as_ref()
+                .map_or(String::new(), |(wave, reason)| format!("wave `{wave}` stopped: {}", failure(reason)))
+        };
         match self.outcome {
             Some(RolloutOutcome::Succeeded) => {
-                format!("{serving} of {} serve {name}, valid until {until}{}", count(all, "host"), self.cost())
+                format!(
+                    "{serving} of {} serve {name}, valid until {until}{}",
+                    count(all, "host"),
+                    self.cost()
+                )
             }
-            Some(RolloutOutcome::Unchanged) => format!("all {} serve {name} already, valid until {until}", count(all, "host")),
+            Some(RolloutOutcome::Unchanged) => {
+                format!("all {} serve {name} already, valid until {until}", count(all, "host"))
+            }
             Some(RolloutOutcome::Incomplete) => {
-                format!("{serving} of {} serve {name}; the others are named below{}", count(all, "host"), self.cost())
+                format!(
+                    "{serving} of {} serve {name}; the others are named below{}",
+                    count(all, "host"),
+                    self.cost()
+                )
             }
             Some(RolloutOutcome::Paused) => "nothing was measured during the soak: paused".to_owned(),
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
-            Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => why(),
+            Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => {
+                why()
+            }
             None => "not finished: the process that ran it ended".to_owned(),
         }
     }
@@ -188,8 +217,12 @@ impl Summary {
         let parts: Vec<String> = parts
             .into_iter()
             .filter_map(|(outcome, words)| {
-                let hosts: Vec<&str> =
-                    self.hosts.iter().filter(|host| host.outcome == outcome).map(|host| host.host.as_str()).collect();
+                let hosts: Vec<&str> = self
+                    .hosts
+                    .iter()
+                    .filter(|host| host.outcome == outcome)
+                    .map(|host| host.host.as_str())
+                    .collect();
                 let named = match hosts.len() {
                     0 => return None,
                     1..=5 => hosts.join(", "),
@@ -204,7 +237,8 @@ impl Summary {
 
     /// Hosts with a reason, each with its own.
     pub fn reasons(&self) -> Vec<String> {
-        let with_reason = |host: &HostSummary| host.error.as_ref().map(|error| format!("{}: {error}", host.host));
+        let with_reason =
+            |host: &HostSummary| host.error.as_ref().map(|error| format!("{}: {error}", host.host));
         self.hosts.iter().filter_map(with_reason).collect()
     }
 }

@@ -12,16 +12,22 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::WaveStarted { wave, hosts } => format!("wave `{wave}` starts: {}", count(*hosts, "host")),
         Event::StepStarted { host, step } if verbose => format!("{host}: {} …", step.name()),
         Event::StepStarted { .. } => return None,
-        Event::StepFinished { host, step, result } => format!("{host}: {}", step_words(*step, result, verbose)?),
+        Event::StepFinished { host, step, result } => {
+            format!("{host}: {}", step_words(*step, result, verbose)?)
+        }
         Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
         Event::RollbackRefused { host, reason } => match reason {
-            RefusedRollback::NoPrevious => format!("{host}: nothing to go back to: it had no certificate before"),
+            RefusedRollback::NoPrevious => {
+                format!("{host}: nothing to go back to: it had no certificate before")
+            }
             RefusedRollback::Lapsed { not_after } => {
                 format!("{host}: not rolled back: its previous certificate expired on {not_after}")
             }
         },
         Event::SoakStarted { wave, until } => {
-            let left = std::time::Duration::try_from(until.duration_since(time)).unwrap_or_default();
+            // The journal's time is a moment later than the decision's.
+            let left = (until.duration_since(time).as_secs_f64()).ceil().max(0.0);
+            let left = std::time::Duration::from_secs(left as u64);
             format!("wave `{wave}` soaks for {}, watched by handshakes", format_duration(left))
         }
         Event::SoakObserved { wave, handshakes, first_failure, .. } => {
@@ -40,7 +46,9 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::RollbackStarted { hosts } => {
             format!("rolling back {}, newest wave first", count(hosts.len(), "host"))
         }
-        Event::Cancelled => "stopping: hosts in flight are finished or rolled back, no other is begun".to_owned(),
+        Event::Cancelled => {
+            "stopping: hosts in flight are finished or rolled back, no other is begun".to_owned()
+        }
         Event::Resumed => "going on with an interrupted rollout".to_owned(),
         Event::Finished { .. } => return None,
     };

@@ -95,7 +95,8 @@ impl CertificateStore {
             return Ok(Vec::new());
         }
         let names = fs::read_dir(&self.root).map_err(StoreError::file(&self.root))?;
-        let names = names.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<CertificateName>().ok());
+        let names =
+            names.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<CertificateName>().ok());
         let mut chains = Vec::new();
         for name in names {
             for version in self.versions(&name)? {

@@ -117,7 +117,8 @@ impl Journal {
             .collect::<Result<_, serde_json::Error>>()
             .map_err(|source| StoreError::Event { rollout: rollout.to_string(), seq: 0, source })?;
         self.with(|connection| {
-            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let transaction =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             {
                 let mut insert = transaction.prepare_cached(
                     "INSERT INTO events (rollout, seq, time, event)
@@ -150,9 +151,7 @@ impl Journal {
     /// When the database cannot be read.
     pub fn rollout(&self, id: &RolloutId) -> Result<Option<RolloutRecord>, StoreError> {
         self.with(|connection| {
-            connection
-                .query_row(&format!("{SELECT} WHERE id = ?1"), [id.as_str()], read_record)
-                .optional()
+            connection.query_row(&format!("{SELECT} WHERE id = ?1"), [id.as_str()], read_record).optional()
         })
     }
 
@@ -192,7 +191,11 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
     {
         let text: String = row.get(at)?;
         text.parse().map_err(|error: T::Err| {
-            rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, error.to_string().into())
+            rusqlite::Error::FromSqlConversionFailure(
+                at,
+                rusqlite::types::Type::Text,
+                error.to_string().into(),
+            )
         })
     }
     let outcome: Option<String> = row.get(6)?;

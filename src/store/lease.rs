@@ -15,7 +15,11 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn take(folder: &Path, certificate: &CertificateName, holder: &str) -> Result<Self, StoreError> {
+    pub(super) fn take(
+        folder: &Path,
+        certificate: &CertificateName,
+        holder: &str,
+    ) -> Result<Self, StoreError> {
         files::private_folder(folder)?;
         let path = folder.join(certificate.as_str());
         let mut file = OpenOptions::new()

@@ -120,7 +120,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Held`] when another process has it.
-    pub fn lease(&self, certificate: &crate::model::CertificateName, holder: &str) -> Result<Lease, StoreError> {
+    pub fn lease(
+        &self,
+        certificate: &crate::model::CertificateName,
+        holder: &str,
+    ) -> Result<Lease, StoreError> {
         Lease::take(&self.root.join("leases"), certificate, holder)
     }
 }

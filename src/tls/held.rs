@@ -20,8 +20,9 @@ impl HeldConnection {
     /// flight, for as long as its own time-out for headers allows.
     pub(super) async fn ask(mut stream: SslStream<BoxedStream>, host: &DnsName) -> std::io::Result<Self> {
         let version = env!("CARGO_PKG_VERSION");
-        let request =
-            format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\nConnection: close\r\n");
+        let request = format!(
+            "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\nConnection: close\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         Ok(Self { stream })

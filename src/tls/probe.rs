@@ -155,7 +155,12 @@ impl Prober for TlsProber {
         matches!(timeout(deadline, asked).await, Ok(Some(crate::verify::HeldOutcome::Answered)))
     }
 
-    async fn hold(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> Option<HeldConnection> {
+    async fn hold(
+        &self,
+        stream: BoxedStream,
+        server_name: &DnsName,
+        deadline: Duration,
+    ) -> Option<HeldConnection> {
         let asked = async {
             let stream = self.connect(stream, server_name, Some(b"\x08http/1.1")).await.ok()?;
             HeldConnection::ask(stream, server_name).await.ok()

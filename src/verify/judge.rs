@@ -146,7 +146,12 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
         Some(Ok(leaf)) => leaf,
         Some(Err(error)) => {
             let findings = vec![Finding::Unreadable(error.to_string())];
-            return Judgement { state: EndpointState::Unknown, findings, leaf: None, reason: Some(error.to_string()) };
+            return Judgement {
+                state: EndpointState::Unknown,
+                findings,
+                leaf: None,
+                reason: Some(error.to_string()),
+            };
         }
         None => return no_handshake(EndpointState::None, &"no certificate was sent".to_owned()),
     };
@@ -159,7 +164,8 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
     } else {
         EndpointState::Unknown
     };
-    let findings = if state == EndpointState::New { findings(expected, served, &leaf, now) } else { Vec::new() };
+    let findings =
+        if state == EndpointState::New { findings(expected, served, &leaf, now) } else { Vec::new() };
     Judgement { state, findings, leaf: Some(leaf), reason: None }
 }
 
@@ -293,6 +299,15 @@ mod tests {
             words(&expected, &served(&[leaf, middle]), day(-2)),
             words(&expected, &untrusted, now()),
         ];
-        insta::assert_snapshot!(texts.join("\n"), @"");
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+the new certificate is served, but the chain is incomplete: 1 of 2 certificates are sent; does the server's configuration name `cert.pem` instead of `fullchain.pem`?
+the new certificate is served, but 1 certificates too many are sent
+the new certificate is served, but the chain is sent in the wrong order
+the new certificate is served, but another chain is sent than was installed
+the new certificate is served, but the certificate is not for `b.test`
+the new certificate is served, but it expired on 2027-04-14T08:00:00Z
+the new certificate is served, but it is not valid before 2027-01-14T08:00:00Z
+the new certificate is served, but it is not trusted: self-signed certificate in certificate chain (a private CA's root goes into `verify: ca_file`)
+"#);
     }
 }

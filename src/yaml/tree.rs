@@ -136,7 +136,7 @@ impl Node {
 /// A syntax error ends the reading; duplicate keys are all found.
 pub fn parse(sources: &Sources, id: SourceId, problems: &mut Problems) -> Option<Node> {
     let text = sources.get(id).text.as_str();
-    if let Some(at) = text.find(|c: char| c == '\0' || c == '\u{fffd}') {
+    if let Some(at) = text.find(['\0', '\u{fffd}']) {
         let span = Span { source: id, start: at as u32, end: at as u32 + 1 };
         problems.push(Problem::at(span, "this is not a text file").hint("YAML is UTF-8 text"));
         return None;

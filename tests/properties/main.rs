@@ -1,4 +1,6 @@
 //! Properties that hold in every world, not only in the ones somebody thought of.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
+
 mod rollout;
 mod world;

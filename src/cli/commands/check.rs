@@ -55,10 +55,19 @@ fn words(loaded: &load::Loaded) -> String {
         .iter()
         .map(|wave| {
             let hosts = wave.hosts().len();
-            let soak = if wave.soak.is_zero() { String::new() } else { format!(", soak {}", format_duration(wave.soak)) };
+            let soak = if wave.soak.is_zero() {
+                String::new()
+            } else {
+                format!(", soak {}", format_duration(wave.soak))
+            };
             format!("{} ({hosts} host{}{soak})", wave.name, if hosts == 1 { "" } else { "s" })
         })
         .collect();
     let hosts = plan.schedule.hosts.len();
-    format!("`{}` on {hosts} host{}: {}", plan.certificate, if hosts == 1 { "" } else { "s" }, waves.join(", "))
+    format!(
+        "`{}` on {hosts} host{}: {}",
+        plan.certificate,
+        if hosts == 1 { "" } else { "s" },
+        waves.join(", ")
+    )
 }

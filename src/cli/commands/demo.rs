@@ -15,7 +15,10 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
             super::remark(settings, text);
         }
     };
-    say(&format!("starting {} hosts with sshd and nginx, and an ACME server, as processes of this user …", args.hosts));
+    say(&format!(
+        "starting {} hosts with sshd and nginx, and an ACME server, as processes of this user …",
+        args.hosts
+    ));
     let options = LabOptions { hosts: usize::from(args.hosts), directory: None, soak: SOAK.to_owned() };
     let mut lab = Lab::start(&options).map_err(|error| Failure::to("start the demo's fleet", &error))?;
     say(&format!("they run in {}; every host serves an old certificate", lab.directory().display()));
@@ -29,7 +32,9 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
         lab.break_canary(what).map_err(|error| Failure::to("break the canary", &error))?;
         say(&format!("the canary, {}, is broken on purpose: {words}", lab.hosts[0].name));
     }
-    say(&format!("rolling out; the canary soaks for {SOAK} only, so that you need not wait (minutes are usual)\n"));
+    say(&format!(
+        "rolling out; the canary soaks for {SOAK} only, so that you need not wait (minutes are usual)\n"
+    ));
 
     let (inventory, playbook, state) = (lab.inventory(), lab.playbook(), lab.directory().join("state"));
     let own = Settings { inventory: vec![inventory.clone()], state: state.clone(), ..settings.clone() };

@@ -14,7 +14,8 @@ const FILES: [(&str, &str); 3] = [
 
 /// Nothing that is there is ever overwritten.
 pub(super) fn run(args: &Init) -> Result<Exit, Failure> {
-    let there: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| args.directory.join(name).exists()).collect();
+    let there: Vec<&str> =
+        FILES.iter().map(|(name, _)| *name).filter(|name| args.directory.join(name).exists()).collect();
     if !there.is_empty() {
         return Err(Failure::usage(format!("`{}` exists already; nothing was written", there.join("`, `")))
             .hint("choose another folder: `certwave init DIR`"));

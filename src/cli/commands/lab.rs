@@ -12,8 +12,11 @@ use crate::lab::{Lab, LabHandle, LabOptions};
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
     match args {
         Args::Up { hosts, directory } => {
-            let options =
-                LabOptions { hosts: usize::from(hosts), directory: Some(directory.clone()), soak: "15s".to_owned() };
+            let options = LabOptions {
+                hosts: usize::from(hosts),
+                directory: Some(directory.clone()),
+                soak: "15s".to_owned(),
+            };
             let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
             let (inventory, playbook) = (lab.inventory(), lab.playbook());
             let handle = lab.detach().map_err(|error| Failure::to("keep the lab", &error))?;
@@ -24,15 +27,22 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 super::print(&line.to_string());
                 return Ok(Exit::Done);
             }
-            super::print(&format!("export CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}", inventory.display()));
-            super::print(&format!("certwave rollout {}", playbook.display()));
-            super::remark(settings, &format!(
-                "\n{hosts} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
-                directory.display()
+            super::print(&format!(
+                "export CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}",
+                inventory.display()
             ));
+            super::print(&format!("certwave rollout {}", playbook.display()));
+            super::remark(
+                settings,
+                &format!(
+                    "\n{hosts} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
+                    directory.display()
+                ),
+            );
         }
         Args::Status { directory } => {
-            let handle = LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
+            let handle =
+                LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
             let servers = handle.status();
             let all = servers.iter().all(|server| server.running);
             if settings.json() {

@@ -196,10 +196,12 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
         return Ok(());
     }
     if !settings.interactive() {
-        return Err(Failure::usage("nobody is there to confirm the rollout").hint("add `--yes` where nobody is asked"));
+        return Err(Failure::usage("nobody is there to confirm the rollout")
+            .hint("add `--yes` where nobody is asked"));
     }
     let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "roll out to {hosts} hosts? Only `yes` will do: ").and_then(|()| stderr.flush());
+    let asked =
+        write!(stderr, "roll out to {hosts} hosts? Only `yes` will do: ").and_then(|()| stderr.flush());
     asked.map_err(|error| Failure::to("ask", &error))?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::to("read the answer", &error))?;

@@ -27,7 +27,11 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     super::print(&format!("rollout {} of {} {}", rollout.id, rollout.certificate, rollout.version));
-    super::print(&format!("playbook {}, started {}", rollout.playbook, rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")));
+    super::print(&format!(
+        "playbook {}, started {}",
+        rollout.playbook,
+        rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")
+    ));
     super::print("");
     for (time, event) in &events {
         if let Some(line) = line(*time, event, settings.verbosity > 0) {
@@ -39,7 +43,8 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     super::print(&summary.table());
     super::print("");
     summary.reasons().iter().for_each(|reason| super::print(reason));
-    let outcome = summary.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " "));
+    let outcome =
+        summary.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " "));
     super::print(&format!("{outcome}: {}", summary.fleet()));
     Ok(Exit::Done)
 }
@@ -49,15 +54,16 @@ fn find(wanted: &str, rollouts: Vec<RolloutRecord>) -> Result<RolloutRecord, Fai
     let upper = wanted.to_ascii_uppercase();
     let mut matching =
         rollouts.into_iter().filter(|rollout| wanted == "last" || rollout.id.as_str().starts_with(&upper));
-    let none = || {
-        Failure::usage(format!("there is no rollout `{wanted}`")).hint("`certwave history` lists them")
-    };
+    let none =
+        || Failure::usage(format!("there is no rollout `{wanted}`")).hint("`certwave history` lists them");
     let first = matching.next().ok_or_else(none)?;
     match matching.next() {
-        Some(second) if wanted != "last" => {
-            Err(Failure::usage(format!("`{wanted}` is the start of {} and {}", json!(first.id), json!(second.id)))
-                .hint("type one letter more"))
-        }
+        Some(second) if wanted != "last" => Err(Failure::usage(format!(
+            "`{wanted}` is the start of {} and {}",
+            json!(first.id),
+            json!(second.id)
+        ))
+        .hint("type one letter more")),
         _ => Ok(first),
     }
 }

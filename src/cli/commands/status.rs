@@ -37,7 +37,8 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     for pem in store.all_chains()? {
         known.extend(parse_pem(&pem).ok().and_then(|chain| chain.first().map(|leaf| leaf.fingerprint)));
     }
-    let prober = TlsProber::new(&loaded.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
+    let prober =
+        TlsProber::new(&loaded.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let connector = SshConnector::default();
     let views: Vec<HostView> = super::runtime()?.block_on(async {
         let mut looks = Vec::new();
@@ -76,8 +77,10 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
                 });
                 super::print(&line.to_string());
             } else {
-                let short = |leaf: Option<&Certificate>| leaf.map_or("-".to_owned(), |leaf| leaf.fingerprint.short());
-                let days = judgement.leaf.as_ref().map(|leaf| leaf.not_after.duration_since(now).as_hours() / 24);
+                let short =
+                    |leaf: Option<&Certificate>| leaf.map_or("-".to_owned(), |leaf| leaf.fingerprint.short());
+                let days =
+                    judgement.leaf.as_ref().map(|leaf| leaf.not_after.duration_since(now).as_hours() / 24);
                 table.add_row([
                     plan.login.host.to_string(),
                     service.name.to_string(),
