@@ -13,6 +13,8 @@ pub struct CertificateSettings {
     pub name: CertificateName,
     /// The names that it covers; at least one.
     pub domains: Vec<DnsName>,
+    /// The same, with where each was written.
+    pub(super) written: Vec<Spanned<DnsName>>,
     /// The kind of key that is made for it.
     pub key: KeyType,
     /// When it is due.
@@ -72,6 +74,7 @@ impl FromNode for CertificateSettings {
             }
         }
         let name = name.unwrap_or_else(|| CertificateName::from_domain(&first.value));
-        Some(Self { name, domains: domains.into_iter().map(|domain| domain.value).collect(), key, renew })
+        let plain = domains.iter().map(|domain| domain.value.clone()).collect();
+        Some(Self { name, domains: plain, written: domains, key, renew })
     }
 }

@@ -43,14 +43,17 @@ impl Playbook {
 /// Reads a playbook. References (`{env: …}`, `{file: …}`) are already replaced.
 pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
     let mut fields = Fields::of(node, "a playbook", problems)?;
-    let certificate = fields.required("certificate", problems);
-    let issuers = list(&mut fields, "issuers", problems);
+    let certificate: Option<CertificateSettings> = fields.required("certificate", problems);
+    let issuers: Option<Vec<Issuer>> = list(&mut fields, "issuers", problems);
     let services: Option<Vec<Service>> = list(&mut fields, "services", problems);
     let install = fields.optional("install", problems).unwrap_or_default();
     let verify = fields.optional("verify", problems).unwrap_or_default();
     let waves: Option<Vec<Wave>> = list(&mut fields, "waves", problems);
     let on_failure = fields.optional("on_failure", problems).unwrap_or_default();
     fields.finish(problems);
+    if let (Some(certificate), Some(issuers)) = (&certificate, &issuers) {
+        issuers.iter().for_each(|issuer| issuer.check_domains(&certificate.written, problems));
+    }
     let waves = waves?;
     for (at, wave) in waves.iter().enumerate() {
         if waves[..at].iter().any(|earlier| earlier.name.value == wave.name.value) {

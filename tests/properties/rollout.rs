@@ -160,7 +160,7 @@ impl Run {
         self.record(Event::StepFinished { host, step, result });
     }
 
-    fn to_the_end(&mut self, crashes: usize, cancels: bool) -> RolloutOutcome {
+    fn run_out(&mut self, crashes: usize, cancels: bool) -> RolloutOutcome {
         for turn in 0..5_000 {
             if let Phase::Finished(outcome) = self.state.phase {
                 return outcome;
@@ -269,7 +269,7 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
     let mut seen = [0; 8];
     for seed in worlds {
         let mut run = Run::new(seed);
-        let outcome = run.to_the_end(crashes, cancels);
+        let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
         seen[outcome as usize] += 1;
     }
@@ -302,7 +302,7 @@ fn crashes_and_cancels_at_any_event_change_nothing_of_that() {
 fn a_journal_cut_anywhere_replays_and_then_ends() {
     for seed in 0..300 {
         let mut whole = Run::new(seed);
-        whole.to_the_end(0, false);
+        whole.run_out(0, false);
         for cut in 0..whole.journal.len() {
             let mut run = Run::new(seed);
             run.world.hosts = whole.world.hosts.clone();
@@ -314,7 +314,7 @@ fn a_journal_cut_anywhere_replays_and_then_ends() {
             }
             run.now = whole.now;
             run.record(Event::Resumed);
-            let outcome = run.to_the_end(0, false);
+            let outcome = run.run_out(0, false);
             assert!(matches!(run.state.phase, Phase::Finished(end) if end == outcome));
         }
     }

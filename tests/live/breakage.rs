@@ -1,0 +1,141 @@
+//! Hosts that break, and go back by themselves.
+
+use certwave::lab::Break;
+use nix::sys::signal::Signal;
+
+use crate::support::{Fleet, Run};
+
+/// A canary broken like this stops the rollout; every host serves afterwards what it served before.
+fn broken(what: Break) -> Run {
+    let mut fleet = Fleet::start(2);
+    let before = fleet.all_served();
+    fleet.lab.break_canary(what).unwrap();
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.last()["outcome"], "rolled_back");
+    assert_eq!(run.hosts(), ["rolled_back", "untouched"]);
+    assert_eq!(run.last()["hosts"][0]["state"], "previous");
+    assert_eq!(fleet.all_served(), before);
+    run
+}
+
+fn reason(run: &Run) -> String {
+    run.last()["hosts"][0]["error"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_broken_configuration() {
+    let reason = reason(&broken(Break::Config));
+    assert!(
+        reason.contains("already broken before the switch") && reason.contains("unknown directive"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_key_that_does_not_fit() {
+    let reason = reason(&broken(Break::Key));
+    assert!(
+        reason.contains("nginx refused the configuration") && reason.contains("key values mismatch"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_chain_that_is_not_sent() {
+    let reason = reason(&broken(Break::Chain));
+    assert!(reason.contains("the chain is incomplete: 1 of 2"), "{reason}");
+}
+
+#[test]
+fn a_canary_that_cannot_be_reached() {
+    let mut fleet = Fleet::start(2);
+    fleet.lab.break_canary(Break::Unreachable).unwrap();
+    let run = fleet.roll_out(&[]).expect(1);
+    assert_eq!(run.last()["outcome"], "failed");
+    assert_eq!(run.hosts(), ["unreachable", "untouched"]);
+}
+
+#[test]
+fn an_unreachable_host_within_the_budget_leaves_the_rollout_incomplete() {
+    let mut fleet = Fleet::start(3);
+    fleet.lab.hosts[1].sshd = None;
+    fleet.edit("    batch: [1, 50%]", "    max_failures: 1");
+    let run = fleet.roll_out(&[]).expect(6);
+    assert_eq!(run.last()["outcome"], "incomplete");
+    assert_eq!(run.hosts(), ["changed", "unreachable", "changed"]);
+}
+
+/// The canary passes its proof, production fails: what follows is `on_failure`'s to say.
+fn failed_production(on_failure: &str) -> (Run, Vec<bool>) {
+    let mut fleet = Fleet::start(3);
+    let before = fleet.all_served();
+    // The second host of production refuses; the first has been proven by then.
+    fleet.lab.hosts.swap(0, 2);
+    fleet.lab.break_canary(Break::Config).unwrap();
+    fleet.lab.hosts.swap(0, 2);
+    fleet.edit("    batch: [1, 50%]", &format!("    batch: 1\n\non_failure: {on_failure}"));
+    let run = fleet.roll_out(&[]);
+    let same = fleet.all_served().iter().zip(&before).map(|(now, before)| now == before).collect();
+    (run, same)
+}
+
+#[test]
+fn the_whole_rollout_goes_back() {
+    let (run, back) = failed_production("rollback");
+    assert_eq!(run.expect(3).hosts(), ["rolled_back"; 3]);
+    assert_eq!(back, [true; 3]);
+}
+
+#[test]
+fn the_wave_goes_back() {
+    let (run, back) = failed_production("rollback-wave");
+    assert_eq!(run.expect(4).hosts(), ["changed", "rolled_back", "rolled_back"]);
+    assert_eq!(back, [false, true, true]);
+}
+
+#[test]
+fn the_host_goes_back() {
+    let (run, back) = failed_production("rollback-host");
+    assert_eq!(run.expect(4).hosts(), ["changed", "changed", "rolled_back"]);
+    assert_eq!(back, [false, false, true]);
+}
+
+#[test]
+fn it_halts() {
+    let (run, back) = failed_production("halt");
+    assert_eq!(run.expect(4).hosts(), ["changed", "changed", "rolled_back"]);
+    assert_eq!(back, [false, false, true]);
+}
+
+#[test]
+fn a_server_that_dies_in_the_soak_needs_a_person() {
+    let fleet = Fleet::with_soak(2, "10m");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    fleet.lab.hosts[0].nginx.process.signal(Signal::SIGKILL);
+    let lines: Vec<String> = std::io::BufRead::lines(out).map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let last: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(last["outcome"], "needs_attention");
+    assert_eq!(last["hosts"][0]["outcome"], "rollback_failed");
+    assert_eq!(last["hosts"][1]["outcome"], "untouched");
+    let failed = lines.iter().find(|line| line.contains("wave.failed")).unwrap();
+    assert!(failed.contains("\"because\":\"soak\""), "{failed}");
+}
+
+#[test]
+fn a_lapsed_certificate_is_never_put_back() {
+    let fleet = Fleet::start(1);
+    let authority = certwave::lab::Authority::new("lapsed").unwrap();
+    let (certificate, key) = authority.issue(&["api.lab.test"], -60, -1).unwrap();
+    let ssl = fleet.lab.hosts[0].root.join("etc/ssl");
+    std::fs::write(ssl.join("api.crt"), &certificate).unwrap();
+    std::fs::write(ssl.join("api-leaf.crt"), &certificate).unwrap();
+    std::fs::write(ssl.join("api.key"), &key).unwrap();
+    // The new certificate is served, but nobody can prove it by this name.
+    fleet.edit("  timeout: 20s", "  timeout: 1s\n  server_name: other.lab.test");
+    let run = fleet.roll_out(&[]).expect(4);
+    assert_eq!(run.hosts(), ["rollback_failed"]);
+    let reason = reason(&run);
+    assert!(reason.contains("is not put back"), "{reason}");
+    assert_eq!(run.last()["certificate"]["fingerprint_sha256"], fleet.served(0).as_str());
+}

@@ -1,0 +1,86 @@
+//! Stopped by a person, or by another rollout.
+
+use std::process::Child;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::Fleet;
+
+fn interrupt(child: &Child) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+}
+
+#[test]
+fn an_interrupted_rollout_says_how_the_fleet_is_left_and_can_go_on() {
+    let fleet = Fleet::with_soak(2, "10m");
+    let before = fleet.all_served();
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    interrupt(&child);
+    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(last["outcome"], "interrupted");
+    assert_eq!(
+        (&last["hosts"][0]["outcome"], &last["hosts"][1]["outcome"]),
+        (&"changed".into(), &"untouched".into())
+    );
+    assert_eq!(fleet.served(1), before[1]);
+
+    fleet.edit("soak: 10m", "soak: 0s");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(run.hosts(), ["unchanged", "changed"]);
+}
+
+#[test]
+fn interrupted_in_the_middle_of_hosts_none_is_left_half_done() {
+    let fleet = Fleet::start(4);
+    fleet.edit("    batch: [1, 50%]", "    parallel: 2");
+    let (mut child, _, out) = fleet.roll_out_until("wave.passed");
+    interrupt(&child);
+    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
+    let code = child.wait().unwrap().code().unwrap();
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert!(code == 130 && last["outcome"] == "interrupted", "{code} {last}");
+    let new = last["certificate"]["fingerprint_sha256"].as_str().unwrap();
+    for (number, host) in last["hosts"].as_array().unwrap().iter().enumerate() {
+        let expected = if fleet.served(number) == new { "changed" } else { "untouched" };
+        assert_eq!(host["outcome"], expected, "{host}");
+    }
+}
+
+#[test]
+fn a_second_rollout_of_the_same_certificate_is_refused() {
+    let fleet = Fleet::with_soak(1, "10m");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let second = fleet.roll_out(&[]).expect(1);
+    assert!(second.stderr.contains("already running: rollout"), "{}", second.stderr);
+    interrupt(&child);
+    std::io::BufRead::lines(out).for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn another_controller_on_the_same_host_is_refused_by_the_host() {
+    let fleet = Fleet::start(1);
+    let first = fleet.roll_out(&[]).expect(0);
+    assert_eq!(first.hosts(), ["changed"]);
+    // Somebody holds the host's lock.
+    let lock = fleet.lab.hosts[0].root.join("etc/certwave/.lock");
+    let mut holder = std::process::Command::new("flock")
+        .arg(&lock)
+        .args(["sh", "-c", "echo held; cat"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    let run = fleet.roll_out(&["--force"]).expect(1);
+    let error = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("another rollout holds the lock"), "{error}");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+}

@@ -1,0 +1,9 @@
+//! The program against real servers: sshd, nginx and Pebble, as processes of whoever runs the tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
+
+mod bad_input;
+mod breakage;
+mod interrupted;
+mod rollout;
+mod support;

@@ -1,0 +1,143 @@
+//! A lab, and the program run against it.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use certwave::lab::{Lab, LabOptions};
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use serde_json::Value;
+
+pub(crate) struct Fleet {
+    pub(crate) lab: Lab,
+}
+
+impl Fleet {
+    pub(crate) fn start(hosts: usize) -> Self {
+        Self::with_soak(hosts, "1s")
+    }
+
+    pub(crate) fn with_soak(hosts: usize, soak: &str) -> Self {
+        let options = LabOptions { hosts, directory: None, soak: soak.to_owned() };
+        Self { lab: Lab::start(&options).unwrap() }
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
+            command.env_remove(name);
+        }
+        command
+            .args(args)
+            .arg("-i")
+            .arg(self.lab.inventory())
+            .arg("--state")
+            .arg(format!("sqlite:{}", self.state().display()))
+            .env("HOME", self.lab.directory())
+            .env_remove("SSH_AUTH_SOCK")
+            .current_dir(self.lab.directory())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.lab.directory().join("state")
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        Run::new(self.command(args).output().unwrap())
+    }
+
+    pub(crate) fn roll_out(&self, args: &[&str]) -> Run {
+        self.run(&[&["rollout", "playbook.yaml", "--yes", "--output", "json"], args].concat())
+    }
+
+    /// Starts a rollout and waits for an event on its standard output; gives the lines so far.
+    pub(crate) fn roll_out_until(&self, event: &str) -> (Child, Vec<Value>, impl BufRead + use<>) {
+        let mut command = self.command(&["rollout", "playbook.yaml", "--yes", "--output", "json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut lines: Vec<Value> = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(out.read_line(&mut line).unwrap() > 0, "it ended before `{event}`: {lines:#?}");
+            lines.push(serde_json::from_str(&line).unwrap());
+            if lines.last().unwrap()["event"] == event {
+                return (child, lines, out);
+            }
+        }
+    }
+
+    /// Changes the playbook's text.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        edit(&self.lab.playbook(), from, to);
+    }
+
+    pub(crate) fn edit_inventory(&self, from: &str, to: &str) {
+        edit(&self.lab.inventory(), from, to);
+    }
+
+    /// The SHA-256 of the leaf that a host serves.
+    pub(crate) fn served(&self, host: usize) -> String {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        builder.set_verify(SslVerifyMode::NONE);
+        let stream = std::net::TcpStream::connect(self.lab.hosts[host].nginx.https).unwrap();
+        let stream = builder.build().connect("api.lab.test", stream).unwrap();
+        let leaf = stream.ssl().peer_certificate().unwrap();
+        hex::encode(openssl::sha::sha256(&leaf.to_der().unwrap()))
+    }
+
+    pub(crate) fn all_served(&self) -> Vec<String> {
+        (0..self.lab.hosts.len()).map(|host| self.served(host)).collect()
+    }
+
+    /// Whether certwave wrote anything on any host.
+    pub(crate) fn untouched(&self) -> bool {
+        self.lab.hosts.iter().all(|host| {
+            std::fs::read_dir(host.root.join("etc/certwave"))
+                .unwrap()
+                .all(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".lock"))
+        })
+    }
+}
+
+fn edit(path: &std::path::Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "`{from}` is not in {text}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn new(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The last line of JSON.
+    pub(crate) fn last(&self) -> Value {
+        serde_json::from_str(self.stdout.lines().last().unwrap_or_default())
+            .unwrap_or_else(|_| panic!("\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
+    }
+
+    /// The outcomes of all hosts.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let last = self.last();
+        let hosts = last["hosts"].as_array().unwrap();
+        hosts.iter().map(|host| host["outcome"].as_str().unwrap().to_owned()).collect()
+    }
+}
