@@ -127,9 +127,21 @@ fn assert_whole(host: &Host, start: Start, context: &str) {
     }
 }
 
+/// Every case with the commonest shell; with the others, each script from the state where it does most.
+fn worth_it(shell: Shell, start: Start, step: Step) -> bool {
+    match step {
+        Step::Rollback if !start.previous() => false,
+        _ if shell == Shell::Dash => true,
+        Step::Stage => start == Start::Half,
+        Step::Activate => matches!(start, Start::Foreign | Start::Old),
+        Step::Rollback => start == Start::Old,
+        Step::Commit => start == Start::Foreign,
+    }
+}
+
 fn kill_everywhere(shell: Shell, start: Start) {
     for step in [Step::Stage, Step::Activate, Step::Rollback, Step::Commit] {
-        if step == Step::Rollback && !start.previous() {
+        if !worth_it(shell, start, step) {
             continue;
         }
         for n in 1.. {
