@@ -147,7 +147,7 @@ impl Site {
     fn served(&self) -> Option<String> {
         let leaf = self.connect()?.ssl().peer_certificate()?;
         let name = leaf.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
-        Some(name.data().to_string().ok()?)
+        name.data().to_string().ok()
     }
 
     /// Stages version 2.
