@@ -104,9 +104,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let live = facts.live_version();
         let previous = match live {
             Some(version) if version == target => self.version_before(plan, session, &facts).await?,
-            Some(version) => {
-                facts.active.as_deref().and_then(read_leaf).map(|leaf| previous(version.clone(), &leaf))
-            }
+            // A damaged version is nothing to go back to.
+            Some(version) => facts
+                .active
+                .as_deref()
+                .and_then(read_leaf)
+                .filter(|_| facts.complete.contains(version))
+                .map(|leaf| previous(version.clone(), &leaf)),
             None => facts.active.as_deref().and_then(read_leaf).map(|leaf| {
                 // What certwave did not issue is named by when its validity began.
                 previous(Version::new(leaf.not_before, &leaf.fingerprint), &leaf)

@@ -1,7 +1,7 @@
 //! Why a step could not be done on a host.
 
 use super::Output;
-use crate::model::{ServiceName, Version};
+use crate::model::ServiceName;
 
 /// Why a step could not be done. Reads after "failed to …"; in every case what is live was not changed, or is
 /// again what it was, unless the script was [`InstallError::Unfinished`].
@@ -168,10 +168,7 @@ impl InstallError {
             "unpack" if is_full(&reason) => Self::Full { path, reason },
             "unpack" => Self::Unpack { reason },
             "corrupt" => Self::Corrupt,
-            "owner" if reason.contains("invalid") || reason.contains("unknown") => {
-                Self::NoOwner { owner: path }
-            }
-            "owner" => Self::MayNotGive { user: String::new(), owner: path },
+            "owner" => Self::owner(value, &reason),
             "occupied" => Self::Occupied { path },
             "unadoptable" if is_full(&reason) => Self::Full { path, reason },
             "unadoptable" => Self::Unadoptable { path, reason },
@@ -180,6 +177,19 @@ impl InstallError {
             "incomplete" => Self::Incomplete { version: path },
             "moved" => Self::Moved { found: path },
             _ => Self::Unexpected { statement: statement.to_owned() },
+        }
+    }
+
+    /// `USER OWNER:GROUP`: the files could not be given away, told apart by what chown said.
+    fn owner(value: &str, reason: &str) -> Self {
+        let (user, owner) = value.split_once(' ').unwrap_or(("", value));
+        let (name, group) = owner.split_once(':').unwrap_or((owner, ""));
+        match reason.contains("invalid") || reason.contains("unknown") {
+            true if reason.contains("group") && !reason.contains("user") => {
+                Self::NoGroup { group: group.to_owned() }
+            }
+            true => Self::NoOwner { owner: name.to_owned() },
+            false => Self::MayNotGive { user: user.to_owned(), owner: owner.to_owned() },
         }
     }
 
@@ -220,11 +230,6 @@ impl InstallError {
             .unwrap_or_else(|| "it said nothing".to_owned());
         Self::Unfinished { status: output.status, reason }
     }
-
-    /// The error for a version that is not complete on the host.
-    pub fn incomplete(version: &Version) -> Self {
-        Self::Incomplete { version: version.to_string() }
-    }
 }
 
 fn is_full(reason: &str) -> bool {
@@ -254,6 +259,15 @@ mod tests {
             classify(137, ""),
             "the script ended with status 137 before it was finished: it said nothing"
         );
+    }
+
+    #[test]
+    fn owners_are_told_from_groups() {
+        let named = |reason| InstallError::named("owner ann root:web", reason).to_string();
+        assert_eq!(named("chown: invalid user: 'root:web'"), "user `root` does not exist on the host");
+        assert_eq!(named("chown: invalid group: 'root:web'"), "group `web` does not exist on the host");
+        assert_eq!(named("chown: unknown group web"), "group `web` does not exist on the host");
+        assert!(named("Operation not permitted").starts_with("user `ann` may not give files to `root:web`"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Facts {
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
     pub unwritable: Vec<(String, String)>,
-    /// Free for this user in the install folder's file system.
+    /// Free for this user in the install folder's file system; the largest number where it does not say.
     pub free_kib: u64,
     /// Whether the owner exists.
     pub owner_exists: bool,
@@ -116,7 +116,8 @@ impl Facts {
                         facts.unwritable.push(entry);
                     }
                 }
-                "free" => facts.free_kib = value.parse().map_err(|_| unexpected())?,
+                // Some file systems do not say.
+                "free" => facts.free_kib = value.parse().unwrap_or(u64::MAX),
                 "no-owner" => facts.owner_exists = false,
                 "no-group" => facts.group_exists = false,
                 "foreign-owner" | "foreign-group" => facts.may_give = false,

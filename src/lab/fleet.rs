@@ -209,10 +209,12 @@ waves:
   - name: canary
     hosts: canary
     soak: {soak}
-  - name: production
-    hosts: web
-    batch: [1, 50%]
-"#,
+{production}"#,
+            production = if self.hosts.len() > 1 {
+                "  - name: production\n    hosts: web\n    batch: [1, 50%]\n"
+            } else {
+                ""
+            },
             directory = self.pebble.directory_url(),
             ca_file = self.pebble.ca_file().display(),
         )

@@ -133,7 +133,7 @@ fn users_and_groups_that_do_not_exist_are_told() {
             problems.contains(&"group `nogroup.*` does not exist on the host".to_owned()),
             "{problems:?}"
         );
-        host.stage(&version(1), "one").unwrap_err();
+        assert_eq!(refused(host.stage(&version(1), "one")), "user `no such user` does not exist on the host");
         assert_eq!(host.inspect().complete, []);
     }
 }
@@ -252,4 +252,22 @@ fn a_login_shell_may_chatter() {
         let error = refused(host.stage(&version(2), "two"));
         assert!(error.contains("ended with status") && error.contains("gone"), "{error}");
     }
+}
+
+#[test]
+fn becoming_another_user_works_or_is_told() {
+    let mut host = Host::new(Shell::Dash);
+    if !is_root() || Command::new("sudo").arg("-V").output().is_err() {
+        println!("skipped: it takes root and sudo to try sudo");
+        return;
+    }
+    host.become_user = Some("nobody".to_owned());
+    assert_eq!(host.inspect().user, "nobody");
+    host.become_user = Some("no such user".to_owned());
+    let error = refused(host.stage(&version(1), "one"));
+    assert!(error.starts_with("`sudo` refused: "), "{error}");
+    host.uid = Some(65534);
+    host.become_user = Some("root".to_owned());
+    let error = refused(host.stage(&version(1), "one"));
+    assert!(error.starts_with("`sudo -n` asks for a password"), "{error}");
 }

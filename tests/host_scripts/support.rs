@@ -100,6 +100,8 @@ pub(crate) struct Host {
     pub(crate) login: String,
     /// The user that scripts run as, where it is not the tests' own.
     pub(crate) uid: Option<u32>,
+    /// The user that scripts become through sudo.
+    pub(crate) become_user: Option<String>,
 }
 
 impl Host {
@@ -133,7 +135,16 @@ impl Host {
             key_mode: 0o600,
             links: Vec::new(),
         };
-        Host { root, shell, spec, services: Vec::new(), path_prefix: None, login: String::new(), uid: None }
+        Host {
+            root,
+            shell,
+            spec,
+            services: Vec::new(),
+            path_prefix: None,
+            login: String::new(),
+            uid: None,
+            become_user: None,
+        }
     }
 
     /// With a service that refuses a certificate with `bad` in it, and logs its reloads.
@@ -196,7 +207,7 @@ impl Host {
             path.push_str(":/usr/local/bin:/usr/bin:/bin");
         }
         let mut command = Command::new(bin.join("sh"));
-        command.args(["-c", &format!("{}{}", self.login, script.line(None))]);
+        command.args(["-c", &format!("{}{}", self.login, script.line(self.become_user.as_deref()))]);
         command.env_clear().env("PATH", path).env("HOME", "/").current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         if let Some(uid) = self.uid {

@@ -74,7 +74,10 @@ show_link() {
   say "link $state"
   case $state in
     ours | other | no-folder) ;;
-    *) probe "${1%/*}/" ;;
+    *)
+      parent=${1%/*}
+      probe "${parent:-/}"
+      ;;
   esac
 }
 each_link show_link

@@ -19,13 +19,13 @@ text=$( (umask 077 && tar -x -o -m -f - -C "$partial") 2>&1) || { reason "$text"
 (cd "$partial" && [ -s .manifest ] && sha256sum -c .manifest) >/dev/null 2>&1 || fail corrupt "$version"
 
 # The owner first: a mode that lets a group read must never meet the wrong group.
-text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$owner:$group"; }
+text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 for path in "$partial"/*.pem; do
   case ${path##*/} in
     privkey.pem | combined.pem) mode=$key_mode ;;
     *) mode=0644 ;;
   esac
-  text=$(chmod "$mode" "$path" 2>&1) || { reason "$text"; fail owner "$owner:$group"; }
+  text=$(chmod "$mode" "$path" 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 done
 
 if [ -d "$archive/$version" ]; then

@@ -73,7 +73,12 @@ find_master() {
   fi
   read -r master <"$pid_file" || :
   case $master in
-    '' | *[!0-9]*)
+    '')
+      # `nginx -t` makes an empty one where there is none.
+      printf 'nginx is not running: the pid file %s is empty\n' "$pid_file"
+      return 1
+      ;;
+    *[!0-9]*)
       printf 'the pid file %s holds no process id\n' "$pid_file"
       return 1
       ;;
