@@ -92,9 +92,8 @@ impl Problem {
         let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
         if let Some(span) = self.span {
             let source = sources.get(span.source);
-            let length = source.text.len();
-            let start = (span.start as usize).min(length);
-            let end = (span.end as usize).clamp(start, length);
+            let start = boundary(&source.text, span.start);
+            let end = boundary(&source.text, span.end).max(start);
             let annotation = AnnotationKind::Primary.span(start..end).label(self.label.as_deref());
             group = group.element(
                 Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(annotation),
@@ -106,6 +105,12 @@ impl Problem {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
     }
+}
+
+/// The nearest place at or before `at` that does not cut a character.
+fn boundary(text: &str, at: u32) -> usize {
+    let at = (at as usize).min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }
 
 /// All problems found so far. Reading goes on after each, so that one run shows them all.

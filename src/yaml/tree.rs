@@ -137,7 +137,8 @@ impl Node {
 pub fn parse(sources: &Sources, id: SourceId, problems: &mut Problems) -> Option<Node> {
     let text = sources.get(id).text.as_str();
     if let Some(at) = text.find(['\0', '\u{fffd}']) {
-        let span = Span { source: id, start: at as u32, end: at as u32 + 1 };
+        let width = text[at..].chars().next().map_or(1, char::len_utf8);
+        let span = Span { source: id, start: at as u32, end: (at + width) as u32 };
         problems.push(Problem::at(span, "this is not a text file").hint("YAML is UTF-8 text"));
         return None;
     }

@@ -4,3 +4,4 @@
 
 mod rollout;
 mod world;
+mod yaml;
