@@ -1,4 +1,4 @@
-//! The rollout as two pure functions: [`State::evolve`] folds the journal's events, and [`next`] says what
+//! The rollout as two pure functions: [`State::evolve`] folds the journal's events, and [`next()`] says what
 //! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
 
 mod event;

@@ -1,6 +1,6 @@
 //! What a live handshake showed, against what it should: the six states.
 //!
-//! Pure: [`judge`] is handed what was observed and the time; only `tls` opens a TLS socket.
+//! Pure: [`judge()`] is handed what was observed and the time; only `tls` opens a TLS socket.
 
 mod expect;
 mod judge;

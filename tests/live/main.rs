@@ -1,6 +1,7 @@
 //! The program against real servers: sshd, nginx and Pebble, as processes of whoever runs the tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
+#![allow(clippy::zombie_processes)] // A process that is waited for by its caller looks like one to Clippy.
 
 mod bad_input;
 mod breakage;
