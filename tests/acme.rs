@@ -1,0 +1,161 @@
+//! Issuance against a real ACME server (Pebble) and its DNS.
+
+#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use certwave::acme::{IssueError, Issued, Listener, Progress, Request, issue};
+use certwave::certificate::{Bundle, KeyType, Requirements};
+use certwave::lab::{Pebble, free_port};
+use certwave::model::DnsName;
+use certwave::playbook::{AcmeIssuer, Http01};
+use certwave::yaml::{Sources, Span, Spanned};
+use serde_json::json;
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+struct Server {
+    pebble: Pebble,
+    listen: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(settings: serde_json::Value, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port(HERE).unwrap();
+        let pebble = Pebble::start(folder.path(), HERE, port, HERE, settings, environment).unwrap();
+        Self { pebble, listen: SocketAddr::new(HERE, port), folder }
+    }
+
+    fn issuer(&self) -> AcmeIssuer {
+        let source = Sources::default().add("playbook.yaml", "");
+        let span = Span { source, start: 0, end: 0 };
+        AcmeIssuer {
+            name: "pebble".to_owned(),
+            directory: self.pebble.directory_url().to_owned(),
+            contact: vec!["mailto:ops@example.com".to_owned()],
+            profile: None,
+            ca_file: Some(Spanned { value: self.pebble.ca_file().to_owned(), span }),
+            challenge: Http01::Listen(self.listen),
+        }
+    }
+
+    fn accounts(&self) -> PathBuf {
+        self.folder.path().join("accounts")
+    }
+
+    fn issue_by(
+        &self,
+        issuer: &AcmeIssuer,
+        names: &[&str],
+        key: KeyType,
+    ) -> (Result<Issued, IssueError>, Vec<Progress>) {
+        let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let accounts = self.accounts();
+        let request = Request { issuer, domains: &domains, key, accounts: &accounts };
+        let seen = Mutex::new(Vec::new());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let issued = runtime.block_on(async {
+            let listener = Listener::start(self.listen).await?;
+            issue(&request, &listener, &|progress| seen.lock().unwrap().push(progress)).await
+        });
+        (issued, seen.into_inner().unwrap())
+    }
+
+    fn issue(&self, names: &[&str], key: KeyType) -> Result<Issued, IssueError> {
+        self.issue_by(&self.issuer(), names, key).0
+    }
+}
+
+fn prove(issued: &Issued, names: &[&str]) -> Bundle {
+    let names: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
+    let now = jiff::Timestamp::now();
+    let required = Requirements { names: &names, now, at_least: Duration::from_secs(60) };
+    Bundle::prove(&issued.chain, &issued.key, now, &required).unwrap()
+}
+
+#[test]
+fn every_kind_of_key_and_one_account_for_all() {
+    let server = Server::start(json!({}), &[]);
+    let names = ["a.example.com", "b.example.com"];
+    for kind in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Rsa2048, KeyType::Rsa3072] {
+        let (issued, progress) = server.issue_by(&server.issuer(), &names, kind);
+        assert_eq!(prove(&issued.unwrap(), &names).key_type(), Some(kind));
+        assert!(
+            matches!(&progress[0], Progress::Ordered { url } if url.starts_with("https://")),
+            "{progress:?}"
+        );
+        assert_eq!(progress.last(), Some(&Progress::Finalizing));
+    }
+    let accounts: Vec<_> = std::fs::read_dir(server.accounts()).unwrap().collect();
+    assert_eq!(accounts.len(), 1);
+    use std::os::unix::fs::PermissionsExt;
+    let mode = accounts[0].as_ref().unwrap().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn every_certificate_has_a_key_of_its_own() {
+    let server = Server::start(json!({}), &[]);
+    let first = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+    let second = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+    assert_ne!(first.key.expose(), second.key.expose());
+    assert!(!format!("{first:?}").contains("BEGIN PRIVATE KEY"));
+}
+
+#[test]
+fn refused_nonces_are_tried_again() {
+    let server = Server::start(json!({}), &[("PEBBLE_WFE_NONCEREJECT", "40")]);
+    // One try of the account's creation may be refused too often; the order itself never gives up so early.
+    let issued = (0..5).find_map(|_| server.issue(&["a.example.com"], KeyType::EcdsaP256).ok());
+    prove(&issued.unwrap(), &["a.example.com"]);
+}
+
+#[test]
+fn a_refusal_is_told_in_the_servers_words() {
+    let server = Server::start(json!({"domainBlocklist": ["blocked.example.com"]}), &[]);
+    let error = server.issue(&["a.example.com", "blocked.example.com"], KeyType::EcdsaP256).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("take the order") && text.contains("rejectedIdentifier"), "{text}");
+    assert!(text.contains("blocked.example.com"), "{text}");
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_named() {
+    let server = Server::start(json!({}), &[]);
+    server.pebble.tell_dns("set-servfail", &json!({"host": "lost.example.com"})).unwrap();
+    let error = server.issue(&["a.example.com", "lost.example.com"], KeyType::EcdsaP256).unwrap_err();
+    assert!(
+        matches!(&error, IssueError::Challenge { domain, .. } if domain == "lost.example.com"),
+        "{error}"
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_server_that_is_down_or_not_trusted() {
+    let mut server = Server::start(json!({}), &[]);
+    let issuer = AcmeIssuer { ca_file: None, ..server.issuer() };
+    let error = server.issue_by(&issuer, &["a.example.com"], KeyType::EcdsaP256).0.unwrap_err();
+    assert!(
+        matches!(&error, IssueError::Unreachable { reason, .. } if reason.contains("certificate")),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("ca_file"));
+    server.pebble.server.stop();
+    let error = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap_err();
+    assert!(matches!(&error, IssueError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let server = Server::start(json!({}), &[]);
+    let taken = std::net::TcpListener::bind(server.listen).unwrap();
+    let error = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap_err();
+    assert!(matches!(&error, IssueError::Listen { address, .. } if *address == server.listen), "{error}");
+    drop(taken);
+}
