@@ -65,24 +65,30 @@ fn folder(host: &ChallengeHost) -> Word {
     Word::new(&format!("{}/.well-known/acme-challenge", host.webroot))
 }
 
+// A token may begin with `-`: `./` keeps it from being an option.
+fn publish_script(folder: &Word, token: &str) -> String {
+    format!(
+        "set -eu; umask 022; folder={folder}; mkdir -p \"$folder\"; cd \"$folder\"; \
+         cat >./.{token}.new; mv -f ./.{token}.new ./{token}"
+    )
+}
+
+fn withdraw_script(folder: &Word, token: &str) -> String {
+    format!("cd {folder} && rm -f ./{token} ./.{token}.new")
+}
+
 impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
     async fn publish(&self, token: &str, key_authorization: &str) -> Result<(), String> {
         if !is_token(token) {
             return Err("the CA's token is not base64url".to_owned());
         }
-        let script = |host: &ChallengeHost| {
-            format!(
-                "set -eu; umask 022; folder={}; mkdir -p \"$folder\"; cd \"$folder\"; \
-                 cat >.{token}.new; mv -f .{token}.new {token}",
-                folder(host)
-            )
-        };
+        let script = |host: &ChallengeHost| publish_script(&folder(host), token);
         self.everywhere(script, Some(Secret::new(key_authorization.as_bytes().to_vec()))).await
     }
 
     async fn withdraw(&self, token: &str) {
         if is_token(token) {
-            let script = |host: &ChallengeHost| format!("cd {} && rm -f {token} .{token}.new", folder(host));
+            let script = |host: &ChallengeHost| withdraw_script(&folder(host), token);
             if let Err(reason) = self.everywhere(script, None).await {
                 tracing::debug!("a challenge token was left behind, which is harmless: {reason}");
             }
@@ -93,6 +99,25 @@ impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_token_is_written_and_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Word::new(&format!("{}/it's/acme-challenge", root.path().display()));
+        for token in ["plain", "-7qdash", "_under"] {
+            let file = root.path().join("it's/acme-challenge").join(token);
+            let run = |script: String| {
+                std::process::Command::new("sh")
+                    .args(["-c", &script])
+                    .stdin(std::process::Stdio::null())
+                    .status()
+            };
+            assert!(run(publish_script(&folder, token)).unwrap().success());
+            assert!(file.exists(), "{token}");
+            assert!(run(withdraw_script(&folder, token)).unwrap().success());
+            assert!(!file.exists(), "{token}");
+        }
+    }
 
     #[test]
     fn a_token_cannot_leave_its_folder() {

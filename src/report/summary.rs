@@ -185,7 +185,7 @@ impl Summary {
                 )
             }
             Some(RolloutOutcome::Unchanged) => {
-                format!("all {} serve {name} already, valid until {until}", count(all, "host"))
+                format!("{serving} of {} served {name} before, valid until {until}", count(all, "host"))
             }
             Some(RolloutOutcome::Incomplete) => {
                 format!(

@@ -28,27 +28,38 @@ pub(super) fn choose(loaded: &Loaded, store: &CertificateStore, force: bool) -> 
     let wanted = &loaded.playbook.certificate;
     let now = Timestamp::now();
     if force {
-        return Ok(Choice::New("`--force` was given".to_owned()));
+        return Ok(Choice::New("a new certificate is issued: `--force` was given".to_owned()));
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
     if let Some(Issuer::Files(_)) = loaded.playbook.issuers.first() {
-        return Ok(Choice::New("its files are read anew".to_owned()));
+        return Ok(Choice::New("it is read from its files".to_owned()));
     }
     let Some(version) = store.versions(&wanted.name)?.pop() else {
-        return Ok(Choice::New("none was issued yet".to_owned()));
+        return Ok(Choice::New("a new certificate is issued: there is none yet".to_owned()));
     };
     let stored = store.get(&wanted.name, &version)?;
     let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
     let bundle = match prove(&stored, &required) {
         Ok(bundle) => bundle,
-        Err(defects) => return Ok(Choice::New(format!("{version} will not do: {}", words(&defects)))),
+        Err(defects) => {
+            return Ok(Choice::New(format!(
+                "a new certificate is issued: {version} will not do: {}",
+                words(&defects)
+            )));
+        }
     };
     if bundle.key_type() != Some(wanted.key) {
-        return Ok(Choice::New(format!("{version} has another kind of key than `{}`", wanted.key)));
+        return Ok(Choice::New(format!(
+            "a new certificate is issued: {version} has another kind of key than `{}`",
+            wanted.key
+        )));
     }
     let due = due_at(bundle.leaf(), wanted.renew);
     if due <= now {
-        return Ok(Choice::New(format!("{version} has been due since {}", due.strftime("%Y-%m-%d"))));
+        return Ok(Choice::New(format!(
+            "a new certificate is issued: {version} has been due since {}",
+            due.strftime("%Y-%m-%d")
+        )));
     }
     let why = format!("{version} is not due before {}", due.strftime("%Y-%m-%d"));
     Ok(Choice::Stored(Box::new(bundle), why))
@@ -117,11 +128,12 @@ pub(super) async fn issue(
             },
         )?;
         let until = bundle.leaf().not_after.strftime("%Y-%m-%d");
-        say(
-            settings,
-            "certificate.issued",
-            &format!("issued {} {}, valid until {until}, by {name}", wanted.name, bundle.version()),
-        );
+        let (done, by) = match issuer {
+            Issuer::Acme(_) => ("issued", "by"),
+            Issuer::Files(_) => ("read", "from"),
+        };
+        let text = format!("{done} {} {}, valid until {until}, {by} {name}", wanted.name, bundle.version());
+        say(settings, "certificate.issued", &text);
         return Ok(bundle);
     }
     let mut failure = Failure::new(format!("failed to get a certificate for `{}`", wanted.name));

@@ -184,7 +184,7 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
     let hosts = schedule.hosts.len();
     let what = match choice {
         Choice::Stored(_, why) => format!("{why}, so it is rolled out as it is"),
-        Choice::New(why) => format!("a new certificate is issued: {why}"),
+        Choice::New(why) => why.clone(),
     };
     if !settings.json() {
         let waves: Vec<String> =
