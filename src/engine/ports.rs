@@ -199,7 +199,7 @@ pub trait Journal: Send + Sync + 'static {
 
 /// The journal could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write the journal: {reason}")]
+#[error("{reason}")]
 pub struct JournalError {
     /// In words.
     pub reason: String,

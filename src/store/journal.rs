@@ -238,8 +238,8 @@ impl ports::Journal for RolloutJournal {
 
 fn reason(error: &StoreError) -> String {
     match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+        Some(source) => format!("failed to {error}: {source}"),
+        None => format!("failed to {error}"),
     }
 }
 

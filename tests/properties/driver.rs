@@ -1,0 +1,122 @@
+//! The driver with a journal that fails at any point: nothing new is begun, nothing is left half done.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use certwave::engine::ports::{Clock, Journal, JournalError, Observer};
+use certwave::engine::{Effects, SoakWatch, Watched, drive};
+use certwave::gate::Handshakes;
+use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, Phase, State, Step, StepResult};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::world::{Random, World, schedule, start};
+
+struct Simulated {
+    world: Mutex<World>,
+    /// Hosts that were activated, in order.
+    activated: Mutex<Vec<usize>>,
+}
+
+struct Watch;
+
+impl SoakWatch for Watch {
+    fn so_far(&self) -> Watched {
+        Watched { handshakes: Handshakes { tried: 10, failed: 0 }, ..Watched::default() }
+    }
+}
+
+impl Effects for Simulated {
+    type Watch = Watch;
+
+    async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
+        tokio::task::yield_now().await;
+        if step == Step::Activate {
+            self.activated.lock().unwrap().push(host);
+        }
+        self.world.lock().unwrap().act(host, step, known.reloaded)
+    }
+
+    fn release(&self, _: usize) {}
+
+    fn watch(&self, _: Vec<usize>) -> Watch {
+        Watch
+    }
+}
+
+/// A journal that fails for good after some appends.
+struct Failing {
+    left: AtomicUsize,
+    kept: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Journal for Failing {
+    async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<(), JournalError> {
+        let left = self.left.load(Ordering::SeqCst);
+        if left == 0 {
+            return Err(JournalError { reason: "the disk is full".to_owned() });
+        }
+        self.left.store(left - 1, Ordering::SeqCst);
+        self.kept.lock().unwrap().extend(events.into_iter().map(|(_, event)| event));
+        Ok(())
+    }
+}
+
+/// Time goes on when somebody waits for it.
+struct Fast(Mutex<Timestamp>);
+
+impl Clock for Fast {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(SignedDuration::try_from(duration).unwrap()).unwrap();
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&mut self, _: Timestamp, _: &Event, _: &State) {}
+    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+}
+
+#[test]
+fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut failed = 0;
+    for seed in 0..2_000 {
+        let mut random = Random(seed);
+        let appends = random.below(40);
+        let schedule = schedule(&mut random);
+        let world = World::new(random, schedule.hosts.len());
+        let effects = Arc::new(Simulated { world: Mutex::new(world), activated: Mutex::default() });
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let journal = Failing { left: AtomicUsize::new(appends), kept: kept.clone() };
+        let (_sender, cancel) = tokio::sync::watch::channel(false);
+        let state = State::new(&schedule);
+        let clock = Fast(Mutex::new(start()));
+        let driven =
+            runtime.block_on(drive(&schedule, state, effects.clone(), journal, clock, Nobody, cancel));
+        assert!(matches!(driven.state.phase, Phase::Finished(_)), "seed {seed}");
+        failed += usize::from(driven.journal_failure.is_some());
+
+        let kept = kept.lock().unwrap();
+        for host in effects.activated.lock().unwrap().iter() {
+            let name = &schedule.hosts[*host];
+            let told = kept.iter().any(
+                |event| matches!(event, Event::StepStarted { host, step: Step::Activate } if host == name),
+            );
+            assert!(told, "seed {seed}: {name} was activated, and the journal does not know");
+        }
+        let world = effects.world.lock().unwrap();
+        for (host, truth) in driven.state.hosts().iter().zip(&world.hosts) {
+            assert!(matches!(host.phase, HostPhase::Done(_) | HostPhase::Pending), "seed {seed}: {host:?}");
+            let clean = !matches!(host.outcome(), HostOutcome::Changed | HostOutcome::RollbackFailed);
+            assert!(!(truth.serves_new && truth.ever_switched && clean), "seed {seed}: {host:?}");
+        }
+    }
+    assert!(failed > 500, "the journals are too good: {failed}");
+}
