@@ -201,6 +201,16 @@ impl Run {
             }
             if !self.running.is_empty() && self.world.random.chance(60) {
                 self.finish_one();
+            } else if waiting.is_some() && self.world.random.chance(20) {
+                // Somebody looked before the soak was over.
+                let handshakes = self.world.soak();
+                let wave = self.schedule.waves[self.state.wave].name.clone();
+                self.record(Event::SoakObserved {
+                    wave,
+                    handshakes,
+                    failed_hosts: Vec::new(),
+                    first_failure: None,
+                });
             } else if let Some(until) = waiting {
                 // Time passes, not always far enough.
                 let target = if self.world.random.chance(50) {
