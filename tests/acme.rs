@@ -152,6 +152,28 @@ fn a_server_that_is_down_or_not_trusted() {
 }
 
 #[test]
+fn a_server_that_forgot_the_account_gets_a_new_one() {
+    let first = Server::start(json!({}), &[]);
+    first.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+    let second = Server::start(json!({}), &[]);
+    // The account's file of the first server, as if it were the second's.
+    let file = |server: &Server| {
+        second.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+        std::fs::read_dir(server.accounts()).unwrap().next().unwrap().unwrap().path()
+    };
+    let text = std::fs::read_to_string(file(&first)).unwrap();
+    let text = text.replace(first.pebble.directory_url(), second.pebble.directory_url());
+    let (from, to) = (first.pebble.directory_url(), second.pebble.directory_url());
+    let text = text.replace(from.trim_end_matches("/dir"), to.trim_end_matches("/dir"));
+    std::fs::write(file(&second), text).unwrap();
+    prove(&second.issue(&["b.example.com"], KeyType::EcdsaP256).unwrap(), &["b.example.com"]);
+    let aside = std::fs::read_dir(second.accounts()).unwrap();
+    assert!(
+        aside.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|end| end == "unknown"))
+    );
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let server = Server::start(json!({}), &[]);
     let taken = std::net::TcpListener::bind(server.listen).unwrap();

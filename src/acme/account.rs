@@ -13,7 +13,7 @@ use super::transport::Transport;
 use crate::playbook::AcmeIssuer;
 
 /// Takes the account up again, or makes one. A new one is on the disk before it is used.
-pub(super) async fn account(folder: &Path, issuer: &AcmeIssuer) -> Result<Account, IssueError> {
+pub(super) async fn take_up(folder: &Path, issuer: &AcmeIssuer) -> Result<Account, IssueError> {
     let url = &issuer.directory;
     let path = file_of(folder, issuer);
     let ca_file = issuer.ca_file.as_ref().map(|file| file.value.as_path());
@@ -40,6 +40,12 @@ pub(super) async fn account(folder: &Path, issuer: &AcmeIssuer) -> Result<Accoun
         }
         Err(source) => Err(failed(source)),
     }
+}
+
+/// Puts an account aside that the server no longer knows; its file is kept.
+pub(super) fn forget(folder: &Path, issuer: &AcmeIssuer) -> Result<(), IssueError> {
+    let path = file_of(folder, issuer);
+    fs::rename(&path, path.with_extension("unknown")).map_err(|source| IssueError::File { path, source })
 }
 
 /// One for each server and set of contacts.

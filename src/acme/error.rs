@@ -102,6 +102,11 @@ impl IssueError {
         }
     }
 
+    /// The server does not know the account (RFC 8555, section 6.7): it was removed there.
+    pub(super) fn is_unknown_account(&self) -> bool {
+        matches!(self, IssueError::Refused { kind: Some(kind), .. } if kind == "accountDoesNotExist")
+    }
+
     /// What instant-acme says, in our words.
     pub(super) fn of(act: &'static str, url: &str, error: Error) -> Self {
         match error {

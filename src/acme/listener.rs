@@ -52,6 +52,13 @@ impl Listener {
         Ok(Self { tokens, address, task })
     }
 
+    /// Stops; the port is free when this returns, for whoever listens next.
+    pub async fn close(mut self) {
+        self.task.abort();
+        // What it returns is that it was aborted.
+        let _ = (&mut self.task).await;
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

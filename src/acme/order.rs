@@ -7,7 +7,7 @@ use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 
-use super::account::account;
+use super::account::{forget, take_up};
 use super::error::IssueError;
 use super::key;
 use crate::certificate::KeyType;
@@ -68,10 +68,17 @@ pub async fn issue<R: ChallengeResponder>(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Issued, IssueError> {
     let url = &request.issuer.directory;
-    let account = account(request.accounts, request.issuer).await?;
     let identifiers: Vec<Identifier> =
         request.domains.iter().map(|domain| Identifier::Dns(domain.to_string())).collect();
-    let mut order = new_order(&account, request, &identifiers).await?;
+    let account = take_up(request.accounts, request.issuer).await?;
+    let mut order = match new_order(&account, request, &identifiers).await {
+        Err(error) if error.is_unknown_account() => {
+            forget(request.accounts, request.issuer)?;
+            let account = take_up(request.accounts, request.issuer).await?;
+            new_order(&account, request, &identifiers).await?
+        }
+        order => order?,
+    };
     progress(Progress::Ordered { url: order.url().to_owned() });
 
     let mut tokens = Vec::new();

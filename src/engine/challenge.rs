@@ -61,20 +61,21 @@ fn is_token(token: &str) -> bool {
     !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-fn folder(host: &ChallengeHost) -> Word {
-    Word::new(&format!("{}/.well-known/acme-challenge", host.webroot))
+fn webroot(host: &ChallengeHost) -> Word {
+    Word::new(host.webroot.as_str())
 }
 
-// A token may begin with `-`: `./` keeps it from being an option.
-fn publish_script(folder: &Word, token: &str) -> String {
+// The web root itself must be there already: made by us, a slip of the finger would only show when the CA
+// looks. A token may begin with `-`: `./` keeps it from being an option.
+fn publish_script(webroot: &Word, token: &str) -> String {
     format!(
-        "set -eu; umask 022; folder={folder}; mkdir -p \"$folder\"; cd \"$folder\"; \
+        "set -eu; umask 022; cd {webroot}; mkdir -p .well-known/acme-challenge; cd .well-known/acme-challenge; \
          cat >./.{token}.new; mv -f ./.{token}.new ./{token}"
     )
 }
 
-fn withdraw_script(folder: &Word, token: &str) -> String {
-    format!("cd {folder} && rm -f ./{token} ./.{token}.new")
+fn withdraw_script(webroot: &Word, token: &str) -> String {
+    format!("cd {webroot}/.well-known/acme-challenge && rm -f ./{token} ./.{token}.new")
 }
 
 impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
@@ -82,13 +83,13 @@ impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
         if !is_token(token) {
             return Err("the CA's token is not base64url".to_owned());
         }
-        let script = |host: &ChallengeHost| publish_script(&folder(host), token);
+        let script = |host: &ChallengeHost| publish_script(&webroot(host), token);
         self.everywhere(script, Some(Secret::new(key_authorization.as_bytes().to_vec()))).await
     }
 
     async fn withdraw(&self, token: &str) {
         if is_token(token) {
-            let script = |host: &ChallengeHost| withdraw_script(&folder(host), token);
+            let script = |host: &ChallengeHost| withdraw_script(&webroot(host), token);
             if let Err(reason) = self.everywhere(script, None).await {
                 tracing::debug!("a challenge token was left behind, which is harmless: {reason}");
             }
@@ -103,18 +104,19 @@ mod tests {
     #[test]
     fn any_token_is_written_and_removed() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Word::new(&format!("{}/it's/acme-challenge", root.path().display()));
+        let webroot = root.path().join("it's a root");
+        let word = Word::new(&webroot.display().to_string());
+        let run = |script: String| {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &script]).stdin(std::process::Stdio::null()).status().unwrap().success()
+        };
+        assert!(!run(publish_script(&word, "token")), "a web root was made");
+        std::fs::create_dir(&webroot).unwrap();
         for token in ["plain", "-7qdash", "_under"] {
-            let file = root.path().join("it's/acme-challenge").join(token);
-            let run = |script: String| {
-                std::process::Command::new("sh")
-                    .args(["-c", &script])
-                    .stdin(std::process::Stdio::null())
-                    .status()
-            };
-            assert!(run(publish_script(&folder, token)).unwrap().success());
+            let file = webroot.join(".well-known/acme-challenge").join(token);
+            assert!(run(publish_script(&word, token)));
             assert!(file.exists(), "{token}");
-            assert!(run(withdraw_script(&folder, token)).unwrap().success());
+            assert!(run(withdraw_script(&word, token)));
             assert!(!file.exists(), "{token}");
         }
     }

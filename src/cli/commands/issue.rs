@@ -175,7 +175,11 @@ async fn by_acme(
     };
     let issued = match &issuer.challenge {
         Http01::Listen(address) => match Listener::start(*address).await {
-            Ok(listener) => acme::issue(&request, &listener, &progress).await,
+            Ok(listener) => {
+                let issued = acme::issue(&request, &listener, &progress).await;
+                listener.close().await;
+                issued
+            }
             Err(error) => Err(error),
         },
         Http01::Push { .. } => {

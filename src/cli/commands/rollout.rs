@@ -46,14 +46,16 @@ async fn roll_out(loaded: &Loaded, args: &Rollout, settings: &Settings) -> Resul
     confirm(loaded, &choice, args.yes, settings)?;
     let bundle = match choice {
         Choice::Stored(bundle, _) => *bundle,
-        Choice::New(_) => tokio::select! {
-            issued = issue(loaded, &store, &connector, settings) => issued?,
-            () = cancelled(cancel.clone()) => {
-                let failure = Failure { exit: Exit::Interrupted, ..Failure::new("interrupted while the certificate was issued") };
-                return Err(Failure { state: Some("no host was touched".to_owned()), ..failure });
-            }
-        },
+        Choice::New(_) => issue(loaded, &store, &connector, settings).await?,
     };
+    // An order is brought to its end: tokens are withdrawn, and what counts against the CA's limits is kept.
+    if *cancel.borrow() {
+        let mut failure = Failure::new("interrupted before the first wave");
+        failure.state =
+            Some(format!("no host was touched; {} is in the store and is used next time", bundle.version()));
+        failure.exit = Exit::Interrupted;
+        return Err(failure);
+    }
 
     let journal = store.journal()?;
     let plan = Arc::new(loaded.plan.clone());
@@ -228,13 +230,6 @@ fn cancel_on_signal() -> watch::Receiver<bool> {
         }
     });
     receiver
-}
-
-async fn cancelled(mut cancel: watch::Receiver<bool>) {
-    if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
-        // No signal can come any more.
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Rolls out a playbook without asking: what the demo does.
