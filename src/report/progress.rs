@@ -120,6 +120,8 @@ impl Observer for ProgressReporter {
                 self.clear();
                 self.wave.finish_and_clear();
                 self.rollout.finish_and_clear();
+                // A terminal that cannot be drawn on any more keeps what it has.
+                let _ = self.bars.clear();
                 return;
             }
             _ => {}

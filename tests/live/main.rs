@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod breakage;
+mod demo;
 mod interrupted;
 mod rollout;
 mod support;

@@ -15,12 +15,24 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
             super::remark(settings, text);
         }
     };
+    // A Ctrl-C must not leave servers behind.
+    let runtime = super::runtime()?;
+    let cancel = {
+        let _inside = runtime.enter();
+        super::rollout::cancel_on_signal()?
+    };
     say(&format!(
         "starting {} hosts with sshd and nginx, and an ACME server, as processes of this user …",
         args.hosts
     ));
     let options = LabOptions { hosts: usize::from(args.hosts), directory: None, soak: SOAK.to_owned() };
     let mut lab = Lab::start(&options).map_err(|error| Failure::to("start the demo's fleet", &error))?;
+    if *cancel.borrow() {
+        return Err(Failure {
+            exit: Exit::Interrupted,
+            ..Failure::new("interrupted; every server has ended again")
+        });
+    }
     say(&format!("they run in {}; every host serves an old certificate", lab.directory().display()));
     if let Some(what) = args.break_ {
         let (what, words) = match what {
@@ -38,7 +50,11 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
 
     let (inventory, playbook, state) = (lab.inventory(), lab.playbook(), lab.directory().join("state"));
     let own = Settings { inventory: vec![inventory.clone()], state: state.clone(), ..settings.clone() };
-    let result = super::rollout::run_unasked(&playbook, &own);
+    let result = super::rollout::run_unasked(&playbook, &own).map_err(|failure| {
+        // The fleet is about to go: what the failure says to do next could not be done.
+        let keep = "`certwave demo --keep` leaves the fleet up to look at, to mend, and to roll out again";
+        if args.keep { failure } else { failure.hint(keep) }
+    });
 
     if args.keep {
         let handle = lab.detach().map_err(|error| Failure::to("keep the fleet", &error))?;

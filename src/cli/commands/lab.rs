@@ -17,7 +17,22 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 directory: Some(directory.clone()),
                 soak: "15s".to_owned(),
             };
+            // A Ctrl-C must not leave servers behind that nobody wrote down.
+            let runtime = super::runtime()?;
+            let cancel = {
+                let _inside = runtime.enter();
+                super::rollout::cancel_on_signal()?
+            };
             let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
+            if *cancel.borrow() {
+                drop(lab);
+                let ended = std::fs::remove_dir_all(&directory);
+                ended.map_err(|error| Failure::to("remove what was begun", &error))?;
+                return Err(Failure {
+                    exit: Exit::Interrupted,
+                    ..Failure::new("interrupted; every server has ended again")
+                });
+            }
             let (inventory, playbook) = (lab.inventory(), lab.playbook());
             let handle = lab.detach().map_err(|error| Failure::to("keep the lab", &error))?;
             let state = format!("sqlite:{}", handle.directory().join("state").display());

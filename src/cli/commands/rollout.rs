@@ -33,7 +33,7 @@ pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> 
 }
 
 async fn roll_out(loaded: &Loaded, args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
-    let cancel = cancel_on_signal();
+    let cancel = cancel_on_signal()?;
     let store = Store::open(&settings.state)?;
     let id = new_id()?;
     let who = who(&id);
@@ -211,16 +211,13 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
 }
 
 /// Turns true at the first Ctrl-C or SIGTERM. Further ones change nothing: hosts in flight are brought to
-/// their end in any case.
-fn cancel_on_signal() -> watch::Receiver<bool> {
+/// their end in any case. From here on neither ends the process by itself.
+pub(super) fn cancel_on_signal() -> Result<watch::Receiver<bool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Failure::to("listen for Ctrl-C", &error));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             // Nobody listens any more when the rollout has ended.
@@ -229,7 +226,7 @@ fn cancel_on_signal() -> watch::Receiver<bool> {
             }
         }
     });
-    receiver
+    Ok(receiver)
 }
 
 /// Rolls out a playbook without asking: what the demo does.

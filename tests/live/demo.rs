@@ -1,0 +1,60 @@
+//! The demo as a newcomer types it, and that it leaves nothing behind.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+fn demo(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
+        command.env_remove(name);
+    }
+    command.arg("demo").args(args).env("TMPDIR", folder).env("HOME", folder).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Whether any process names a file below a folder.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.display().to_string();
+    let commands = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let text = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&text).replace('\0', " "))
+    });
+    commands.filter(|command| command.contains(&folder)).collect()
+}
+
+#[test]
+fn it_runs_breaks_and_leaves_nothing_behind() {
+    for (args, code, words) in [
+        (&["--hosts", "2"][..], 0, "succeeded: 2 of 2 hosts serve api.lab.test"),
+        (&["--hosts", "2", "--break", "chain"], 3, "web01 is proven back on its previous certificate"),
+        (&["--hosts", "2", "--break", "unreachable"], 1, "web01 could not be reached and was not changed"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = demo(folder.path(), args).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(words), "{text}");
+        assert_eq!(processes_of(folder.path()), [""; 0]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its folder is still there");
+    }
+}
+
+#[test]
+fn interrupted_while_it_starts_it_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = demo(folder.path(), &["--hosts", "20"]).spawn().unwrap();
+    let mut line = String::new();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    words.read_line(&mut line).unwrap();
+    assert!(line.starts_with("starting 20 hosts"), "{line}");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    words.lines().for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(processes_of(folder.path()), [""; 0]);
+}
