@@ -34,6 +34,15 @@ fn an_interrupted_rollout_says_how_the_fleet_is_left_and_can_go_on() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_stops_it_like_ctrl_c() {
+    let fleet = Fleet::with_soak(2, "10m");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGHUP).unwrap();
+    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{last}");
+}
+
+#[test]
 fn interrupted_in_the_middle_of_hosts_none_is_left_half_done() {
     let fleet = Fleet::start(4);
     fleet.edit("    batch: [1, 50%]", "    parallel: 2");

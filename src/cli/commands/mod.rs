@@ -49,8 +49,20 @@ fn remark(settings: &Settings, text: &str) {
     }
 }
 
+/// A connection is a file: as many as the system lets us have. A lower limit is met as hosts that cannot be
+/// reached, which says so.
+fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 /// The runtime that commands which talk to the world run on.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    raise_open_files();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
