@@ -257,10 +257,10 @@ async fn a_signal_is_a_status_as_in_a_shell() {
 async fn a_deadline_leaves_the_command_in_doubt_and_the_connection_usable() {
     let server = Sshd::start("");
     let connection = server.connect().await;
-    let slow = RemoteCommand { deadline: Duration::from_millis(300), ..command("sleep 20") };
+    let slow = RemoteCommand { deadline: Duration::from_secs(3), ..command("sleep 20") };
     let error = connection.exec(slow).await.unwrap_err();
     assert_eq!((error.kind, error.certainty), (RemoteErrorKind::Timeout, Certainty::MaybeSent));
-    assert_eq!(error.reason, "run the command: it was not done within 300ms, and may still run");
+    assert_eq!(error.reason, "run the command: it was not done within 3s, and may still run");
     assert_eq!(exec(&connection, "echo next").await.stdout, b"next\n");
 }
 
@@ -316,7 +316,7 @@ async fn a_server_that_dies_leaves_the_command_in_doubt_at_once() {
         server.signal_connections(Signal::SIGKILL);
         let (connection, result) = task.await.unwrap();
         let error = result.unwrap_err();
-        assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+        assert!(killed.elapsed() < PATIENCE, "{:?}", killed.elapsed());
         assert_eq!(
             (error.kind, error.certainty),
             (RemoteErrorKind::Unreachable, Certainty::MaybeSent),
@@ -342,11 +342,11 @@ async fn a_frozen_server_is_given_up_at_the_deadline() {
         let frozen = RemoteCommand { stdin, deadline: Duration::from_millis(400), ..command("true") };
         let error = connection.exec(frozen).await.unwrap_err();
         assert_eq!(error.kind, RemoteErrorKind::Timeout);
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(begun.elapsed() < PATIENCE);
     }
     let begun = Instant::now();
     connection.close().await;
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < PATIENCE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -912,9 +912,7 @@ async fn a_tunnel_fails_with_its_connection() {
     // Let the writer run into the window's end.
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.signal_connections(Signal::SIGKILL);
-    let ended = tokio::time::timeout(Duration::from_secs(5), async {
-        (reading.await.unwrap(), writing.await.unwrap())
-    });
+    let ended = tokio::time::timeout(PATIENCE, async { (reading.await.unwrap(), writing.await.unwrap()) });
     let aborted = std::io::ErrorKind::ConnectionAborted;
     assert_eq!(ended.await.unwrap(), (aborted, aborted));
 }
