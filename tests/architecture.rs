@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["model"],
     &["yaml", "certificate"],
-    &["install", "service", "verify", "gate"],
-    &["inventory", "playbook"],
+    &["install", "verify", "gate"],
+    &["inventory", "playbook", "service"],
     &["plan", "renewal"],
     &["rollout"],
     &["engine"],
@@ -99,11 +99,12 @@ fn the_lower_floors_are_pure() {
 
 #[test]
 fn each_library_has_its_room() {
-    let rules: [(&str, &[&str]); 9] = [
+    let rules: [(&str, &[&str]); 10] = [
         ("granit_parser", &["yaml"]),
         ("russh", &["ssh", "lab"]),
         ("instant_acme", &["acme"]),
         ("reqwest", &["acme"]),
+        ("hyper", &["acme", "engine"]),
         ("openssl::ssl", &["tls", "lab"]),
         ("indicatif", &["report"]),
         ("comfy_table", &["report", "cli"]),
@@ -124,9 +125,10 @@ fn secrets_are_taken_out_in_few_places() {
     let allowed = [
         "src/acme/order.rs",
         "src/certificate/bundle.rs",
-        "src/engine/fleet.rs",
+        "src/engine/socket.rs",
         "src/install/archive.rs",
         "src/model/secret.rs",
+        "src/service/runtime_api.rs",
         "src/ssh/exec.rs",
         "src/store/certificates.rs",
     ];

@@ -8,7 +8,7 @@ use std::path::Path;
 use certwave::lab::{Lab, LabHandle, LabOptions};
 
 fn options(hosts: usize) -> LabOptions {
-    LabOptions { hosts, directory: None, soak: "1s".to_owned() }
+    LabOptions { hosts, haproxy: 0, envoy: 0, directory: None, soak: "1s".to_owned() }
 }
 
 fn runs(pid: u32) -> bool {

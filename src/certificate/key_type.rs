@@ -27,6 +27,46 @@ pub enum KeyType {
     Rsa4096,
 }
 
+/// What a key signs with: a server may have a certificate of each, and a client chooses by the signature
+/// algorithms that it offers (RFC 8446, section 4.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyAlgorithm {
+    /// ECDSA.
+    Ecdsa,
+    /// RSA.
+    Rsa,
+}
+
+impl KeyAlgorithm {
+    /// Both.
+    pub const ALL: [KeyAlgorithm; 2] = [KeyAlgorithm::Ecdsa, KeyAlgorithm::Rsa];
+
+    /// The word for it in playbooks and file names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyAlgorithm::Ecdsa => "ecdsa",
+            KeyAlgorithm::Rsa => "rsa",
+        }
+    }
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl KeyType {
+    /// What it signs with.
+    pub fn algorithm(self) -> KeyAlgorithm {
+        match self {
+            KeyType::EcdsaP256 | KeyType::EcdsaP384 => KeyAlgorithm::Ecdsa,
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => KeyAlgorithm::Rsa,
+        }
+    }
+}
+
 const ALL: [(KeyType, &str); 5] = [
     (KeyType::EcdsaP256, "ecdsa-p256"),
     (KeyType::EcdsaP384, "ecdsa-p384"),

@@ -4,10 +4,12 @@
 mod bundle;
 mod inspect;
 mod key_type;
+mod set;
 
 pub use bundle::{Bundle, Defect, Requirements};
 pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
-pub use key_type::KeyType;
+pub use key_type::{KeyAlgorithm, KeyType};
+pub use set::CertificateSet;
 
 #[cfg(test)]
 pub(crate) mod testing;

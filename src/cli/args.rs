@@ -117,8 +117,8 @@ pub struct Demo {
     /// Break the canary host, and watch it go back by itself
     #[arg(long = "break", value_enum, value_name = "WHAT")]
     pub break_: Option<Break>,
-    /// How many nginx hosts
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
+    /// How many hosts: one with HAProxy, one with Envoy, the others with nginx
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=100))]
     pub hosts: u16,
     /// Leave the fleet running afterwards
     #[arg(long)]
@@ -136,6 +136,12 @@ pub enum Break {
     Chain,
     /// It cannot be reached
     Unreachable,
+    /// The HAProxy host's configuration has an error
+    Haproxy,
+    /// The Envoy host's secret does not watch the certificate's folder
+    Envoy,
+    /// Its nginx serves another site's certificate
+    Mismatch,
 }
 
 /// `certwave lab`
@@ -146,6 +152,12 @@ pub enum Lab {
         /// How many nginx hosts
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
         hosts: u16,
+        /// How many more with HAProxy
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=40))]
+        haproxy: u16,
+        /// How many more with Envoy
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=40))]
+        envoy: u16,
         /// Its folder
         #[arg(long, default_value = "certwave-lab")]
         directory: PathBuf,

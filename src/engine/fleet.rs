@@ -1,26 +1,29 @@
 //! What each step does to a host.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::driver::Effects;
+use super::memory::Memory;
 use super::ports::{Clock, Connector, Prober};
-use super::probe::{Wanted, observe, prove};
+use super::probe::{Wanted, observe, places, prove};
 use super::session::{Ended, Session, answer, failed};
 use super::soak::FleetWatch;
 use super::witness::{Witness, together};
-use crate::certificate::{Bundle, Certificate, parse_pem};
+use crate::certificate::{Certificate, CertificateSet, parse_pem};
 use crate::install::{
-    Activation, Committed, Facts, FileName, InstallError, Rollback, Service, Staged, stage_payload,
+    Activation, Committed, Facts, FileName, FilePart, InstallError, Rollback, Service, Staged, stage_payload,
 };
-use crate::model::{Fingerprint, Secret, Version};
+use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
 use crate::rollout::{HostState, Measured, Previous, Step, StepResult};
-use crate::verify::{EndpointState, Expectation, Judgement, judge};
+use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, judge};
 
 /// For scripts that only look or copy.
 const SCRIPT: Duration = Duration::from_secs(60);
@@ -30,8 +33,8 @@ const NEEDED_KIB: u64 = 64;
 /// What is being rolled out.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The certificate, proven.
-    pub bundle: Bundle,
+    /// The certificates, proven.
+    pub set: CertificateSet,
     /// The leaves of all others in the store.
     pub known: BTreeSet<Fingerprint>,
 }
@@ -100,24 +103,27 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Err(StepResult::Failed { reason: reasons.join("; ") });
         }
-        let target = self.target.bundle.version();
+        self.memory(plan, session).ready().await.map_err(|reason| StepResult::Failed { reason })?;
+        let target = self.target.set.version();
         let live = facts.live_version();
+        let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
         let previous = match live {
             Some(version) if version == target => self.version_before(plan, session, &facts).await?,
             // A damaged version is nothing to go back to.
-            Some(version) => facts
-                .active
-                .as_deref()
-                .and_then(read_leaf)
-                .filter(|_| facts.complete.contains(version))
-                .map(|leaf| previous(version.clone(), &leaf)),
-            None => facts.active.as_deref().and_then(read_leaf).map(|leaf| {
-                // What certwave did not issue is named by when its validity began.
-                previous(Version::new(leaf.not_before, &leaf.fingerprint), &leaf)
-            }),
+            Some(version) if !facts.complete.contains(version) => None,
+            Some(version) => previous(Some(version), active),
+            None => previous(None, active),
         };
         let proven = live == Some(target) && self.all_new(plan, session, known).await;
         Ok(StepResult::Inspected { proven, staged: facts.complete.contains(target), previous })
+    }
+
+    fn memory<'a>(
+        &'a self,
+        plan: &'a HostPlan,
+        session: &'a Session<C::Connection>,
+    ) -> Memory<'a, C::Connection, K> {
+        Memory { plan, session, set: &self.target.set, clock: self.clock.as_ref() }
     }
 
     /// The target is live, from an earlier try: what it could go back to is the newest other version.
@@ -127,31 +133,34 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &Session<C::Connection>,
         facts: &Facts,
     ) -> Result<Option<Previous>, Ended> {
-        let target = self.target.bundle.version();
+        let target = self.target.set.version();
         let Some(version) = facts.complete.iter().rev().find(|version| *version != target) else {
             return Ok(None);
         };
-        let script = plan.install.show_certificate(version);
+        let script = plan.install.show_certificates(version);
         let output = session.run(plan, &script, None, SCRIPT).await?;
-        let leaf = read_leaf(&String::from_utf8_lossy(&output.stdout));
-        Ok(leaf.map(|leaf| previous(version.clone(), &leaf)))
+        let certificates = parse_pem(&output.stdout).unwrap_or_default();
+        let leaves = certificates.into_iter().filter(|one| !one.is_ca || one.is_self_signed()).collect();
+        Ok(previous(Some(version), leaves))
     }
 
     async fn all_new(&self, plan: &HostPlan, session: &Session<C::Connection>, known: &HostState) -> bool {
         for service in &plan.services {
-            let observed = observe(self.prober.as_ref(), Some(&session.connection), &service.endpoint).await;
-            if !judge(&self.expected(service, known.previous.as_ref()), &observed, self.clock.now()).is_good()
-            {
-                return false;
+            for endpoint in places(self.prober.as_ref(), &service.endpoints).await {
+                let observed = observe(self.prober.as_ref(), Some(&session.connection), &endpoint).await;
+                let expected = self.expected(&endpoint, known.previous.as_ref());
+                if !judge(&expected, &observed, self.clock.now()).is_good() {
+                    return false;
+                }
             }
         }
         !plan.services.is_empty()
     }
 
     async fn stage(&self, plan: &HostPlan, session: &Session<C::Connection>) -> Result<StepResult, Ended> {
-        let bundle = &self.target.bundle;
-        let script = plan.install.stage(bundle.version());
-        let output = session.run(plan, &script, Some(stage_payload(&files(bundle))), SCRIPT).await?;
+        let set = &self.target.set;
+        let script = plan.install.stage(set.version());
+        let output = session.run(plan, &script, Some(stage_payload(&files(set))), SCRIPT).await?;
         Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
         Ok(StepResult::Done)
     }
@@ -164,13 +173,16 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     ) -> Result<StepResult, Ended> {
         session.witnesses.clear();
         for service in &plan.services {
-            let watched =
-                Witness::start(&self.prober, &session.connection, &self.clock, &service.endpoint).await;
-            session.witnesses.extend(watched);
+            // One look at each place is enough: what is watched is the server, not its certificate.
+            for endpoint in service.endpoints.iter().filter(|one| one.key == service.endpoints[0].key) {
+                let watched = Witness::start(&self.prober, &session.connection, &self.clock, endpoint).await;
+                session.witnesses.extend(watched);
+            }
         }
         let services = services(plan);
+        let counted = self.memory(plan, session).before().await;
         let before = known.previous.as_ref().map(|previous| &previous.version);
-        let script = plan.install.activate(self.target.bundle.version(), before, &services);
+        let script = plan.install.activate(self.target.set.version(), before, &services);
         let output = session.run(plan, &script, None, patience(plan)).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,
@@ -180,8 +192,16 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         };
         let reason = one_line(&activation.problem().unwrap_or_default());
         Ok(match activation {
-            Activation::Activated => StepResult::Activated,
-            Activation::Refused { swapped_back: true, .. } => StepResult::Refused { reason },
+            Activation::Activated => match self.memory(plan, session).take(&counted).await {
+                Ok(()) => StepResult::Activated,
+                Err(reason) => StepResult::Failed { reason },
+            },
+            // What follows the link served the new certificate for a moment: that it went back is proven.
+            Activation::Refused { swapped_back: true, .. }
+                if !plan.services.iter().any(|service| service.spec.follows_the_link()) =>
+            {
+                StepResult::Refused { reason }
+            }
             Activation::Refused { .. } | Activation::ReloadFailed { .. } => StepResult::Failed { reason },
         })
     }
@@ -196,9 +216,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let measured = end_witnesses(session).await;
         Ok(match proofs {
             Ok(()) => StepResult::Proven(measured),
-            Err((service, judgement)) => StepResult::Disproven {
-                state: judgement.state,
-                reason: format!("{} at {}: {}", service.name, service.endpoint, judgement.words()),
+            Err(disproof) => StepResult::Disproven {
+                state: disproof.judgement.state,
+                reason: disproof.to_string(),
                 measured,
             },
         })
@@ -227,50 +247,70 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             return Err(StepResult::Failed { reason: "there is no previous certificate".to_owned() });
         };
         let services = services(plan);
+        let counted = self.memory(plan, session).before().await;
         let script = plan.install.rollback(&previous.version, &services, known.reloaded);
         let output = session.run(plan, &script, None, patience(plan)).await?;
         let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
         if let Some(reason) = rollback.problem() {
             return Err(StepResult::Failed { reason: one_line(&reason) });
         }
+        if known.reloaded {
+            let back = self.memory(plan, session).put_back(previous, &counted).await;
+            back.map_err(|reason| StepResult::Failed { reason })?;
+        }
         match self.prove_all(plan, session, known, Wanted::Previous).await {
             Ok(()) => Ok(StepResult::RolledBack),
-            Err((service, judgement)) => Err(StepResult::Failed {
-                reason: format!("{} at {}: {}", service.name, service.endpoint, judgement.words()),
-            }),
+            Err(disproof) => Err(StepResult::Failed { reason: disproof.to_string() }),
         }
     }
 
     /// Every endpoint, at the same time; the first that is not as wanted.
-    async fn prove_all<'p>(
+    async fn prove_all(
         &self,
-        plan: &'p HostPlan,
+        plan: &HostPlan,
         session: &Session<C::Connection>,
         known: &HostState,
         wanted: Wanted,
-    ) -> Result<(), (&'p PlannedService, Judgement)> {
+    ) -> Result<(), Disproof> {
         let until = later(self.clock.now(), plan.timeout);
-        let proofs = plan.services.iter().map(|service| {
-            let expected = self.expected(service, known.previous.as_ref());
-            async move {
-                let world = (self.prober.as_ref(), Some(&session.connection), self.clock.as_ref());
-                let proof = prove(world, &service.endpoint, &expected, wanted, until).await;
-                proof.map_err(|judgement| (service, judgement))
+        let mut proofs = Vec::new();
+        for service in &plan.services {
+            for endpoint in places(self.prober.as_ref(), &service.endpoints).await {
+                let expected = self.expected(&endpoint, known.previous.as_ref());
+                proofs.push(async move {
+                    let world = (self.prober.as_ref(), Some(&session.connection), self.clock.as_ref());
+                    let enough = (wanted, plan.answers);
+                    let proof = prove(world, &endpoint, &expected, enough, until).await;
+                    proof.map_err(|judgement| Disproof { service: service.name.clone(), endpoint, judgement })
+                });
             }
-        });
-        let mut all: Vec<_> = futures_util::future::join_all(proofs).await;
+        }
+        let mut all = join_all(proofs).await;
         // Something that stands between matters more than a server that is merely late.
-        all.sort_by_key(|proof| !matches!(proof, Err((_, judged)) if judged.state == EndpointState::Unknown));
+        all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
         all.into_iter().collect()
     }
 
-    pub(super) fn expected(&self, service: &PlannedService, previous: Option<&Previous>) -> Expectation {
+    pub(super) fn expected(&self, endpoint: &Endpoint, previous: Option<&Previous>) -> Expectation {
         Expectation {
-            chain: self.target.bundle.fingerprints(),
-            server_name: service.endpoint.server_name.clone(),
-            previous: previous.map(|previous| previous.fingerprint),
+            chain: self.target.set.of(endpoint.key).fingerprints(),
+            server_name: endpoint.server_name.clone(),
+            previous: previous.map(|previous| previous.leaves.clone()).unwrap_or_default(),
             known: self.target.known.clone(),
         }
+    }
+}
+
+/// An endpoint that is not as wanted.
+struct Disproof {
+    service: ServiceName,
+    endpoint: Endpoint,
+    judgement: Judgement,
+}
+
+impl fmt::Display for Disproof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.service, self.endpoint, self.judgement.words())
     }
 }
 
@@ -323,17 +363,20 @@ fn patience(plan: &HostPlan) -> Duration {
     SCRIPT + plan.timeout * 3 * u32::try_from(plan.services.len()).unwrap_or(1)
 }
 
-fn files(bundle: &Bundle) -> Vec<(FileName, Secret)> {
-    let mut combined = Vec::with_capacity(bundle.fullchain_pem().len() + bundle.key().expose().len());
-    combined.extend_from_slice(&bundle.fullchain_pem());
-    combined.extend_from_slice(bundle.key().expose());
-    vec![
-        (FileName::Cert, Secret::new(bundle.cert_pem())),
-        (FileName::Chain, Secret::new(bundle.chain_pem())),
-        (FileName::Fullchain, Secret::new(bundle.fullchain_pem())),
-        (FileName::Privkey, bundle.key().clone()),
-        (FileName::Combined, Secret::new(combined)),
-    ]
+fn files(set: &CertificateSet) -> Vec<(FileName, Secret)> {
+    let mut files = Vec::new();
+    for (algorithm, bundle) in set.files() {
+        let combined = bundle.combined_pem();
+        let parts = [
+            (FilePart::Cert, Secret::new(bundle.cert_pem())),
+            (FilePart::Chain, Secret::new(bundle.chain_pem())),
+            (FilePart::Fullchain, Secret::new(bundle.fullchain_pem())),
+            (FilePart::Privkey, bundle.key().clone()),
+            (FilePart::Combined, combined),
+        ];
+        files.extend(parts.map(|(part, bytes)| (FileName { part, algorithm }, bytes)));
+    }
+    files
 }
 
 /// A server's words, which may be many lines, for messages that are one.
@@ -345,11 +388,16 @@ fn read_leaf(pem: &str) -> Option<Certificate> {
     parse_pem(pem.as_bytes()).ok()?.into_iter().next()
 }
 
-fn previous(version: Version, leaf: &Certificate) -> Previous {
-    Previous { version, fingerprint: leaf.fingerprint, not_after: leaf.not_after }
+/// What a host goes back to, if there is anything. What certwave did not issue is named by when its validity
+/// began; of two certificates, the one that expires first sets the time.
+fn previous(version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
+    let first = leaves.first()?;
+    let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
+    let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
+    Some(Previous { version, leaves: leaves.iter().map(|leaf| leaf.fingerprint).collect(), not_after })
 }
 
-fn later(now: Timestamp, duration: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, duration: Duration) -> Timestamp {
     SignedDuration::try_from(duration)
         .ok()
         .and_then(|duration| now.checked_add(duration).ok())

@@ -4,11 +4,15 @@
 
 mod challenge;
 mod driver;
+mod envoy;
 mod fleet;
+mod haproxy;
+mod memory;
 pub mod ports;
 mod probe;
 mod session;
 mod soak;
+mod socket;
 mod view;
 mod witness;
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::gate::Handshakes;
 use crate::inventory::Login;
-use crate::model::{DnsName, Secret};
+use crate::model::{HostPath, Secret};
 use crate::rollout::{Event, State};
-use crate::verify::{HeldOutcome, Observation};
+use crate::verify::{Endpoint, HeldOutcome, Observation};
 
 /// A byte stream to an endpoint: a socket, or a tunnel through SSH.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -124,6 +125,13 @@ pub trait Connection: Send + Sync + 'static {
         port: u16,
     ) -> impl Future<Output = Result<BoxedStream, RemoteError>> + Send;
 
+    /// A connection to a socket on the host, made by sshd as the login's user
+    /// (`direct-streamlocal@openssh.com`, OpenSSH's PROTOCOL, section 2.4).
+    ///
+    /// # Errors
+    /// When the host may not or cannot connect there.
+    fn socket(&self, path: &HostPath) -> impl Future<Output = Result<BoxedStream, RemoteError>> + Send;
+
     /// Says goodbye. Dropping a connection does the same without waiting.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
@@ -144,11 +152,17 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Result<BoxedStream, String>> + Send;
 
+    /// Every address of a name (RFC 6724 orders them); of an address, itself.
+    ///
+    /// # Errors
+    /// The reason in words.
+    fn resolve(&self, name: &str) -> impl Future<Output = Result<Vec<IpAddr>, String>> + Send;
+
     /// One full handshake, without session resumption, then closes.
     fn handshake(
         &self,
         stream: BoxedStream,
-        server_name: &DnsName,
+        endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
 
@@ -156,7 +170,7 @@ pub trait Prober: Send + Sync + 'static {
     fn speaks_http(
         &self,
         stream: BoxedStream,
-        server_name: &DnsName,
+        endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = bool> + Send;
 
@@ -165,7 +179,7 @@ pub trait Prober: Send + Sync + 'static {
     fn hold(
         &self,
         stream: BoxedStream,
-        server_name: &DnsName,
+        endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Option<Self::Held>> + Send;
 }

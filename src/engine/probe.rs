@@ -1,5 +1,6 @@
 //! Handshakes against endpoints, until they prove something.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,31 @@ use jiff::Timestamp;
 use super::ports::{Clock, Connection, Prober};
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
-/// So many answers in a row are a proof: one new answer says little while old workers still accept.
-pub(super) const IN_A_ROW: u32 = 3;
+/// So many answers in a row show that a flaw of the new certificate is there to stay.
+const FLAWED: u32 = 3;
 /// For one connection and handshake.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Between two handshakes of a proof.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a service is proven, each address by itself: a name that leads to several is dialled at all of them.
+/// The host resolves for itself what is dialled through it.
+pub(super) async fn places<P: Prober>(prober: &P, endpoints: &[Endpoint]) -> Vec<Endpoint> {
+    let mut places = Vec::new();
+    for endpoint in endpoints {
+        let addresses = match endpoint.via {
+            Via::Direct => prober.resolve(&endpoint.address).await.unwrap_or_default(),
+            Via::Ssh => Vec::new(),
+        };
+        if addresses.is_empty() {
+            // Dialling it will say why.
+            places.push(endpoint.clone());
+        }
+        let at = |address: IpAddr| Endpoint { address: address.to_string(), ..endpoint.clone() };
+        places.extend(addresses.into_iter().map(at));
+    }
+    places
+}
 
 /// One handshake, from where the endpoint says.
 pub(super) async fn observe<C: Connection, P: Prober>(
@@ -22,7 +42,7 @@ pub(super) async fn observe<C: Connection, P: Prober>(
     endpoint: &Endpoint,
 ) -> Observation {
     match dial(prober, connection, endpoint).await {
-        Ok(stream) => prober.handshake(stream, &endpoint.server_name, HANDSHAKE).await,
+        Ok(stream) => prober.handshake(stream, endpoint, HANDSHAKE).await,
         Err(reason) => Observation::Unreachable(reason),
     }
 }
@@ -59,7 +79,7 @@ pub(super) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    wanted: Wanted,
+    (wanted, answers): (Wanted, u32),
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut good, mut flawed) = (0, 0);
@@ -73,7 +93,7 @@ pub(super) async fn prove<C: Connection, P: Prober>(
         if as_wanted {
             good += 1;
             flawed = 0;
-            if good >= IN_A_ROW {
+            if good >= answers {
                 return Ok(());
             }
             continue;
@@ -81,7 +101,7 @@ pub(super) async fn prove<C: Connection, P: Prober>(
         good = 0;
         // The new certificate with a flaw does not heal by waiting.
         flawed = if judgement.state == EndpointState::New { flawed + 1 } else { 0 };
-        if flawed >= IN_A_ROW && wanted == Wanted::New || clock.now() >= until {
+        if flawed >= FLAWED && wanted == Wanted::New || clock.now() >= until {
             return Err(judgement);
         }
         clock.sleep(PAUSE).await;

@@ -11,8 +11,9 @@ use super::driver::{SoakWatch, Watched};
 use super::fleet::Fleet;
 use super::ports::{Clock, Connector, Prober};
 use super::probe::observe;
-use crate::plan::HostPlan;
-use crate::verify::{Expectation, Via, judge};
+use crate::model::ServiceName;
+use crate::plan::{HostPlan, PlannedService};
+use crate::verify::{Endpoint, Expectation, Via, judge};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ impl SoakWatch for FleetWatch {
 struct Watching<C> {
     host: usize,
     plan: HostPlan,
-    expected: Vec<Expectation>,
+    places: Vec<(ServiceName, Endpoint, Expectation)>,
     /// Where endpoints are dialled from the host itself.
     connection: Option<Arc<C>>,
 }
@@ -58,8 +59,14 @@ impl FleetWatch {
             .into_iter()
             .map(|host| {
                 let plan = fleet.plan.hosts[host].clone();
-                let expected = plan.services.iter().map(|service| fleet.expected(service, None)).collect();
-                Watching { host, plan, expected, connection: None }
+                let place = |service: &PlannedService, endpoint: &Endpoint| {
+                    (service.name.clone(), endpoint.clone(), fleet.expected(endpoint, None))
+                };
+                let mut places = Vec::new();
+                for service in &plan.services {
+                    places.extend(service.endpoints.iter().map(|endpoint| place(service, endpoint)));
+                }
+                Watching { host, plan, places, connection: None }
             })
             .collect();
         let shared = seen.clone();
@@ -86,7 +93,7 @@ impl FleetWatch {
 }
 
 async fn connect<C: Connector>(one: &mut Watching<C::Connection>, connector: &C) {
-    let through_ssh = one.plan.services.iter().any(|service| service.endpoint.via == Via::Ssh);
+    let through_ssh = one.places.iter().any(|(_, endpoint, _)| endpoint.via == Via::Ssh);
     if through_ssh && one.connection.is_none() {
         one.connection = connector.connect(&one.plan.login).await.ok().map(Arc::new);
     }
@@ -98,8 +105,7 @@ async fn look<C: super::ports::Connection, P: Prober>(
     clock: &impl Clock,
     seen: &Mutex<Watched>,
 ) {
-    for (service, expected) in one.plan.services.iter().zip(&one.expected) {
-        let endpoint = &service.endpoint;
+    for (service, endpoint, expected) in &one.places {
         let observed = observe(prober, one.connection.as_ref(), endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,11 +116,8 @@ async fn look<C: super::ports::Connection, P: Prober>(
                 seen.failed_hosts.push(one.host);
             }
             let host = &one.plan.login.host;
-            seen.first_failure.get_or_insert(format!(
-                "{host}: {} at {endpoint}: {}",
-                service.name,
-                judgement.words()
-            ));
+            seen.first_failure
+                .get_or_insert(format!("{host}: {service} at {endpoint}: {}", judgement.words()));
         }
     }
 }

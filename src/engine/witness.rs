@@ -70,13 +70,12 @@ async fn hold<C: Connection, P: Prober>(
     connection: &Arc<C>,
     endpoint: &Endpoint,
 ) -> Option<P::Held> {
-    let name = &endpoint.server_name;
     let first = dial(prober, Some(connection), endpoint).await.ok()?;
-    if !prober.speaks_http(first, name, HANDSHAKE).await {
+    if !prober.speaks_http(first, endpoint, HANDSHAKE).await {
         return None;
     }
     let second = dial(prober, Some(connection), endpoint).await.ok()?;
-    prober.hold(second, name, HANDSHAKE).await
+    prober.hold(second, endpoint, HANDSHAKE).await
 }
 
 fn count(measured: &mut Measured, endpoint: &Endpoint, observed: Observation) {

@@ -76,6 +76,11 @@ impl Answer {
         self.blocks.iter().find(|(key, _)| key == wanted).map(|(_, text)| text.as_str())
     }
 
+    /// All blocks of that name, in order.
+    pub(super) fn blocks(&self, wanted: &str) -> impl Iterator<Item = &str> {
+        self.blocks.iter().filter(move |(key, _)| key == wanted).map(|(_, text)| text.as_str())
+    }
+
     /// The error for a statement that no script makes.
     pub(super) fn unexpected<T>(statement: &str) -> Result<T, InstallError> {
         Err(InstallError::Unexpected { statement: statement.to_owned() })

@@ -53,8 +53,9 @@ pub fn stage_payload(files: &[(FileName, Secret)]) -> Secret {
         .iter()
         .map(|(file, bytes)| format!("{}  {file}\n", hex::encode(sha256(bytes.expose()))))
         .collect();
+    let names: Vec<String> = files.iter().map(|(file, _)| file.to_string()).collect();
     let mut entries: Vec<_> =
-        files.iter().map(|(file, bytes)| (file.as_str(), bytes.clone(), 0o600)).collect();
+        names.iter().zip(files).map(|(name, (_, bytes))| (name.as_str(), bytes.clone(), 0o600)).collect();
     entries.push((".manifest", Secret::new(manifest.into_bytes()), 0o600));
     tar_archive(&entries)
 }

@@ -62,8 +62,8 @@ pub struct Facts {
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
     /// The certificates (PEM, leaf first, never a key) that are active: the live version's, else those that
-    /// stand at the links. None where there are none.
-    pub active: Option<String>,
+    /// stand at the links. None where there are none, two where there are dual certificates.
+    pub active: Vec<String>,
     /// For each service in order: ready, or why it cannot be reloaded.
     pub services: Vec<Result<(), String>>,
 }
@@ -92,7 +92,7 @@ impl Facts {
             live: Live::Missing,
             complete: Vec::new(),
             links: Vec::new(),
-            active: answer.block("active").filter(|text| !text.is_empty()).map(str::to_owned),
+            active: answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect(),
             services: Vec::new(),
         };
         let mut reason = String::new();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::KeyAlgorithm;
 use crate::model::{CertificateName, HostPath, Version};
 
 /// Paths of one certificate on a host.
@@ -47,7 +48,7 @@ impl Layout {
 
     /// What a server's configuration names: `live/NAME/FILE`.
     pub fn live_file(&self, file: FileName) -> HostPath {
-        self.live().join(file.as_str())
+        self.live().join(&file.to_string())
     }
 
     /// What the `live` link says for a version; relative, so that the folder can be moved or mounted elsewhere.
@@ -62,10 +63,9 @@ impl Layout {
     }
 }
 
-/// The files of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum FileName {
+/// What a file of a version holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FilePart {
     /// `cert.pem`: the leaf.
     Cert,
     /// `chain.pem`: the intermediates.
@@ -78,31 +78,52 @@ pub enum FileName {
     Combined,
 }
 
-impl FileName {
+impl FilePart {
     /// All of them.
-    pub const ALL: [FileName; 5] =
-        [FileName::Cert, FileName::Chain, FileName::Fullchain, FileName::Privkey, FileName::Combined];
+    pub const ALL: [FilePart; 5] =
+        [FilePart::Cert, FilePart::Chain, FilePart::Fullchain, FilePart::Privkey, FilePart::Combined];
 
-    /// The name on disk.
-    pub fn as_str(self) -> &'static str {
+    fn stem(self) -> &'static str {
         match self {
-            FileName::Cert => "cert.pem",
-            FileName::Chain => "chain.pem",
-            FileName::Fullchain => "fullchain.pem",
-            FileName::Privkey => "privkey.pem",
-            FileName::Combined => "combined.pem",
+            FilePart::Cert => "cert",
+            FilePart::Chain => "chain",
+            FilePart::Fullchain => "fullchain",
+            FilePart::Privkey => "privkey",
+            FilePart::Combined => "combined",
         }
     }
+}
 
+/// A file of a version: `fullchain.pem`, and for the second of dual certificates `fullchain.rsa.pem`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileName {
+    /// What it holds.
+    pub part: FilePart,
+    /// The algorithm in its name: of the second of dual certificates only.
+    pub algorithm: Option<KeyAlgorithm>,
+}
+
+impl FileName {
     /// Whether it holds the private key.
     pub fn is_secret(self) -> bool {
-        matches!(self, FileName::Privkey | FileName::Combined)
+        matches!(self.part, FilePart::Privkey | FilePart::Combined)
+    }
+}
+
+impl From<FilePart> for FileName {
+    fn from(part: FilePart) -> Self {
+        Self { part, algorithm: None }
     }
 }
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        let stem = self.part.stem();
+        match self.algorithm {
+            Some(algorithm) => f.pad(&format!("{stem}.{algorithm}.pem")),
+            None => f.pad(&format!("{stem}.pem")),
+        }
     }
 }
 
@@ -110,8 +131,12 @@ impl FromStr for FileName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        FileName::ALL.into_iter().find(|file| file.as_str() == text).ok_or_else(|| {
-            let all = FileName::ALL.map(|file| format!("`{file}`")).join(", ");
+        let algorithms = [None, Some(KeyAlgorithm::Ecdsa), Some(KeyAlgorithm::Rsa)];
+        let mut all = algorithms
+            .into_iter()
+            .flat_map(|algorithm| FilePart::ALL.map(|part| FileName { part, algorithm }));
+        all.find(|file| file.to_string() == text).ok_or_else(|| {
+            let all = FilePart::ALL.map(|part| format!("`{}`", FileName::from(part))).join(", ");
             format!("`{text}` is not a file of a version: they are {all}")
         })
     }
@@ -126,7 +151,7 @@ impl TryFrom<String> for FileName {
 
 impl From<FileName> for String {
     fn from(file: FileName) -> String {
-        file.as_str().to_owned()
+        file.to_string()
     }
 }
 
@@ -160,7 +185,7 @@ mod tests {
             "/etc/certwave/archive/api.example.com/20261123T200100Z-3f9a1c2e"
         );
         assert_eq!(
-            layout.live_file(FileName::Privkey).as_str(),
+            layout.live_file(FilePart::Privkey.into()).as_str(),
             "/etc/certwave/live/api.example.com/privkey.pem"
         );
         assert_eq!(layout.live_target(&version), "../archive/api.example.com/20261123T200100Z-3f9a1c2e");
@@ -168,7 +193,9 @@ mod tests {
 
     #[test]
     fn an_unknown_file_is_told_the_known_ones() {
-        assert_eq!("combined.pem".parse(), Ok(FileName::Combined));
+        assert_eq!("combined.pem".parse(), Ok(FileName::from(FilePart::Combined)));
+        let second = FileName { part: FilePart::Fullchain, algorithm: Some(KeyAlgorithm::Rsa) };
+        assert_eq!("fullchain.rsa.pem".parse(), Ok(second));
         assert!("key.pem".parse::<FileName>().unwrap_err().contains("`privkey.pem`"));
     }
 }

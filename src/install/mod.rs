@@ -20,7 +20,7 @@ pub use answer::Output;
 pub use archive::{stage_payload, tar_archive};
 pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live};
-pub use layout::{FileName, InstallSpec, Layout};
+pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
 pub use script::Service;
 pub use shell::{Script, Word, become_line};

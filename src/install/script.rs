@@ -1,6 +1,6 @@
 //! The scripts of each step: fixed text from `scripts/*.sh` after a prelude of quoted assignments.
 
-use super::{InstallSpec, Script};
+use super::{FileName, InstallSpec, Script};
 use crate::model::{ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -77,12 +77,20 @@ impl InstallSpec {
             .text(include_str!("scripts/commit.sh"))
     }
 
-    /// Prints the leaf of a version in the archive; changes nothing.
-    pub fn show_certificate(&self, version: &Version) -> Script {
-        self.prelude()
-            .assign("version", version.as_str())
-            .text(COMMON)
-            .text("cat \"$archive/$version/cert.pem\" || cat \"$archive/$version/fullchain.pem\"")
+    /// Prints a file of a version, which may be a key; fails where there is none. Changes nothing.
+    pub fn read(&self, version: &Version, file: FileName) -> Script {
+        let path = self.layout.version(version).join(&file.to_string());
+        Script::new().assign("path", path.as_str()).text("exec cat \"$path\"")
+    }
+
+    /// Prints a file of somebody else's, but not what could be a key in it; fails where there is none.
+    pub fn show_without_keys(path: &str) -> Script {
+        Script::new().assign("path", path).text(include_str!("scripts/without_keys.sh"))
+    }
+
+    /// Prints the leaves of a version in the archive, each with what follows it; changes nothing.
+    pub fn show_certificates(&self, version: &Version) -> Script {
+        self.prelude().assign("version", version.as_str()).text(COMMON).text(include_str!("scripts/show.sh"))
     }
 
     fn prelude(&self) -> Script {

@@ -20,24 +20,24 @@ impl fmt::Display for Word {
 }
 
 /// A finished script for a POSIX shell. It holds no secret: it is seen in the host's list of processes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script(String);
 
 impl Script {
     /// An empty script.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(String::new())
     }
 
     /// Appends `name='value'`.
-    pub(super) fn assign(mut self, name: &str, value: &str) -> Self {
+    pub fn assign(mut self, name: &str, value: &str) -> Self {
         self.0.push_str(&format!("{name}={}\n", Word::new(value)));
         self
     }
 
     /// Appends script text as it is but for comments and indentation: a command line has room for 128 KiB, and
     /// some SSH servers give it less.
-    pub(super) fn text(mut self, text: &str) -> Self {
+    pub fn text(mut self, text: &str) -> Self {
         for line in
             text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'))
         {

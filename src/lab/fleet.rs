@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::LabError;
 use super::authority::Authority;
+use super::front::{Front, FrontHost, FrontServer};
 use super::handle::{LabHandle, Record};
 use super::nginx::{Nginx, NginxOptions};
 use super::pebble::Pebble;
@@ -17,11 +18,26 @@ use super::sshd::{Sshd, UserKey};
 /// The name that the lab's certificate is for.
 const DOMAIN: &str = "api.lab.test";
 
+const HAPROXY: &str = r#"  - hosts: lb
+    haproxy:
+      socket: "{{ root }}/haproxy/admin.sock"
+      master_socket: "{{ root }}/haproxy/master.sock"
+      config: "{{ root }}/haproxy/haproxy.cfg"
+      certificate: "{{ root }}/etc/ssl/api.pem"
+"#;
+const ENVOY: &str = r#"  - hosts: edge
+    envoy: {sds: "{{ root }}/envoy/sds.yaml", secret: server_cert, admin: "{{ admin }}"}
+"#;
+
 /// What a lab should be.
 #[derive(Debug, Clone)]
 pub struct LabOptions {
-    /// How many hosts; the first is the canary (the first two of more than ten).
+    /// How many hosts with nginx; the first is the canary (the first two of more than ten).
     pub hosts: usize,
+    /// How many more with HAProxy.
+    pub haproxy: usize,
+    /// How many more with Envoy.
+    pub envoy: usize,
     /// Its folder; else one that goes when the lab ends.
     pub directory: Option<PathBuf>,
     /// How long the canary soaks, as a playbook writes it.
@@ -39,6 +55,12 @@ pub enum Break {
     Chain,
     /// Its sshd is down.
     Unreachable,
+    /// Of an HAProxy host: its configuration has an error.
+    Haproxy,
+    /// Of an Envoy host: its secret no longer watches the folder of the link.
+    Envoy,
+    /// Its nginx is configured with a certificate of another name's.
+    Mismatch,
 }
 
 /// One host of a lab.
@@ -57,8 +79,10 @@ pub struct LabHost {
 /// A running fleet. Everything ends when it is dropped.
 #[derive(Debug)]
 pub struct Lab {
-    /// Its hosts.
+    /// Its hosts with nginx.
     pub hosts: Vec<LabHost>,
+    /// Its hosts with HAProxy and Envoy.
+    pub fronts: Vec<FrontHost>,
     /// Its ACME server.
     pub pebble: Pebble,
     directory: PathBuf,
@@ -93,6 +117,13 @@ impl Lab {
         let http_port = free_port(address(10))?;
         let host_at = |number: usize| address(u8::try_from(number + 10).unwrap_or(u8::MAX));
         let hosts = start_hosts(options.hosts, &directory, &host_at, &user, &authority, http_port)?;
+        let kinds = [(Front::Haproxy, options.haproxy), (Front::Envoy, options.envoy)];
+        let kinds = kinds.into_iter().flat_map(|(kind, count)| (0..count).map(move |number| (kind, number)));
+        let mut fronts = Vec::new();
+        for (at, (kind, number)) in kinds.enumerate() {
+            let own = host_at(options.hosts + at);
+            fronts.push(FrontHost::start(kind, number, &directory, own, &user, (&authority, DOMAIN))?);
+        }
         // The last host answers challenges, so that a broken canary does not stand in the way of issuing.
         let settings = json!({});
         let pebble = Pebble::start(
@@ -103,7 +134,7 @@ impl Lab {
             settings,
             &[],
         )?;
-        let lab = Self { hosts, pebble, directory, temporary };
+        let lab = Self { hosts, fronts, pebble, directory, temporary };
         lab.write_files(&user, &authority, &options.soak)?;
         Ok(lab)
     }
@@ -128,6 +159,15 @@ impl Lab {
     /// # Errors
     /// When its configuration cannot be changed.
     pub fn break_canary(&mut self, what: Break) -> Result<(), LabError> {
+        let front = |is_it: fn(&FrontServer) -> bool| self.fronts.iter().find(|host| is_it(&host.server));
+        let front = match what {
+            Break::Haproxy => front(|server| matches!(server, FrontServer::Haproxy(_))),
+            Break::Envoy => front(|server| matches!(server, FrontServer::Envoy(_))),
+            _ => None,
+        };
+        if let Some(front) = front {
+            return front.break_it();
+        }
         let Some(canary) = self.hosts.first_mut() else { return Ok(()) };
         let config = &canary.nginx.config;
         let text = std::fs::read_to_string(config).map_err(LabError::io("read the canary's nginx.conf"))?;
@@ -141,6 +181,10 @@ impl Lab {
                 canary.sshd = None;
                 return Ok(());
             }
+            Break::Mismatch => text
+                .replace(&format!("{ssl}/api.crt"), &format!("{ssl}/other.crt"))
+                .replace(&format!("{ssl}/api.key"), &format!("{ssl}/other.key")),
+            Break::Haproxy | Break::Envoy => return Ok(()),
         };
         write(config, broken)
     }
@@ -150,6 +194,7 @@ impl Lab {
             .hosts
             .iter()
             .filter_map(|host| host.sshd.as_ref())
+            .chain(self.fronts.iter().map(|host| &host.sshd))
             .map(|sshd| format!("{}\n", sshd.known_hosts_line))
             .collect();
         write(&self.directory.join("known_hosts"), lines)?;
@@ -164,10 +209,21 @@ impl Lab {
         let hosts: String = self.hosts.iter().map(LabHost::inventory_text).collect();
         let canary: String =
             self.hosts.iter().take(canaries).map(|host| format!("        {}:\n", host.name)).collect();
+        let group = |name: &str, is_it: fn(&FrontServer) -> bool| {
+            let hosts: String = self
+                .fronts
+                .iter()
+                .filter(|host| is_it(&host.server))
+                .map(FrontHost::inventory_text)
+                .collect();
+            if hosts.is_empty() { hosts } else { format!("    {name}:\n      hosts:\n{hosts}") }
+        };
+        let lb = group("lb", |server| matches!(server, FrontServer::Haproxy(_)));
+        let edge = group("edge", |server| matches!(server, FrontServer::Envoy(_)));
         format!(
             "# Written by certwave's lab.\nall:\n  vars:\n    ansible_user: {}\n    \
              ansible_ssh_private_key_file: {}\n    ansible_ssh_common_args: -o UserKnownHostsFile={}\n  \
-             children:\n    web:\n      hosts:\n{hosts}    canary:\n      hosts:\n{canary}",
+             children:\n    web:\n      hosts:\n{hosts}{lb}{edge}    canary:\n      hosts:\n{canary}",
             current_user(),
             user.path.display(),
             self.directory.join("known_hosts").display(),
@@ -176,6 +232,16 @@ impl Lab {
 
     fn playbook_text(&self, soak: &str) -> String {
         let (owner, group) = (current_user(), current_group());
+        let has = |is_it: fn(&FrontServer) -> bool| self.fronts.iter().any(|host| is_it(&host.server));
+        let (mut fronts, mut all) = (String::new(), "web".to_owned());
+        if has(|server| matches!(server, FrontServer::Haproxy(_))) {
+            all.push_str(":lb");
+            fronts.push_str(HAPROXY);
+        }
+        if has(|server| matches!(server, FrontServer::Envoy(_))) {
+            all.push_str(":edge");
+            fronts.push_str(ENVOY);
+        }
         format!(
             r#"# Written by certwave's lab: a whole rollout on real servers.
 certificate:
@@ -190,7 +256,7 @@ issuers:
 services:
   - hosts: web
     nginx: {{prefix: "{{{{ root }}}}/nginx", config: "{{{{ root }}}}/nginx/nginx.conf"}}
-
+{fronts}
 install:
   directory: "{{{{ root }}}}/etc/certwave"
   owner: {owner}
@@ -210,10 +276,10 @@ waves:
     hosts: canary
     soak: {soak}
 {production}"#,
-            production = if self.hosts.len() > 1 {
-                "  - name: production\n    hosts: web\n    batch: [1, 50%]\n"
+            production = if self.hosts.len() + self.fronts.len() > 1 {
+                format!("  - name: production\n    hosts: {all}\n    batch: [1, 50%]\n")
             } else {
-                ""
+                String::new()
             },
             directory = self.pebble.directory_url(),
             ca_file = self.pebble.ca_file().display(),
@@ -236,7 +302,8 @@ waves:
                     .into_iter()
                     .flatten()
             });
-            for process in servers.chain([&self.pebble.server, &self.pebble.dns]) {
+            let fronts = self.fronts.iter().flat_map(|host| [host.server.process(), &host.sshd.process]);
+            for process in servers.chain(fronts).chain([&self.pebble.server, &self.pebble.dns]) {
                 records.push(Record::of(process.name(), process.id()));
             }
         }
@@ -246,6 +313,10 @@ waves:
             if let Some(sshd) = host.sshd {
                 sshd.process.detach();
             }
+        }
+        for host in self.fronts {
+            host.sshd.process.detach();
+            host.server.into_process().detach();
         }
         self.pebble.server.detach();
         self.pebble.dns.detach();
@@ -320,6 +391,10 @@ fn start_host(
     write_private(&ssl.join("api.key"), &key)?;
     // What `--break key` configures: the old key by another path, which nobody replaces.
     write_private(&ssl.join("forgotten.key"), &key)?;
+    // What `--break mismatch` configures: another site's certificate.
+    let (other, other_key) = authority.issue(&["other.lab.test"], -60, 30)?;
+    write(&ssl.join("other.crt"), &other)?;
+    write_private(&ssl.join("other.key"), &other_key)?;
     let sshd = Sshd::start(&root.join("sshd"), address, user, "")?;
     let options = NginxOptions {
         certificate: ssl.join("api.crt"),

@@ -1,9 +1,12 @@
-//! Disposable fleets of real servers: sshd, nginx, Pebble and its DNS, as ordinary processes of any user, on
+//! Disposable fleets of real servers: sshd, nginx, HAProxy, Envoy, Pebble and its DNS, as ordinary processes of any user, on
 //! loopback addresses and free ports. They serve the demo, practice, and the tests.
 
 mod authority;
+mod envoy;
 mod fleet;
+mod front;
 mod handle;
+mod haproxy;
 mod nginx;
 mod pebble;
 mod process;
@@ -12,8 +15,11 @@ mod sshd;
 use std::path::PathBuf;
 
 pub use authority::Authority;
+pub use envoy::{Envoy, EnvoyOptions};
 pub use fleet::{Break, Lab, LabOptions};
+pub use front::{FrontHost, FrontServer};
 pub use handle::{LabHandle, ServerStatus};
+pub use haproxy::{Haproxy, HaproxyOptions};
 pub use nginx::{Nginx, NginxOptions};
 pub use pebble::Pebble;
 pub use process::{Process, free_port, wait_for};

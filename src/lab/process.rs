@@ -144,10 +144,16 @@ pub fn free_port(address: IpAddr) -> Result<u16, LabError> {
 
 /// A program by its name, where servers are.
 pub(super) fn program(name: &'static str) -> Result<PathBuf, LabError> {
+    program_or(name, Path::new(""))
+}
+
+/// A program by its name, else in a place of its own.
+pub(super) fn program_or(name: &'static str, place: &Path) -> Result<PathBuf, LabError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
+        .chain([place.to_owned()])
         .find(|file| file.is_file())
         .ok_or(LabError::Missing { program: name })
 }

@@ -4,6 +4,7 @@
 mod plan;
 mod resolve;
 mod schedule;
+mod service;
 
 pub use crate::playbook::OnFailure;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};

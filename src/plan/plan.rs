@@ -38,6 +38,8 @@ pub struct HostPlan {
     pub services: Vec<PlannedService>,
     /// How long the host may take to serve the new certificate.
     pub timeout: Duration,
+    /// So many answers in a row prove an endpoint.
+    pub answers: u32,
 }
 
 /// One service on one host.
@@ -47,8 +49,8 @@ pub struct PlannedService {
     pub name: ServiceName,
     /// How it is tested and reloaded.
     pub spec: ServiceSpec,
-    /// Where it is proven.
-    pub endpoint: Endpoint,
+    /// Where it is proven; at least one.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// A host that serves a token.

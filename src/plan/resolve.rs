@@ -4,14 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::plan::{ChallengeHost, HostPlan, Plan, PlannedService};
+use super::plan::{ChallengeHost, HostPlan, Plan};
 use super::{Schedule, WaveSchedule, batches};
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern};
-use crate::model::{DnsName, HostName, HostPath};
-use crate::playbook::{Http01, Issuer, Playbook, Service, ServiceKind, Template, VerifySettings};
-use crate::service::{Nginx, ServiceSpec};
-use crate::verify::Endpoint;
+use crate::model::{HostName, HostPath};
+use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
 use crate::yaml::{Problem, Problems, Spanned};
 
 /// A plan, and what is worth saying about it.
@@ -26,7 +24,8 @@ pub struct Resolved {
 const DIRECTORY: &str = "/etc/certwave";
 const KEEP: u32 = 3;
 const KEY_MODE: u16 = 0o600;
-const PORT: u16 = 443;
+/// One new answer says little while old workers still accept.
+const ANSWERS: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A problem that many hosts share is told for so many of them.
 const TOLD: usize = 3;
@@ -194,14 +193,15 @@ where
     }
 }
 
-struct HostResolver<'a> {
-    playbook: &'a Playbook,
+/// One host's part of a plan.
+pub(super) struct HostResolver<'a> {
+    pub(super) playbook: &'a Playbook,
     host: &'a Host,
-    problems: &'a mut Problems,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl HostResolver<'_> {
-    fn value<T: FromStr>(&mut self, template: Option<&Template>) -> Option<T>
+    pub(super) fn value<T: FromStr>(&mut self, template: Option<&Template>) -> Option<T>
     where
         T::Err: ToString,
     {
@@ -209,21 +209,21 @@ impl HostResolver<'_> {
     }
 
     fn resolve(mut self, services: &[&Service]) -> Option<HostPlan> {
-        let login = self.host.login(self.problems);
-        let install = self.install();
-        let mut planned: Vec<PlannedService> = Vec::new();
-        for service in services {
-            let Some(spec) = self.service(&service.kind) else { continue };
-            let endpoint = self.endpoint(&service.verify, login.as_ref().map(|login| login.address.clone()));
-            let kind = spec.kind();
-            let same = planned.iter().filter(|one| one.spec.kind() == kind).count();
-            let name = if same == 0 { kind.to_owned() } else { format!("{kind}-{}", same + 1) };
-            let Ok(name) = name.parse() else { continue };
-            planned.extend(endpoint.map(|endpoint| PlannedService { name, spec, endpoint }));
-        }
-        let timeouts = services.iter().filter_map(|service| service.verify.timeout);
+        let own = services;
+        let timeouts = own.iter().filter_map(|service| service.verify.timeout);
         let timeout = timeouts.max().or(self.playbook.verify.timeout).unwrap_or(TIMEOUT);
-        Some(HostPlan { login: login?, install: install?, services: planned, timeout })
+        let login = self.host.login(self.problems);
+        let mut install = self.install()?;
+        let services =
+            self.services(services, login.as_ref().map(|login| login.address.as_str()), &mut install);
+        let own = |settings: fn(&VerifySettings) -> Option<u32>| {
+            own.iter()
+                .filter_map(|service| settings(&service.verify))
+                .max()
+                .or(settings(&self.playbook.verify))
+        };
+        let answers = own(|verify| verify.answers).unwrap_or(ANSWERS);
+        Some(HostPlan { login: login?, install, services, timeout, answers })
     }
 
     fn install(&mut self) -> Option<InstallSpec> {
@@ -247,49 +247,4 @@ impl HostResolver<'_> {
         let keep = settings.keep.unwrap_or(KEEP);
         Some(InstallSpec { layout, keep, owner: owner?, group: group?, key_mode, links })
     }
-
-    fn service(&mut self, kind: &ServiceKind) -> Option<ServiceSpec> {
-        match kind {
-            ServiceKind::Nginx { binary, prefix, config, test, reload } => {
-                let before = self.problems.len();
-                let nginx = Nginx {
-                    binary: match binary {
-                        Some(template) => self.value(Some(template)),
-                        None => Nginx::DEFAULT_BINARY.parse().ok(),
-                    }?,
-                    prefix: self.value(prefix.as_ref()),
-                    config: self.value(config.as_ref()),
-                    test: self.value(test.as_ref()),
-                    reload: self.value(reload.as_ref()),
-                };
-                (self.problems.len() == before).then_some(ServiceSpec::Nginx(nginx))
-            }
-            ServiceKind::Command { test, reload } => {
-                let before = self.problems.len();
-                let test = self.value(test.as_ref());
-                let reload = self.value(Some(reload))?;
-                (self.problems.len() == before).then_some(ServiceSpec::Command { test, reload })
-            }
-        }
-    }
-
-    fn endpoint(&mut self, own: &VerifySettings, address: Option<String>) -> Option<Endpoint> {
-        let general = &self.playbook.verify;
-        let port = match own.port.as_ref().or(general.port.as_ref()) {
-            Some(template) => self.value::<u16>(Some(template)),
-            None => Some(PORT),
-        };
-        let server_name = match own.server_name.as_ref().or(general.server_name.as_ref()) {
-            Some(template) => self.value::<DnsName>(Some(template)),
-            None => probe_name(&self.playbook.certificate.domains),
-        };
-        let via = own.via.or(general.via).unwrap_or_default();
-        Some(Endpoint { address: address?, port: port?, server_name: server_name?, via })
-    }
-}
-
-/// The first name; of a wildcard alone, a name that it stands for.
-fn probe_name(domains: &[DnsName]) -> Option<DnsName> {
-    let plain = domains.iter().find(|domain| !domain.as_str().starts_with('*'));
-    plain.cloned().or_else(|| domains.first()?.as_str().replacen('*', "certwave-probe", 1).parse().ok())
 }

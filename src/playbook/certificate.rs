@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::certificate::KeyType;
 use crate::model::{CertificateName, DnsName};
-use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
+use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned, Value};
 
 /// The certificate that a playbook is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,8 +15,8 @@ pub struct CertificateSettings {
     pub domains: Vec<DnsName>,
     /// The same, with where each was written.
     pub(super) written: Vec<Spanned<DnsName>>,
-    /// The kind of key that is made for it.
-    pub key: KeyType,
+    /// The kinds of keys that are made for it: one, or two of different algorithms (dual certificates).
+    pub keys: Vec<KeyType>,
     /// When it is due.
     pub renew: Renew,
 }
@@ -59,7 +59,8 @@ impl FromNode for CertificateSettings {
         let mut fields = Fields::of(node, "`certificate`", problems)?;
         let domains: Option<Vec<Spanned<DnsName>>> = fields.required("domains", problems);
         let name: Option<CertificateName> = fields.optional("name", problems);
-        let key = fields.optional("key", problems).unwrap_or_default();
+        let keys = fields.optional::<OneOrMany<Spanned<KeyType>>>("key", problems);
+        let keys = keys.map_or_else(|| vec![KeyType::default()], |keys| checked(&keys.0, problems));
         let renew = fields.optional("renew", problems).unwrap_or_default();
         fields.finish(problems);
         let domains = domains?;
@@ -75,6 +76,23 @@ impl FromNode for CertificateSettings {
         }
         let name = name.unwrap_or_else(|| CertificateName::from_domain(&first.value));
         let plain = domains.iter().map(|domain| domain.value.clone()).collect();
-        Some(Self { name, domains: plain, written: domains, key, renew })
+        Some(Self { name, domains: plain, written: domains, keys, renew })
     }
+}
+
+/// A server chooses between two certificates by the algorithm of their keys, so one of each is all there can be.
+fn checked(keys: &[Spanned<KeyType>], problems: &mut Problems) -> Vec<KeyType> {
+    for (at, key) in keys.iter().enumerate() {
+        let algorithm = key.value.algorithm();
+        if let Some(earlier) = keys[..at].iter().find(|earlier| earlier.value.algorithm() == algorithm) {
+            problems.push(
+                Problem::at(
+                    key.span,
+                    format!("`{}` and `{}` are both {algorithm}", earlier.value, key.value),
+                )
+                .hint("a server can have one ECDSA and one RSA certificate: `key: [ecdsa-p256, rsa-2048]`"),
+            );
+        }
+    }
+    keys.iter().map(|key| key.value).collect()
 }

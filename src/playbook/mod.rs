@@ -3,18 +3,24 @@
 //! What is read here is what was written: patterns and `{{ variables }}` meet the inventory in `plan`.
 
 mod certificate;
+mod envoy;
+mod haproxy;
 mod install;
 mod issuer;
 mod parse;
+mod per_key;
 mod service;
 mod template;
 mod verify;
 mod wave;
 
 pub use certificate::{CertificateSettings, Renew};
+pub use envoy::EnvoySettings;
+pub use haproxy::{HaproxySettings, ReloadBy};
 pub use install::InstallSettings;
 pub use issuer::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 pub use parse::{Playbook, parse};
+pub use per_key::PerKey;
 pub use service::{Service, ServiceKind};
 pub use template::{MissingVariable, Template};
 pub use verify::VerifySettings;

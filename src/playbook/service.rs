@@ -1,5 +1,7 @@
 //! `services:` what serves the certificate on which hosts.
 
+use super::envoy::{self, EnvoySettings};
+use super::haproxy::{self, HaproxySettings};
 use super::template::Template;
 use super::verify::VerifySettings;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
@@ -31,6 +33,10 @@ pub enum ServiceKind {
         /// Instead of `nginx -s reload`.
         reload: Option<Template>,
     },
+    /// HAProxy, in its memory and on its disk.
+    Haproxy(Box<HaproxySettings>),
+    /// Envoy, by its secret discovery service.
+    Envoy(Box<EnvoySettings>),
     /// Anything else.
     Command {
         /// Must succeed before and after the switch, or nothing is reloaded.
@@ -44,23 +50,33 @@ impl FromNode for Service {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "a service", problems)?;
         let hosts = fields.required("hosts", problems);
-        let nginx = fields.present("nginx").map(|node| nginx(node, problems));
-        let command = fields.present("command").map(|node| command(node, problems));
+        let kinds = [
+            fields.present("nginx").map(|node| nginx(node, problems)),
+            fields.present("haproxy").map(|node| haproxy::read(node, problems).map(ServiceKind::Haproxy)),
+            fields.present("envoy").map(|node| envoy::read(node, problems).map(ServiceKind::Envoy)),
+            fields.present("command").map(|node| command(node, problems)),
+        ];
         let verify = fields.optional("verify", problems).unwrap_or_default();
         fields.finish(problems);
-        let kind = match (nginx, command) {
-            (Some(kind), None) | (None, Some(kind)) => kind,
-            (Some(_), Some(_)) => {
+        let given: Vec<_> = kinds.into_iter().flatten().collect();
+        let several = given.len() > 1;
+        let kind = match given.into_iter().next() {
+            Some(_) if several => {
                 problems.push(
-                    Problem::at(node.head(), "a service is either `nginx` or `command`, not both")
-                        .hint("write two services for the same hosts"),
+                    Problem::at(
+                        node.head(),
+                        "a service is one of `nginx`, `haproxy`, `envoy` and `command`, not several",
+                    )
+                    .hint("write one service for each, with the same hosts"),
                 );
                 None
             }
-            (None, None) => {
+            Some(kind) => kind,
+            None => {
                 problems.push(
-                    Problem::at(node.head(), "a service needs to say what it is")
-                        .hint("add `nginx: {}`, or `command: {reload: …}` for anything else"),
+                    Problem::at(node.head(), "a service needs to say what it is").hint(
+                        "add `nginx: {}`, `haproxy: {…}` or `envoy: {…}`, or `command: {reload: …}` for anything else",
+                    ),
                 );
                 None
             }

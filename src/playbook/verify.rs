@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use super::template::Template;
 use crate::verify::Via;
-use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
+use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned};
 
 /// What is dialled. What is not given is taken from the playbook's `verify`, then from the reference.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct VerifySettings {
-    /// TCP port; else 443.
-    pub port: Option<Template>,
-    /// The name asked for; else the certificate's first domain.
-    pub server_name: Option<Template>,
+    /// TCP ports; else 443.
+    pub port: Option<OneOrMany<Template>>,
+    /// The names asked for; else the certificate's first domain.
+    pub server_name: Option<OneOrMany<Template>>,
+    /// Dialled besides the host's own address.
+    pub addresses: Option<OneOrMany<Template>>,
+    /// So many answers in a row prove an endpoint; else 3.
+    pub answers: Option<u32>,
     /// How long a host may take to serve the new certificate; else 30 s.
     pub timeout: Option<Duration>,
     /// From where it is dialled; else from the controller.
@@ -44,6 +48,16 @@ impl FromNode for VerifySettings {
         let settings = Self {
             port: fields.optional("port", problems),
             server_name: fields.optional("server_name", problems),
+            addresses: fields.optional("addresses", problems),
+            answers: fields.optional::<Spanned<u32>>("answers", problems).map(|answers| {
+                if answers.value == 0 {
+                    problems
+                        .push(Problem::at(answers.span, "without an answer nothing is proven").hint(
+                            "so many answers in a row must show the new certificate; 3 unless you say",
+                        ));
+                }
+                answers.value
+            }),
             timeout: fields.optional("timeout", problems),
             via: fields.optional("via", problems),
             ca_file: fields

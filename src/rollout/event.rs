@@ -45,8 +45,8 @@ impl Step {
 pub struct Previous {
     /// Its folder on the host.
     pub version: Version,
-    /// Its leaf.
-    pub fingerprint: Fingerprint,
+    /// Its leaf; two of dual certificates.
+    pub leaves: Vec<Fingerprint>,
     /// It is never put back after this time.
     pub not_after: Timestamp,
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Envoy, Haproxy};
 use crate::model::HostPath;
 
 /// What serves the certificate on a host.
@@ -10,6 +11,10 @@ use crate::model::HostPath;
 pub enum ServiceSpec {
     /// nginx.
     Nginx(Nginx),
+    /// HAProxy.
+    Haproxy(Haproxy),
+    /// Envoy.
+    Envoy(Envoy),
     /// Anything that a command reloads. That it did is left to the live handshakes.
     Command {
         /// Succeeds when the service would take what is on disk.
@@ -40,10 +45,17 @@ impl Nginx {
 }
 
 impl ServiceSpec {
+    /// Whether the switch of the `live` link alone makes it serve the new certificate.
+    pub fn follows_the_link(&self) -> bool {
+        matches!(self, ServiceSpec::Envoy(_))
+    }
+
     /// The word for it in playbooks and on screen.
     pub fn kind(&self) -> &'static str {
         match self {
             ServiceSpec::Nginx(_) => "nginx",
+            ServiceSpec::Haproxy(_) => "haproxy",
+            ServiceSpec::Envoy(_) => "envoy",
             ServiceSpec::Command { .. } => "command",
         }
     }
@@ -60,6 +72,8 @@ impl ServiceSpec {
                 ("test_command", nginx.test.clone().unwrap_or_default()),
                 ("reload_command", nginx.reload.clone().unwrap_or_default()),
             ],
+            ServiceSpec::Haproxy(haproxy) => haproxy.settings(),
+            ServiceSpec::Envoy(envoy) => vec![("sds", envoy.sds.to_string()), ("sds_text", envoy.sds_text())],
             ServiceSpec::Command { test, reload } => {
                 vec![("test_command", test.clone().unwrap_or_default()), ("reload_command", reload.clone())]
             }
@@ -74,6 +88,10 @@ impl ServiceSpec {
             ServiceSpec::Nginx(_) => {
                 concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/nginx.sh"))
             }
+            ServiceSpec::Haproxy(_) => {
+                concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/haproxy.sh"))
+            }
+            ServiceSpec::Envoy(_) => include_str!("scripts/envoy.sh"),
             ServiceSpec::Command { .. } => {
                 concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/command.sh"))
             }

@@ -25,6 +25,7 @@ use crate::engine::ports::{
     BoxedStream, Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use crate::inventory::Login;
+use crate::model::HostPath;
 
 /// The longest wait between two tries to connect.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
@@ -310,6 +311,10 @@ impl Connection for SshConnection {
 
     async fn tunnel(&self, address: &str, port: u16) -> Result<BoxedStream, RemoteError> {
         tunnel::open(self, address, port, self.patience).await
+    }
+
+    async fn socket(&self, path: &HostPath) -> Result<BoxedStream, RemoteError> {
+        tunnel::open_socket(self, path, self.patience).await
     }
 
     async fn close(self) {

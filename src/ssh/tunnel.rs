@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use russh::Channel;
 use russh::ChannelOpenFailure as Failure;
 use russh::ChannelStream;
 use russh::client::Msg;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use super::client::SshConnection;
 use super::link::Loss;
 use crate::engine::ports::{BoxedStream, Certainty, RemoteError, RemoteErrorKind};
+use crate::model::HostPath;
 
 /// Why there is no tunnel.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,25 @@ pub(super) async fn open(
 ) -> Result<BoxedStream, RemoteError> {
     let to = if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
     let opening = connection.handle.channel_open_direct_tcpip(address, port.into(), "127.0.0.1", 0);
+    opened(connection, to, opening, limit).await
+}
+
+/// To a socket on the host.
+pub(super) async fn open_socket(
+    connection: &SshConnection,
+    path: &HostPath,
+    limit: Duration,
+) -> Result<BoxedStream, RemoteError> {
+    let opening = connection.handle.channel_open_direct_streamlocal(path.as_str());
+    opened(connection, path.to_string(), opening, limit).await
+}
+
+async fn opened(
+    connection: &SshConnection,
+    to: String,
+    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>>,
+    limit: Duration,
+) -> Result<BoxedStream, RemoteError> {
     let channel = match timeout(limit, opening).await {
         Err(_) => return Err(TunnelError::Timeout { to, limit }.into()),
         Ok(Ok(channel)) => channel,

@@ -1,4 +1,5 @@
-//! Issued certificates: `certificates/NAME/VERSION/{fullchain.pem,privkey.pem}`.
+//! Issued certificates: `certificates/NAME/VERSION/{fullchain.pem,privkey.pem}`, and for the second of dual
+//! certificates `{fullchain-2.pem,privkey-2.pem}`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,21 @@ pub struct CertificateStore {
 pub struct StoredCertificate {
     /// Its version.
     pub version: Version,
+    /// One, or two of dual certificates; one of two where the second was never issued.
+    pub pairs: Vec<StoredPair>,
+}
+
+/// A certificate and its key.
+#[derive(Debug)]
+pub struct StoredPair {
     /// The leaf and its chain, PEM.
     pub fullchain: Vec<u8>,
     /// The private key, PEM.
     pub key: Secret,
 }
+
+/// The files of a pair.
+const PAIRS: [(&str, &str); 2] = [("fullchain.pem", "privkey.pem"), ("fullchain-2.pem", "privkey-2.pem")];
 
 impl CertificateStore {
     pub(super) fn new(root: PathBuf) -> Self {
@@ -32,7 +43,7 @@ impl CertificateStore {
         self.root.join(name.as_str())
     }
 
-    /// Keeps a version. It is there whole, on the disk, or not at all.
+    /// Keeps a version. Each pair is there whole, on the disk, or not at all; a second one may come later.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -40,7 +51,10 @@ impl CertificateStore {
         let folder = self.folder(name);
         let target = folder.join(certificate.version.as_str());
         if target.exists() {
-            return Ok(());
+            return match certificate.pairs.get(1) {
+                Some(second) if !target.join(PAIRS[1].0).exists() => put_second(&target, second),
+                _ => Ok(()),
+            };
         }
         files::private_folder(&folder)?;
         let partial = folder.join(format!(".{}.partial", certificate.version));
@@ -48,8 +62,10 @@ impl CertificateStore {
             fs::remove_dir_all(&partial).map_err(StoreError::file(&partial))?;
         }
         files::private_folder(&partial)?;
-        files::write_new(&partial.join("fullchain.pem"), &certificate.fullchain)?;
-        files::write_new(&partial.join("privkey.pem"), certificate.key.expose())?;
+        for ((fullchain, key), pair) in PAIRS.iter().zip(&certificate.pairs) {
+            files::write_new(&partial.join(fullchain), &pair.fullchain)?;
+            files::write_new(&partial.join(key), pair.key.expose())?;
+        }
         files::sync_folder(&partial)?;
         fs::rename(&partial, &target).map_err(StoreError::file(&target))?;
         files::sync_folder(&folder)
@@ -79,11 +95,14 @@ impl CertificateStore {
     pub fn get(&self, name: &CertificateName, version: &Version) -> Result<StoredCertificate, StoreError> {
         let folder = self.folder(name).join(version.as_str());
         let read = |path: PathBuf| fs::read(&path).map_err(StoreError::file(&path));
-        Ok(StoredCertificate {
-            version: version.clone(),
-            fullchain: read(folder.join("fullchain.pem"))?,
-            key: Secret::new(read(folder.join("privkey.pem"))?),
-        })
+        let mut pairs = Vec::new();
+        for (at, (fullchain, key)) in PAIRS.iter().enumerate() {
+            if at == 0 || folder.join(fullchain).exists() {
+                let key = Secret::new(read(folder.join(key))?);
+                pairs.push(StoredPair { fullchain: read(folder.join(fullchain))?, key });
+            }
+        }
+        Ok(StoredCertificate { version: version.clone(), pairs })
     }
 
     /// The chains of every version of every certificate: what certwave has ever issued.
@@ -100,12 +119,31 @@ impl CertificateStore {
         let mut chains = Vec::new();
         for name in names {
             for version in self.versions(&name)? {
-                let path: &Path = &self.folder(&name).join(version.as_str()).join("fullchain.pem");
-                chains.push(fs::read(path).map_err(StoreError::file(path))?);
+                for (at, (fullchain, _)) in PAIRS.iter().enumerate() {
+                    let path: &Path = &self.folder(&name).join(version.as_str()).join(fullchain);
+                    if at == 0 || path.exists() {
+                        chains.push(fs::read(path).map_err(StoreError::file(path))?);
+                    }
+                }
             }
         }
         Ok(chains)
     }
+}
+
+/// The key first: the chain says that the pair is whole.
+fn put_second(folder: &Path, pair: &StoredPair) -> Result<(), StoreError> {
+    let (fullchain, key) = PAIRS[1];
+    for (name, bytes) in [(key, pair.key.expose()), (fullchain, pair.fullchain.as_slice())] {
+        let partial = folder.join(format!(".{name}.partial"));
+        if partial.exists() {
+            fs::remove_file(&partial).map_err(StoreError::file(&partial))?;
+        }
+        files::write_new(&partial, bytes)?;
+        let target = folder.join(name);
+        fs::rename(&partial, &target).map_err(StoreError::file(&target))?;
+    }
+    files::sync_folder(folder)
 }
 
 #[cfg(test)]
@@ -114,12 +152,28 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn pair(key: &str) -> StoredPair {
+        StoredPair { fullchain: b"chain".to_vec(), key: Secret::new(key.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn the_second_of_two_certificates_may_come_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CertificateStore::new(folder.path().to_owned());
+        let name: CertificateName = "a.test".parse().unwrap();
+        let version = "20261123T200100Z-3f9a1c2e";
+        store.put(&name, &stored(version)).unwrap();
+        let both = StoredCertificate { pairs: vec![pair("key"), pair("second")], ..stored(version) };
+        store.put(&name, &both).unwrap();
+        let kept = store.get(&name, &version.parse().unwrap()).unwrap();
+        assert_eq!(kept.pairs[1].key.expose(), b"second");
+        assert_eq!(store.all_chains().unwrap().len(), 2);
+        let key = store.folder(&name).join(version).join("privkey-2.pem");
+        assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
     fn stored(version: &str) -> StoredCertificate {
-        StoredCertificate {
-            version: version.parse().unwrap(),
-            fullchain: b"chain".to_vec(),
-            key: Secret::new(b"key".to_vec()),
-        }
+        StoredCertificate { version: version.parse().unwrap(), pairs: vec![pair("key")] }
     }
 
     #[test]
@@ -136,7 +190,7 @@ mod tests {
         assert_eq!(versions, [old, new]);
         let key = store.folder(&name).join(old).join("privkey.pem");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(store.get(&name, &old.parse().unwrap()).unwrap().key.expose(), b"key");
+        assert_eq!(store.get(&name, &old.parse().unwrap()).unwrap().pairs[0].key.expose(), b"key");
         assert_eq!(store.all_chains().unwrap().len(), 2);
     }
 

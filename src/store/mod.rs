@@ -9,7 +9,7 @@ mod lease;
 
 use std::path::{Path, PathBuf};
 
-pub use certificates::{CertificateStore, StoredCertificate};
+pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use journal::{Journal, RolloutJournal, RolloutRecord};
 pub use lease::Lease;
 

@@ -1,5 +1,6 @@
 //! One full handshake, and what it showed.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -14,9 +15,9 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::held::HeldConnection;
+use crate::certificate::KeyAlgorithm;
 use crate::engine::ports::{BoxedStream, Prober};
-use crate::model::DnsName;
-use crate::verify::{Observation, Served};
+use crate::verify::{Endpoint, Observation, Served};
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,15 @@ pub enum TlsError {
 /// share it.
 #[derive(Clone)]
 pub struct TlsProber {
-    connector: SslConnector,
+    /// One for each choice of [`Endpoint::key`].
+    any: SslConnector,
+    ecdsa: SslConnector,
+    rsa: SslConnector,
 }
+
+/// Signature algorithms that leave the server no choice of its certificate (RFC 8446, section 4.2.3).
+const ECDSA: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
+const RSA: &str = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 impl TlsProber {
     /// Trusts the system's roots, and those in the files.
@@ -53,36 +61,49 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        // The handshake comes to its end whatever is served; what is wrong is read off afterwards.
-        builder.set_verify(SslVerifyMode::NONE);
-        // A resumed session would show the certificate of its first handshake, not today's.
-        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-        builder.set_options(SslOptions::NO_TICKET);
-        for path in ca_files {
-            trust(&mut builder, path)?;
-        }
-        Ok(Self { connector: builder.build() })
+        let any = connector(ca_files, None)?;
+        Ok(Self { ecdsa: connector(ca_files, Some(ECDSA))?, rsa: connector(ca_files, Some(RSA))?, any })
     }
 
     async fn connect(
         &self,
         stream: BoxedStream,
-        server_name: &DnsName,
+        endpoint: &Endpoint,
         alpn: Option<&[u8]>,
     ) -> Result<SslStream<BoxedStream>, String> {
         let words = |error: openssl::error::ErrorStack| error.to_string();
-        let mut config = self.connector.configure().map_err(words)?;
+        let connector = match endpoint.key {
+            None => &self.any,
+            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
+            Some(KeyAlgorithm::Rsa) => &self.rsa,
+        };
+        let mut config = connector.configure().map_err(words)?;
         // The name is judged apart, so that a wrong one is not mistaken for a wrong chain.
         config.set_verify_hostname(false);
         if let Some(alpn) = alpn {
             config.set_alpn_protos(alpn).map_err(words)?;
         }
-        let ssl = config.into_ssl(server_name.as_str()).map_err(words)?;
+        let ssl = config.into_ssl(endpoint.server_name.as_str()).map_err(words)?;
         let mut stream = SslStream::new(ssl, stream).map_err(words)?;
         Pin::new(&mut stream).connect().await.map_err(|error| handshake_words(&error))?;
         Ok(stream)
     }
+}
+
+fn connector(ca_files: &[PathBuf], signatures: Option<&str>) -> Result<SslConnector, TlsError> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    // The handshake comes to its end whatever is served; what is wrong is read off afterwards.
+    builder.set_verify(SslVerifyMode::NONE);
+    // A resumed session would show the certificate of its first handshake, not today's.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    builder.set_options(SslOptions::NO_TICKET);
+    if let Some(signatures) = signatures {
+        builder.set_sigalgs_list(signatures)?;
+    }
+    for path in ca_files {
+        trust(&mut builder, path)?;
+    }
+    Ok(builder.build())
 }
 
 fn trust(builder: &mut SslContextBuilder, path: &Path) -> Result<(), TlsError> {
@@ -132,9 +153,21 @@ impl Prober for TlsProber {
         }
     }
 
-    async fn handshake(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> Observation {
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, String> {
+        if let Ok(address) = name.parse() {
+            return Ok(vec![address]);
+        }
+        // The port does not matter to the resolver.
+        let found = tokio::net::lookup_host((name, 0)).await.map_err(|error| error.to_string())?;
+        let mut addresses: Vec<IpAddr> = found.map(|one| one.ip()).collect();
+        let mut seen = std::collections::HashSet::new();
+        addresses.retain(|address| seen.insert(*address));
+        Ok(addresses)
+    }
+
+    async fn handshake(&self, stream: BoxedStream, endpoint: &Endpoint, deadline: Duration) -> Observation {
         let start = Instant::now();
-        match timeout(deadline, self.connect(stream, server_name, None)).await {
+        match timeout(deadline, self.connect(stream, endpoint, None)).await {
             Ok(Ok(mut stream)) => {
                 let served = served(stream.ssl(), start.elapsed());
                 // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
@@ -146,10 +179,10 @@ impl Prober for TlsProber {
         }
     }
 
-    async fn speaks_http(&self, stream: BoxedStream, server_name: &DnsName, deadline: Duration) -> bool {
+    async fn speaks_http(&self, stream: BoxedStream, endpoint: &Endpoint, deadline: Duration) -> bool {
         let asked = async {
-            let stream = self.connect(stream, server_name, Some(b"\x08http/1.1")).await.ok()?;
-            let held = HeldConnection::ask(stream, server_name).await.ok()?;
+            let stream = self.connect(stream, endpoint, Some(b"\x08http/1.1")).await.ok()?;
+            let held = HeldConnection::ask(stream, &endpoint.server_name).await.ok()?;
             Some(held.answer().await)
         };
         matches!(timeout(deadline, asked).await, Ok(Some(crate::verify::HeldOutcome::Answered)))
@@ -158,12 +191,12 @@ impl Prober for TlsProber {
     async fn hold(
         &self,
         stream: BoxedStream,
-        server_name: &DnsName,
+        endpoint: &Endpoint,
         deadline: Duration,
     ) -> Option<HeldConnection> {
         let asked = async {
-            let stream = self.connect(stream, server_name, Some(b"\x08http/1.1")).await.ok()?;
-            HeldConnection::ask(stream, server_name).await.ok()
+            let stream = self.connect(stream, endpoint, Some(b"\x08http/1.1")).await.ok()?;
+            HeldConnection::ask(stream, &endpoint.server_name).await.ok()
         };
         timeout(deadline, asked).await.ok().flatten()
     }

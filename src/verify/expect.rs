@@ -12,8 +12,8 @@ pub struct Expectation {
     pub chain: Vec<Fingerprint>,
     /// The name asked for, which the leaf must cover.
     pub server_name: DnsName,
-    /// The leaf that was served before, if there was one.
-    pub previous: Option<Fingerprint>,
+    /// The leaves that were served before, where there were any.
+    pub previous: Vec<Fingerprint>,
     /// Leaves of every other certificate in the store.
     pub known: BTreeSet<Fingerprint>,
 }

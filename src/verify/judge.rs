@@ -157,7 +157,7 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
     };
     let state = if expected.chain.first() == Some(&leaf.fingerprint) {
         EndpointState::New
-    } else if expected.previous == Some(leaf.fingerprint) {
+    } else if expected.previous.contains(&leaf.fingerprint) {
         EndpointState::Previous
     } else if expected.known.contains(&leaf.fingerprint) {
         EndpointState::Known
@@ -243,7 +243,7 @@ mod tests {
         Expectation {
             chain: vec![world.leaf.fingerprint, world.middle.certificate.fingerprint],
             server_name: "a.test".parse().unwrap(),
-            previous: None,
+            previous: Vec::new(),
             known: BTreeSet::new(),
         }
     }
@@ -253,7 +253,7 @@ mod tests {
         let world = world();
         let (other, _) = world.middle.issue(&Leaf::default());
         let expected = expecting(&world);
-        let previous = Expectation { previous: Some(other.fingerprint), ..expected.clone() };
+        let previous = Expectation { previous: vec![other.fingerprint], ..expected.clone() };
         let known = Expectation { known: [other.fingerprint].into(), ..expected.clone() };
         let reason = || "because".to_owned();
         let state = |expected: &Expectation, observed: &Observation| judge(expected, observed, now()).state;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::KeyAlgorithm;
 use crate::model::DnsName;
 
 /// One place where a certificate is served.
@@ -18,14 +19,20 @@ pub struct Endpoint {
     pub server_name: DnsName,
     /// From where it is dialled.
     pub via: Via,
+    /// Of dual certificates, the one asked for, by the signature algorithms that are offered.
+    pub key: Option<KeyAlgorithm>,
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.address.contains(':') {
-            write!(f, "[{}]:{}", self.address, self.port)
+            write!(f, "[{}]:{}", self.address, self.port)?;
         } else {
-            write!(f, "{}:{}", self.address, self.port)
+            write!(f, "{}:{}", self.address, self.port)?;
+        }
+        match self.key {
+            Some(key) => write!(f, " ({key})"),
+            None => Ok(()),
         }
     }
 }

@@ -139,6 +139,23 @@ impl FromNode for Amount {
     }
 }
 
+/// A value, or a list of at least one: `port: 443` and `port: [443, 8443]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: FromNode> FromNode for OneOrMany<T> {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Sequence(items) if items.is_empty() => {
+                problems.push(Problem::at(node.span, "expected at least one, found an empty list"));
+                None
+            }
+            Value::Sequence(_) => Vec::from_node(node, problems).map(Self),
+            _ => T::from_node(node, problems).map(|one| Self(vec![one])),
+        }
+    }
+}
+
 /// The problem of having found something else.
 fn expected(what: &str, node: &Node) -> Problem {
     Problem::at(node.span, format!("expected {what}, found {}", node.describe()))

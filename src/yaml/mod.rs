@@ -8,6 +8,6 @@ mod decode;
 mod problem;
 mod tree;
 
-pub use decode::{Fields, FromNode, Spanned};
+pub use decode::{Fields, FromNode, OneOrMany, Spanned};
 pub use problem::{Problem, Problems, Source, SourceId, Sources, Span};
 pub use tree::{Entry, Node, Reference, Scalar, Value, parse};

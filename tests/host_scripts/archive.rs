@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use certwave::install::{FileName, stage_payload, tar_archive};
+use certwave::install::{FilePart, stage_payload, tar_archive};
 use certwave::model::Secret;
 
 fn tar(program: &[&str], arguments: &[&str], archive: &Secret) -> String {
@@ -35,7 +35,7 @@ fn tar_reads_the_archive() {
 
 #[test]
 fn the_manifest_comes_last() {
-    let payload = stage_payload(&[(FileName::Cert, Secret::new(b"abc".to_vec()))]);
+    let payload = stage_payload(&[(FilePart::Cert.into(), Secret::new(b"abc".to_vec()))]);
     assert_eq!(tar(&["tar"], &["-tf", "-"], &payload), "cert.pem\n.manifest\n");
     assert_eq!(
         tar(&["tar"], &["-xOf", "-", ".manifest"], &payload),

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, Facts, FileName, Script};
+use certwave::install::{Activation, Facts, FilePart, Script};
 
 use crate::support::{Host, SHELLS, Shell, payload, read, version, words};
 
@@ -68,8 +68,8 @@ impl Start {
 
     fn host(self, shell: Shell) -> Host {
         let mut host = Host::new(shell).with_command();
-        let certificate = host.link("a.crt", FileName::Fullchain);
-        let key = host.link("a.key", FileName::Privkey);
+        let certificate = host.link("a.crt", FilePart::Fullchain);
+        let key = host.link("a.key", FilePart::Privkey);
         match self {
             Start::Empty => {}
             Start::Foreign => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certwave::install::{Activation, FileName, Rollback, Staged, stage_payload};
+use certwave::install::{Activation, FilePart, Rollback, Staged, stage_payload};
 use certwave::model::{Secret, Version};
 use certwave::service::{Nginx as NginxSettings, ServiceSpec};
 use openssl::asn1::Asn1Time;
@@ -41,10 +41,10 @@ fn certificate(name: &str) -> (X509, PKey<Private>) {
 
 fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>) {
     let (pem, key) = (certificate.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap());
-    let files = FileName::ALL.map(|file| match file {
-        FileName::Privkey => (file, Secret::new(key.clone())),
-        FileName::Combined => (file, Secret::new([pem.clone(), key.clone()].concat())),
-        _ => (file, Secret::new(pem.clone())),
+    let files = FilePart::ALL.map(|file| match file {
+        FilePart::Privkey => (file.into(), Secret::new(key.clone())),
+        FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
+        _ => (file.into(), Secret::new(pem.clone())),
     });
     let ended = host.run_with(&host.spec.stage(version), stage_payload(&files).expose());
     assert_eq!(Staged::parse(&ended.output()), Ok(Staged::New));
@@ -266,9 +266,9 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
     let (next, key) = certificate("v2");
     let encrypted =
         key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"secret").unwrap();
-    let files = FileName::ALL.map(|file| {
-        let pem = if file == FileName::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
-        (file, Secret::new(pem))
+    let files = FilePart::ALL.map(|file| {
+        let pem = if file == FilePart::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
+        (file.into(), Secret::new(pem))
     });
     site.host.run_with(&site.host.spec.stage(&version(2)), stage_payload(&files).expose());
     assert!(matches!(site.activate_next(), Activation::Refused { swapped_back: true, .. }));

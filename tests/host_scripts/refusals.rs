@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use certwave::install::{FileName, InstallError, Staged};
+use certwave::install::{FilePart, InstallError, Staged};
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version};
 
@@ -142,8 +142,8 @@ fn users_and_groups_that_do_not_exist_are_told() {
 fn what_a_link_would_hide_is_never_lost() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
-        let path = host.link("a.crt", FileName::Fullchain);
-        let second = host.link("b.crt", FileName::Fullchain);
+        let path = host.link("a.crt", FilePart::Fullchain);
+        let second = host.link("b.crt", FilePart::Fullchain);
         let occupied = |error: String, path: &std::path::Path| {
             assert!(error.starts_with(&format!("`{}` is not what", path.display())), "{shell:?}: {error}");
         };
@@ -173,9 +173,9 @@ fn what_a_link_would_hide_is_never_lost() {
         fs::write(&path, "by hand").unwrap();
         occupied(refused(host.activate(&version(3), Some(&version(2)))), &path);
         assert_eq!((read(&path).as_str(), host.live_version()), ("by hand", Some(version(2))));
-        fs::write(&path, body("two", FileName::Fullchain)).unwrap();
+        fs::write(&path, body("two", FilePart::Fullchain)).unwrap();
         host.activate(&version(3), Some(&version(2))).unwrap();
-        assert_eq!(read(&path), body("three", FileName::Fullchain));
+        assert_eq!(read(&path), body("three", FilePart::Fullchain));
     }
 }
 
@@ -191,7 +191,7 @@ fn a_live_link_of_someone_else_and_a_missing_folder_are_told() {
         fs::create_dir(host.directory().join("live/a.test")).unwrap();
         assert!(refused(host.activate(&version(1), None)).contains("was not made by certwave"));
         fs::remove_dir(host.directory().join("live/a.test")).unwrap();
-        host.link("missing/a.crt", FileName::Fullchain);
+        host.link("missing/a.crt", FilePart::Fullchain);
         assert!(host.problems()[0].contains("the folder of link"));
         assert!(refused(host.activate(&version(1), None)).contains("the folder of link"));
         assert_eq!(host.live_version(), None);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use certwave::install::{Activation, FileName, LinkState, Live, Rollback, Staged};
+use certwave::install::{Activation, FilePart, LinkState, Live, Rollback, Staged};
 
 use crate::support::{Host, SHELLS, body, mode, read, version};
 
@@ -11,11 +11,11 @@ use crate::support::{Host, SHELLS, body, mode, read, version};
 fn a_first_installation_and_the_next() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
-        let key = host.link("a.key", FileName::Privkey);
+        let key = host.link("a.key", FilePart::Privkey);
         let facts = host.inspect();
         assert_eq!(
             (&facts.live, &facts.active, &facts.links[..]),
-            (&Live::Missing, &None, &[LinkState::Missing][..])
+            (&Live::Missing, &Vec::<String>::new(), &[LinkState::Missing][..])
         );
         assert_eq!(facts.problems(&host.spec, &host.services, 64), []);
 
@@ -111,7 +111,7 @@ fn a_configuration_that_was_broken_before_is_told_from_a_bad_certificate() {
 fn a_refused_first_installation_leaves_nothing_live() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
-        let key = host.link("a.key", FileName::Privkey);
+        let key = host.link("a.key", FilePart::Privkey);
         host.stage(&version(1), "bad").unwrap();
         assert!(matches!(
             host.activate(&version(1), None),
@@ -146,9 +146,9 @@ fn a_failed_reload_is_told_and_rolled_back() {
 fn what_stood_at_the_links_becomes_the_previous_version() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
-        let chain = host.link("a.crt", FileName::Fullchain);
-        let key = host.link("a.key", FileName::Privkey);
-        let both = host.link("a.pem", FileName::Combined);
+        let chain = host.link("a.crt", FilePart::Fullchain);
+        let key = host.link("a.key", FilePart::Privkey);
+        let both = host.link("a.pem", FilePart::Combined);
         fs::write(&chain, "before certificate\n").unwrap();
         // A link of someone else's, to a key that anybody can read.
         fs::write(host.file("elsewhere.key"), "before key\n").unwrap();
@@ -182,23 +182,23 @@ fn only_certificates_are_read_out() {
     let key = "-----BEGIN PRIVATE KEY-----\nSECRETKEY\n-----END PRIVATE KEY-----";
     for shell in SHELLS {
         let mut host = Host::new(shell);
-        let both = host.link("a.pem", FileName::Combined);
+        let both = host.link("a.pem", FilePart::Combined);
         fs::write(&both, format!("{key}\n{certificate}\r\n{key}\n{certificate}\n")).unwrap();
         let ended = host.run(&host.spec.inspect(&[]));
         assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
-        assert_eq!(host.inspect().active.unwrap(), format!("{certificate}\n{certificate}"));
+        assert_eq!(host.inspect().active.concat(), format!("{certificate}\n{certificate}"));
 
         // A certificate that does not end must not open the way to what follows.
         fs::write(&both, format!("-----BEGIN CERTIFICATE-----\nMIIB\n{key}\n")).unwrap();
         let ended = host.run(&host.spec.inspect(&[]));
         assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
-        assert_eq!(host.inspect().active, None);
+        assert_eq!(host.inspect().active, Vec::<String>::new());
 
         fs::remove_file(&both).unwrap();
         host.install(&version(1), None, certificate);
         fs::remove_file(host.live("fullchain.pem")).unwrap();
         fs::write(host.live("fullchain.pem"), certificate).unwrap();
-        assert_eq!(host.inspect().active.as_deref(), Some(certificate));
+        assert_eq!(host.inspect().active, [certificate]);
     }
 }
 
@@ -206,7 +206,7 @@ fn only_certificates_are_read_out() {
 fn inspecting_leaves_nothing_behind() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
-        host.link("a.key", FileName::Privkey);
+        host.link("a.key", FilePart::Privkey);
         host.inspect();
         assert!(!host.directory().exists());
         host.install(&version(1), None, "one");
@@ -291,7 +291,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
 impl Host {
     /// Version 1 live and 2 staged, though the service refuses both.
     fn install_unchecked(&mut self) {
-        self.stage(&version(1), &body("one", FileName::Cert)).unwrap();
+        self.stage(&version(1), &body("one", FilePart::Cert)).unwrap();
         self.stage(&version(2), "two").unwrap();
         let services = std::mem::take(&mut self.services);
         self.activate(&version(1), None).unwrap();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use certwave::install::{
-    Activation, Committed, Facts, FileName, InstallError, InstallSpec, Layout, Output, Rollback, Script,
-    Service, Staged, stage_payload,
+    Activation, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Rollback,
+    Script, Service, Staged, stage_payload,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -176,9 +176,9 @@ impl Host {
         self.root.path().join(name)
     }
 
-    pub(crate) fn link(&mut self, name: &str, file: FileName) -> PathBuf {
+    pub(crate) fn link(&mut self, name: &str, file: FilePart) -> PathBuf {
         let path = self.file(name);
-        self.spec.links.push((path.to_str().unwrap().parse().unwrap(), file));
+        self.spec.links.push((path.to_str().unwrap().parse().unwrap(), file.into()));
         path
     }
 
@@ -323,11 +323,14 @@ pub(crate) fn version(n: u32) -> Version {
 
 /// Five files that name `content`, and what they are.
 pub(crate) fn files(content: &str) -> Vec<(FileName, Secret)> {
-    FileName::ALL.into_iter().map(|file| (file, Secret::new(body(content, file).into_bytes()))).collect()
+    FilePart::ALL
+        .into_iter()
+        .map(|file| (file.into(), Secret::new(body(content, file).into_bytes())))
+        .collect()
 }
 
-pub(crate) fn body(content: &str, file: FileName) -> String {
-    format!("{content} {}\n", if file.is_secret() { "key" } else { "certificate" })
+pub(crate) fn body(content: &str, file: FilePart) -> String {
+    format!("{content} {}\n", if FileName::from(file).is_secret() { "key" } else { "certificate" })
 }
 
 pub(crate) fn payload(content: &str) -> Secret {

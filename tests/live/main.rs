@@ -6,6 +6,8 @@
 mod bad_input;
 mod breakage;
 mod demo;
+mod envoy;
+mod haproxy;
 mod interrupted;
 mod rollout;
 mod support;

@@ -18,7 +18,13 @@ impl Fleet {
     }
 
     pub(crate) fn with_soak(hosts: usize, soak: &str) -> Self {
-        let options = LabOptions { hosts, directory: None, soak: soak.to_owned() };
+        let options = LabOptions { hosts, haproxy: 0, envoy: 0, directory: None, soak: soak.to_owned() };
+        Self { lab: Lab::start(&options).unwrap() }
+    }
+
+    /// A fleet with HAProxy and Envoy besides.
+    pub(crate) fn mixed(hosts: usize, haproxy: usize, envoy: usize) -> Self {
+        let options = LabOptions { hosts, haproxy, envoy, directory: None, soak: "1s".to_owned() };
         Self { lab: Lab::start(&options).unwrap() }
     }
 
@@ -79,12 +85,16 @@ impl Fleet {
 
     /// The SHA-256 of the leaf that a host serves.
     pub(crate) fn served(&self, host: usize) -> String {
-        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
-        builder.set_verify(SslVerifyMode::NONE);
-        let stream = std::net::TcpStream::connect(self.lab.hosts[host].nginx.https).unwrap();
-        let stream = builder.build().connect("api.lab.test", stream).unwrap();
-        let leaf = stream.ssl().peer_certificate().unwrap();
-        hex::encode(openssl::sha::sha256(&leaf.to_der().unwrap()))
+        leaf(self.lab.hosts[host].nginx.https, "api.lab.test", "")
+    }
+
+    /// The same of a host with HAProxy or Envoy.
+    pub(crate) fn front_served(&self, front: usize) -> String {
+        self.front_served_as(front, "api.lab.test")
+    }
+
+    pub(crate) fn front_served_as(&self, front: usize, name: &str) -> String {
+        leaf(self.lab.fronts[front].server.https(), name, "")
     }
 
     pub(crate) fn all_served(&self) -> Vec<String> {
@@ -99,6 +109,21 @@ impl Fleet {
                 .all(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".lock"))
         })
     }
+}
+
+/// The SHA-256 of the leaf that is served to a name, and to these signature algorithms.
+pub(crate) fn leaf(address: std::net::SocketAddr, name: &str, signatures: &str) -> String {
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    builder.set_verify(SslVerifyMode::NONE);
+    if !signatures.is_empty() {
+        builder.set_sigalgs_list(signatures).unwrap();
+    }
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    let mut config = builder.build().configure().unwrap();
+    config.set_verify_hostname(false);
+    let stream = config.connect(name, stream).unwrap();
+    let leaf = stream.ssl().peer_certificate().unwrap();
+    hex::encode(openssl::sha::sha256(&leaf.to_der().unwrap()))
 }
 
 fn edit(path: &std::path::Path, from: &str, to: &str) {

@@ -91,7 +91,7 @@ impl World {
                 let valid_for = if random.chance(5) { -1 } else { 86_400 };
                 let previous = Previous {
                     version: Version::new(start(), &Fingerprint::new([1; 32])),
-                    fingerprint: Fingerprint::new([1; 32]),
+                    leaves: vec![Fingerprint::new([1; 32])],
                     not_after: Timestamp::from_second(start().as_second() + valid_for).unwrap(),
                 };
                 TrueHost {

@@ -22,10 +22,16 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
         super::rollout::cancel_on_signal()?
     };
     say(&format!(
-        "starting {} hosts with sshd and nginx, and an ACME server, as processes of this user …",
+        "starting {} hosts with sshd, and nginx, HAProxy or Envoy, and an ACME server, as processes of this user …",
         args.hosts
     ));
-    let options = LabOptions { hosts: usize::from(args.hosts), directory: None, soak: SOAK.to_owned() };
+    let options = LabOptions {
+        hosts: usize::from(args.hosts) - 2,
+        haproxy: 1,
+        envoy: 1,
+        directory: None,
+        soak: SOAK.to_owned(),
+    };
     let mut lab = Lab::start(&options).map_err(|error| Failure::to("start the demo's fleet", &error))?;
     if *cancel.borrow() {
         return Err(Failure {
@@ -40,9 +46,17 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
             Word::Key => (Break::Key, "its nginx.conf names another key now"),
             Word::Chain => (Break::Chain, "its nginx.conf names the leaf without its chain now"),
             Word::Unreachable => (Break::Unreachable, "its sshd is down now"),
+            Word::Haproxy => (Break::Haproxy, "its haproxy.cfg has an error now"),
+            Word::Envoy => (Break::Envoy, "its secret no longer watches the folder of the certificate"),
+            Word::Mismatch => (Break::Mismatch, "its nginx.conf names another site's certificate now"),
         };
         lab.break_canary(what).map_err(|error| Failure::to("break the canary", &error))?;
-        say(&format!("the canary, {}, is broken on purpose: {words}", lab.hosts[0].name));
+        let host = match what {
+            Break::Haproxy => "lb01".to_owned(),
+            Break::Envoy => "edge01".to_owned(),
+            _ => format!("the canary, {},", lab.hosts[0].name),
+        };
+        say(&format!("{host} is broken on purpose: {words}"));
     }
     say(&format!(
         "rolling out; the canary soaks for {SOAK} only, so that you need not wait (minutes are usual)\n"

@@ -7,77 +7,107 @@ use super::super::error::Failure;
 use super::super::load::Loaded;
 use super::super::settings::Settings;
 use crate::acme::{self, IssueError, Listener, Progress, Request};
-use crate::certificate::{Bundle, Defect, Requirements};
+use crate::certificate::{Bundle, CertificateSet, Defect, KeyAlgorithm, KeyType, Requirements};
 use crate::engine::PushedChallenge;
 use crate::model::Secret;
 use crate::playbook::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 use crate::renewal::{AT_LEAST, due_at};
 use crate::ssh::SshConnector;
-use crate::store::{CertificateStore, Store, StoredCertificate};
+use crate::store::{CertificateStore, Store, StoredCertificate, StoredPair};
 
 /// What is going to happen, before anything does.
 pub(super) enum Choice {
-    /// One from the store, and why it will do.
-    Stored(Box<Bundle>, String),
-    /// A new one, and why.
-    New(String),
+    /// Those from the store, and why they will do.
+    Stored(Box<CertificateSet>, String),
+    /// New ones, and why; the first is kept where only the second of two is missing.
+    New(String, Option<Box<Bundle>>),
 }
 
 /// Looks into the store.
 pub(super) fn choose(loaded: &Loaded, store: &CertificateStore, force: bool) -> Result<Choice, Failure> {
     let wanted = &loaded.playbook.certificate;
     let now = Timestamp::now();
+    let new = |why: String| Ok(Choice::New(format!("a new certificate is issued: {why}"), None));
     if force {
-        return Ok(Choice::New("a new certificate is issued: `--force` was given".to_owned()));
+        return new("`--force` was given".to_owned());
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
     if let Some(Issuer::Files(_)) = loaded.playbook.issuers.first() {
-        return Ok(Choice::New("it is read from its files".to_owned()));
+        return Ok(Choice::New("it is read from its files".to_owned(), None));
     }
     let Some(version) = store.versions(&wanted.name)?.pop() else {
-        return Ok(Choice::New("a new certificate is issued: there is none yet".to_owned()));
+        return new("there is none yet".to_owned());
     };
     let stored = store.get(&wanted.name, &version)?;
     let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
-    let bundle = match prove(&stored, &required) {
-        Ok(bundle) => bundle,
-        Err(defects) => {
-            return Ok(Choice::New(format!(
-                "a new certificate is issued: {version} will not do: {}",
-                words(&defects)
-            )));
+    let mut bundles = Vec::new();
+    for (pair, key) in stored.pairs.iter().zip(&wanted.keys) {
+        let bundle = match Bundle::prove(&pair.fullchain, &pair.key, now, &required) {
+            // The version keeps its name: what it was called when it was issued.
+            Ok(bundle) => bundle.with_version(version.clone()),
+            Err(defects) => return new(format!("{version} will not do: {}", words(&defects))),
+        };
+        if bundle.key_type() != Some(*key) {
+            return new(format!("{version} has another kind of key than `{key}`"));
         }
-    };
-    if bundle.key_type() != Some(wanted.key) {
-        return Ok(Choice::New(format!(
-            "a new certificate is issued: {version} has another kind of key than `{}`",
-            wanted.key
-        )));
+        let due = due_at(bundle.leaf(), wanted.renew);
+        if due <= now {
+            return new(format!("{version} has been due since {}", due.strftime("%Y-%m-%d")));
+        }
+        bundles.push((bundle, due));
     }
-    let due = due_at(bundle.leaf(), wanted.renew);
-    if due <= now {
-        return Ok(Choice::New(format!(
-            "a new certificate is issued: {version} has been due since {}",
-            due.strftime("%Y-%m-%d")
-        )));
+    let Some(due) = bundles.iter().map(|(_, due)| *due).min() else {
+        return new(format!("{version} holds none"));
+    };
+    let mut bundles = bundles.into_iter().map(|(bundle, _)| bundle);
+    let (Some(first), second) = (bundles.next(), bundles.next()) else {
+        return new(format!("{version} holds none"));
+    };
+    if let (None, Some(key)) = (&second, wanted.keys.get(1)) {
+        let why = format!("{version} lacks its second certificate, with a key of `{key}`: it is issued");
+        return Ok(Choice::New(why, Some(Box::new(first))));
     }
     let why = format!("{version} is not due before {}", due.strftime("%Y-%m-%d"));
-    Ok(Choice::Stored(Box::new(bundle), why))
-}
-
-fn prove(stored: &StoredCertificate, required: &Requirements<'_>) -> Result<Bundle, Vec<Defect>> {
-    // The version keeps its name: what it was called when it was issued.
-    Bundle::prove(&stored.fullchain, &stored.key, required.now, required)
-        .map(|bundle| bundle.with_version(stored.version.clone()))
+    Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
 }
 
 fn words(defects: &[Defect]) -> String {
     defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Issues, by the first issuer that can; proves what came, and keeps it before anything else is done with it.
+/// Issues what is missing, and keeps each before anything else is done with it.
 pub(super) async fn issue(
     loaded: &Loaded,
+    kept: Option<Bundle>,
+    store: &Store,
+    connector: &SshConnector,
+    settings: &Settings,
+) -> Result<CertificateSet, Failure> {
+    let wanted = &loaded.playbook.certificate;
+    let mut pairs: Vec<Bundle> = kept.into_iter().collect();
+    for key in wanted.keys.iter().skip(pairs.len()) {
+        let bundle = issue_one(loaded, *key, store, connector, settings).await?;
+        pairs.push(match pairs.first() {
+            Some(first) => bundle.with_version(first.version().clone()),
+            None => bundle,
+        });
+        let version = pairs[0].version().clone();
+        let pair =
+            |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
+        let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
+        store.certificates().put(&wanted.name, &stored)?;
+    }
+    let mut pairs = pairs.into_iter();
+    match (pairs.next(), pairs.next()) {
+        (Some(first), second) => Ok(CertificateSet::new(first, second)),
+        (None, _) => Err(Failure::new(format!("`{}` has no kind of key", wanted.name))),
+    }
+}
+
+/// Issues one certificate, by the first issuer that can, and proves what came.
+async fn issue_one(
+    loaded: &Loaded,
+    key: KeyType,
     store: &Store,
     connector: &SshConnector,
     settings: &Settings,
@@ -88,7 +118,7 @@ pub(super) async fn issue(
     for (number, issuer) in loaded.playbook.issuers.iter().enumerate() {
         let (name, issued) = match issuer {
             Issuer::Acme(acme) => {
-                (acme.name.clone(), by_acme(acme, number, loaded, store, connector, settings).await)
+                (acme.name.clone(), by_acme(acme, (number, key), loaded, store, connector, settings).await)
             }
             Issuer::Files(files) => (files.certificate.value.display().to_string(), from_files(files)),
         };
@@ -119,14 +149,12 @@ pub(super) async fn issue(
                 continue;
             }
         };
-        store.certificates().put(
-            &wanted.name,
-            &StoredCertificate {
-                version: bundle.version().clone(),
-                fullchain: bundle.fullchain_pem(),
-                key: bundle.key().clone(),
-            },
-        )?;
+        let algorithm = bundle.leaf().key_algorithm();
+        if wanted.keys.len() > 1 && algorithm != Some(key.algorithm()) {
+            let has = algorithm.map_or("another", KeyAlgorithm::as_str);
+            refused.push(format!("{name}: its key is {has}, and a certificate with `{key}` is wanted"));
+            continue;
+        }
         let until = bundle.leaf().not_after.strftime("%Y-%m-%d");
         let (done, by) = match issuer {
             Issuer::Acme(_) => ("issued", "by"),
@@ -147,7 +175,7 @@ type Refusal = (String, Option<&'static str>);
 
 async fn by_acme(
     issuer: &AcmeIssuer,
-    number: usize,
+    (number, key): (usize, KeyType),
     loaded: &Loaded,
     store: &Store,
     connector: &SshConnector,
@@ -164,7 +192,7 @@ async fn by_acme(
     };
     let wanted = &loaded.playbook.certificate;
     let accounts = store.accounts();
-    let request = Request { issuer, domains: &wanted.domains, key: wanted.key, accounts: &accounts };
+    let request = Request { issuer, domains: &wanted.domains, key, accounts: &accounts };
     let progress = |progress: Progress| {
         let text = match &progress {
             Progress::Ordered { url } => format!("ordered from {}: {url}", issuer.name),

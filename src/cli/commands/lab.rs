@@ -11,9 +11,11 @@ use crate::lab::{Lab, LabHandle, LabOptions};
 
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
     match args {
-        Args::Up { hosts, directory } => {
+        Args::Up { hosts, haproxy, envoy, directory } => {
             let options = LabOptions {
                 hosts: usize::from(hosts),
+                haproxy: usize::from(haproxy),
+                envoy: usize::from(envoy),
                 directory: Some(directory.clone()),
                 soak: "15s".to_owned(),
             };
@@ -50,7 +52,8 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             super::remark(
                 settings,
                 &format!(
-                    "\n{hosts} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
+                    "\n{} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
+                    hosts + haproxy + envoy,
                     directory.display()
                 ),
             );

@@ -15,7 +15,7 @@ use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::settings::Settings;
 use super::issue::{Choice, choose, issue};
-use crate::certificate::{Bundle, parse_pem};
+use crate::certificate::{CertificateSet, parse_pem};
 use crate::engine::{Fleet, Target, drive};
 use crate::model::{Fingerprint, RolloutId};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
@@ -44,33 +44,33 @@ async fn roll_out(loaded: &Loaded, args: &Rollout, settings: &Settings) -> Resul
 
     let choice = choose(loaded, &store.certificates(), args.force)?;
     confirm(loaded, &choice, args.yes, settings)?;
-    let bundle = match choice {
-        Choice::Stored(bundle, _) => *bundle,
-        Choice::New(_) => issue(loaded, &store, &connector, settings).await?,
+    let set = match choice {
+        Choice::Stored(set, _) => *set,
+        Choice::New(_, kept) => issue(loaded, kept.map(|kept| *kept), &store, &connector, settings).await?,
     };
     // An order is brought to its end: tokens are withdrawn, and what counts against the CA's limits is kept.
     if *cancel.borrow() {
         let mut failure = Failure::new("interrupted before the first wave");
         failure.state =
-            Some(format!("no host was touched; {} is in the store and is used next time", bundle.version()));
+            Some(format!("no host was touched; {} is in the store and is used next time", set.version()));
         failure.exit = Exit::Interrupted;
         return Err(failure);
     }
 
     let journal = store.journal()?;
     let plan = Arc::new(loaded.plan.clone());
-    let certificate = describe(&loaded.plan.certificate, &bundle);
+    let certificate = describe(&loaded.plan.certificate, &set);
     journal.begin(&RolloutRecord {
         id: id.clone(),
         certificate: plan.certificate.clone(),
-        version: bundle.version().clone(),
+        version: set.version().clone(),
         playbook: args.playbook.display().to_string(),
         plan: serde_json::to_string(plan.as_ref()).map_err(|error| Failure::to("keep the plan", &error))?,
         started: Timestamp::now(),
         outcome: None,
     })?;
-    let known = known_leaves(&store, &bundle)?;
-    let target = Arc::new(Target { bundle, known });
+    let known = known_leaves(&store, &set)?;
+    let target = Arc::new(Target { set, known });
     let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, who);
     let reporter = reporter(settings, &id, loaded);
     let state = State::new(&plan.schedule);
@@ -135,22 +135,23 @@ fn finish(
     }
 }
 
-fn describe(name: &crate::model::CertificateName, bundle: &Bundle) -> Certificate {
-    let leaf = bundle.leaf();
+fn describe(name: &crate::model::CertificateName, set: &CertificateSet) -> Certificate {
+    let leaf = set.leaf();
     Certificate {
         name: name.clone(),
-        version: bundle.version().clone(),
+        version: set.version().clone(),
         fingerprint_sha256: leaf.fingerprint,
         serial: leaf.serial.clone(),
-        not_after: leaf.not_after,
+        not_after: set.not_after(),
     }
 }
 
 /// Every leaf in the store but the one being rolled out.
-pub(super) fn known_leaves(store: &Store, bundle: &Bundle) -> Result<BTreeSet<Fingerprint>, Failure> {
+pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeSet<Fingerprint>, Failure> {
     let chains = store.certificates().all_chains()?;
     let leaves = chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint));
-    Ok(leaves.filter(|leaf| *leaf != bundle.leaf().fingerprint).collect())
+    let own = set.leaves();
+    Ok(leaves.filter(|leaf| !own.contains(leaf)).collect())
 }
 
 fn reporter(settings: &Settings, id: &RolloutId, loaded: &Loaded) -> Reporter {
@@ -186,7 +187,7 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
     let hosts = schedule.hosts.len();
     let what = match choice {
         Choice::Stored(_, why) => format!("{why}, so it is rolled out as it is"),
-        Choice::New(why) => why.clone(),
+        Choice::New(why, _) => why.clone(),
     };
     if !settings.json() {
         let waves: Vec<String> =

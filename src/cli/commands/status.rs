@@ -31,8 +31,11 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
             .hint(format!("`certwave rollout {}` issues it", args.playbook.display())));
     };
-    let chain: Vec<Certificate> = parse_pem(&store.get(name, &version)?.fullchain)
-        .map_err(|error| Failure::to(&format!("read {version} in the store"), &error))?;
+    let mut chains: Vec<Vec<Certificate>> = Vec::new();
+    for pair in store.get(name, &version)?.pairs {
+        let chain = parse_pem(&pair.fullchain);
+        chains.push(chain.map_err(|error| Failure::to(&format!("read {version} in the store"), &error))?);
+    }
     let mut known: BTreeSet<Fingerprint> = BTreeSet::new();
     for pem in store.all_chains()? {
         known.extend(parse_pem(&pem).ok().and_then(|chain| chain.first().map(|leaf| leaf.fingerprint)));
@@ -48,29 +51,37 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
         stream::iter(looks).buffered(AT_ONCE).collect().await
     });
 
-    let fingerprints: Vec<Fingerprint> = chain.iter().map(|one| one.fingerprint).collect();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["HOST", "SERVICE", "ADDRESS", "STATE", "SERVED", "ON DISK", "DAYS LEFT", "REMARK"]);
     let mut same = true;
     for (plan, view) in loaded.plan.hosts.iter().zip(views) {
-        for (service, observed) in plan.services.iter().zip(view.observed) {
+        let seen = plan.services.iter().zip(view.observed);
+        let seen = seen.flat_map(|(service, all)| all.into_iter().map(move |(at, one)| (service, at, one)));
+        for (service, endpoint, observed) in seen {
+            let of_key = |chain: &&Vec<Certificate>| {
+                endpoint.key.is_none() || chain.first().and_then(Certificate::key_algorithm) == endpoint.key
+            };
+            let chain = chains.iter().find(of_key).map(Vec::as_slice).unwrap_or_default();
             let expected = Expectation {
-                chain: fingerprints.clone(),
-                server_name: service.endpoint.server_name.clone(),
-                previous: None,
+                chain: chain.iter().map(|one| one.fingerprint).collect(),
+                server_name: endpoint.server_name.clone(),
+                previous: Vec::new(),
                 known: known.clone(),
             };
             let now = Timestamp::now();
             let judgement = judge(&expected, &observed, now);
-            let file = view.file.as_ref().ok().and_then(Option::as_ref);
-            let remark = remark(&judgement, file, view.file.as_ref().err());
+            let files = view.files.as_ref().map(Vec::as_slice).unwrap_or_default();
+            let same_key =
+                |file: &&Certificate| endpoint.key.is_none() || file.key_algorithm() == endpoint.key;
+            let file = files.iter().find(same_key);
+            let remark = remark(&judgement, file, view.files.as_ref().err());
             same &= judgement.is_good() && remark.is_none();
             if settings.json() {
                 let line = json!({
                     "time": now, "event": "status", "host": plan.login.host, "service": service.name,
-                    "address": service.endpoint.address, "port": service.endpoint.port,
-                    "server_name": service.endpoint.server_name,
+                    "address": endpoint.address, "port": endpoint.port,
+                    "server_name": endpoint.server_name,
                     "key_type": judgement.leaf.as_ref().and_then(Certificate::key_type),
                     "state": judgement.state, "served": certificate(judgement.leaf.as_ref()),
                     "file": certificate(file), "error": remark,
@@ -84,7 +95,7 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
                 table.add_row([
                     plan.login.host.to_string(),
                     service.name.to_string(),
-                    service.endpoint.to_string(),
+                    endpoint.to_string(),
                     state(judgement.state).to_owned(),
                     short(judgement.leaf.as_ref()),
                     short(file),

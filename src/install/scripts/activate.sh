@@ -25,7 +25,7 @@ keep_file() { # PATH FILE
   text=$( (umask 077 && cp -p "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
     { reason "$text"; fail unadoptable "$1"; }
   case $2 in
-    privkey.pem | combined.pem) chmod o-rwx "$partial/$2" ;;
+    privkey.* | combined.*) chmod o-rwx "$partial/$2" ;;
   esac
 }
 if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then

@@ -93,19 +93,21 @@ certificates() {
   ' "$1" 2>/dev/null | head -n 1000
 }
 
-active=
-for file in fullchain.pem cert.pem; do
-  if [ -z "$active" ] && [ -f "$live/$file" ]; then active=$live/$file; fi
-done
+# What is active of one certificate; of the second of two, its algorithm stands in the files' names.
 linked() {
   if [ -z "$active" ] && [ "$2" = "$wanted" ] && [ -f "$1" ]; then active=$1; fi
 }
-for wanted in fullchain.pem cert.pem combined.pem; do
-  each_link linked
+for suffix in pem ecdsa.pem rsa.pem; do
+  active=
+  for file in fullchain cert combined; do
+    if [ -z "$active" ] && [ -f "$live/$file.$suffix" ]; then active=$live/$file.$suffix; fi
+  done
+  for file in fullchain cert combined; do
+    wanted=$file.$suffix
+    each_link linked
+  done
+  [ -z "$active" ] || certificates "$active" | block active
 done
-if [ -n "$active" ]; then
-  certificates "$active" | block active
-fi
 
 for service in $services; do
   if text=$("service_$service" facts 2>&1 </dev/null); then

@@ -22,7 +22,7 @@ text=$( (umask 077 && tar -x -o -m -f - -C "$partial") 2>&1) || { reason "$text"
 text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 for path in "$partial"/*.pem; do
   case ${path##*/} in
-    privkey.pem | combined.pem) mode=$key_mode ;;
+    privkey.* | combined.*) mode=$key_mode ;;
     *) mode=0644 ;;
   esac
   text=$(chmod "$mode" "$path" 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }

@@ -1,0 +1,58 @@
+//! What is rolled out as one: a certificate, or two of the same names with keys of different algorithms.
+
+use jiff::Timestamp;
+
+use super::{Bundle, Certificate, KeyAlgorithm};
+use crate::model::{Fingerprint, Version};
+
+/// One certificate, or two of different algorithms (dual certificates), issued and installed together. The
+/// first one names the version and is in the files without an algorithm in their names.
+#[derive(Debug, Clone)]
+pub struct CertificateSet {
+    first: Bundle,
+    second: Option<Bundle>,
+}
+
+impl CertificateSet {
+    /// The first, and the second where there is one.
+    pub fn new(first: Bundle, second: Option<Bundle>) -> Self {
+        Self { first, second }
+    }
+
+    /// Its version: when the first was issued, and which leaf that is.
+    pub fn version(&self) -> &Version {
+        self.first.version()
+    }
+
+    /// The leaf of the first.
+    pub fn leaf(&self) -> &Certificate {
+        self.first.leaf()
+    }
+
+    /// All of them.
+    pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
+        std::iter::once(&self.first).chain(&self.second)
+    }
+
+    /// All of them, each with the algorithm that its files are named after: none for the first.
+    pub fn files(&self) -> impl Iterator<Item = (Option<KeyAlgorithm>, &Bundle)> {
+        let second = self.second.iter().map(|bundle| (bundle.leaf().key_algorithm(), bundle));
+        std::iter::once((None, &self.first)).chain(second)
+    }
+
+    /// The one whose key is of that algorithm; the first where that is not asked.
+    pub fn of(&self, algorithm: Option<KeyAlgorithm>) -> &Bundle {
+        let fits = |bundle: &&Bundle| algorithm.is_some() && bundle.leaf().key_algorithm() == algorithm;
+        self.bundles().find(fits).unwrap_or(&self.first)
+    }
+
+    /// The leaves of all.
+    pub fn leaves(&self) -> Vec<Fingerprint> {
+        self.bundles().map(|bundle| bundle.leaf().fingerprint).collect()
+    }
+
+    /// When the first of them expires.
+    pub fn not_after(&self) -> Timestamp {
+        self.bundles().map(|bundle| bundle.leaf().not_after).min().unwrap_or(Timestamp::MIN)
+    }
+}

@@ -1,0 +1,256 @@
+//! Envoy: its settings, and the file that it reads its secret from (secret discovery service, SDS).
+//!
+//! The one layout that reloads when a link is switched: certificate and key by file name, and
+//! `watched_directory` on the folder that the link is in (Envoy's `TlsCertificate` message).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::HostPath;
+use crate::yaml::{Node, Problems, Sources, Value, parse};
+
+/// An Envoy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envoy {
+    /// The file that its `sds_config` names.
+    pub sds: HostPath,
+    /// The folder to watch: the one that holds the `live` link.
+    pub watched: HostPath,
+    /// Its secrets: one, or two of dual certificates.
+    pub secrets: Vec<EnvoySecret>,
+    /// Its admin interface.
+    pub admin: Option<AdminAddress>,
+}
+
+/// A secret, and where its files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvoySecret {
+    /// Its name in the SDS file and in Envoy's configuration.
+    pub name: String,
+    /// Paths that lead to the certificate and its chain; the first is what certwave writes.
+    pub chain: Vec<HostPath>,
+    /// Paths that lead to the private key; the first is what certwave writes.
+    pub key: Vec<HostPath>,
+}
+
+/// Where Envoy's admin interface is, seen from its host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AdminAddress {
+    /// `ADDRESS:PORT`
+    Tcp(String, u16),
+    /// The path of a socket.
+    Socket(HostPath),
+}
+
+impl FromStr for AdminAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('/') {
+            return text
+                .parse()
+                .map(Self::Socket)
+                .map_err(|error: crate::model::InvalidPath| error.to_string());
+        }
+        let wrong =
+            || format!("`{text}` is no admin interface: write `127.0.0.1:9901`, or the path of its socket");
+        let (address, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
+        if address.is_empty() { Err(wrong()) } else { Ok(Self::Tcp(address.to_owned(), port)) }
+    }
+}
+
+impl fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address, port) if address.contains(':') => write!(f, "[{address}]:{port}"),
+            Self::Tcp(address, port) => write!(f, "{address}:{port}"),
+            Self::Socket(path) => write!(f, "{path}"),
+        }
+    }
+}
+
+impl TryFrom<String> for AdminAddress {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<AdminAddress> for String {
+    fn from(address: AdminAddress) -> String {
+        address.to_string()
+    }
+}
+
+impl Envoy {
+    /// What the SDS file should say.
+    pub fn sds_text(&self) -> String {
+        let secret = |secret: &EnvoySecret| {
+            let quoted = |path: Option<&HostPath>| {
+                serde_json::Value::from(path.map(HostPath::as_str).unwrap_or_default()).to_string()
+            };
+            format!(
+                "- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  name: {}\n  \
+                 tls_certificate:\n    certificate_chain: {{filename: {}}}\n    private_key: {{filename: {}}}\n    \
+                 watched_directory: {{path: {}}}\n",
+                serde_json::Value::from(secret.name.as_str()),
+                quoted(secret.chain.first()),
+                quoted(secret.key.first()),
+                quoted(Some(&self.watched)),
+            )
+        };
+        let secrets: String = self.secrets.iter().map(secret).collect();
+        format!(
+            "# Written by certwave. Envoy reads the files anew when a link in the watched folder changes.\nresources:\n{secrets}"
+        )
+    }
+
+    /// Whether an SDS file that is there makes Envoy take new certificates by itself; all that is to be changed
+    /// in it otherwise.
+    pub fn check(&self, text: &str) -> Vec<String> {
+        let sds = &self.sds;
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let id = sources.add(sds.as_str(), text);
+        let Some(root) = parse(&sources, id, &mut problems) else {
+            let reason = problems.sorted().first().map(|problem| problem.message.clone()).unwrap_or_default();
+            return vec![format!("`{sds}` cannot be read: {reason}")];
+        };
+        let secrets: Vec<&Node> = match at(&root, &["resources"]).map(|node| &node.value) {
+            Some(Value::Sequence(secrets)) => secrets.iter().collect(),
+            _ => Vec::new(),
+        };
+        let mut wrong = Vec::new();
+        for wanted in &self.secrets {
+            let name = &wanted.name;
+            match secrets.iter().find(|secret| text_at(secret, &["name"]) == Some(name)) {
+                None => wrong
+                    .push(format!("`{sds}` holds no secret `{name}`: add it, or name another as `secret`")),
+                Some(secret) => wrong.extend(self.check_secret(secret, wanted)),
+            }
+        }
+        wrong
+    }
+
+    fn check_secret(&self, secret: &Node, wanted: &EnvoySecret) -> Vec<String> {
+        let (sds, name) = (&self.sds, &wanted.name);
+        let mut wrong = Vec::new();
+        for (key, paths) in [("certificate_chain", &wanted.chain), ("private_key", &wanted.key)] {
+            let leads = |path: &str| path.parse::<HostPath>().is_ok_and(|path| paths.contains(&path));
+            let should = paths.first().map(HostPath::as_str).unwrap_or_default();
+            match text_at(secret, &["tls_certificate", key, "filename"]) {
+                Some(path) if leads(path) => {}
+                Some(path) => wrong.push(format!(
+                    "`{key}` of secret `{name}` in `{sds}` is `{path}`, which does not lead to the live version: write `filename: {should}`, or make it one of `install: links`"
+                )),
+                None => wrong.push(format!(
+                    "`{key}` of secret `{name}` in `{sds}` names no file: write `filename: {should}`, since what is written into the file itself is never read again"
+                )),
+            }
+        }
+        let watched = text_at(secret, &["tls_certificate", "watched_directory", "path"]);
+        let is_watched =
+            watched.and_then(|path| path.parse::<HostPath>().ok()).as_ref() == Some(&self.watched);
+        if !is_watched {
+            wrong.push(format!(
+                "secret `{name}` in `{sds}` does not watch `{}`, so that Envoy would not notice a new version: add `watched_directory: {{path: {}}}` to its `tls_certificate`",
+                self.watched, self.watched
+            ));
+        }
+        wrong
+    }
+}
+
+fn at<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+    path.iter().try_fold(node, |node, key| match &node.value {
+        Value::Mapping(entries) => entries.iter().find(|entry| entry.key == *key).map(|entry| &entry.value),
+        _ => None,
+    })
+}
+
+fn text_at<'n>(node: &'n Node, path: &[&str]) -> Option<&'n str> {
+    match &at(node, path)?.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envoy() -> Envoy {
+        let path = |text: &str| text.parse::<HostPath>().unwrap();
+        Envoy {
+            sds: path("/etc/envoy/sds.yaml"),
+            watched: path("/etc/certwave/live"),
+            secrets: vec![EnvoySecret {
+                name: "server_cert".to_owned(),
+                chain: vec![path("/etc/certwave/live/a.test/fullchain.pem"), path("/etc/ssl/a.crt")],
+                key: vec![path("/etc/certwave/live/a.test/privkey.pem"), path("/etc/ssl/a.key")],
+            }],
+            admin: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_passes_its_own_check() {
+        let envoy = envoy();
+        assert_eq!(envoy.check(&envoy.sds_text()), Vec::<String>::new());
+        let linked = envoy
+            .sds_text()
+            .replace("/etc/certwave/live/a.test/fullchain.pem", "/etc/ssl/a.crt")
+            .replace("/etc/certwave/live/a.test/privkey.pem", "/etc/ssl/a.key");
+        assert_eq!(envoy.check(&linked), Vec::<String>::new());
+        let json = r#"{"resources": [{"@type": "x", "name": "server_cert", "tls_certificate": {
+            "certificate_chain": {"filename": "/etc/ssl/a.crt"}, "private_key": {"filename": "/etc/ssl/a.key"},
+            "watched_directory": {"path": "/etc/certwave/live/"}}}]}"#;
+        assert_eq!(envoy.check(json), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_what_to_change() {
+        let envoy = envoy();
+        let text = envoy.sds_text();
+        let inline = "resources:\n- name: server_cert\n  tls_certificate:\n    certificate_chain: {inline_string: x}\n    private_key: {inline_string: y}\n";
+        let findings = [
+            envoy.check(&text.replace("server_cert", "other")),
+            envoy.check(&text.replace("/live/a.test/fullchain", "/live/b.test/fullchain")),
+            envoy.check(&text.replace("path: \"/etc/certwave/live\"", "path: \"/etc/certwave/live/a.test\"")),
+            envoy.check(inline),
+            envoy.check("a: [\n"),
+            envoy.check(""),
+        ];
+        let findings: Vec<String> = findings.iter().map(|found| found.join("\n")).collect();
+        insta::assert_snapshot!(findings.join("\n\n"), @r#"
+`/etc/envoy/sds.yaml` holds no secret `server_cert`: add it, or name another as `secret`
+
+`certificate_chain` of secret `server_cert` in `/etc/envoy/sds.yaml` is `/etc/certwave/live/b.test/fullchain.pem`, which does not lead to the live version: write `filename: /etc/certwave/live/a.test/fullchain.pem`, or make it one of `install: links`
+
+secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live`, so that Envoy would not notice a new version: add `watched_directory: {path: /etc/certwave/live}` to its `tls_certificate`
+
+`certificate_chain` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/fullchain.pem`, since what is written into the file itself is never read again
+`private_key` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/privkey.pem`, since what is written into the file itself is never read again
+secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live`, so that Envoy would not notice a new version: add `watched_directory: {path: /etc/certwave/live}` to its `tls_certificate`
+
+`/etc/envoy/sds.yaml` cannot be read: not valid YAML: unclosed bracket '['
+
+`/etc/envoy/sds.yaml` holds no secret `server_cert`: add it, or name another as `secret`
+"#);
+    }
+
+    #[test]
+    fn an_admin_interface_is_an_address_or_a_socket() {
+        let read = |text: &str| text.parse::<AdminAddress>();
+        assert_eq!(read("127.0.0.1:9901"), Ok(AdminAddress::Tcp("127.0.0.1".to_owned(), 9901)));
+        assert_eq!(read("[::1]:9901").unwrap().to_string(), "[::1]:9901");
+        assert_eq!(read("/run/envoy.sock").unwrap().to_string(), "/run/envoy.sock");
+        for wrong in ["9901", ":9901", "localhost", "localhost:0", "localhost:x"] {
+            assert!(read(wrong).unwrap_err().contains("127.0.0.1:9901"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+# shellcheck shell=sh disable=SC2154
+# HAProxy, as far as its disk goes; its memory is changed through its sockets. Settings: binary, config,
+# test_command, reload_command, crt_list (a file that names the certificates; each may be empty), certificates
+# (one a line), patience (seconds).
+hook_facts() {
+  if [ -z "$test_command" ] && [ ! -x "$binary" ]; then
+    if [ -e "$binary" ]; then printf '%s is not executable\n' "$binary"; else printf '%s does not exist\n' "$binary"; fi
+    return 1
+  fi
+  if [ -z "$test_command" ] && [ ! -r "$config" ]; then
+    printf 'the configuration %s is not readable: name it with `config:`, or give a `test:` of your own\n' "$config"
+    return 1
+  fi
+  if [ -n "$crt_list" ] && [ ! -e "$crt_list" ]; then
+    printf 'the crt-list %s does not exist\n' "$crt_list"
+    return 1
+  fi
+}
+
+# A crt-list names exactly those of our certificates that are there: HAProxy would not start with another.
+# A folder as crt-list needs no lines.
+list_certificates() {
+  [ -n "$crt_list" ] && [ -f "$crt_list" ] || return 0
+  draft=${crt_list%/*}/.certwave-${crt_list##*/}
+  (umask 022 && cp -p "$crt_list" "$draft") || return 1
+  changed=
+  while read -r path; do
+    [ -n "$path" ] || continue
+    if awk -v path="$path" '$1 == path { found = 1 } END { exit !found }' "$draft"; then listed=yes; else listed=; fi
+    if [ -e "$path" ] && [ -z "$listed" ]; then
+      # The last line may lack its end.
+      [ -z "$(tail -c 1 "$draft")" ] || printf '\n' >>"$draft"
+      printf '%s\n' "$path" >>"$draft" || return 1
+      changed=yes
+    elif [ ! -e "$path" ] && [ -n "$listed" ]; then
+      awk -v path="$path" '$1 != path' "$draft" >"$draft.less" && cat "$draft.less" >"$draft" || return 1
+      rm -f "$draft.less"
+      changed=yes
+    fi
+  done <<CERTIFICATES
+$certificates
+CERTIFICATES
+  if [ -n "$changed" ]; then
+    sync "$draft" 2>/dev/null || sync
+    mv -f "$draft" "$crt_list"
+  else
+    rm -f "$draft"
+  fi
+}
+
+hook_test() {
+  list_certificates || return 1
+  if [ -n "$test_command" ]; then
+    bounded sh -c "$test_command"
+  else
+    bounded "$binary" -c -f "$config" </dev/null
+  fi
+}
+
+hook_reload() { [ -z "$reload_command" ] || bounded sh -c "$reload_command"; }

@@ -1,0 +1,189 @@
+//! HAProxy: its disk and its memory, both or neither.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use certwave::lab::{Break, FrontServer, Haproxy};
+
+use crate::support::Fleet;
+
+fn haproxy(fleet: &Fleet) -> &Haproxy {
+    match &fleet.lab.fronts[0].server {
+        FrontServer::Haproxy(haproxy) => haproxy,
+        FrontServer::Envoy(_) => panic!("the first front is HAProxy"),
+    }
+}
+
+fn ask(socket: &PathBuf, command: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(format!("{command}\n").as_bytes()).unwrap();
+    // A master that replaces itself cuts the connection.
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+fn workers(haproxy: &Haproxy) -> Vec<u32> {
+    certwave::service::master::read_processes(&ask(&haproxy.master_socket, "show proc")).unwrap().workers
+}
+
+/// Reloads by hand, as somebody will one day, and waits until the worker is another.
+fn reload(haproxy: &Haproxy) {
+    let before = workers(haproxy);
+    ask(&haproxy.master_socket, "reload");
+    let renewed = || {
+        std::os::unix::net::UnixStream::connect(&haproxy.master_socket).is_ok() && {
+            let now = ask(&haproxy.master_socket, "show proc");
+            certwave::service::master::read_processes(&now).is_some_and(|now| {
+                !now.workers.is_empty() && now.workers.iter().all(|one| !before.contains(one))
+            })
+        }
+    };
+    assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), renewed));
+}
+
+#[test]
+fn memory_and_disk_are_changed_without_a_reload_and_a_later_reload_keeps_it() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let before = workers(haproxy(&fleet));
+    let run = fleet.roll_out(&[]).expect(0);
+    let wanted = run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap().to_owned();
+    assert_eq!(run.last()["hosts"][1]["dropped_connections"], 0);
+    assert_eq!(run.last()["hosts"][1]["failed_handshakes"], 0);
+    assert_eq!(fleet.front_served(0), wanted);
+    assert_eq!(workers(haproxy(&fleet)), before, "it was reloaded");
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served(0), wanted);
+    let again = fleet.roll_out(&[]).expect(0);
+    assert_eq!(again.last()["outcome"], "unchanged");
+}
+
+#[test]
+fn a_host_that_was_done_goes_back_in_memory_and_on_disk() {
+    let mut fleet = Fleet::mixed(1, 1, 1);
+    let before = (fleet.served(0), fleet.front_served(0), fleet.front_served(1));
+    fleet.lab.break_canary(Break::Envoy).unwrap();
+    // One host at a time, so that HAProxy is done before Envoy fails.
+    fleet.edit("batch: [1, 50%]", "batch: [1]");
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back", "rolled_back", "failed"]);
+    assert_eq!((fleet.served(0), fleet.front_served(0), fleet.front_served(1)), before);
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served(0), before.1);
+}
+
+#[test]
+fn a_configuration_with_an_error_is_refused_before_memory_is_changed() {
+    let mut fleet = Fleet::mixed(1, 1, 0);
+    let before = fleet.front_served(0);
+    fleet.lab.break_canary(Break::Haproxy).unwrap();
+    let run = fleet.roll_out(&[]).expect(3);
+    let reason = run.last()["hosts"][1]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("unknown keyword"), "{reason}");
+    assert_eq!(fleet.front_served(0), before);
+}
+
+#[test]
+fn somebody_elses_transaction_stops_the_host_before_anything_is_changed() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let socket = haproxy(&fleet).socket.clone();
+    let pem = std::fs::read_to_string(fleet.lab.fronts[0].root.join("etc/ssl/api.pem")).unwrap();
+    ask(&socket, "new ssl cert other.pem");
+    let opened = ask(&socket, &format!("set ssl cert other.pem <<\n{pem}\n"));
+    assert!(opened.contains("Transaction created"), "{opened}");
+    let run = fleet.roll_out(&[]).expect(3);
+    let reason = run.last()["hosts"][1]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("a transaction open for `other.pem`"), "{reason}");
+    assert!(ask(&socket, "show ssl cert").contains("*other.pem"), "it was not ours to abort");
+}
+
+#[test]
+fn a_transaction_that_a_lost_controller_left_is_ended() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let socket = haproxy(&fleet).socket.clone();
+    let path = fleet.lab.fronts[0].root.join("etc/ssl/api.pem");
+    let pem = std::fs::read_to_string(&path).unwrap();
+    let opened = ask(&socket, &format!("set ssl cert {} <<\n{pem}\n", path.display()));
+    assert!(opened.contains("Transaction created"), "{opened}");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+}
+
+#[test]
+fn a_name_that_haproxy_does_not_have_is_told_with_those_that_it_has() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    fleet.edit("etc/ssl/api.pem", "etc/ssl/apy.pem");
+    let run = fleet.roll_out(&[]).expect(3);
+    let reason = run.last()["hosts"][1]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("it has no certificate `") && reason.contains("/etc/ssl/api.pem`"), "{reason}");
+}
+
+#[test]
+fn a_certificate_that_is_new_to_haproxy_joins_its_crt_list_and_leaves_it_again() {
+    let mut fleet = Fleet::mixed(1, 1, 1);
+    let root = fleet.lab.fronts[0].root.clone();
+    let list = root.join("haproxy/list.txt");
+    let old = root.join("etc/ssl/api.pem");
+    std::fs::write(&list, format!("{}\n", old.display())).unwrap();
+    let config = haproxy(&fleet).config.clone();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let named = format!("crt {}", old.display());
+    assert!(text.contains(&named));
+    std::fs::write(&config, text.replace(&named, &format!("crt-list {}", list.display()))).unwrap();
+    reload(haproxy(&fleet));
+    fleet.edit(
+        "certificate: \"{{ root }}/etc/ssl/api.pem\"",
+        "certificate: \"{{ root }}/etc/ssl/new.pem\"\n      crt_list: \"{{ root }}/haproxy/list.txt\"",
+    );
+    fleet.edit("batch: [1, 50%]", "batch: [1]");
+    // HAProxy keeps serving the old one to this name, since that comes first: what is asked for is new.
+    fleet.edit("domains: [api.lab.test]", "domains: [new.lab.test, api.lab.test]");
+    fleet.lab.break_canary(Break::Envoy).unwrap();
+    fleet.roll_out(&[]).expect(3);
+    let listed = std::fs::read_to_string(&list).unwrap();
+    assert!(!listed.contains("new.pem"), "{listed}");
+    assert!(!ask(&haproxy(&fleet).socket, "show ssl cert").contains("new.pem"));
+    let run = fleet.roll_out(&["--limit", "web:lb"]).expect(0);
+    let listed = std::fs::read_to_string(&list).unwrap();
+    assert!(listed.contains("new.pem"), "{listed}");
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served_as(0, "new.lab.test"), run.last()["certificate"]["fingerprint_sha256"]);
+}
+
+#[test]
+fn a_certificate_too_long_for_the_runtime_api_is_reloaded_by_the_master() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let before = workers(haproxy(&fleet));
+    // RSA with its chain is longer than what is left of this buffer.
+    fleet.edit("domains: [api.lab.test]", "domains: [api.lab.test]\n  key: rsa-4096");
+    fleet.edit("    haproxy:\n", "    haproxy:\n      bufsize: 4096\n");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+    assert_ne!(workers(haproxy(&fleet)), before);
+}
+
+#[test]
+fn a_command_reloads_where_there_is_no_runtime_api() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    fleet.edit(
+        "      socket: \"{{ root }}/haproxy/admin.sock\"\n      master_socket: \"{{ root }}/haproxy/master.sock\"\n",
+        "      reload: kill -USR2 \"$(cat {{ root }}/haproxy/haproxy.pid)\"\n",
+    );
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+}
+
+#[test]
+fn a_socket_that_sshd_does_not_forward_is_reached_by_a_relay() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let root = fleet.lab.fronts[0].root.clone();
+    let config = root.join("sshd/sshd_config");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("AllowStreamLocalForwarding no\n{text}")).unwrap();
+    let pid = nix::unistd::Pid::from_raw(fleet.lab.fronts[0].sshd.process.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+}
