@@ -70,6 +70,9 @@ async fn hold<C: Connection, P: Prober>(
     connection: &Arc<C>,
     endpoint: &Endpoint,
 ) -> Option<P::Held> {
+    if endpoint.starttls.is_some() {
+        return None;
+    }
     let first = dial(prober, Some(connection), endpoint).await.ok()?;
     if !prober.speaks_http(first, endpoint, HANDSHAKE).await {
         return None;

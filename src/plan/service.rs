@@ -221,6 +221,7 @@ impl HostResolver<'_> {
                         server_name: server_name.clone(),
                         via,
                         key: *key,
+                        starttls: own.starttls.or(general.starttls),
                     };
                     endpoints.extend(keys.iter().map(at));
                 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::template::Template;
-use crate::verify::Via;
+use crate::verify::{StartTls, Via};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned};
 
 /// What is dialled. What is not given is taken from the playbook's `verify`, then from the reference.
@@ -22,6 +22,8 @@ pub struct VerifySettings {
     pub timeout: Option<Duration>,
     /// From where it is dialled; else from the controller.
     pub via: Option<Via>,
+    /// How TLS is asked for, where the connection begins in the clear.
+    pub starttls: Option<StartTls>,
     /// A PEM file with roots trusted besides the system's; only in the playbook's own `verify`.
     pub ca_file: Option<Spanned<PathBuf>>,
 }
@@ -39,6 +41,18 @@ impl FromNode for Via {
                 None
             }
         }
+    }
+}
+
+impl FromNode for StartTls {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = String::from_node(node, problems)?;
+        text.parse()
+            .map_err(|error: String| {
+                let all = StartTls::ALL.map(|one| format!("`{one}`")).join(", ");
+                problems.push(Problem::at(node.span, error).hint(format!("one of {all}")));
+            })
+            .ok()
     }
 }
 
@@ -60,6 +74,7 @@ impl FromNode for VerifySettings {
             }),
             timeout: fields.optional("timeout", problems),
             via: fields.optional("via", problems),
+            starttls: fields.optional("starttls", problems),
             ca_file: fields
                 .optional::<Spanned<String>>("ca_file", problems)
                 .map(|path| Spanned { value: PathBuf::from(path.value), span: path.span }),

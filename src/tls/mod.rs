@@ -2,6 +2,8 @@
 
 mod held;
 mod probe;
+mod starttls;
 
 pub use held::HeldConnection;
 pub use probe::{TlsError, TlsProber};
+pub use starttls::upgrade;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::held::HeldConnection;
+use super::starttls::upgrade;
 use crate::certificate::KeyAlgorithm;
 use crate::engine::ports::{BoxedStream, Prober};
 use crate::verify::{Endpoint, Observation, Served};
@@ -67,10 +68,13 @@ impl TlsProber {
 
     async fn connect(
         &self,
-        stream: BoxedStream,
+        mut stream: BoxedStream,
         endpoint: &Endpoint,
         alpn: Option<&[u8]>,
     ) -> Result<SslStream<BoxedStream>, String> {
+        if let Some(protocol) = endpoint.starttls {
+            upgrade(&mut stream, protocol, &endpoint.server_name).await?;
+        }
         let words = |error: openssl::error::ErrorStack| error.to_string();
         let connector = match endpoint.key {
             None => &self.any,

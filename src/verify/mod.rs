@@ -5,7 +5,9 @@
 mod expect;
 mod judge;
 mod observe;
+mod starttls;
 
 pub use expect::Expectation;
 pub use judge::{EndpointState, Finding, Judgement, judge};
 pub use observe::{Endpoint, HeldOutcome, Observation, Served, Via};
+pub use starttls::StartTls;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::StartTls;
 use crate::certificate::KeyAlgorithm;
 use crate::model::DnsName;
 
@@ -21,6 +22,8 @@ pub struct Endpoint {
     pub via: Via,
     /// Of dual certificates, the one asked for, by the signature algorithms that are offered.
     pub key: Option<KeyAlgorithm>,
+    /// How TLS is asked for, where the connection begins in the clear.
+    pub starttls: Option<StartTls>,
 }
 
 impl fmt::Display for Endpoint {

@@ -9,5 +9,6 @@ mod demo;
 mod envoy;
 mod haproxy;
 mod interrupted;
+mod matrix;
 mod rollout;
 mod support;

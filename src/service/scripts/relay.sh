@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Carries standard input to a socket and the answer back, with whatever the host has. Settings: socket,
-# patience (seconds).
+# Carries standard input to a socket and the answer back, with whatever the host has. Indentation is lost on the
+# way to the host, so Python has to do without. Settings: socket, patience (seconds).
 if command -v socat >/dev/null 2>&1; then
   case $socket in
     *[,:!]*) ;;
@@ -16,10 +16,8 @@ s.settimeout(float(sys.argv[2]))
 s.connect(sys.argv[1])
 s.sendall(getattr(sys.stdin, "buffer", sys.stdin).read())
 s.shutdown(socket.SHUT_WR)
-while True:
-    part = s.recv(65536)
-    if not part: break
-    getattr(sys.stdout, "buffer", sys.stdout).write(part)
+out = getattr(sys.stdout, "buffer", sys.stdout)
+for part in iter(lambda: s.recv(65536), b""): out.write(part)
 ' "$socket" "$patience"
 done
 if command -v perl >/dev/null 2>&1; then

@@ -1,0 +1,138 @@
+//! What is proven: every address, port, name and key by itself.
+
+use std::path::Path;
+
+use certwave::lab::{FrontServer, Process, free_port};
+use serde_json::Value;
+
+use crate::support::{Fleet, leaf};
+
+const ECDSA: &str = "ECDSA+SHA256";
+const RSA: &str = "RSA-PSS+SHA256:RSA+SHA256";
+
+fn rewrite(path: &Path, change: impl FnOnce(String) -> String) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let changed = change(text.clone());
+    assert_ne!(text, changed);
+    std::fs::write(path, changed).unwrap();
+}
+
+fn hang_up(process: &Process) {
+    process.signal(nix::sys::signal::Signal::SIGHUP);
+}
+
+fn status(fleet: &Fleet, code: i32) -> Vec<Value> {
+    let run = fleet.run(&["status", "playbook.yaml", "--output", "json"]).expect(code);
+    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn two_certificates_are_issued_installed_and_proven_by_their_algorithms() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let live = fleet.lab.hosts[0].root.join("etc/certwave/live/api.lab.test");
+    rewrite(&fleet.lab.hosts[0].nginx.config, |text| {
+        let second = format!(
+            "ssl_certificate {live}/fullchain.rsa.pem; ssl_certificate_key {live}/privkey.rsa.pem;\n",
+            live = live.display()
+        );
+        text.replacen("location = /large.bin", &format!("{second}        location = /large.bin"), 1)
+    });
+    // HAProxy names a bundle, whose two files it finds by their endings.
+    let FrontServer::Haproxy(haproxy) = &fleet.lab.fronts[0].server else { panic!("it is HAProxy") };
+    let ssl = fleet.lab.fronts[0].root.join("etc/ssl");
+    let pem = std::fs::read(ssl.join("api.pem")).unwrap();
+    for ending in ["ecdsa", "rsa"] {
+        // Of the same kind until certwave has issued the other.
+        std::fs::write(ssl.join(format!("api.pem.{ending}")), &pem).unwrap();
+    }
+    std::fs::remove_file(ssl.join("api.pem")).unwrap();
+    let before = std::fs::read_to_string(haproxy.config.with_file_name("haproxy.pid")).unwrap();
+    haproxy.process.signal(nix::sys::signal::Signal::SIGUSR2);
+    let bundled = || {
+        let asked = std::process::Command::new("sh")
+            .args(["-c", "printf 'show ssl cert\\n' | python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(sys.stdin.buffer.read()); print(s.recv(9999).decode())' \"$0\""])
+            .arg(&haproxy.socket)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains("api.pem.rsa")
+    };
+    assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), bundled), "{before}");
+    fleet.edit("domains: [api.lab.test]", "domains: [api.lab.test]\n  key: [ecdsa-p256, rsa-2048]");
+
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(run.hosts(), ["changed", "changed"]);
+    let nginx = fleet.lab.hosts[0].nginx.https;
+    let (ecdsa, rsa) = (leaf(nginx, "api.lab.test", ECDSA), leaf(nginx, "api.lab.test", RSA));
+    assert_ne!(ecdsa, rsa);
+    assert_eq!(ecdsa, run.last()["certificate"]["fingerprint_sha256"]);
+    assert_eq!(leaf(haproxy.https, "api.lab.test", ECDSA), ecdsa);
+    assert_eq!(leaf(haproxy.https, "api.lab.test", RSA), rsa);
+    let seen = status(&fleet, 0);
+    let keys: Vec<&str> = seen.iter().filter_map(|line| line["key_type"].as_str()).collect();
+    assert_eq!(keys, ["ecdsa-p256", "rsa-2048", "ecdsa-p256", "rsa-2048"]);
+    let again = fleet.roll_out(&[]).expect(0);
+    assert_eq!(again.last()["outcome"], "unchanged");
+
+    // One pair that is forgotten is found, though the other is right.
+    rewrite(&fleet.lab.hosts[0].nginx.config, |text| {
+        let at = text.find("ssl_certificate /").unwrap();
+        let end = at + text[at..].find("privkey").map_or(0, |_| text[at..].find("location").unwrap());
+        let kept =
+            text[at..end].lines().filter(|line| !line.contains(".rsa.")).collect::<Vec<_>>().join("\n");
+        format!("{}{kept}\n        {}", &text[..at], &text[end..])
+    });
+    let run = fleet.roll_out(&["--force"]).expect(4);
+    let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("(rsa)"), "{reason}");
+}
+
+#[test]
+fn every_port_and_name_is_proven_by_itself() {
+    let fleet = Fleet::start(1);
+    let nginx = &fleet.lab.hosts[0].nginx;
+    let second = free_port(nginx.https.ip()).unwrap();
+    let listen = format!("listen {} ssl;", nginx.https);
+    let more = format!("{listen}\n        listen {}:{second} ssl;", nginx.https.ip());
+    rewrite(&nginx.config, |text| text.replace(&listen, &more));
+    hang_up(&nginx.process);
+    fleet.edit(
+        "port: \"{{ https_port }}\"",
+        &format!("port: [\"{{{{ https_port }}}}\", {second}]\n  answers: 2"),
+    );
+    fleet.edit("domains: [api.lab.test]", "domains: [api.lab.test, www.lab.test]");
+    fleet.edit("  timeout: 20s", "  timeout: 20s\n  server_name: [api.lab.test, www.lab.test]");
+    fleet.roll_out(&[]).expect(0);
+    let seen = status(&fleet, 0);
+    let places: std::collections::BTreeSet<(u64, &str)> = seen
+        .iter()
+        .map(|line| (line["port"].as_u64().unwrap(), line["server_name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(places.len(), 4, "{seen:#?}");
+}
+
+#[test]
+fn a_port_where_something_else_answers_stops_the_wave() {
+    let fleet = Fleet::start(2);
+    let nginx = &fleet.lab.hosts[0].nginx;
+    let second = free_port(nginx.https.ip()).unwrap();
+    let ssl = fleet.lab.hosts[0].root.join("etc/ssl");
+    rewrite(&nginx.config, |text| {
+        let at = text.rfind("server {").unwrap();
+        let other = format!(
+            "server {{ listen {}:{second} ssl; ssl_certificate {ssl}/other.crt; ssl_certificate_key {ssl}/other.key; }}\n    ",
+            nginx.https.ip(),
+            ssl = ssl.display()
+        );
+        format!("{}{other}{}", &text[..at], &text[at..])
+    });
+    hang_up(&nginx.process);
+    assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), || {
+        std::net::TcpStream::connect((nginx.https.ip(), second)).is_ok()
+    }));
+    fleet.edit("port: \"{{ https_port }}\"", &format!("port: [\"{{{{ https_port }}}}\", {second}]"));
+    fleet.edit("timeout: 20s", "timeout: 3s");
+    let run = fleet.roll_out(&["--limit", "web"]).expect(4);
+    let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("certwave never issued") && reason.contains("other.lab.test"), "{reason}");
+    assert_eq!(run.hosts()[1], "untouched");
+}
