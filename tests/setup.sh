@@ -12,6 +12,8 @@ need ssh openssh-client
 need nginx nginx-light
 need haproxy haproxy
 need apache2 apache2
+need dovecot dovecot-imapd
+[ -e /usr/lib/dovecot/pop3-login ] || missing="$missing dovecot-pop3d"
 need pebble pebble
 need pebble-challtestsrv pebble
 need busybox busybox

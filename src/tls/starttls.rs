@@ -221,3 +221,86 @@ fn words(error: std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays a server: each part is what it waits for, and what it says then.
+    async fn against(protocol: StartTls, script: &[(&[u8], &[u8])]) -> Result<(), String> {
+        let (here, mut there) = tokio::io::duplex(4096);
+        let mut here: BoxedStream = Box::new(here);
+        let script: Vec<(Vec<u8>, Vec<u8>)> = script.iter().map(|(a, b)| (a.to_vec(), b.to_vec())).collect();
+        let server = tokio::spawn(async move {
+            for (waits, says) in script {
+                let mut seen = vec![0; waits.len()];
+                there.read_exact(&mut seen).await.unwrap();
+                assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&waits));
+                there.write_all(&says).await.unwrap();
+            }
+            // The first byte of TLS must still be there.
+            there.write_all(b"\x16").await.unwrap();
+            there
+        });
+        let ended = upgrade(&mut here, protocol, &"a.test".parse().unwrap()).await;
+        let there = server.await.unwrap();
+        if ended.is_ok() {
+            assert_eq!(here.read_u8().await.unwrap(), 0x16, "a byte of TLS was taken");
+        }
+        drop(there);
+        ended
+    }
+
+    #[tokio::test]
+    async fn each_protocol_stops_at_the_first_byte_of_tls() {
+        let smtp: [(&[u8], &[u8]); 3] = [
+            (b"", b"220-mail\r\n220 ready\r\n"),
+            (b"EHLO certwave.invalid\r\n", b"250-mail\r\n250-SIZE 1\r\n250 starttls\r\n"),
+            (b"STARTTLS\r\n", b"220 go\r\n"),
+        ];
+        assert_eq!(against(StartTls::Smtp, &smtp).await, Ok(()));
+        let ftp: [(&[u8], &[u8]); 2] = [(b"", b"220 ftp\r\n"), (b"AUTH TLS\r\n", b"234 go\r\n")];
+        assert_eq!(against(StartTls::Ftp, &ftp).await, Ok(()));
+        let postgres: [(&[u8], &[u8]); 1] = [(b"\0\0\0\x08\x04\xd2\x16\x2f", b"S")];
+        assert_eq!(against(StartTls::Postgres, &postgres).await, Ok(()));
+        let ldap: [(&[u8], &[u8]); 1] = [(
+            b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037",
+            b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\0\x04\0\x04\0",
+        )];
+        assert_eq!(against(StartTls::Ldap, &ldap).await, Ok(()));
+        let features = b"<?xml version='1.0'?><stream:stream><stream:features>\
+            <starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>";
+        let proceed = b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+        let xmpp: [(&[u8], &[u8]); 2] = [
+            (
+                b"<?xml version='1.0'?><stream:stream to='a.test' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
+                features,
+            ),
+            (b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", proceed),
+        ];
+        assert_eq!(against(StartTls::Xmpp, &xmpp).await, Ok(()));
+        let mut greeting = b"\x0a5.5\0\x01\0\0\0saltsalt\0\x00\x08".to_vec();
+        greeting.extend([0; 20]);
+        let mut packet = vec![u8::try_from(greeting.len()).unwrap(), 0, 0, 0];
+        packet.extend(greeting);
+        let mysql: [(&[u8], &[u8]); 2] = [(b"", &packet), (b"\x20\0\0\x01\0\x8a\0\0", b"")];
+        assert_eq!(against(StartTls::Mysql, &mysql).await.map_err(|_| "refused"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_what_the_server_said() {
+        let smtp: [(&[u8], &[u8]); 2] =
+            [(b"", b"220 mail\r\n"), (b"EHLO certwave.invalid\r\n", b"250-mail\r\n250 SIZE 1\r\n")];
+        let refused = against(StartTls::Smtp, &smtp).await.unwrap_err();
+        assert_eq!(refused, "it does not offer STARTTLS: `250-mail 250 SIZE 1`");
+        let busy: [(&[u8], &[u8]); 1] = [(b"", b"421 try later\x1b[31m\r\n")];
+        let refused = against(StartTls::Ftp, &busy).await.unwrap_err();
+        assert_eq!(refused, "it does not change to TLS: `421 try later [31m`");
+        let postgres: [(&[u8], &[u8]); 1] = [(b"\0\0\0\x08\x04\xd2\x16\x2f", b"N")];
+        assert_eq!(against(StartTls::Postgres, &postgres).await.unwrap_err(), "it does not offer TLS");
+        let ldap: [(&[u8], &[u8]); 1] =
+            [(b"\x30\x1d", b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\0\x04\0")];
+        let refused = against(StartTls::Ldap, &ldap).await.unwrap_err();
+        assert_eq!(refused, "it refused StartTLS: LDAP result code 2");
+    }
+}

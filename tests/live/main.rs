@@ -10,5 +10,6 @@ mod envoy;
 mod haproxy;
 mod interrupted;
 mod matrix;
+mod others;
 mod rollout;
 mod support;
