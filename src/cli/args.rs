@@ -118,7 +118,7 @@ pub struct Demo {
     #[arg(long = "break", value_enum, value_name = "WHAT")]
     pub break_: Option<Break>,
     /// How many hosts: one with HAProxy, one with Envoy, the others with nginx
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(4..=100))]
     pub hosts: u16,
     /// Leave the fleet running afterwards
     #[arg(long)]

@@ -37,16 +37,24 @@ impl<C: Connection> EnvoyDialogue<'_, C> {
     /// Whether it will notice a switch: the SDS file is as it must be, and Envoy has the secrets. A file that is
     /// missing is written when the host is switched.
     pub(super) async fn ready(&self) -> Result<(), String> {
-        // Keys written into the file itself stay on the host.
-        let script = InstallSpec::show_without_keys(self.envoy.sds.as_str());
-        let output = self.session.run(self.plan, &script, None, SCRIPT).await;
-        let output = output.map_err(|_| format!("`{}` could not be read", self.envoy.sds))?;
-        if output.status != 0 {
-            return Ok(());
+        let mut all_there = true;
+        for secret in &self.envoy.secrets {
+            // Keys written into the file itself stay on the host.
+            let script = InstallSpec::show_without_keys(secret.sds.as_str());
+            let output = self.session.run(self.plan, &script, None, SCRIPT).await;
+            let output = output.map_err(|_| format!("`{}` could not be read", secret.sds))?;
+            if output.status != 0 {
+                all_there = false;
+                continue;
+            }
+            let wrong = self.envoy.check(secret, &String::from_utf8_lossy(&output.stdout));
+            if !wrong.is_empty() {
+                return Err(wrong.join("; "));
+            }
         }
-        let wrong = self.envoy.check(&String::from_utf8_lossy(&output.stdout));
-        if !wrong.is_empty() {
-            return Err(wrong.join("; "));
+        // Without its file, Envoy has no secret yet.
+        if !all_there {
+            return Ok(());
         }
         if let Some(admin) = &self.envoy.admin {
             let active = self.get(admin, ACTIVE).await?;
@@ -54,7 +62,7 @@ impl<C: Connection> EnvoyDialogue<'_, C> {
                 if !active.contains(&format!("\"{}\"", secret.name)) {
                     return Err(format!(
                         "Envoy at {admin} has no active secret `{}`: does its listener name it, with `{}` as its `sds_config`?",
-                        secret.name, self.envoy.sds
+                        secret.name, secret.sds
                     ));
                 }
             }

@@ -10,10 +10,8 @@ use super::process::{Process, folder, free_port, program_or, write};
 /// How an Envoy is made.
 #[derive(Debug, Clone)]
 pub struct EnvoyOptions {
-    /// The SDS file, which must be there.
-    pub sds: PathBuf,
-    /// The names of the secrets that its listener uses.
-    pub secrets: Vec<String>,
+    /// The secrets that its listener uses: the name of each, and its SDS file, which must be there.
+    pub secrets: Vec<(String, PathBuf)>,
     /// Where it listens.
     pub address: IpAddr,
 }
@@ -72,8 +70,8 @@ fn installed() -> PathBuf {
 }
 
 fn configuration(options: &EnvoyOptions, https: SocketAddr, admin: SocketAddr) -> String {
-    let sds = options.sds.display();
-    let secret = |name: &String| {
+    let secret = |(name, sds): &(String, PathBuf)| {
+        let sds = sds.display();
         format!(
             "{{name: {name}, sds_config: {{path_config_source: {{path: \"{sds}\"}}, resource_api_version: V3}}}}"
         )

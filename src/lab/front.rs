@@ -100,7 +100,7 @@ impl FrontHost {
                 let sds = root.join("envoy/sds.yaml");
                 folder(&root.join("envoy"))?;
                 write(&sds, sds_text("server_cert", &ssl.join("api.crt"), &ssl.join("api.key"), &live))?;
-                let options = EnvoyOptions { sds, secrets: vec!["server_cert".to_owned()], address };
+                let options = EnvoyOptions { secrets: vec![("server_cert".to_owned(), sds)], address };
                 FrontServer::Envoy(Envoy::start(&root.join("envoy"), &options)?)
             }
         };

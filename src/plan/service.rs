@@ -147,26 +147,30 @@ impl HostResolver<'_> {
         let dual = chains.len() > 1;
         let mut secrets = Vec::new();
         for ((algorithm, chain), (_, key)) in chains.into_iter().zip(keys) {
-            let name = match &settings.secret {
-                PerKey::One(template) if dual => {
-                    self.problems.push(
-                        Problem::at(template.span, "of two certificates, each is a secret of its own").hint(
-                            "write `secret: {ecdsa: NAME, rsa: NAME}`, and name both in Envoy's listener",
-                        ),
-                    );
-                    None
+            let (name, sds) = match (&settings.secret, &settings.sds) {
+                (PerKey::One(secret), PerKey::One(sds)) if !dual => {
+                    (self.value::<String>(Some(secret)), self.value(Some(sds)))
                 }
-                PerKey::One(template) => self.value::<String>(Some(template)),
-                PerKey::Each(each) => self.value::<String>(each.get(&algorithm)),
+                (PerKey::Each(names), PerKey::Each(files)) => {
+                    (self.value::<String>(names.get(&algorithm)), self.value(files.get(&algorithm)))
+                }
+                (PerKey::One(template), _) | (_, PerKey::One(template)) => {
+                    self.problems.push(
+                        Problem::at(template.span, "of two certificates, each is a secret of its own, in a file of its own")
+                            .hint(
+                                "write `secret: {ecdsa: NAME, rsa: NAME}` and `sds: {ecdsa: PATH, rsa: PATH}`, and name both in Envoy's listener",
+                            ),
+                    );
+                    return None;
+                }
             };
             let paths = |file: FileName| {
                 let links = install.links.iter().filter(|(_, to)| *to == file).map(|(path, _)| path.clone());
                 std::iter::once(install.layout.live_file(file)).chain(links).collect()
             };
-            secrets.push(EnvoySecret { name: name?, chain: paths(chain), key: paths(key) });
+            secrets.push(EnvoySecret { sds: sds?, name: name?, chain: paths(chain), key: paths(key) });
         }
         Some(Envoy {
-            sds: self.value(Some(&settings.sds))?,
             watched: install.layout.live().parent().parse().ok()?,
             secrets,
             admin: self.value(settings.admin.as_ref()),

@@ -7,8 +7,8 @@ use crate::yaml::{Fields, Node, Problems};
 /// An Envoy whose secret is read from a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvoySettings {
-    /// The file that its `sds_config` names.
-    pub sds: Template,
+    /// The file that its `sds_config` names; of dual certificates, one for each.
+    pub sds: PerKey<Template>,
     /// The secret's name in it; of dual certificates, one for each.
     pub secret: PerKey<Template>,
     /// Its admin interface: `ADDRESS:PORT`, or the path of a socket.

@@ -14,8 +14,6 @@ use crate::yaml::{Node, Problems, Sources, Value, parse};
 /// An Envoy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envoy {
-    /// The file that its `sds_config` names.
-    pub sds: HostPath,
     /// The folder to watch: the one that holds the `live` link.
     pub watched: HostPath,
     /// Its secrets: one, or two of dual certificates.
@@ -27,6 +25,8 @@ pub struct Envoy {
 /// A secret, and where its files are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvoySecret {
+    /// The file that its `sds_config` names. One for each: Envoy refuses a file with more than one secret.
+    pub sds: HostPath,
     /// Its name in the SDS file and in Envoy's configuration.
     pub name: String,
     /// Paths that lead to the certificate and its chain; the first is what certwave writes.
@@ -88,32 +88,39 @@ impl From<AdminAddress> for String {
 }
 
 impl Envoy {
-    /// What the SDS file should say.
-    pub fn sds_text(&self) -> String {
-        let secret = |secret: &EnvoySecret| {
-            let quoted = |path: Option<&HostPath>| {
-                serde_json::Value::from(path.map(HostPath::as_str).unwrap_or_default()).to_string()
-            };
-            format!(
-                "- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  name: {}\n  \
-                 tls_certificate:\n    certificate_chain: {{filename: {}}}\n    private_key: {{filename: {}}}\n    \
-                 watched_directory: {{path: {}}}\n",
-                serde_json::Value::from(secret.name.as_str()),
-                quoted(secret.chain.first()),
-                quoted(secret.key.first()),
-                quoted(Some(&self.watched)),
-            )
+    /// The second secret's are empty where there is none.
+    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+        let names = [("sds", "sds_text"), ("second_sds", "second_sds_text")];
+        let settings = names.iter().enumerate().flat_map(|(at, (sds, sds_text))| {
+            let secret = self.secrets.get(at);
+            let path = secret.map(|secret| secret.sds.to_string()).unwrap_or_default();
+            let text = secret.map(|secret| self.sds_text(secret)).unwrap_or_default();
+            [(*sds, path), (*sds_text, text)]
+        });
+        settings.collect()
+    }
+
+    /// What the SDS file of a secret should say.
+    pub fn sds_text(&self, secret: &EnvoySecret) -> String {
+        let quoted = |path: Option<&HostPath>| {
+            serde_json::Value::from(path.map(HostPath::as_str).unwrap_or_default()).to_string()
         };
-        let secrets: String = self.secrets.iter().map(secret).collect();
         format!(
-            "# Written by certwave. Envoy reads the files anew when a link in the watched folder changes.\nresources:\n{secrets}"
+            "# Written by certwave. Envoy reads the files anew when a link in the watched folder changes.\nresources:\n\
+             - \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  name: {}\n  \
+             tls_certificate:\n    certificate_chain: {{filename: {}}}\n    private_key: {{filename: {}}}\n    \
+             watched_directory: {{path: {}}}\n",
+            serde_json::Value::from(secret.name.as_str()),
+            quoted(secret.chain.first()),
+            quoted(secret.key.first()),
+            quoted(Some(&self.watched)),
         )
     }
 
     /// Whether an SDS file that is there makes Envoy take new certificates by itself; all that is to be changed
     /// in it otherwise.
-    pub fn check(&self, text: &str) -> Vec<String> {
-        let sds = &self.sds;
+    pub fn check(&self, wanted: &EnvoySecret, text: &str) -> Vec<String> {
+        let sds = &wanted.sds;
         let (mut sources, mut problems) = (Sources::default(), Problems::default());
         let id = sources.add(sds.as_str(), text);
         let Some(root) = parse(&sources, id, &mut problems) else {
@@ -124,20 +131,19 @@ impl Envoy {
             Some(Value::Sequence(secrets)) => secrets.iter().collect(),
             _ => Vec::new(),
         };
-        let mut wrong = Vec::new();
-        for wanted in &self.secrets {
-            let name = &wanted.name;
-            match secrets.iter().find(|secret| text_at(secret, &["name"]) == Some(name)) {
-                None => wrong
-                    .push(format!("`{sds}` holds no secret `{name}`: add it, or name another as `secret`")),
-                Some(secret) => wrong.extend(self.check_secret(secret, wanted)),
-            }
+        let name = &wanted.name;
+        match secrets.iter().find(|secret| text_at(secret, &["name"]) == Some(name)) {
+            None => vec![format!("`{sds}` holds no secret `{name}`: add it, or name another as `secret`")],
+            Some(_) if secrets.len() > 1 => vec![format!(
+                "`{sds}` holds {} secrets, and Envoy takes only one from a file: give each a file of its own",
+                secrets.len()
+            )],
+            Some(secret) => self.check_secret(secret, wanted),
         }
-        wrong
     }
 
     fn check_secret(&self, secret: &Node, wanted: &EnvoySecret) -> Vec<String> {
-        let (sds, name) = (&self.sds, &wanted.name);
+        let (sds, name) = (&wanted.sds, &wanted.name);
         let mut wrong = Vec::new();
         for (key, paths) in [("certificate_chain", &wanted.chain), ("private_key", &wanted.key)] {
             let leads = |path: &str| path.parse::<HostPath>().is_ok_and(|path| paths.contains(&path));
@@ -186,9 +192,9 @@ mod tests {
     fn envoy() -> Envoy {
         let path = |text: &str| text.parse::<HostPath>().unwrap();
         Envoy {
-            sds: path("/etc/envoy/sds.yaml"),
             watched: path("/etc/certwave/live"),
             secrets: vec![EnvoySecret {
+                sds: path("/etc/envoy/sds.yaml"),
                 name: "server_cert".to_owned(),
                 chain: vec![path("/etc/certwave/live/a.test/fullchain.pem"), path("/etc/ssl/a.crt")],
                 key: vec![path("/etc/certwave/live/a.test/privkey.pem"), path("/etc/ssl/a.key")],
@@ -200,30 +206,36 @@ mod tests {
     #[test]
     fn what_is_written_passes_its_own_check() {
         let envoy = envoy();
-        assert_eq!(envoy.check(&envoy.sds_text()), Vec::<String>::new());
+        let secret = &envoy.secrets[0];
+        assert_eq!(envoy.check(secret, &envoy.sds_text(secret)), Vec::<String>::new());
         let linked = envoy
-            .sds_text()
+            .sds_text(secret)
             .replace("/etc/certwave/live/a.test/fullchain.pem", "/etc/ssl/a.crt")
             .replace("/etc/certwave/live/a.test/privkey.pem", "/etc/ssl/a.key");
-        assert_eq!(envoy.check(&linked), Vec::<String>::new());
+        assert_eq!(envoy.check(secret, &linked), Vec::<String>::new());
         let json = r#"{"resources": [{"@type": "x", "name": "server_cert", "tls_certificate": {
             "certificate_chain": {"filename": "/etc/ssl/a.crt"}, "private_key": {"filename": "/etc/ssl/a.key"},
             "watched_directory": {"path": "/etc/certwave/live/"}}}]}"#;
-        assert_eq!(envoy.check(json), Vec::<String>::new());
+        assert_eq!(envoy.check(secret, json), Vec::<String>::new());
     }
 
     #[test]
     fn what_cannot_work_is_told_with_what_to_change() {
         let envoy = envoy();
-        let text = envoy.sds_text();
+        let secret = &envoy.secrets[0];
+        let text = envoy.sds_text(secret);
         let inline = "resources:\n- name: server_cert\n  tls_certificate:\n    certificate_chain: {inline_string: x}\n    private_key: {inline_string: y}\n";
         let findings = [
-            envoy.check(&text.replace("server_cert", "other")),
-            envoy.check(&text.replace("/live/a.test/fullchain", "/live/b.test/fullchain")),
-            envoy.check(&text.replace("path: \"/etc/certwave/live\"", "path: \"/etc/certwave/live/a.test\"")),
-            envoy.check(inline),
-            envoy.check("a: [\n"),
-            envoy.check(""),
+            envoy.check(secret, &text.replace("server_cert", "other")),
+            envoy.check(secret, &text.replace("/live/a.test/fullchain", "/live/b.test/fullchain")),
+            envoy.check(
+                secret,
+                &text.replace("path: \"/etc/certwave/live\"", "path: \"/etc/certwave/live/a.test\""),
+            ),
+            envoy.check(secret, inline),
+            envoy.check(secret, &format!("{text}- name: other\n")),
+            envoy.check(secret, "a: [\n"),
+            envoy.check(secret, ""),
         ];
         let findings: Vec<String> = findings.iter().map(|found| found.join("\n")).collect();
         insta::assert_snapshot!(findings.join("\n\n"), @r#"
@@ -236,6 +248,8 @@ secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live
 `certificate_chain` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/fullchain.pem`, since what is written into the file itself is never read again
 `private_key` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/privkey.pem`, since what is written into the file itself is never read again
 secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live`, so that Envoy would not notice a new version: add `watched_directory: {path: /etc/certwave/live}` to its `tls_certificate`
+
+`/etc/envoy/sds.yaml` holds 2 secrets, and Envoy takes only one from a file: give each a file of its own
 
 `/etc/envoy/sds.yaml` cannot be read: not valid YAML: unclosed bracket '['
 

@@ -73,7 +73,7 @@ impl ServiceSpec {
                 ("reload_command", nginx.reload.clone().unwrap_or_default()),
             ],
             ServiceSpec::Haproxy(haproxy) => haproxy.settings(),
-            ServiceSpec::Envoy(envoy) => vec![("sds", envoy.sds.to_string()), ("sds_text", envoy.sds_text())],
+            ServiceSpec::Envoy(envoy) => envoy.settings(),
             ServiceSpec::Command { test, reload } => {
                 vec![("test_command", test.clone().unwrap_or_default()), ("reload_command", reload.clone())]
             }

@@ -12,6 +12,10 @@ fn demo(folder: &Path, args: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
         command.env_remove(name);
     }
+    // Another home, but the Envoy that was installed into this one.
+    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".local/share");
+    let data = std::env::var_os("XDG_DATA_HOME").map_or_else(home, Into::into);
+    command.env("XDG_DATA_HOME", data);
     command.arg("demo").args(args).env("TMPDIR", folder).env("HOME", folder).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -30,9 +34,12 @@ fn processes_of(folder: &Path) -> Vec<String> {
 #[test]
 fn it_runs_breaks_and_leaves_nothing_behind() {
     for (args, code, words) in [
-        (&["--hosts", "2"][..], 0, "succeeded: 2 of 2 hosts serve api.lab.test"),
-        (&["--hosts", "2", "--break", "chain"], 3, "web01 is proven back on its previous certificate"),
-        (&["--hosts", "2", "--break", "unreachable"], 1, "web01 could not be reached and was not changed"),
+        (&["--hosts", "4"][..], 0, "succeeded: 4 of 4 hosts serve api.lab.test"),
+        (&["--hosts", "4", "--break", "chain"], 3, "web01 is proven back on its previous certificate"),
+        (&["--hosts", "4", "--break", "unreachable"], 1, "web01 could not be reached and was not changed"),
+        (&["--hosts", "4", "--break", "haproxy"], 3, "unknown keyword"),
+        (&["--hosts", "4", "--break", "envoy"], 3, "does not watch"),
+        (&["--hosts", "4", "--break", "mismatch"], 4, "web01 needs a person"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = demo(folder.path(), args).output().unwrap();

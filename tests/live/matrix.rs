@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use certwave::lab::{FrontServer, Process, free_port};
+use certwave::lab::{Envoy, EnvoyOptions, FrontServer, Process, free_port};
 use serde_json::Value;
 
 use crate::support::{Fleet, leaf};
@@ -84,6 +84,65 @@ fn two_certificates_are_issued_installed_and_proven_by_their_algorithms() {
     let run = fleet.roll_out(&["--force"]).expect(4);
     let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("(rsa)"), "{reason}");
+}
+
+/// A self-signed RSA certificate and its key.
+fn rsa() -> (Vec<u8>, Vec<u8>) {
+    let key = openssl::pkey::PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = openssl::x509::X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "api.lab.test").unwrap();
+    let name = name.build();
+    let mut certificate = openssl::x509::X509::builder().unwrap();
+    certificate.set_version(2).unwrap();
+    certificate.set_subject_name(&name).unwrap();
+    certificate.set_issuer_name(&name).unwrap();
+    certificate.set_not_before(&openssl::asn1::Asn1Time::days_from_now(0).unwrap()).unwrap();
+    certificate.set_not_after(&openssl::asn1::Asn1Time::days_from_now(9).unwrap()).unwrap();
+    certificate.set_pubkey(&key).unwrap();
+    certificate.sign(&key, openssl::hash::MessageDigest::sha256()).unwrap();
+    (certificate.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
+}
+
+#[test]
+fn envoy_takes_two_certificates_as_two_secrets() {
+    let fleet = Fleet::mixed(1, 0, 1);
+    let front = &fleet.lab.fronts[0];
+    let (ssl, folder) = (front.root.join("etc/ssl"), front.root.join("dual"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (certificate, key) = rsa();
+    std::fs::write(ssl.join("api-rsa.crt"), certificate).unwrap();
+    std::fs::write(ssl.join("api-rsa.key"), key).unwrap();
+    let secret = |name: &str, stem: &str| {
+        format!(
+            "- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  name: {name}\n  tls_certificate:\n    certificate_chain: {{filename: \"{ssl}/{stem}.crt\"}}\n    private_key: {{filename: \"{ssl}/{stem}.key\"}}\n    watched_directory: {{path: \"{}\"}}\n",
+            front.root.join("etc/certwave/live").display(),
+            ssl = ssl.display(),
+        )
+    };
+    let (FrontServer::Envoy(first), address) = (&front.server, front.server.https().ip()) else {
+        panic!("it is Envoy")
+    };
+    let (ec, other) = (folder.join("ec.yaml"), folder.join("rsa.yaml"));
+    std::fs::write(&ec, format!("resources:\n{}", secret("ec", "api"))).unwrap();
+    std::fs::write(&other, format!("resources:\n{}", secret("rsa", "api-rsa"))).unwrap();
+    let secrets = vec![("ec".to_owned(), ec), ("rsa".to_owned(), other)];
+    let options = EnvoyOptions { secrets, address };
+    let envoy = Envoy::start(&folder, &options).unwrap();
+    fleet.edit_inventory(
+        &format!("https_port: {}", first.https.port()),
+        &format!("https_port: {}", envoy.https.port()),
+    );
+    fleet.edit_inventory(&first.admin.to_string(), &envoy.admin.to_string());
+    fleet.edit("\"{{ root }}/envoy/sds.yaml\", secret: server_cert", "{ecdsa: \"{{ root }}/dual/ec.yaml\", rsa: \"{{ root }}/dual/rsa.yaml\"}, secret: {ecdsa: ec, rsa: rsa}");
+    fleet.edit("domains: [api.lab.test]", "domains: [api.lab.test]\n  key: [ecdsa-p256, rsa-2048]");
+    fleet.edit(
+        "  links:\n",
+        "  links:\n    \"{{ root }}/etc/ssl/api-rsa.crt\": fullchain.rsa.pem\n    \"{{ root }}/etc/ssl/api-rsa.key\": privkey.rsa.pem\n",
+    );
+    let run = fleet.roll_out(&["--limit", "edge"]).expect(0);
+    let ecdsa = leaf(envoy.https, "api.lab.test", ECDSA);
+    assert_eq!(ecdsa, run.last()["certificate"]["fingerprint_sha256"]);
+    assert_ne!(leaf(envoy.https, "api.lab.test", RSA), ecdsa);
 }
 
 #[test]

@@ -1,17 +1,21 @@
 # shellcheck shell=sh disable=SC2154
-# Envoy follows the `live` link by itself. Settings: sds (its file), sds_text (what that should say).
+# Envoy follows the `live` link by itself. Settings: sds (its file), sds_text (what that should say); of a second
+# secret second_sds and second_sds_text, else empty.
 hook_facts() {
-  folder=${sds%/*}
-  if [ ! -d "${folder:-/}" ]; then
-    printf 'the folder %s does not exist\n' "$folder"
-    return 1
-  fi
+  for path in "$sds" "$second_sds"; do
+    folder=${path%/*}
+    if [ -n "$path" ] && [ ! -d "${folder:-/}" ]; then
+      printf 'the folder %s does not exist\n' "$folder"
+      return 1
+    fi
+  done
 }
 hook_test() { :; }
 
-# An SDS file that is there was checked at inspection, and is not changed.
-hook_reload() {
-  [ ! -e "$sds" ] || return 0
-  draft=${sds%/*}/.certwave-${sds##*/}
-  (umask 022 && printf '%s' "$sds_text" >"$draft") && { sync "$draft" 2>/dev/null || sync; } && mv -f "$draft" "$sds"
+# An SDS file that is there was checked at inspection, and is not changed: PATH TEXT
+write_missing() {
+  if [ -z "$1" ] || [ -e "$1" ]; then return 0; fi
+  draft=${1%/*}/.certwave-${1##*/}
+  (umask 022 && printf '%s' "$2" >"$draft") && { sync "$draft" 2>/dev/null || sync; } && mv -f "$draft" "$1"
 }
+hook_reload() { write_missing "$sds" "$sds_text" && write_missing "$second_sds" "$second_sds_text"; }
