@@ -240,6 +240,19 @@ impl HostResolver<'_> {
         let group = name_or_root(self, &settings.group);
         let mut links = Vec::new();
         for (path, file) in &settings.links {
+            let keys = self.playbook.certificate.keys.iter().skip(1).map(|key| key.algorithm());
+            if let Some(algorithm) = file.algorithm
+                && !keys.clone().any(|key| key == algorithm)
+            {
+                let second = keys.map(|key| format!("with `.{key}` in their names")).next();
+                let second = second.unwrap_or_else(|| "only where `key` is a list of two".to_owned());
+                let problem = Problem::at(path.span, format!("there is no `{file}` in a version"));
+                let hint =
+                    format!("the second certificate's files are there {second}; the first's are plain");
+                if !self.problems.sorted().iter().any(|one| one.span == Some(path.span)) {
+                    self.problems.push(problem.hint(hint));
+                }
+            }
             links.extend(self.value::<HostPath>(Some(path)).map(|path| (path, *file)));
         }
         let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok()).unwrap_or(KEY_MODE);
