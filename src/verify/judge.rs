@@ -40,6 +40,8 @@ pub enum Finding {
     },
     /// They are sent in another order.
     WrongOrder,
+    /// The root is sent after the chain.
+    ExtraRoot,
     /// More is sent than was installed.
     ExtraCertificates {
         /// How many.
@@ -70,6 +72,9 @@ impl fmt::Display for Finding {
                 "the chain is incomplete: {served} of {expected} certificates are sent; does the server's configuration name `cert.pem` instead of `fullchain.pem`?"
             ),
             Finding::WrongOrder => f.write_str("the chain is sent in the wrong order"),
+            Finding::ExtraRoot => f.write_str(
+                "the root is sent too: clients have it, and do not believe one that they are sent",
+            ),
             Finding::ExtraCertificates { count } => write!(f, "{count} certificates too many are sent"),
             Finding::OtherChain => f.write_str("another chain is sent than was installed"),
             Finding::WrongName { wanted } => write!(f, "the certificate is not for `{wanted}`"),
@@ -173,7 +178,10 @@ fn findings(expected: &Expectation, served: &Served, leaf: &Certificate, now: Ti
     let mut findings = Vec::new();
     let sent: Vec<Fingerprint> =
         served.chain.iter().map(|der| Fingerprint::new(openssl::sha::sha256(der))).collect();
-    findings.extend(chain_finding(&expected.chain, &sent));
+    findings.extend(match chain_finding(&expected.chain, &sent) {
+        Some(Finding::ExtraCertificates { count: 1 }) if ends_with_root(served) => Some(Finding::ExtraRoot),
+        finding => finding,
+    });
     if !leaf.covers(&expected.server_name) {
         findings.push(Finding::WrongName { wanted: expected.server_name.to_string() });
     }
@@ -188,6 +196,11 @@ fn findings(expected: &Expectation, served: &Served, leaf: &Certificate, now: Ti
         findings.push(Finding::NotTrusted(reason.clone()));
     }
     findings
+}
+
+fn ends_with_root(served: &Served) -> bool {
+    let last = served.chain.last().and_then(|der| Certificate::from_der(der).ok());
+    last.is_some_and(|last| last.is_self_signed())
 }
 
 fn chain_finding(expected: &[Fingerprint], sent: &[Fingerprint]) -> Option<Finding> {
@@ -301,7 +314,7 @@ mod tests {
         ];
         insta::assert_snapshot!(texts.join("\n"), @r#"
 the new certificate is served, but the chain is incomplete: 1 of 2 certificates are sent; does the server's configuration name `cert.pem` instead of `fullchain.pem`?
-the new certificate is served, but 1 certificates too many are sent
+the new certificate is served, but the root is sent too: clients have it, and do not believe one that they are sent
 the new certificate is served, but the chain is sent in the wrong order
 the new certificate is served, but another chain is sent than was installed
 the new certificate is served, but the certificate is not for `b.test`

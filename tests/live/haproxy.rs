@@ -187,3 +187,37 @@ fn a_socket_that_sshd_does_not_forward_is_reached_by_a_relay() {
     let run = fleet.roll_out(&[]).expect(0);
     assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
 }
+
+#[test]
+fn several_processes_are_changed_all_or_none() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let root = fleet.lab.fronts[0].root.clone();
+    let pem = root.join("etc/ssl/api.pem");
+    let options = certwave::lab::HaproxyOptions {
+        certificates: format!("crt {}", pem.display()),
+        address: fleet.lab.fronts[0].server.https().ip(),
+        global: String::new(),
+    };
+    let second = Haproxy::start(&root.join("second"), &options).unwrap();
+    fleet.edit(
+        "socket: \"{{ root }}/haproxy/admin.sock\"",
+        "socket: [\"{{ root }}/haproxy/admin.sock\", \"{{ root }}/second/admin.sock\"]",
+    );
+    let port = second.https.port();
+    fleet.edit(
+        "certificate: \"{{ root }}/etc/ssl/api.pem\"\n",
+        &format!("certificate: \"{{{{ root }}}}/etc/ssl/api.pem\"\n    verify: {{port: [\"{{{{ https_port }}}}\", {port}]}}\n"),
+    );
+    let run = fleet.roll_out(&[]).expect(0);
+    let wanted = run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap().to_owned();
+    let served = || (fleet.front_served(0), crate::support::leaf(second.https, "api.lab.test", ""));
+    assert_eq!(served(), (wanted.clone(), wanted));
+
+    // The second process has a transaction of somebody else's open: the first is not changed either.
+    let before = served();
+    let text = std::fs::read_to_string(&pem).unwrap();
+    ask(&second.socket, "new ssl cert other.pem");
+    assert!(ask(&second.socket, &format!("set ssl cert other.pem <<\n{text}\n")).contains("created"));
+    fleet.roll_out(&["--force"]).expect(3);
+    assert_eq!(served(), before);
+}

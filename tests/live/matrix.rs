@@ -195,3 +195,60 @@ fn a_port_where_something_else_answers_stops_the_wave() {
     assert!(reason.contains("certwave never issued") && reason.contains("other.lab.test"), "{reason}");
     assert_eq!(run.hosts()[1], "untouched");
 }
+
+/// A canary whose nginx is made to serve something else than was installed: what is found.
+fn found(nginx: impl FnOnce(&Fleet, &Path) -> std::path::PathBuf) -> String {
+    let fleet = Fleet::start(1);
+    let live = fleet.lab.hosts[0].root.join("etc/certwave/live/api.lab.test");
+    fleet.roll_out(&[]).expect(0);
+    let chain = nginx(&fleet, &live);
+    let configured =
+        format!("ssl_certificate {};", fleet.lab.hosts[0].root.join("etc/ssl/api.crt").display());
+    rewrite(&fleet.lab.hosts[0].nginx.config, |text| {
+        text.replace(&configured, &format!("ssl_certificate {};", chain.display()))
+    });
+    hang_up(&fleet.lab.hosts[0].nginx.process);
+    let mut text = String::new();
+    // The old worker answers for a moment.
+    certwave::lab::wait_for(std::time::Duration::from_secs(60), || {
+        let run = fleet.run(&["status", "playbook.yaml", "--output", "json"]);
+        text = run.stdout;
+        run.code == 1
+    });
+    text
+}
+
+fn blocks(pem: &str) -> Vec<String> {
+    pem.split_inclusive("-----END CERTIFICATE-----\n").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_chain_with_its_root_and_another_chain_are_told_apart() {
+    let with_root = found(|fleet, live| {
+        let chain = std::fs::read_to_string(live.join("fullchain.pem")).unwrap();
+        let root = String::from_utf8(fleet.lab.pebble.root_pem().unwrap()).unwrap();
+        let path = fleet.lab.hosts[0].root.join("etc/ssl/with-root.crt");
+        std::fs::write(&path, format!("{chain}{root}")).unwrap();
+        path
+    });
+    assert!(with_root.contains("the root is sent too"), "{with_root}");
+    let other = found(|fleet, live| {
+        let chain = std::fs::read_to_string(live.join("fullchain.pem")).unwrap();
+        let root = String::from_utf8(fleet.lab.pebble.root_pem().unwrap()).unwrap();
+        let parts = blocks(&chain);
+        let path = fleet.lab.hosts[0].root.join("etc/ssl/other.crt");
+        std::fs::write(&path, format!("{}{root}{}", parts[0], parts[1])).unwrap();
+        path
+    });
+    assert!(other.contains("another chain is sent"), "{other}");
+}
+
+#[test]
+fn a_root_that_is_not_trusted_is_told_with_where_to_put_it() {
+    let fleet = Fleet::start(1);
+    fleet.edit("  ca_file: roots.pem\n", "");
+    fleet.edit("timeout: 20s", "timeout: 3s");
+    let run = fleet.roll_out(&[]).expect(3);
+    let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("it is not trusted") && reason.contains("verify: ca_file"), "{reason}");
+}
