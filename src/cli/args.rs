@@ -105,6 +105,8 @@ pub enum Command {
     History,
     /// Show what one rollout did
     Show(Show),
+    /// List every event of every rollout, or verify that none was changed
+    Audit(Audit),
     /// Write a completion script for a shell
     Completions(Completions),
     /// Write man pages into a folder
@@ -236,6 +238,21 @@ pub struct Show {
     /// Which rollout; the start of its name is enough, `last` is the newest
     #[arg(default_value = "last")]
     pub rollout: String,
+}
+
+/// `certwave audit`
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    /// What to do instead of listing
+    #[command(subcommand)]
+    pub act: Option<AuditAct>,
+}
+
+/// `certwave audit verify`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum AuditAct {
+    /// Check that every event is as it was written; exit code 1 where one is not
+    Verify,
 }
 
 /// `certwave completions`

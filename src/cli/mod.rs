@@ -1,6 +1,7 @@
 //! Words to settings to one command to an exit code; the only place that prints errors.
 
 mod args;
+mod carry_out;
 mod clock;
 mod commands;
 mod error;

@@ -74,6 +74,10 @@ pub async fn drive<E: Effects>(
     let mut steps = Steps::default();
     let mut soak: Option<E::Watch> = None;
     while !matches!(drive.state.phase, Phase::Finished(_)) {
+        if drive.is_deposed() {
+            // Steps in flight are let go of: the other one finds out what they did.
+            break;
+        }
         let mut wake: Option<Timestamp> = None;
         let actions = next(schedule, &drive.state, drive.clock.now());
         let mut started = Vec::new();
@@ -162,6 +166,11 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
+    /// Another controller acts now.
+    fn is_deposed(&self) -> bool {
+        matches!(self.failure, Some(JournalError::Deposed(_)))
+    }
+
     fn release(&self, event: &Event) {
         let host = match event {
             Event::StepFinished { host, .. }
@@ -183,6 +192,9 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         };
         let forward_before = self.failure.is_none();
         self.record(started.iter().map(event).collect()).await;
+        if self.is_deposed() {
+            return;
+        }
         for (host, step) in started {
             let known = self.state.host(host).clone();
             if forward_before && self.failure.is_some() && step < Step::Verify {

@@ -211,12 +211,15 @@ pub trait Journal: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 }
 
-/// The journal could not be written.
+/// The journal could not be written; in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct JournalError {
-    /// In words.
-    pub reason: String,
+pub enum JournalError {
+    /// The disk, or the database.
+    #[error("{0}")]
+    Unwritable(String),
+    /// Another controller has taken the rollout over: nothing more may be done here, not even to finish.
+    #[error("{0}")]
+    Deposed(String),
 }
 
 /// The time, and waiting for it.

@@ -9,6 +9,10 @@ use crate::verify::HeldOutcome;
 /// The line for an event; none for one that is only of interest with `verbose`.
 pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
     let text = match event {
+        Event::Started { certificate, version, .. } if verbose => {
+            format!("rollout of {certificate} {version} starts")
+        }
+        Event::Started { .. } => return None,
         Event::WaveStarted { wave, hosts } => format!("wave `{wave}` starts: {}", count(*hosts, "host")),
         Event::StepStarted { host, step } if verbose => format!("{host}: {} …", step.name()),
         Event::StepStarted { .. } => return None,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::RolloutOutcome;
 use crate::gate::Handshakes;
-use crate::model::{Fingerprint, HostName, Version, WaveName};
+use crate::model::{CertificateName, Fingerprint, HostName, Version, WaveName};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.
@@ -162,6 +162,16 @@ pub enum RefusedRollback {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum Event {
+    /// The beginning.
+    #[serde(rename = "rollout.started")]
+    Started {
+        /// What is rolled out.
+        certificate: CertificateName,
+        /// Which version of it.
+        version: Version,
+        /// SHA-256 of the rollout's record, with its plan: what was planned cannot be changed afterwards.
+        record_sha256: String,
+    },
     /// A wave begins.
     #[serde(rename = "wave.started")]
     WaveStarted {

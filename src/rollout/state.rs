@@ -187,6 +187,7 @@ impl State {
     /// this schedule.
     pub fn evolve(&mut self, event: &Event) {
         match event {
+            Event::Started { .. } => {}
             Event::WaveStarted { .. } => {
                 self.phase = Phase::Running;
                 self.batch = 0;

@@ -5,20 +5,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::StoreError;
+use super::chain::{self, Tampered};
+use super::lease::Fence;
+use super::{StoreError, schema};
 use crate::engine::ports;
 use crate::model::{CertificateName, RolloutId, Version};
 use crate::rollout::{Event, RolloutOutcome};
-
-const FORMAT: u32 = 1;
 
 /// The journal. Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Journal {
     connection: Arc<Mutex<Connection>>,
     path: PathBuf,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number in the journal, from 1.
+    pub seq: i64,
+    /// Whose it is.
+    pub rollout: RolloutId,
+    /// When it was written.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
 }
 
 /// What the journal knows of a rollout before its first event.
@@ -43,7 +56,7 @@ pub struct RolloutRecord {
 impl Journal {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let error = |source| StoreError::Journal { path: path.to_owned(), source };
-        let connection = Connection::open(path).map_err(error)?;
+        let mut connection = Connection::open(path).map_err(error)?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
         // Full: a commit is on the disk when it returns, since what it announces is done next.
         connection
@@ -51,25 +64,11 @@ impl Journal {
             .map_err(error)?;
         let found: u32 =
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error)?;
-        if found > FORMAT {
-            return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT });
+        if found > schema::FORMAT {
+            return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
         }
-        if found == 0 {
-            connection
-                .execute_batch(
-                    "BEGIN IMMEDIATE;
-                     CREATE TABLE IF NOT EXISTS rollouts (
-                         id TEXT PRIMARY KEY, certificate TEXT NOT NULL, version TEXT NOT NULL,
-                         playbook TEXT NOT NULL, plan TEXT NOT NULL, started TEXT NOT NULL
-                     ) STRICT;
-                     CREATE TABLE IF NOT EXISTS events (
-                         rollout TEXT NOT NULL REFERENCES rollouts (id), seq INTEGER NOT NULL,
-                         time TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (rollout, seq)
-                     ) STRICT, WITHOUT ROWID;
-                     PRAGMA user_version = 1;
-                     COMMIT;",
-                )
-                .map_err(error)?;
+        if found < schema::FORMAT {
+            schema::bring_up(&mut connection).map_err(error)?;
         }
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
@@ -78,19 +77,24 @@ impl Journal {
         StoreError::Journal { path: self.path.clone(), source }
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        use_it: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         // A panic elsewhere does not make a database handle invalid: its transaction was rolled back.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         use_it(&mut connection).map_err(|source| self.error(source))
     }
 
-    /// Notes that a rollout begins.
+    /// Notes that a rollout begins: its record, and its first event.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn begin(&self, record: &RolloutRecord) -> Result<(), StoreError> {
         self.with(|connection| {
-            connection.execute(
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let started = record.started.to_string();
+            transaction.execute(
                 "INSERT INTO rollouts (id, certificate, version, playbook, plan, started)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![
@@ -99,37 +103,56 @@ impl Journal {
                     record.version.as_str(),
                     record.playbook,
                     record.plan,
-                    record.started.to_string()
+                    started
                 ],
-            )
-        })?;
-        Ok(())
+            )?;
+            schema::start(&transaction, record.id.as_str(), &started)?;
+            transaction.commit()
+        })
     }
 
-    /// Appends events in one transaction; they are on the disk when this returns.
+    /// Appends events in one transaction; they are on the disk when this returns. It prolongs the lease.
     ///
     /// # Errors
-    /// When the database refuses: then what they announce must not be done.
-    pub fn append(&self, rollout: &RolloutId, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+    /// When the database refuses, or the lease is another's by now: then what they announce must not be done.
+    pub fn append(
+        &self,
+        rollout: &RolloutId,
+        fence: &Fence,
+        events: &[(Timestamp, Event)],
+    ) -> Result<(), StoreError> {
         let texts: Vec<(String, String)> = events
             .iter()
             .map(|(time, event)| Ok((time.to_string(), serde_json::to_string(event)?)))
             .collect::<Result<_, serde_json::Error>>()
             .map_err(|source| StoreError::Event { rollout: rollout.to_string(), seq: 0, source })?;
-        self.with(|connection| {
-            let transaction =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            {
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO events (rollout, seq, time, event)
-                     SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3 FROM events WHERE rollout = ?1",
-                )?;
-                for (time, event) in &texts {
-                    insert.execute(params![rollout.as_str(), time, event])?;
-                }
+        let held = self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Err(holder) = fence.prolong(&transaction)? {
+                return Ok(Err(holder));
             }
-            transaction.commit()
-        })
+            for (time, event) in &texts {
+                schema::append(&transaction, rollout.as_str(), time, event)?;
+            }
+            transaction.commit().map(Ok)
+        })?;
+        held.map_err(|holder| StoreError::Deposed { certificate: fence.certificate().to_string(), holder })
+    }
+
+    /// Every event of every rollout, in the order they were written.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or an event is of a newer version.
+    pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        self.read("SELECT seq, rollout, time, event FROM events ORDER BY seq", [])
+    }
+
+    /// Whether every event is as it was written: how many there are, or the first that is not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn verify(&self) -> Result<Result<i64, Tampered>, StoreError> {
+        self.with(|connection| chain::verify(connection))
     }
 
     /// All rollouts, newest first.
@@ -160,19 +183,29 @@ impl Journal {
     /// # Errors
     /// When the database cannot be read, or an event is of a newer version.
     pub fn events(&self, id: &RolloutId) -> Result<Vec<(Timestamp, Event)>, StoreError> {
-        let rows: Vec<(u64, String, String)> = self.with(|connection| {
-            let mut select =
-                connection.prepare("SELECT seq, time, event FROM events WHERE rollout = ?1 ORDER BY seq")?;
-            let rows = select.query_map([id.as_str()], |row| {
-                Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?))
-            })?;
+        let sql = "SELECT seq, rollout, time, event FROM events WHERE rollout = ?1 ORDER BY seq";
+        let entries = self.read(sql, [id.as_str()])?;
+        Ok(entries.into_iter().map(|entry| (entry.time, entry.event)).collect())
+    }
+
+    fn read(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, StoreError> {
+        let rows: Vec<(i64, String, String, String)> = self.with(|connection| {
+            let mut select = connection.prepare(sql)?;
+            let rows =
+                select.query_map(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
             rows.collect()
         })?;
         rows.into_iter()
-            .map(|(seq, time, event)| {
-                let error = |source| StoreError::Event { rollout: id.to_string(), seq, source };
-                let time = time.parse().map_err(|e| error(serde::de::Error::custom(e)))?;
-                Ok((time, serde_json::from_str(&event).map_err(error)?))
+            .map(|(seq, rollout, time, event)| {
+                let error =
+                    |source| StoreError::Event { rollout: rollout.clone(), seq: seq.unsigned_abs(), source };
+                let custom = |text: String| error(serde::de::Error::custom(text));
+                Ok(Entry {
+                    seq,
+                    rollout: rollout.parse().map_err(|e| custom(format!("{e}")))?,
+                    time: time.parse().map_err(|e| custom(format!("{e}")))?,
+                    event: serde_json::from_str(&event).map_err(error)?,
+                })
             })
             .collect()
     }
@@ -215,23 +248,29 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
 pub struct RolloutJournal {
     journal: Journal,
     rollout: RolloutId,
+    fence: Fence,
 }
 
 impl Journal {
-    /// The journal of one rollout.
-    pub fn of(&self, rollout: &RolloutId) -> RolloutJournal {
-        RolloutJournal { journal: self.clone(), rollout: rollout.clone() }
+    /// The journal of one rollout, for who has the lease.
+    pub fn of(&self, rollout: &RolloutId, fence: Fence) -> RolloutJournal {
+        RolloutJournal { journal: self.clone(), rollout: rollout.clone(), fence }
     }
 }
 
 impl ports::Journal for RolloutJournal {
     async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<(), ports::JournalError> {
         let this = self.clone();
-        let written = tokio::task::spawn_blocking(move || this.journal.append(&this.rollout, &events)).await;
+        let written =
+            tokio::task::spawn_blocking(move || this.journal.append(&this.rollout, &this.fence, &events))
+                .await;
         match written {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(ports::JournalError { reason: reason(&error) }),
-            Err(error) => Err(ports::JournalError { reason: error.to_string() }),
+            Ok(Err(error @ StoreError::Deposed { .. })) => {
+                Err(ports::JournalError::Deposed(error.to_string()))
+            }
+            Ok(Err(error)) => Err(ports::JournalError::Unwritable(reason(&error))),
+            Err(error) => Err(ports::JournalError::Unwritable(error.to_string())),
         }
     }
 }
@@ -245,7 +284,7 @@ fn reason(error: &StoreError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
+    use super::super::{Lease, Store};
     use super::*;
 
     fn record(id: &RolloutId) -> RolloutRecord {
@@ -260,26 +299,81 @@ mod tests {
         }
     }
 
-    #[test]
-    fn events_come_back_in_order_and_the_outcome_is_theirs() {
+    struct Written {
+        folder: tempfile::TempDir,
+        journal: Journal,
+        lease: Lease,
+        id: RolloutId,
+    }
+
+    /// A journal with a rollout of four events.
+    fn written() -> Written {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap();
         let journal = store.journal().unwrap();
         let id = RolloutId::new(1, [0; 10]);
+        let lease = store.lease(&journal, &record(&id).certificate, "rollout 1").unwrap();
         journal.begin(&record(&id)).unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        journal.append(&id, &[(now, Event::Cancelled), (now, Event::Resumed)]).unwrap();
-        assert_eq!(journal.rollouts().unwrap(), [record(&id)]);
-        let outcome = RolloutOutcome::Interrupted;
-        journal.append(&id, &[(now, Event::Finished { outcome })]).unwrap();
-        drop(journal);
+        journal.append(&id, &lease.fence(), &[(now, Event::Cancelled), (now, Event::Resumed)]).unwrap();
+        journal
+            .append(&id, &lease.fence(), &[(now, Event::Finished { outcome: RolloutOutcome::Interrupted })])
+            .unwrap();
+        Written { folder, journal, lease, id }
+    }
 
-        let journal = store.journal().unwrap();
-        let expected = [(now, Event::Cancelled), (now, Event::Resumed), (now, Event::Finished { outcome })];
-        assert_eq!(journal.events(&id).unwrap(), expected);
+    #[test]
+    fn events_come_back_in_order_and_the_outcome_is_theirs() {
+        let Written { folder, journal, lease, id } = written();
+        drop((journal, lease));
+        let journal = Store::open(&folder.path().join("state")).unwrap().journal().unwrap();
+        let events: Vec<Event> = journal.events(&id).unwrap().into_iter().map(|(_, event)| event).collect();
+        let outcome = RolloutOutcome::Interrupted;
+        assert!(matches!(events[0], Event::Started { .. }));
+        assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::Finished { outcome }]);
         let finished = RolloutRecord { outcome: Some(outcome), ..record(&id) };
         assert_eq!(journal.rollout(&id).unwrap(), Some(finished));
         assert_eq!(journal.rollout(&RolloutId::new(2, [0; 10])).unwrap(), None);
+        assert_eq!(journal.verify().unwrap(), Ok(4));
+    }
+
+    #[test]
+    fn every_kind_of_edit_is_found_and_named() {
+        let rollout = || RolloutId::new(1, [0; 10]).to_string();
+        for (sql, found) in [
+            (
+                "UPDATE events SET time = '2026-01-01T00:00:00Z' WHERE seq = 2",
+                Tampered::Changed { seq: 2, rollout: rollout() },
+            ),
+            (
+                "UPDATE events SET event = '{}' WHERE seq = 3",
+                Tampered::Changed { seq: 3, rollout: rollout() },
+            ),
+            (
+                "UPDATE events SET hash = hash || '0' WHERE seq = 3",
+                Tampered::Changed { seq: 3, rollout: rollout() },
+            ),
+            ("DELETE FROM events WHERE seq = 2", Tampered::Missing { seq: 2 }),
+            ("DELETE FROM events WHERE seq = 4", Tampered::Cut { found: 3, written: 4 }),
+            ("UPDATE rollouts SET plan = '[]'", Tampered::Record { seq: 1, rollout: rollout() }),
+        ] {
+            let written = written();
+            written.journal.with(|connection| connection.execute(sql, [])).unwrap();
+            assert_eq!(written.journal.verify().unwrap(), Err(found), "{sql}");
+        }
+    }
+
+    #[test]
+    fn who_was_deposed_writes_nothing_more() {
+        let Written { folder, journal, lease, id } = written();
+        let store = Store::open(&folder.path().join("state")).unwrap();
+        let fence = lease.fence();
+        drop(lease);
+        let _second = store.lease(&journal, &record(&id).certificate, "rollout 2").unwrap();
+        let event = (Timestamp::UNIX_EPOCH, Event::Resumed);
+        let error = journal.append(&id, &fence, &[event]).unwrap_err();
+        assert!(matches!(error, StoreError::Deposed { ref holder, .. } if holder == "rollout 2"), "{error}");
+        assert_eq!(journal.verify().unwrap(), Ok(4));
     }
 
     #[test]

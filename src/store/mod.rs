@@ -3,15 +3,18 @@
 //! The folder is 0700 and every file with a secret in it 0600. `docs/security.md` says what that means.
 
 mod certificates;
+mod chain;
 mod files;
 mod journal;
 mod lease;
+mod schema;
 
 use std::path::{Path, PathBuf};
 
 pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
-pub use journal::{Journal, RolloutJournal, RolloutRecord};
-pub use lease::Lease;
+pub use chain::Tampered;
+pub use journal::{Entry, Journal, RolloutJournal, RolloutRecord};
+pub use lease::{Fence, Lease};
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,14 @@ pub enum StoreError {
         /// Which certificate.
         certificate: String,
         /// Who runs it.
+        holder: String,
+    },
+    /// The lease ran out, and another process took it: nothing more may be done here.
+    #[error("go on with the rollout of `{certificate}`: it was taken over by {holder}")]
+    Deposed {
+        /// Which certificate.
+        certificate: String,
+        /// Who has it now.
         holder: String,
     },
     /// The folder can be read by others.
@@ -115,16 +126,17 @@ impl Store {
         self.root.join("accounts")
     }
 
-    /// The right to roll out a certificate, for as long as the value lives. The operating system takes it
-    /// back when the process dies, however it dies.
+    /// The right to roll out a certificate, for as long as the value lives and is prolonged. The operating
+    /// system takes it back when the process dies, however it dies; of a process that hangs it runs out.
     ///
     /// # Errors
     /// [`StoreError::Held`] when another process has it.
     pub fn lease(
         &self,
+        journal: &Journal,
         certificate: &crate::model::CertificateName,
         holder: &str,
     ) -> Result<Lease, StoreError> {
-        Lease::take(&self.root.join("leases"), certificate, holder)
+        Lease::take(&self.root.join("leases"), journal, certificate, holder, jiff::Timestamp::now())
     }
 }

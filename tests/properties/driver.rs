@@ -54,7 +54,7 @@ impl Journal for Failing {
     async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<(), JournalError> {
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {
-            return Err(JournalError { reason: "the disk is full".to_owned() });
+            return Err(JournalError::Unwritable("the disk is full".to_owned()));
         }
         self.left.store(left - 1, Ordering::SeqCst);
         self.kept.lock().unwrap().extend(events.into_iter().map(|(_, event)| event));

@@ -19,7 +19,7 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     let runtime = super::runtime()?;
     let cancel = {
         let _inside = runtime.enter();
-        super::rollout::cancel_on_signal()?
+        super::super::carry_out::cancel_on_signal()?
     };
     say(&format!(
         "starting {} hosts with sshd, and nginx, HAProxy or Envoy, and an ACME server, as processes of this user …",

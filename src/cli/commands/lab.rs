@@ -23,7 +23,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             let runtime = super::runtime()?;
             let cancel = {
                 let _inside = runtime.enter();
-                super::rollout::cancel_on_signal()?
+                super::super::carry_out::cancel_on_signal()?
             };
             let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
             if *cancel.borrow() {

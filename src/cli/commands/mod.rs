@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod check;
 mod completions;
 mod demo;
@@ -30,13 +31,14 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),
         Command::Show(args) => show::run(&args, settings),
+        Command::Audit(args) => audit::run(&args, settings),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
 }
 
 /// Writes a result to standard output. A closed pipe (`| head`) is not a failure.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     use std::io::Write;
     let _ = writeln!(anstream::stdout(), "{text}");
 }

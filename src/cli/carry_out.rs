@@ -1,0 +1,195 @@
+//! Drives a rollout to its end and says how it went: the same for a new one and for one that goes on.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::clock::SystemClock;
+use super::commands::print;
+use super::error::Failure;
+use super::exit::Exit;
+use super::settings::Settings;
+use crate::certificate::{CertificateSet, parse_pem};
+use crate::engine::ports::JournalError;
+use crate::engine::{Fleet, Target, drive};
+use crate::model::{CertificateName, Fingerprint, RolloutId};
+use crate::plan::{Plan, Schedule};
+use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
+use crate::rollout::{RolloutOutcome, State};
+use crate::ssh::SshConnector;
+use crate::store::{Journal, Lease, Store};
+use crate::tls::TlsProber;
+
+/// A rollout that is ready to be driven.
+pub(super) struct Rollout<'a> {
+    pub(super) id: RolloutId,
+    /// The playbook's path, for the way out of errors.
+    pub(super) playbook: String,
+    pub(super) plan: Plan,
+    pub(super) set: CertificateSet,
+    pub(super) store: &'a Store,
+    pub(super) journal: &'a Journal,
+    pub(super) lease: &'a Lease,
+    /// What hosts are told who holds them.
+    pub(super) who: String,
+}
+
+impl Rollout<'_> {
+    /// To its end. What the journal has of it already is where it goes on.
+    pub(super) async fn carry_out(
+        self,
+        cancel: watch::Receiver<bool>,
+        settings: &Settings,
+    ) -> Result<Exit, Failure> {
+        let certificate = describe(&self.plan.certificate, &self.set);
+        let prober = TlsProber::new(&self.plan.ca_files)
+            .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
+        let known = known_leaves(self.store, &self.set)?;
+        let target = Arc::new(Target { set: self.set, known });
+        let plan = Arc::new(self.plan);
+        let connector = SshConnector::default();
+        let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, self.who);
+        let reporter = reporter(settings, &self.id, &plan);
+        let mut state = State::new(&plan.schedule);
+        self.journal.events(&self.id)?.iter().for_each(|(_, event)| state.evolve(event));
+        let events = self.journal.of(&self.id, self.lease.fence());
+        let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
+        let driven =
+            drive(&plan.schedule, state, Arc::new(fleet), events, SystemClock, reporter, cancel).await;
+        beat.abort();
+        if let Some(error) = driven.journal_failure {
+            return Err(unwritten(&error, &plan.schedule, &driven.state, &self.id));
+        }
+        let summary = Summary::of(&plan.schedule, &self.journal.events(&self.id)?);
+        finish(&self.id, &certificate, &summary, &self.playbook, settings)
+    }
+}
+
+/// Prolongs the lease while nothing is written: during a soak of hours, too.
+async fn keep(journal: Journal, fence: crate::store::Fence) {
+    loop {
+        tokio::time::sleep(Lease::PROLONG_EVERY).await;
+        let (journal, fence) = (journal.clone(), fence.clone());
+        // Where this fails, the next event that is written finds out.
+        let _ = tokio::task::spawn_blocking(move || Lease::prolong(&journal, &fence)).await;
+    }
+}
+
+/// What is said when the journal could not be written.
+fn unwritten(error: &JournalError, schedule: &Schedule, state: &State, id: &RolloutId) -> Failure {
+    let hosts = || schedule.hosts.iter().zip(state.hosts());
+    let mut failure = match error {
+        JournalError::Unwritable(_) => Failure::to("keep the journal", error)
+            .hint(format!("make room where the state is kept, then `certwave resume {id}`")),
+        JournalError::Deposed(_) => {
+            Failure::to("go on", error).hint(format!("`certwave show {id}` tells what the other one does"))
+        }
+    };
+    let left: Vec<String> =
+        hosts().map(|(name, host)| format!("{name} {}", host.outcome().name().replace('_', " "))).collect();
+    failure.state = Some(left.join(", "));
+    failure.exit = Exit::NeedsAttention;
+    failure
+}
+
+/// Prints the end: the table and a sentence, or the last line of JSON.
+fn finish(
+    id: &RolloutId,
+    certificate: &Certificate,
+    summary: &Summary,
+    playbook: &str,
+    settings: &Settings,
+) -> Result<Exit, Failure> {
+    let outcome = summary.outcome.unwrap_or(RolloutOutcome::NeedsAttention);
+    if settings.json() {
+        print(&summary.to_json(Timestamp::now(), id, certificate).to_string());
+        return Ok(outcome.into());
+    }
+    if settings.verbosity >= 0 {
+        print(&format!("\n{}\n", summary.table()));
+    }
+    let sentence = summary.sentence(certificate);
+    match outcome {
+        RolloutOutcome::Succeeded | RolloutOutcome::Unchanged => {
+            print(&format!("{}: {sentence}", outcome.name()));
+            Ok(Exit::Done)
+        }
+        _ => {
+            let mut failure = Failure::new(sentence);
+            failure.causes = summary.reasons();
+            failure.state = Some(summary.fleet());
+            failure.hint = Some(match outcome {
+                RolloutOutcome::Paused | RolloutOutcome::Interrupted | RolloutOutcome::Incomplete => {
+                    format!("`certwave resume {id}` goes on: hosts that are done stay as they are")
+                }
+                _ => format!(
+                    "`certwave show {id}` tells it step by step; mend the host, then `certwave rollout {playbook}`"
+                ),
+            });
+            failure.exit = outcome.into();
+            Err(failure)
+        }
+    }
+}
+
+fn describe(name: &CertificateName, set: &CertificateSet) -> Certificate {
+    let leaf = set.leaf();
+    Certificate {
+        name: name.clone(),
+        version: set.version().clone(),
+        fingerprint_sha256: leaf.fingerprint,
+        serial: leaf.serial.clone(),
+        not_after: set.not_after(),
+    }
+}
+
+/// Every leaf in the store but the one being rolled out.
+pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeSet<Fingerprint>, Failure> {
+    let chains = store.certificates().all_chains()?;
+    let leaves = chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint));
+    let own = set.leaves();
+    Ok(leaves.filter(|leaf| !own.contains(leaf)).collect())
+}
+
+fn reporter(settings: &Settings, id: &RolloutId, plan: &Plan) -> Reporter {
+    let schedule = plan.schedule.clone();
+    let verbose = settings.verbosity > 0;
+    if settings.json() {
+        Reporter::Json(JsonReporter::new(id.clone(), schedule))
+    } else if settings.verbosity < 0 {
+        Reporter::Quiet
+    } else if std::io::stderr().is_terminal() {
+        Reporter::Progress(ProgressReporter::new(schedule, plan.certificate.to_string(), verbose))
+    } else {
+        Reporter::Plain(PlainReporter::new(verbose))
+    }
+}
+
+/// What others are told who want the same certificate or host.
+pub(super) fn who(id: &RolloutId) -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("rollout {id} by process {} on {host}", std::process::id())
+}
+
+/// Turns true at the first Ctrl-C, SIGTERM, or hang-up of the terminal. Further ones change nothing: hosts in flight are brought to
+/// their end in any case. From here on none of them ends the process by itself.
+pub(super) fn cancel_on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Failure::to("listen for Ctrl-C", &error));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hangup.recv() => {} }
+            // Nobody listens any more when the rollout has ended.
+            if sender.send(true).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}

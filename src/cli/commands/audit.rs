@@ -1,0 +1,62 @@
+//! `certwave audit`
+
+use serde_json::{Value, json};
+
+use super::super::args::{Audit, AuditAct};
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::settings::Settings;
+use crate::report::line;
+use crate::store::{Journal, Store};
+
+pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
+    let journal = Store::open(&settings.state)?.journal()?;
+    match args.act {
+        Some(AuditAct::Verify) => verify(&journal, settings),
+        None => list(&journal, settings),
+    }
+}
+
+/// Every event there is.
+fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
+    for entry in journal.entries()? {
+        if settings.json() {
+            let mut object = json!({"time": entry.time, "seq": entry.seq, "rollout": entry.rollout});
+            if let (Some(object), Ok(Value::Object(event))) =
+                (object.as_object_mut(), serde_json::to_value(&entry.event))
+            {
+                object.extend(event);
+            }
+            super::print(&object.to_string());
+        } else if let Some(line) = line(entry.time, &entry.event, true) {
+            let time = entry.time.strftime("%Y-%m-%d %H:%M:%SZ");
+            super::print(&format!("{:>6} {time} {} {line}", entry.seq, entry.rollout));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn verify(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
+    match journal.verify()? {
+        Ok(events) => {
+            if settings.json() {
+                super::print(
+                    &json!({"time": jiff::Timestamp::now(), "event": "audit.verified", "events": events})
+                        .to_string(),
+                );
+            } else {
+                super::print(&format!("{events} events, each as it was written"));
+            }
+            Ok(Exit::Done)
+        }
+        Err(tampered) => {
+            let mut failure =
+                Failure::new("the journal is not as it was written").because(tampered.to_string());
+            failure.hint = Some(
+                "what `certwave status` says of the hosts does not depend on it; a backup of the state folder may have the rest"
+                    .to_owned(),
+            );
+            Err(failure)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The journal's tables, and how a journal of an earlier format becomes one of this.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::chain::{Link, record_digest, seal};
+use crate::rollout::Event;
+
+/// The format that this version writes. Format 1 had no chain and no leases.
+pub(super) const FORMAT: u32 = 2;
+
+const TABLES: &str = "
+    CREATE TABLE rollouts (
+        id TEXT PRIMARY KEY, certificate TEXT NOT NULL, version TEXT NOT NULL,
+        playbook TEXT NOT NULL, plan TEXT NOT NULL, started TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY, rollout TEXT NOT NULL REFERENCES rollouts (id),
+        time TEXT NOT NULL, event TEXT NOT NULL, hash TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_of_rollout ON events (rollout, seq);
+    CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+    CREATE TABLE leases (
+        certificate TEXT PRIMARY KEY, epoch INTEGER NOT NULL, holder TEXT NOT NULL, expires TEXT NOT NULL
+    ) STRICT;";
+
+/// Brings a database to [`FORMAT`], in one transaction; `found` is its format, 0 for an empty one.
+pub(super) fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it since: asked again inside.
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => transaction.execute_batch(TABLES)?,
+        1 => from_1(&transaction)?,
+        _ => return Ok(()),
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Events get their place in the chain, rollout by rollout, as they were written.
+fn from_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction
+        .execute_batch("ALTER TABLE rollouts RENAME TO rollouts_1; ALTER TABLE events RENAME TO events_1;")?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(
+        "INSERT INTO rollouts SELECT id, certificate, version, playbook, plan, started FROM rollouts_1;",
+    )?;
+    let ids: Vec<(String, String)> = transaction
+        .prepare("SELECT id, started FROM rollouts ORDER BY id")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, started) in ids {
+        start(transaction, &id, &started)?;
+        let events: Vec<(String, String)> = transaction
+            .prepare("SELECT time, event FROM events_1 WHERE rollout = ?1 ORDER BY seq")?
+            .query_map([&id], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (time, event) in events {
+            append(transaction, &id, &time, &event)?;
+        }
+    }
+    transaction.execute_batch("DROP TABLE events_1; DROP TABLE rollouts_1;")
+}
+
+/// The first event of a rollout binds its record, plan and all, into the chain.
+pub(super) fn start(transaction: &Transaction<'_>, id: &str, time: &str) -> rusqlite::Result<()> {
+    let sha256 = record_digest(transaction, id)?;
+    let (certificate, version): (String, String) =
+        transaction.query_row("SELECT certificate, version FROM rollouts WHERE id = ?1", [id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let wrong = |error: String| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+    };
+    let event = Event::Started {
+        certificate: certificate.parse().map_err(|error| wrong(format!("{error}")))?,
+        version: version.parse().map_err(|error| wrong(format!("{error}")))?,
+        record_sha256: sha256,
+    };
+    let event = serde_json::to_string(&event).map_err(|error| wrong(error.to_string()))?;
+    append(transaction, id, time, &event)
+}
+
+/// Adds an event to the end of the chain.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    rollout: &str,
+    time: &str,
+    event: &str,
+) -> rusqlite::Result<()> {
+    let head = transaction
+        .prepare_cached("SELECT seq, hash FROM head WHERE one = 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+    let (seq, before): (i64, String) = match head {
+        Err(rusqlite::Error::QueryReturnedNoRows) => (0, String::new()),
+        head => head?,
+    };
+    let seq = seq + 1;
+    let hash = seal(&before, &Link { seq, rollout, time, event });
+    transaction
+        .prepare_cached("INSERT INTO events (seq, rollout, time, event, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![seq, rollout, time, event, hash])?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO head (one, seq, hash) VALUES (1, ?1, ?2)")?
+        .execute(params![seq, hash])?;
+    Ok(())
+}

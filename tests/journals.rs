@@ -1,0 +1,45 @@
+//! Journals of every format that certwave ever wrote are read for ever.
+//!
+//! Each `fixtures/journals/format-N.sql` is the dump of a journal that a certwave of its time wrote.
+
+use std::path::Path;
+
+use certwave::plan::Plan;
+use certwave::report::Summary;
+use certwave::store::Store;
+
+fn open(fixture: &Path) -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let store = Store::open(&state).unwrap();
+    let database = rusqlite::Connection::open(state.join("journal.db")).unwrap();
+    // A dump has its tables in any order.
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.execute_batch(&std::fs::read_to_string(fixture).unwrap()).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn journals_of_every_format_replay_to_their_outcome() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journals");
+    let mut formats = 0;
+    for fixture in std::fs::read_dir(folder).unwrap() {
+        let fixture = fixture.unwrap().path();
+        let (_folder, store) = open(&fixture);
+        let journal = store.journal().unwrap();
+        assert!(journal.verify().unwrap().is_ok(), "{}", fixture.display());
+        let rollouts = journal.rollouts().unwrap();
+        assert!(rollouts.len() >= 2, "{}", fixture.display());
+        for rollout in rollouts {
+            let plan: Plan = serde_json::from_str(&rollout.plan).unwrap();
+            let summary = Summary::of(&plan.schedule, &journal.events(&rollout.id).unwrap());
+            assert!(rollout.outcome.is_some(), "{}: {}", fixture.display(), rollout.id);
+            assert_eq!(summary.outcome, rollout.outcome);
+            assert!(summary.reasons().is_empty());
+            // Opened again it is as it was left.
+            assert_eq!(store.journal().unwrap().verify().unwrap(), journal.verify().unwrap());
+        }
+        formats += 1;
+    }
+    assert!(formats >= 1);
+}
