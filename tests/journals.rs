@@ -2,6 +2,8 @@
 //!
 //! Each `fixtures/journals/format-N.sql` is the dump of a journal that a certwave of its time wrote.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use certwave::plan::Plan;

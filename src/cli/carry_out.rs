@@ -155,14 +155,17 @@ pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeS
 }
 
 fn reporter(settings: &Settings, id: &RolloutId, plan: &Plan) -> Reporter {
-    let schedule = plan.schedule.clone();
     let verbose = settings.verbosity > 0;
     if settings.json() {
-        Reporter::Json(JsonReporter::new(id.clone(), schedule))
+        Reporter::Json(JsonReporter::new(id.clone(), plan.schedule.clone()))
     } else if settings.verbosity < 0 {
         Reporter::Quiet
     } else if std::io::stderr().is_terminal() {
-        Reporter::Progress(ProgressReporter::new(schedule, plan.certificate.to_string(), verbose))
+        Reporter::Progress(ProgressReporter::new(
+            plan.schedule.hosts.len(),
+            plan.certificate.to_string(),
+            verbose,
+        ))
     } else {
         Reporter::Plain(PlainReporter::new(verbose))
     }

@@ -73,7 +73,7 @@ pub async fn drive<E: Effects>(
         Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };
     let mut steps = Steps::default();
     let mut soak: Option<E::Watch> = None;
-    while !matches!(drive.state.phase, Phase::Finished(_)) {
+    while drive.state.outcome.is_none() {
         if drive.is_deposed() {
             // Steps in flight are let go of: the other one finds out what they did.
             break;

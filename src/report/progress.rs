@@ -10,7 +10,6 @@ use super::words;
 use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
 use crate::model::{HostName, format_duration};
-use crate::plan::Schedule;
 use crate::rollout::{Event, HostPhase, Phase, State};
 
 /// So many hosts in flight have a line of their own; more would scroll the screen away.
@@ -23,7 +22,6 @@ pub struct ProgressReporter {
     wave: ProgressBar,
     soak: Option<ProgressBar>,
     hosts: HashMap<HostName, ProgressBar>,
-    schedule: Schedule,
     verbose: bool,
 }
 
@@ -35,14 +33,14 @@ fn style(template: &str) -> ProgressStyle {
 
 impl ProgressReporter {
     /// For one rollout; `title` stands before its bar.
-    pub fn new(schedule: Schedule, title: String, verbose: bool) -> Self {
+    pub fn new(hosts: usize, title: String, verbose: bool) -> Self {
         let bars = MultiProgress::new();
-        let rollout = bars.add(ProgressBar::new(schedule.hosts.len() as u64));
+        let rollout = bars.add(ProgressBar::new(hosts as u64));
         rollout.set_style(style("{prefix:<28!} {bar:32} {pos:>5}/{len} hosts  {elapsed}"));
         rollout.set_prefix(title);
         let wave = bars.add(ProgressBar::new(0));
         wave.set_style(style("{prefix:<28!} {bar:32} {pos:>5}/{len} hosts  {msg}"));
-        Self { bars, rollout, wave, soak: None, hosts: HashMap::new(), schedule, verbose }
+        Self { bars, rollout, wave, soak: None, hosts: HashMap::new(), verbose }
     }
 
     fn show_step(&mut self, host: &HostName, text: &str) {
@@ -71,9 +69,8 @@ impl ProgressReporter {
     }
 
     fn count(&self, state: &State) {
-        // Hosts begin in order, so what is behind the cursor and not in flight is done.
-        let done = state.cursor.saturating_sub(state.in_flight.len());
-        let first = self.schedule.waves.get(state.wave).map_or(state.cursor, |wave| wave.hosts().start);
+        let open = state.waiting.len() + state.in_flight.len();
+        let done = state.hosts().len().saturating_sub(open);
         match &state.phase {
             Phase::RollingBack { order, started } => {
                 self.wave.set_length(order.len() as u64);
@@ -81,7 +78,7 @@ impl ProgressReporter {
             }
             _ => {
                 self.rollout.set_position(done as u64);
-                self.wave.set_position(done.saturating_sub(first) as u64);
+                self.wave.set_position((state.proven + state.failures) as u64);
             }
         }
         let failed = if state.failures > 0 { format!("{} failed", state.failures) } else { String::new() };

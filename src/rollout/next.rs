@@ -32,6 +32,9 @@ pub enum Action {
 /// What to do now. Asking twice without an event between gives the same answer; an empty answer means
 /// that everything waits for steps that run, or that the rollout is finished.
 pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
+    if state.outcome.is_some() {
+        return Vec::new();
+    }
     if let Some(event) = refused_rollback(schedule, state, now) {
         return vec![Action::Record(event)];
     }
@@ -62,7 +65,6 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         },
         Phase::Stopping(reason) => stopping(schedule, state, reason),
         Phase::RollingBack { order, started } => rolling_back(schedule, state, order, *started),
-        Phase::Finished(_) => Vec::new(),
     }
 }
 
@@ -89,10 +91,10 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         return drain(schedule, state).unwrap_or_else(|| finish(state));
     }
     let mut actions = ready_steps(state);
-    let batch_end = wave.batches.get(state.batch).map_or(state.cursor, |batch| batch.end);
+    let batch_end = wave.batches.get(state.batch).map_or(0, |batch| batch.end);
     let free = wave.parallel.saturating_sub(state.in_flight.len());
-    let turn = (state.cursor..batch_end).take(free);
-    actions.extend(turn.map(|host| Action::Run { host, step: Step::Inspect }));
+    let turn = state.waiting.range(..batch_end).take(free);
+    actions.extend(turn.map(|&host| Action::Run { host, step: Step::Inspect }));
     if !actions.is_empty() || !state.in_flight.is_empty() {
         return actions;
     }

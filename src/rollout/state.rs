@@ -113,21 +113,21 @@ pub enum Phase {
         /// So many of them have been started.
         started: usize,
     },
-    /// The end.
-    Finished(RolloutOutcome),
 }
 
 /// The whole rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Where it is.
+    /// Where it is; at its end, where it was last.
     pub phase: Phase,
+    /// How it ended, until it is resumed.
+    pub outcome: Option<RolloutOutcome>,
     /// The wave that it is in, or comes next.
     pub wave: usize,
     /// The batch of that wave.
     pub batch: usize,
-    /// The next host that has not had its turn.
-    pub cursor: usize,
+    /// Hosts that have not had their turn.
+    pub waiting: BTreeSet<usize>,
     /// Somebody asked to stop.
     pub cancelled: bool,
     /// A wave failed.
@@ -152,9 +152,10 @@ impl State {
     pub fn new(schedule: &Schedule) -> Self {
         Self {
             phase: Phase::Between,
+            outcome: None,
             wave: 0,
             batch: 0,
-            cursor: 0,
+            waiting: (0..schedule.hosts.len()).collect(),
             cancelled: false,
             failed: false,
             in_flight: BTreeSet::new(),
@@ -191,7 +192,12 @@ impl State {
             Event::WaveStarted { .. } => {
                 self.phase = Phase::Running;
                 self.batch = 0;
-                (self.failures, self.proven, self.changed) = (0, 0, 0);
+                // Where the wave runs for the hosts that were left, the others count as they are.
+                let hosts = &self.hosts[self.wave_hosts()];
+                let count =
+                    |outcome| hosts.iter().filter(|host| host.phase == HostPhase::Done(outcome)).count();
+                let (changed, unchanged) = (count(HostOutcome::Changed), count(HostOutcome::Unchanged));
+                (self.failures, self.proven, self.changed) = (0, changed + unchanged, changed);
             }
             Event::StepStarted { host, step } => self.start(host, *step),
             Event::StepFinished { host, step, result } => self.finish(host, *step, result),
@@ -225,6 +231,10 @@ impl State {
                 self.phase = Phase::Between;
                 self.wave += 1;
                 self.batch = 0;
+                // Done in an earlier try.
+                while self.wave < self.waves.len() && self.waiting.range(self.wave_hosts()).next().is_none() {
+                    self.wave += 1;
+                }
             }
             Event::WaveFailed { reason, .. } => {
                 self.failed = true;
@@ -241,7 +251,7 @@ impl State {
             }
             Event::Cancelled => self.cancelled = true,
             Event::Resumed => self.resume(),
-            Event::Finished { outcome } => self.phase = Phase::Finished(*outcome),
+            Event::Finished { outcome } => self.outcome = Some(*outcome),
         }
         self.advance_batch();
     }
@@ -249,11 +259,11 @@ impl State {
     fn start(&mut self, host: &HostName, step: Step) {
         let Some(number) = self.number(host) else { return };
         self.hosts[number].phase = HostPhase::Running(step);
-        if self.in_flight.insert(number) {
-            match &mut self.phase {
-                Phase::RollingBack { started, .. } => *started += 1,
-                _ => self.cursor = self.cursor.max(number + 1),
-            }
+        self.waiting.remove(&number);
+        if self.in_flight.insert(number)
+            && let Phase::RollingBack { started, .. } = &mut self.phase
+        {
+            *started += 1;
         }
     }
 
@@ -279,11 +289,15 @@ impl State {
         self.on(name, |host| finish_step(host, step, result));
     }
 
-    /// Whatever was under way may or may not have happened.
+    /// Whatever was under way may or may not have happened. Who goes on with a rollout that had ended wants
+    /// what is left of it to be done.
     fn resume(&mut self) {
         // Nobody watched while the controller was away: a soak starts anew.
         if matches!(self.phase, Phase::Soaking { .. }) {
             self.phase = Phase::Running;
+        }
+        if let Some(ended) = self.outcome.take() {
+            self.reopen(ended);
         }
         let running: Vec<usize> = self.in_flight.iter().copied().collect();
         for number in running {
@@ -301,14 +315,61 @@ impl State {
         }
     }
 
+    /// Hosts that were left get another turn: in the direction that the rollout went.
+    fn reopen(&mut self, ended: RolloutOutcome) {
+        self.cancelled = false;
+        let back = self.failed;
+        let mut again = Vec::new();
+        for (number, host) in self.hosts.iter_mut().enumerate() {
+            let HostPhase::Done(outcome) = host.phase else { continue };
+            let left = match outcome {
+                HostOutcome::Untouched => !back,
+                HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RolledBack => {
+                    !back && ended == RolloutOutcome::Incomplete
+                }
+                HostOutcome::RollbackFailed => host.previous.is_some(),
+                HostOutcome::Changed | HostOutcome::Unchanged => false,
+            };
+            if !left {
+                continue;
+            }
+            (host.error, host.doubts) = (None, 0);
+            if outcome == HostOutcome::RollbackFailed {
+                again.push(number);
+            } else {
+                *host = HostState { previous: host.previous.take(), ..HostState::new() };
+                self.waiting.insert(number);
+            }
+        }
+        if !again.is_empty() {
+            again.reverse();
+            again.iter().for_each(|&number| self.hosts[number].phase = HostPhase::Ready(Step::Rollback));
+            self.phase = Phase::RollingBack { order: again, started: 0 };
+        } else if !back && let Some(&first) = self.waiting.first() {
+            let wave =
+                self.waves.partition_point(|batches| batches.last().is_none_or(|last| last.end <= first));
+            if wave < self.wave || !matches!(self.phase, Phase::Running) {
+                (self.wave, self.phase) = (wave.min(self.wave), Phase::Between);
+            }
+            self.batch = 0;
+        }
+    }
+
+    /// The hosts of the wave that it is in.
+    fn wave_hosts(&self) -> Range<usize> {
+        let batches = self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default();
+        let first = batches.first().map_or(0, |batch| batch.start);
+        first..batches.last().map_or(first, |batch| batch.end)
+    }
+
     /// The next batch begins when nothing of the one before is in flight.
     fn advance_batch(&mut self) {
         if self.phase != Phase::Running || !self.in_flight.is_empty() {
             return;
         }
         let Some(batches) = self.waves.get(self.wave) else { return };
-        if let Some(batch) = batches.get(self.batch)
-            && self.cursor >= batch.end
+        while let Some(batch) = batches.get(self.batch)
+            && self.waiting.range(..batch.end).next().is_none()
             && self.batch + 1 < batches.len()
         {
             self.batch += 1;

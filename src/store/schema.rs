@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::chain::{Link, record_digest, seal};
+use crate::model::InvalidName;
 use crate::rollout::Event;
 
 /// The format that this version writes. Format 1 had no chain and no leases.
@@ -73,8 +74,8 @@ pub(super) fn start(transaction: &Transaction<'_>, id: &str, time: &str) -> rusq
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
     };
     let event = Event::Started {
-        certificate: certificate.parse().map_err(|error| wrong(format!("{error}")))?,
-        version: version.parse().map_err(|error| wrong(format!("{error}")))?,
+        certificate: certificate.parse().map_err(|error: InvalidName| wrong(error.to_string()))?,
+        version: version.parse().map_err(wrong)?,
         record_sha256: sha256,
     };
     let event = serde_json::to_string(&event).map_err(|error| wrong(error.to_string()))?;
