@@ -96,6 +96,8 @@ pub enum Command {
     Check(Check),
     /// Issue the certificate if it is due, then roll it out
     Rollout(Rollout),
+    /// Go on with a rollout that was interrupted, paused or left incomplete
+    Resume(Resume),
     /// Compare what every host serves and has on disk with what it should
     Status(Status),
     /// Show the inventory as resolved
@@ -208,6 +210,13 @@ pub struct Rollout {
     /// Do not ask before the first change
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// `certwave resume`
+#[derive(Debug, clap::Args)]
+pub struct Resume {
+    /// Which rollout; the start of its name is enough [default: the one that is unfinished]
+    pub rollout: Option<String>,
 }
 
 /// `certwave status`

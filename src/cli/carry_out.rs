@@ -13,12 +13,12 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::settings::Settings;
 use crate::certificate::{CertificateSet, parse_pem};
-use crate::engine::ports::JournalError;
+use crate::engine::ports::{JournalError, Observer};
 use crate::engine::{Fleet, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
 use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
-use crate::rollout::{RolloutOutcome, State};
+use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, Lease, Store};
 use crate::tls::TlsProber;
@@ -38,9 +38,27 @@ pub(super) struct Rollout<'a> {
 }
 
 impl Rollout<'_> {
-    /// To its end. What the journal has of it already is where it goes on.
+    /// From its beginning to its end.
     pub(super) async fn carry_out(
         self,
+        cancel: watch::Receiver<bool>,
+        settings: &Settings,
+    ) -> Result<Exit, Failure> {
+        self.drive(None, cancel, settings).await
+    }
+
+    /// From where its journal ends.
+    pub(super) async fn go_on(
+        self,
+        cancel: watch::Receiver<bool>,
+        settings: &Settings,
+    ) -> Result<Exit, Failure> {
+        self.drive(Some(Event::Resumed), cancel, settings).await
+    }
+
+    async fn drive(
+        self,
+        first: Option<Event>,
         cancel: watch::Receiver<bool>,
         settings: &Settings,
     ) -> Result<Exit, Failure> {
@@ -52,9 +70,15 @@ impl Rollout<'_> {
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, self.who);
-        let reporter = reporter(settings, &self.id, &plan);
+        let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
         self.journal.events(&self.id)?.iter().for_each(|(_, event)| state.evolve(event));
+        if let Some(event) = first {
+            let now = Timestamp::now();
+            self.journal.append(&self.id, &self.lease.fence(), &[(now, event.clone())])?;
+            state.evolve(&event);
+            reporter.event(now, &event, &state);
+        }
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
         let driven =

@@ -187,5 +187,9 @@ fn find_files(playbook: &mut Playbook, path: &Path, problems: &mut Problems) {
                     .hint("paths in a playbook are relative to it"),
             );
         }
+        // `resume` may be typed elsewhere.
+        if let Ok(absolute) = std::path::absolute(&named.value) {
+            named.value = absolute;
+        }
     }
 }

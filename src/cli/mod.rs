@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod error;
 mod exit;
+mod find;
 mod load;
 mod reference;
 mod settings;

@@ -48,6 +48,7 @@ pub struct Sshd {
     pub address: SocketAddr,
     /// What `known_hosts` says about it.
     pub known_hosts_line: String,
+    directory: PathBuf,
 }
 
 impl Sshd {
@@ -82,21 +83,36 @@ impl Sshd {
                 if knows_penalties(&program) { "PerSourcePenalties no\n" } else { "" },
             );
             write(&directory.join("sshd_config"), config)?;
-            let mut command = Command::new(&program);
-            command.args(["-D", "-e", "-f", &at("sshd_config")]);
-            let mut process =
-                Process::start(format!("sshd on {address}"), command, &directory.join("sshd.log"))?;
             let address = SocketAddr::new(address, port);
-            match process.wait_for_port(address) {
-                Ok(()) => {
+            match serve(&program, directory, address) {
+                Ok(process) => {
                     let known_hosts_line = format!("[{}]:{} {public}", address.ip(), address.port());
-                    return Ok(Self { process, address, known_hosts_line });
+                    let directory = directory.to_owned();
+                    return Ok(Self { process, address, known_hosts_line, directory });
                 }
                 Err(error) => failure = Some(error),
             }
         }
         Err(failure.unwrap_or(LabError::Missing { program: "sshd" }))
     }
+
+    /// Starts it again where it was, with the same keys, after its process was stopped.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_again(&mut self) -> Result<(), LabError> {
+        self.process.stop();
+        self.process = serve(&program("sshd")?, &self.directory, self.address)?;
+        Ok(())
+    }
+}
+
+fn serve(program: &Path, directory: &Path, address: SocketAddr) -> Result<Process, LabError> {
+    let mut command = Command::new(program);
+    command.args(["-D", "-e", "-f"]).arg(directory.join("sshd_config"));
+    let name = format!("sshd on {}", address.ip());
+    let mut process = Process::start(name, command, &directory.join("sshd.log"))?;
+    process.wait_for_port(address).map(|()| process)
 }
 
 /// OpenSSH 9.8 and later punish an address whose logins fail, which a test does on purpose.

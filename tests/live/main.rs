@@ -11,5 +11,6 @@ mod haproxy;
 mod interrupted;
 mod matrix;
 mod others;
+mod resume;
 mod rollout;
 mod support;

@@ -159,6 +159,11 @@ impl Run {
             .unwrap_or_else(|_| panic!("\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
     }
 
+    /// Every line of JSON.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The outcomes of all hosts.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let last = self.last();

@@ -71,7 +71,7 @@ pub(super) fn choose(loaded: &Loaded, store: &CertificateStore, force: bool) -> 
     Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
 }
 
-fn words(defects: &[Defect]) -> String {
+pub(super) fn words(defects: &[Defect]) -> String {
     defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

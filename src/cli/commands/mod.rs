@@ -10,6 +10,7 @@ mod inventory;
 mod issue;
 mod lab;
 mod man;
+mod resume;
 mod rollout;
 mod show;
 mod status;
@@ -27,6 +28,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
+        Command::Resume(args) => resume::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),

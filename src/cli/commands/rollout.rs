@@ -12,9 +12,12 @@ use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::settings::Settings;
 use super::issue::{Choice, choose, issue};
+use super::resume;
 use crate::model::RolloutId;
+use crate::plan::Plan;
+use crate::rollout::{Event, RolloutOutcome};
 use crate::ssh::SshConnector;
-use crate::store::{RolloutRecord, Store};
+use crate::store::{Journal, RolloutRecord, Store};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
@@ -32,6 +35,17 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
     let id = new_id()?;
     let who = who(&id);
     let lease = store.lease(&journal, &loaded.plan.certificate, &who)?;
+    if let Some(record) = broken_off(&journal, &loaded)? {
+        if goes_on(&record, &loaded, args, settings)? {
+            drop(lease);
+            return resume::go_on(&record, &store, &journal, cancel, settings).await;
+        }
+        // Its hosts are looked at like all others; in the history it is not left open for ever.
+        let now = Timestamp::now();
+        let end =
+            [Event::Resumed, Event::Cancelled, Event::Finished { outcome: RolloutOutcome::Interrupted }];
+        journal.append(&record.id, &lease.fence(), &end.map(|event| (now, event)))?;
+    }
     // Said before anything is paid for: a root that cannot be read.
     TlsProber::new(&loaded.plan.ca_files)
         .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
@@ -68,6 +82,40 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
     rollout.carry_out(cancel, settings).await
 }
 
+/// The last rollout of the same certificate, where its controller died.
+fn broken_off(journal: &Journal, loaded: &Loaded) -> Result<Option<RolloutRecord>, Failure> {
+    let mut rollouts = journal.rollouts()?.into_iter();
+    let last = rollouts.find(|rollout| rollout.certificate == loaded.plan.certificate);
+    Ok(last.filter(|rollout| rollout.outcome.is_none()))
+}
+
+/// Whether the one that was broken off is gone on with, rather than a new one begun.
+fn goes_on(
+    record: &RolloutRecord,
+    loaded: &Loaded,
+    args: &Rollout,
+    settings: &Settings,
+) -> Result<bool, Failure> {
+    let planned: Option<Plan> = serde_json::from_str(&record.plan).ok();
+    let same = planned.is_some_and(|planned| planned == loaded.plan);
+    let found = format!("rollout {} of {} {} was broken off", record.id, record.certificate, record.version);
+    let anew = |why: &str| {
+        let text = format!("{found}; {why}, so a new one begins, and every host is looked at first");
+        super::remark(settings, &text);
+        Ok(false)
+    };
+    if args.force {
+        return anew("a new certificate is asked for");
+    }
+    if args.yes {
+        return if same { Ok(true) } else { anew("playbook or inventory changed since") };
+    }
+    let since =
+        if same { "" } else { "; playbook or inventory changed since, and it keeps to what was planned" };
+    super::remark(settings, &format!("{found}{since}"));
+    confirmed("go on with it? `yes` goes on, anything else begins a new one", settings)
+}
+
 fn new_id() -> Result<RolloutId, Failure> {
     let mut entropy = [0; 10];
     getrandom::fill(&mut entropy).map_err(|error| Failure::new(format!("no random numbers: {error}")))?;
@@ -94,19 +142,25 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
 
 /// Asks a question that only `yes` answers.
 pub(super) fn ask(question: &str, yes: bool, settings: &Settings) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
+    if yes || confirmed(&format!("{question} Only `yes` will do"), settings)? {
+        Ok(())
+    } else {
+        Err(Failure::new("not confirmed; no host was touched"))
     }
+}
+
+/// Whether the answer is `yes`.
+fn confirmed(question: &str, settings: &Settings) -> Result<bool, Failure> {
     if !settings.interactive() {
         return Err(Failure::usage("nobody is there to confirm the rollout")
             .hint("add `--yes` where nobody is asked"));
     }
     let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "{question} Only `yes` will do: ").and_then(|()| stderr.flush());
+    let asked = write!(stderr, "{question}: ").and_then(|()| stderr.flush());
     asked.map_err(|error| Failure::to("ask", &error))?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::to("read the answer", &error))?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new("not confirmed; no host was touched")) }
+    Ok(answer.trim() == "yes")
 }
 
 /// Rolls out a playbook without asking: what the demo does.

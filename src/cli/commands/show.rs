@@ -1,19 +1,18 @@
 //! `certwave show`
 
-use serde_json::json;
-
 use super::super::args::Show;
 use super::super::error::Failure;
 use super::super::exit::Exit;
+use super::super::find;
 use super::super::settings::Settings;
 use crate::plan::Plan;
 use crate::report::{JsonReporter, Summary, line};
 use crate::rollout::State;
-use crate::store::{RolloutRecord, Store};
+use crate::store::Store;
 
 pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     let journal = Store::open(&settings.state)?.journal()?;
-    let rollout = find(&args.rollout, journal.rollouts()?)?;
+    let rollout = find::named(&args.rollout, journal.rollouts()?)?;
     let events = journal.events(&rollout.id)?;
     let plan: Plan = serde_json::from_str(&rollout.plan)
         .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", rollout.id), &error))?;
@@ -47,23 +46,4 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         summary.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " "));
     super::print(&format!("{outcome}: {}", summary.fleet()));
     Ok(Exit::Done)
-}
-
-/// `last`, or the start of a name that only one has.
-fn find(wanted: &str, rollouts: Vec<RolloutRecord>) -> Result<RolloutRecord, Failure> {
-    let upper = wanted.to_ascii_uppercase();
-    let mut matching =
-        rollouts.into_iter().filter(|rollout| wanted == "last" || rollout.id.as_str().starts_with(&upper));
-    let none =
-        || Failure::usage(format!("there is no rollout `{wanted}`")).hint("`certwave history` lists them");
-    let first = matching.next().ok_or_else(none)?;
-    match matching.next() {
-        Some(second) if wanted != "last" => Err(Failure::usage(format!(
-            "`{wanted}` is the start of {} and {}",
-            json!(first.id),
-            json!(second.id)
-        ))
-        .hint("type one letter more")),
-        _ => Ok(first),
-    }
 }

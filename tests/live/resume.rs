@@ -1,0 +1,94 @@
+//! A controller that died, or left hosts behind, and `resume`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::Fleet;
+
+fn kill_dead(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn events(lines: &[Value], name: &str) -> usize {
+    lines.iter().filter(|line| line["event"] == name).count()
+}
+
+#[test]
+fn after_kill_9_resume_finishes_the_rollout_where_its_journal_ends() {
+    let fleet = Fleet::with_soak(3, "10m");
+    let (child, before, out) = fleet.roll_out_until("soak.started");
+    kill_dead(child);
+    drop(out);
+    // The rest of it is not waited for in a test.
+    let id = before[0]["rollout"].as_str().unwrap_or_default().to_owned();
+    let mut resumed = fleet.command(&["--output", "json", "resume"]);
+    let mut child = resumed.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen: Vec<Value> = Vec::new();
+    while !seen.iter().any(|line| line["event"] == "soak.started") {
+        seen.push(serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap());
+    }
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(events(&seen, "rollout.resumed"), 1, "{seen:?}");
+    // The canary was done before: nothing is done to it again, but it is watched anew.
+    assert_eq!(events(&seen, "step.started"), 0, "{seen:?}");
+    assert!(id.is_empty() || seen[0]["rollout"] == id.as_str(), "{seen:?}");
+}
+
+#[test]
+fn a_rollout_that_was_killed_is_gone_on_with_by_the_next_and_nothing_is_issued_again() {
+    let fleet = Fleet::start(3);
+    let (child, _, out) = fleet.roll_out_until("wave.passed");
+    kill_dead(child);
+    drop(out);
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(events(&run.lines(), "rollout.resumed"), 1, "{:?}", run.lines());
+    assert_eq!(events(&run.lines(), "certificate.issued"), 0);
+    let new = run.last()["certificate"]["fingerprint_sha256"].clone();
+    assert!(fleet.all_served().iter().all(|served| new == served.as_str()), "{:?}", fleet.all_served());
+    let history = fleet.run(&["--output", "json", "history"]).expect(0);
+    assert_eq!(history.lines().len(), 1, "{:?}", history.lines());
+    let again = fleet.run(&["resume"]).expect(64);
+    assert!(again.stderr.contains("every rollout is finished"), "{}", again.stderr);
+}
+
+#[test]
+fn a_killed_rollout_whose_playbook_changed_since_makes_room_for_a_new_one() {
+    let fleet = Fleet::with_soak(2, "10m");
+    let (child, _, out) = fleet.roll_out_until("soak.started");
+    kill_dead(child);
+    drop(out);
+    fleet.edit("soak: 10m", "soak: 0s");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert!(run.stderr.contains("was broken off; playbook or inventory changed since"), "{}", run.stderr);
+    assert_eq!(run.hosts(), ["unchanged", "changed"]);
+    let history = fleet.run(&["--output", "json", "history"]).expect(0);
+    assert_eq!(history.lines()[1]["outcome"], "interrupted", "{:?}", history.lines());
+}
+
+#[test]
+fn hosts_that_could_not_be_reached_are_picked_up_by_resume() {
+    let mut fleet = Fleet::start(3);
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().process.stop();
+    fleet.edit("    batch: [1, 50%]", "    max_failures: 1");
+    let run = fleet.roll_out(&[]).expect(6);
+    assert_eq!(run.hosts(), ["changed", "unreachable", "changed"]);
+
+    // Still dead: said again, and nothing else is touched.
+    let run = fleet.run(&["--output", "json", "resume"]).expect(6);
+    assert_eq!(run.hosts(), ["changed", "unreachable", "changed"]);
+
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().start_again().unwrap();
+    let run = fleet.run(&["--output", "json", "resume"]).expect(0);
+    assert_eq!(run.hosts(), ["changed", "changed", "changed"]);
+    let steps = run.lines().into_iter().filter(|line| line["event"] == "step.started");
+    assert!(steps.clone().count() > 0 && steps.clone().all(|step| step["host"] == "web02"));
+    assert_eq!(fleet.served(1), run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap());
+}
