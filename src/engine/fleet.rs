@@ -18,11 +18,12 @@ use super::soak::FleetWatch;
 use super::witness::{Witness, together};
 use crate::certificate::{Certificate, CertificateSet, parse_pem};
 use crate::install::{
-    Activation, Committed, Facts, FileName, FilePart, InstallError, Rollback, Service, Staged, stage_payload,
+    Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, Rollback, Service,
+    Staged, stage_payload,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
-use crate::rollout::{HostState, Measured, Previous, Step, StepResult};
+use crate::rollout::{HostState, Measured, Previous, Step, StepResult, Undone};
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, judge};
 
 /// For scripts that only look or copy.
@@ -107,15 +108,36 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let target = self.target.set.version();
         let live = facts.live_version();
         let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
+        let unconfirmed = facts.armed.as_ref().filter(|armed| Some(&armed.target) == live);
         let previous = match live {
-            Some(version) if version == target => self.version_before(plan, session, &facts).await?,
+            // What nobody confirmed is nothing to go back to.
+            Some(_) if unconfirmed.is_some() => {
+                let before = unconfirmed.map(|armed| &armed.previous);
+                self.archived(plan, session, &facts, before).await?
+            }
+            // From an earlier try: what it could go back to is the newest other version.
+            Some(version) if version == target => {
+                let before = facts.complete.iter().rev().find(|version| *version != target);
+                self.archived(plan, session, &facts, before).await?
+            }
             // A damaged version is nothing to go back to.
             Some(version) if !facts.complete.contains(version) => None,
             Some(version) => previous(Some(version), active),
             None => previous(None, active),
         };
         let proven = live == Some(target) && self.all_new(plan, session, known).await;
-        Ok(StepResult::Inspected { proven, staged: facts.complete.contains(target), previous })
+        Ok(StepResult::Inspected {
+            proven,
+            staged: facts.complete.contains(target),
+            previous,
+            armed: live == Some(target) && unconfirmed.is_some(),
+            undone: facts.fired.map(|Fired { at, target, previous, problem }| Undone {
+                at,
+                target,
+                previous,
+                problem,
+            }),
+        })
     }
 
     fn memory<'a>(
@@ -126,15 +148,15 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         Memory { plan, session, set: &self.target.set, clock: self.clock.as_ref() }
     }
 
-    /// The target is live, from an earlier try: what it could go back to is the newest other version.
-    async fn version_before(
+    /// A version that lies in the archive, as something to go back to.
+    async fn archived(
         &self,
         plan: &HostPlan,
         session: &Session<C::Connection>,
         facts: &Facts,
+        version: Option<&Version>,
     ) -> Result<Option<Previous>, Ended> {
-        let target = self.target.set.version();
-        let Some(version) = facts.complete.iter().rev().find(|version| *version != target) else {
+        let Some(version) = version.filter(|version| facts.complete.contains(version)) else {
             return Ok(None);
         };
         let script = plan.install.show_certificates(version);
@@ -182,7 +204,12 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let services = services(plan);
         let counted = self.memory(plan, session).before().await;
         let before = known.previous.as_ref().map(|previous| &previous.version);
-        let script = plan.install.activate(self.target.set.version(), before, &services);
+        let target = self.target.set.version();
+        let dead_man = known.previous.as_ref().zip(plan.dead_man).map(|(previous, after)| {
+            let (previous, not_after) = (previous.version.clone(), previous.not_after);
+            plan.install.dead_man(&DeadMan { target: target.clone(), previous, not_after, after }, &services)
+        });
+        let script = plan.install.activate(target, before, &services, dead_man.as_ref());
         let output = session.run(plan, &script, None, patience(plan)).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,
@@ -231,9 +258,15 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         known: &HostState,
     ) -> Result<StepResult, Ended> {
         let before = known.previous.as_ref().map(|previous| &previous.version);
-        let output = session.run(plan, &plan.install.commit(before), None, SCRIPT).await?;
-        Committed::parse(&answer(&output)).map_err(|error| failed(&error))?;
-        Ok(StepResult::Done)
+        let script = plan.install.commit(self.target.set.version(), before);
+        let output = session.run(plan, &script, None, SCRIPT).await?;
+        match Committed::parse(&answer(&output)) {
+            Ok(_) => Ok(StepResult::Done),
+            Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
+                Err(StepResult::Refused { reason: error.to_string() })
+            }
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     async fn roll_back(

@@ -133,6 +133,26 @@ pub enum InstallError {
         /// What is live now.
         found: String,
     },
+    /// The dead-man switch could not be armed; nothing was switched.
+    #[error("the dead-man switch `{path}` could not be armed: {reason}")]
+    Unarmed {
+        /// Its file.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// The dead-man switch could not be disarmed: it will put the previous version back.
+    #[error("the dead-man switch `{path}` could not be disarmed")]
+    StillArmed {
+        /// Its file.
+        path: String,
+    },
+    /// Nobody confirmed the version in time: the dead-man switch put the one before back.
+    #[error("the version was undone by its dead-man switch before it was confirmed: `{found}` is live")]
+    Undone {
+        /// What is live now.
+        found: String,
+    },
     /// The payload could not be unpacked.
     #[error("the files could not be unpacked: {reason}")]
     Unpack {
@@ -175,6 +195,9 @@ impl InstallError {
             "no-folder" => Self::NoFolder { path },
             "live-occupied" => Self::LiveOccupied { path },
             "incomplete" => Self::Incomplete { version: path },
+            "unarmed" => Self::Unarmed { path, reason },
+            "armed" => Self::StillArmed { path },
+            "undone" => Self::Undone { found: path },
             "moved" => Self::Moved { found: path },
             _ => Self::Unexpected { statement: statement.to_owned() },
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::answer::Answer;
-use super::{InstallError, InstallSpec, Output, Service};
+use super::{Armed, Fired, InstallError, InstallSpec, Output, Service};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -59,6 +59,10 @@ pub struct Facts {
     pub live: Live,
     /// Complete versions in the archive, oldest first.
     pub complete: Vec<Version>,
+    /// A dead-man switch that waits for the live version to be confirmed.
+    pub armed: Option<Armed>,
+    /// What a dead-man switch did since the last commit.
+    pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
     /// The certificates (PEM, leaf first, never a key) that are active: the live version's, else those that
@@ -91,6 +95,8 @@ impl Facts {
             may_give: true,
             live: Live::Missing,
             complete: Vec::new(),
+            armed: None,
+            fired: None,
             links: Vec::new(),
             active: answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect(),
             services: Vec::new(),
@@ -124,6 +130,8 @@ impl Facts {
                 "live" => facts.live = live(value, spec),
                 "live-occupied" => facts.live = Live::Foreign,
                 "version" => facts.complete.extend(value.parse::<Version>().ok()),
+                "armed" => facts.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
+                "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
                 "ready" => facts.services.push(Ok(())),
                 "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),

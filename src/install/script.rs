@@ -4,7 +4,7 @@ use super::{FileName, InstallSpec, Script};
 use crate::model::{ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
-/// `hook_reload`. Each says what is wrong and fails, or succeeds.
+/// `hook_reload`, and `hook_undo` where the host alone reloads it in another way. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// As shown to people.
@@ -44,8 +44,17 @@ impl InstallSpec {
     ///
     /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
     /// what stands at the links as. None on a first installation.
-    pub fn activate(&self, version: &Version, previous: Option<&Version>, services: &[Service]) -> Script {
+    ///
+    /// `dead_man` is the switch that is armed before: see [`InstallSpec::dead_man`].
+    pub fn activate(
+        &self,
+        version: &Version,
+        previous: Option<&Version>,
+        services: &[Service],
+        dead_man: Option<&Script>,
+    ) -> Script {
         with_services(self.prelude(), services)
+            .assign("dead_man", dead_man.map_or("", Script::as_str))
             .assign("version", version.as_str())
             .assign("previous", previous.map_or("", Version::as_str))
             .text(COMMON)
@@ -65,10 +74,12 @@ impl InstallSpec {
             .text(include_str!("scripts/rollback.sh"))
     }
 
-    /// Prunes the archive down to `keep` versions, never the live one nor `previous`, and removes what killed
-    /// steps left. Answer: [`super::Committed`].
-    pub fn commit(&self, previous: Option<&Version>) -> Script {
+    /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
+    /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
+    /// Answer: [`super::Committed`].
+    pub fn commit(&self, version: &Version, previous: Option<&Version>) -> Script {
         self.prelude()
+            .assign("committed", version.as_str())
             .assign("keep", &self.keep.to_string())
             .assign("previous", previous.map_or("", Version::as_str))
             .text(COMMON)
@@ -93,7 +104,7 @@ impl InstallSpec {
         self.prelude().assign("version", version.as_str()).text(COMMON).text(include_str!("scripts/show.sh"))
     }
 
-    fn prelude(&self) -> Script {
+    pub(super) fn prelude(&self) -> Script {
         Script::new()
             .assign("directory", self.layout.directory().as_str())
             .assign("name", self.layout.name().as_str())
@@ -114,12 +125,12 @@ impl InstallSpec {
     }
 }
 
-const COMMON: &str = include_str!("scripts/common.sh");
-const CHANGE: &str = include_str!("scripts/change.sh");
+pub(super) const COMMON: &str = include_str!("scripts/common.sh");
+pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers. The hooks run in
 /// subshells, so that two services do not see each other's functions.
-fn with_services(script: Script, services: &[Service]) -> Script {
+pub(super) fn with_services(script: Script, services: &[Service]) -> Script {
     let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
     services.iter().zip(&numbers).fold(
         script.assign("services", &numbers.join(" ")),
@@ -130,6 +141,8 @@ fn with_services(script: Script, services: &[Service]) -> Script {
                 .fold(script.text(&format!("service_{number}() {{")), |script, (name, value)| {
                     script.assign(name, value)
                 })
+                // What a host does alone, where the controller would speak to a socket.
+                .text("hook_undo() { hook_reload; }")
                 .text(service.script)
                 .text("\"hook_$1\"\n}")
         },

@@ -38,6 +38,9 @@ pub struct HostPlan {
     pub services: Vec<PlannedService>,
     /// How long the host may take to serve the new certificate.
     pub timeout: Duration,
+    /// How long the dead-man switch waits for a confirmation; none where there is no switch.
+    #[serde(default)]
+    pub dead_man: Option<Duration>,
     /// So many answers in a row prove an endpoint.
     pub answers: u32,
 }

@@ -8,7 +8,7 @@ use super::plan::{ChallengeHost, HostPlan, Plan};
 use super::{Schedule, WaveSchedule, batches};
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern};
-use crate::model::{HostName, HostPath};
+use crate::model::{HostName, HostPath, format_duration};
 use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
 use crate::yaml::{Problem, Problems, Spanned};
 
@@ -26,6 +26,8 @@ const KEEP: u32 = 3;
 const KEY_MODE: u16 = 0o600;
 /// One new answer says little while old workers still accept.
 const ANSWERS: u32 = 3;
+/// For all that a switch and its proof do besides waiting for servers.
+const DEAD_MAN: Duration = Duration::from_secs(120);
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A problem that many hosts share is told for so many of them.
 const TOLD: usize = 3;
@@ -223,7 +225,26 @@ impl HostResolver<'_> {
                 .or(settings(&self.playbook.verify))
         };
         let answers = own(|verify| verify.answers).unwrap_or(ANSWERS);
-        Some(HostPlan { login: login?, install, services, timeout, answers })
+        let dead_man = self.dead_man(timeout, services.len());
+        Some(HostPlan { login: login?, install, services, timeout, dead_man, answers })
+    }
+
+    /// Longer than an activation, its proof and the confirmation may take.
+    fn dead_man(&mut self, timeout: Duration, services: usize) -> Option<Duration> {
+        let derived = DEAD_MAN + timeout * (3 * u32::try_from(services).unwrap_or(1) + 2);
+        let Some(setting) = &self.playbook.install.dead_man else { return Some(derived) };
+        let after = setting.value?;
+        if after <= timeout && !self.problems.sorted().iter().any(|one| one.span == Some(setting.span)) {
+            let (after, timeout) = (format_duration(after), format_duration(timeout));
+            self.problems.push(
+                Problem::at(setting.span, format!("`dead_man` is {after}, and a proof may take {timeout}"))
+                    .hint(format!(
+                        "without it, it is {} here: long enough for switch, reload and proof",
+                        format_duration(derived)
+                    )),
+            );
+        }
+        Some(after)
     }
 
     fn install(&mut self) -> Option<InstallSpec> {

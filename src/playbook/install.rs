@@ -1,5 +1,7 @@
 //! `install:` where and how the files lie on a host.
 
+use std::time::Duration;
+
 use super::template::Template;
 use crate::install::FileName;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
@@ -17,6 +19,9 @@ pub struct InstallSettings {
     pub group: Option<Template>,
     /// Permissions of the files that hold the key; else 0600.
     pub mode: Option<u32>,
+    /// How long a host waits for its new certificate to be confirmed before it undoes it by itself; `None` inside
+    /// for never; else derived from the proof's time.
+    pub dead_man: Option<Spanned<Option<Duration>>>,
     /// Paths that servers' configurations name, and the file that each leads to.
     pub links: Vec<(Template, FileName)>,
 }
@@ -35,10 +40,17 @@ impl FromNode for InstallSettings {
         let owner = fields.optional("owner", problems);
         let group = fields.optional("group", problems);
         let mode = fields.node("mode").and_then(|node| file_mode(node, problems));
+        let dead_man = fields.node("dead_man").and_then(|node| dead_man(node, problems));
         let links = fields.node("links").map(|node| links(node, problems)).unwrap_or_default();
         fields.finish(problems);
-        Some(Self { directory, keep: keep.map(|keep| keep.value), owner, group, mode, links })
+        Some(Self { directory, keep: keep.map(|keep| keep.value), owner, group, mode, dead_man, links })
     }
+}
+
+fn dead_man(node: &Node, problems: &mut Problems) -> Option<Spanned<Option<Duration>>> {
+    let off = matches!(&node.value, Value::Scalar(scalar) if scalar.text == "off");
+    let value = if off { None } else { Some(Duration::from_node(node, problems)?) };
+    Some(Spanned { value, span: node.span })
 }
 
 fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::format_duration;
-use crate::rollout::{Event, RefusedRollback, Step, StepResult, WaveFailure};
+use crate::rollout::{Event, RefusedRollback, Step, StepResult, Undone, WaveFailure};
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
@@ -61,6 +61,21 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
 
 fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> {
     let text = match result {
+        StepResult::Inspected { undone: Some(Undone { at, target, previous, problem }), .. } => {
+            let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
+            match problem {
+                None => {
+                    format!("its dead-man switch put {previous} back at {at}: nobody had confirmed {target}")
+                }
+                Some(problem) => format!(
+                    "its dead-man switch should have put {previous} back at {at}, since nobody had confirmed {target}: \
+                     {problem}"
+                ),
+            }
+        }
+        StepResult::Inspected { proven: true, armed: true, .. } => {
+            "serves the new certificate, which nobody has confirmed yet".to_owned()
+        }
         StepResult::Inspected { proven: true, .. } => "already serves the new certificate".to_owned(),
         StepResult::Inspected { .. } | StepResult::Done if !verbose => match step {
             Step::Commit => "committed".to_owned(),
@@ -72,6 +87,7 @@ fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> 
             _ => "committed".to_owned(),
         },
         StepResult::Activated => "switched and reloaded".to_owned(),
+        StepResult::Refused { reason } if step == Step::Commit => format!("not final: {reason}"),
         StepResult::Refused { reason } => format!("{reason}; nothing was reloaded"),
         StepResult::Proven(measured) => {
             let tried = count(measured.handshakes.tried as usize, "handshake");

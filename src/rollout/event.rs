@@ -62,6 +62,19 @@ pub struct Measured {
     pub held: Option<HeldOutcome>,
 }
 
+/// What a host's dead-man switch did while nobody was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// When, by the host's clock.
+    pub at: Timestamp,
+    /// The version that nobody confirmed.
+    pub target: Version,
+    /// The version that it put back, or should have.
+    pub previous: Version,
+    /// Why it could not, or what did not take it.
+    pub problem: Option<String>,
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
@@ -74,12 +87,19 @@ pub enum StepResult {
         staged: bool,
         /// What the host can go back to.
         previous: Option<Previous>,
+        /// The new version waits for its confirmation: else the dead-man switch undoes it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        armed: bool,
+        /// What the dead-man switch did since the last commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undone: Option<Undone>,
     },
     /// Stage, Commit: done.
     Done,
     /// Activate: switched, tested, and the reload took effect.
     Activated,
-    /// Activate: refused before anything was reloaded; what is live is as it was.
+    /// Activate: refused before anything was reloaded; what is live is as it was. Commit: the new version is not
+    /// final, and is or will be undone by the dead-man switch.
     Refused {
         /// The server's words.
         reason: String,

@@ -6,7 +6,7 @@ mod next;
 mod outcome;
 mod state;
 
-pub use event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, WaveFailure};
+pub use event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, Undone, WaveFailure};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
 pub use state::{HostPhase, HostState, Phase, State};

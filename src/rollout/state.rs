@@ -382,12 +382,15 @@ fn finish_step(host: &mut HostState, step: Step, result: &StepResult) {
     use HostPhase::{Done, Ready};
 
     match (step, result) {
-        (Step::Inspect, StepResult::Inspected { proven, staged, previous }) => {
+        (Step::Inspect, StepResult::Inspected { proven, staged, previous, armed, .. }) => {
             if !host.touched {
                 host.previous.clone_from(previous);
             }
+            if *armed {
+                (host.touched, host.reloaded) = (true, true);
+            }
             host.phase = match (proven, staged) {
-                // Touched before: it was this rollout that installed it, so prove and commit it.
+                // Installed by this rollout, or by one that died before it was final: prove and commit it.
                 (true, _) if host.touched => Ready(Step::Verify),
                 (true, _) => Done(Unchanged),
                 (false, true) => Ready(Step::Activate),
@@ -420,13 +423,17 @@ fn finish_step(host: &mut HostState, step: Step, result: &StepResult) {
             host.fail(reason, Ready(Step::Rollback));
         }
         (Step::Commit, StepResult::Done) => host.phase = Done(Changed),
-        // The new certificate is live and proven; only old versions were left lying about.
+        // Not confirmed: the dead-man switch undoes it, or has.
         (
             Step::Commit,
-            StepResult::Failed { reason }
+            StepResult::Refused { reason }
             | StepResult::Unreachable { reason }
             | StepResult::InDoubt { reason },
-        ) => host.fail(&format!("old versions were not pruned: {reason}"), Done(Changed)),
+        ) => host.doubt(reason),
+        // The new certificate is live, proven and final; only old versions were left lying about.
+        (Step::Commit, StepResult::Failed { reason }) => {
+            host.fail(&format!("old versions were not pruned: {reason}"), Done(Changed))
+        }
         (Step::Rollback, StepResult::RolledBack) => host.phase = Done(RolledBack),
         (Step::Rollback, StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
             host.doubts += 1;

@@ -64,7 +64,13 @@ impl Haproxy {
             HaproxyReload::Command(command) if self.sockets.is_empty() => command.clone(),
             HaproxyReload::Command(_) | HaproxyReload::Master(_) => String::new(),
         };
+        let (undo, master) = match &self.reload {
+            HaproxyReload::Command(command) => (command.clone(), String::new()),
+            HaproxyReload::Master(socket) => (String::new(), socket.to_string()),
+        };
         vec![
+            ("undo_command", undo),
+            ("master_socket", master),
             ("binary", self.binary.to_string()),
             ("config", self.config.to_string()),
             ("test_command", self.test.clone().unwrap_or_default()),

@@ -89,7 +89,13 @@ impl ServiceSpec {
                 concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/nginx.sh"))
             }
             ServiceSpec::Haproxy(_) => {
-                concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/haproxy.sh"))
+                concat!(
+                    include_str!("scripts/bounded.sh"),
+                    "carry() {\n",
+                    include_str!("scripts/relay.sh"),
+                    "\n}\n",
+                    include_str!("scripts/haproxy.sh")
+                )
             }
             ServiceSpec::Envoy(_) => include_str!("scripts/envoy.sh"),
             ServiceSpec::Command { .. } => {

@@ -126,6 +126,28 @@ error: 8 problems; nothing was touched
 }
 
 #[test]
+fn a_dead_man_switch_that_is_too_fast_or_no_time_is_told() {
+    let with = |setting: &str| {
+        let (_, text) = check(&format!("{PLAYBOOK}install: {{dead_man: {setting}}}\n"), INVENTORY);
+        text
+    };
+    assert!(!with("off").contains("error"), "{}", with("off"));
+    assert!(!with("3m").contains("error"), "{}", with("3m"));
+    assert!(with("soon").contains("`soon` is not a duration"), "{}", with("soon"));
+    insta::assert_snapshot!(with("10s"), @r"
+error: `dead_man` is 10s, and a proof may take 30s
+ --> playbook.yaml:5:21
+  |
+5 | install: {dead_man: 10s}
+  |                     ^^^
+  |
+  = help: without it, it is 4m30s here: long enough for switch, reload and proof
+
+error: 1 problem; nothing was touched
+");
+}
+
+#[test]
 fn patterns_and_variables_are_checked_against_the_inventory() {
     let text = check(
         &PLAYBOOK

@@ -15,7 +15,7 @@ const WATCHED: [&str; 12] =
 
 /// Puts a tool of the same name before each watched one. It counts its calls, and kills the whole script before
 /// the one whose turn it is.
-fn arm(host: &mut Host) {
+pub(crate) fn arm(host: &mut Host) {
     let shims = host.file("shims");
     fs::create_dir(&shims).unwrap();
     for tool in WATCHED {
@@ -38,13 +38,18 @@ fn arm(host: &mut Host) {
 }
 
 /// Runs a script that is killed before its nth command; false when it came to its end before that.
-fn killed(host: &Host, n: u32, script: &Script, stdin: &[u8]) -> bool {
+pub(crate) fn killed(host: &Host, n: u32, script: &Script, stdin: &[u8]) -> bool {
     fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
     let ended = host.run_with(script, stdin);
-    let left: i64 = read(&host.file("shims/left")).trim().parse().unwrap();
+    let left = left(host);
     fs::write(host.file("shims/left"), "0\n").unwrap();
     assert_eq!(left <= 0, ended.status == 137, "{}", ended.text());
     ended.status == 137
+}
+
+/// So many commands are left before the kill; none or fewer after it.
+pub(crate) fn left(host: &Host) -> i64 {
+    read(&host.file("shims/left")).trim().parse().unwrap()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +108,9 @@ impl Step {
     fn script(self, host: &Host, previous: Option<&certwave::model::Version>) -> Script {
         match self {
             Step::Stage => host.spec.stage(&version(2)),
-            Step::Activate => host.spec.activate(&version(2), previous, &host.services),
+            Step::Activate => host.spec.activate(&version(2), previous, &host.services, None),
             Step::Rollback => host.spec.rollback(&version(1), &host.services, true),
-            Step::Commit => host.spec.commit(None),
+            Step::Commit => host.spec.commit(&host.live_version().unwrap(), None),
         }
     }
 }

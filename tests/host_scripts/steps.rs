@@ -264,7 +264,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         let begun = host.file("begun");
         host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
         host.stage(&version(2), "two").unwrap();
-        let script = host.spec.activate(&version(2), Some(&version(1)), &host.services);
+        let script = host.spec.activate(&version(2), Some(&version(1)), &host.services, None);
         let mut lost = host.login_command(&script).spawn().unwrap();
         while !begun.exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));

@@ -28,7 +28,7 @@ pub(crate) enum Shell {
 
 pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
 
-const TOOLS: [&str; 40] = [
+const TOOLS: [&str; 41] = [
     "awk",
     "cat",
     "chmod",
@@ -57,6 +57,7 @@ const TOOLS: [&str; 40] = [
     "sha256sum",
     "sleep",
     "sort",
+    "setsid",
     "stat",
     "sync",
     "tail",
@@ -250,7 +251,7 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.run(&self.spec.activate(version, previous, &self.services));
+        let ended = self.run(&self.spec.activate(version, previous, &self.services, None));
         Activation::parse(&ended.output(), &self.services)
     }
 
@@ -260,7 +261,7 @@ impl Host {
     }
 
     pub(crate) fn commit(&self, previous: Option<&Version>) -> Committed {
-        let ended = self.run(&self.spec.commit(previous));
+        let ended = self.run(&self.spec.commit(&self.live_version().unwrap(), previous));
         Committed::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
     }
 

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod breakage;
+mod dead_man;
 mod demo;
 mod envoy;
 mod haproxy;

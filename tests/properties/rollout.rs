@@ -19,6 +19,8 @@ struct Run {
     journal: Vec<Event>,
     now: Timestamp,
     running: Vec<(usize, Step)>,
+    /// The world is not the one that the journal tells of: only the journal is looked at.
+    torn: bool,
     /// Rollbacks were begun for hosts of this wave; they must never be of a newer one again.
     rolling_back_wave: Option<usize>,
 }
@@ -38,6 +40,7 @@ impl Run {
             journal,
             now: start(),
             running: Vec::new(),
+            torn: false,
             rolling_back_wave: None,
         }
     }
@@ -118,6 +121,13 @@ impl Run {
         }
         for (number, host) in self.state.hosts().iter().enumerate() {
             let truth = &self.world.hosts[number];
+            if let HostPhase::Done(HostOutcome::Changed | HostOutcome::Unchanged) = host.phase {
+                assert!(
+                    self.torn || (truth.serves_new && !truth.armed),
+                    "seed {}: host {number} is shown as done, and is not, or not for good: {truth:?}",
+                    self.seed
+                );
+            }
             if let HostPhase::Done(outcome) = host.phase
                 && truth.serves_new
                 && truth.ever_switched
@@ -147,6 +157,7 @@ impl Run {
                 self.world.act(host, step, reloaded);
             }
         }
+        self.world.dead_man(30);
         let mut replayed = State::new(&self.schedule);
         self.journal.iter().for_each(|event| replayed.evolve(event));
         assert_eq!(replayed, self.state, "seed {}: replay gives another state", self.seed);
@@ -366,7 +377,7 @@ fn a_journal_cut_anywhere_replays_and_then_ends() {
                 run.state.evolve(event);
                 run.journal.push(event.clone());
             }
-            run.now = whole.now;
+            (run.now, run.torn) = (whole.now, true);
             run.record(Event::Resumed);
             let outcome = run.run_out(0, false);
             assert_eq!(run.state.outcome, Some(outcome));
@@ -394,7 +405,16 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     for event in [
         Event::WaveStarted { wave: "w".parse().unwrap(), hosts: 1 },
         step(Step::Inspect),
-        done(Step::Inspect, StepResult::Inspected { proven: false, staged: false, previous: None }),
+        done(
+            Step::Inspect,
+            StepResult::Inspected {
+                proven: false,
+                staged: false,
+                previous: None,
+                armed: false,
+                undone: None,
+            },
+        ),
         step(Step::Stage),
         Event::Cancelled,
         done(Step::Stage, StepResult::Done),

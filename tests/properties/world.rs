@@ -35,6 +35,8 @@ pub(crate) struct TrueHost {
     /// The new certificate was being served at some time because of this rollout.
     pub(crate) ever_switched: bool,
     pub(crate) previous: Option<Previous>,
+    /// Its dead-man switch waits for a confirmation.
+    pub(crate) armed: bool,
     /// Its server does not take the new certificate.
     pub(crate) broken: bool,
 }
@@ -101,6 +103,7 @@ impl World {
                     link_new: already,
                     staged: already || random.chance(10),
                     ever_switched: false,
+                    armed: false,
                     previous: (!random.chance(5)).then_some(previous),
                     broken: random.chance(breakage),
                 }
@@ -112,6 +115,9 @@ impl World {
     /// Does a step, or half of it, and answers as a host would.
     pub(crate) fn act(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
         let reason = || "the line went dead".to_owned();
+        if self.random.chance(self.flakiness / 5) {
+            self.dead_man(30);
+        }
         if self.random.chance(self.flakiness) {
             if self.random.chance(50) {
                 return StepResult::Unreachable { reason: reason() };
@@ -124,6 +130,17 @@ impl World {
         self.effect(number, step, reloaded)
     }
 
+    /// Time passes: armed hosts whose turn it is undo what nobody confirmed.
+    pub(crate) fn dead_man(&mut self, percent: usize) {
+        let Self { hosts, random, .. } = self;
+        for host in hosts.iter_mut().filter(|host| host.armed && host.link_new) {
+            let lapsed = host.previous.as_ref().is_none_or(|previous| previous.not_after <= start());
+            if !lapsed && random.chance(percent) {
+                (host.link_new, host.serves_new, host.armed) = (false, false, false);
+            }
+        }
+    }
+
     fn effect(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
         let roll = if self.mended { 99 } else { self.random.below(100) };
         let host = &mut self.hosts[number];
@@ -134,6 +151,8 @@ impl World {
                 proven: host.serves_new && host.link_new,
                 staged: host.staged,
                 previous: host.previous.clone(),
+                armed: host.link_new && host.armed,
+                undone: None,
             },
             Step::Stage if host.broken && roll < 30 => StepResult::Failed { reason: reason() },
             Step::Stage => {
@@ -142,11 +161,12 @@ impl World {
             }
             Step::Activate if host.broken && roll < 40 => StepResult::Refused { reason: reason() },
             Step::Activate if host.broken && roll < 60 => {
-                host.link_new = true;
+                (host.link_new, host.armed) = (true, host.previous.is_some());
                 StepResult::Failed { reason: reason() }
             }
             Step::Activate => {
                 (host.link_new, host.serves_new, host.ever_switched) = (true, true, true);
+                host.armed = host.previous.is_some();
                 StepResult::Activated
             }
             Step::Verify if host.broken => StepResult::Disproven {
@@ -160,11 +180,15 @@ impl World {
                 measured: Measured::default(),
             },
             Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Commit if roll < 5 => StepResult::Failed { reason: reason() },
-            Step::Commit => StepResult::Done,
+            Step::Commit if !host.link_new => StepResult::Refused { reason: reason() },
+            Step::Commit if roll < 3 => StepResult::Refused { reason: reason() },
+            Step::Commit => {
+                host.armed = false;
+                if roll < 8 { StepResult::Failed { reason: reason() } } else { StepResult::Done }
+            }
             Step::Rollback if roll < 5 => StepResult::Failed { reason: reason() },
             Step::Rollback => {
-                host.link_new = false;
+                (host.link_new, host.armed) = (false, false);
                 if reloaded {
                     host.serves_new = false;
                 }

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Switches to a version, tests, reloads. Settings: version, previous (may be empty), services.
+# Switches to a version, tests, reloads. Settings: version, previous (may be empty), services,
+# dead_man (the switch's script; may be empty).
 printf '\n'
 
 if [ -e "$live" ] || [ -L "$live" ]; then
@@ -9,9 +10,21 @@ else
   current=
 fi
 complete "$version" || fail incomplete "$version"
+# A version that nobody confirmed is no version to go back to: the one before it is.
+unconfirmed() {
+  { read -r line <"$switch"; } 2>/dev/null || return 1
+  line=${line#* # }
+  [ "$current" = "${line%% *}" ] && [ "$previous" = "${line#* }" ]
+}
 case $current in
   '' | "$version" | "$previous") ;;
-  *) ! complete "$current" || fail moved "$current" ;;
+  *)
+    if unconfirmed; then
+      current=$previous
+    else
+      ! complete "$current" || fail moved "$current"
+    fi
+    ;;
 esac
 
 # What stands at the links before the first rollout becomes a version of its own.
@@ -84,13 +97,50 @@ swap_back() {
   fi
 }
 
-if [ "$current" != "$version" ]; then
-  text=$(point_live "$version" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
+# systemd keeps it when the login's session ends.
+start_switch() {
+  shell=$(command -v sh)
+  unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token
+  if systemd-run --quiet --collect --unit="$unit" -- "$shell" "$switch"; then
+    return 0
+  elif command -v setsid; then
+    setsid "$shell" "$switch" &
+  else
+    "$shell" "$switch" &
+  fi
+}
+# Armed when its process says so, not before.
+arm() {
+  token=$$.$(date +%s)
+  rm -f "$switch.on" "$switch.fired" "$switch.firing"
+  (umask 077 && printf "token='%s' # %s %s\n%s\n" "$token" "$version" "$previous" "$dead_man" >"$switch.new") &&
+    flush "$switch.new" && mv -f "$switch.new" "$switch" && flush "$directory" || return 1
+  start_switch >/dev/null 2>&1 </dev/null 8>&-
+  tries=0
+  until { read -r line <"$switch.on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 200 ]; then
+      disarm
+      echo 'its process did not start'
+      return 1
+    fi
+    sleep 0.05 2>/dev/null || sleep 1
+  done
+}
+if [ -n "$dead_man" ]; then
+  text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
+fi
+
+if [ "$(live_version)" != "$version" ]; then
+  text=$(point_live "$version" 2>&1) || { disarm; reason "$text"; fail unwritable "$live_folder"; }
 fi
 for service in $services; do
   run "$service" test && continue
   swapped=no
-  if swap_back >/dev/null 2>&1; then swapped=yes; fi
+  if swap_back >/dev/null 2>&1; then
+    swapped=yes
+    disarm
+  fi
   show_output
   # The same test of what was there before tells whose fault it is.
   broken=no

@@ -1,6 +1,16 @@
 # shellcheck shell=sh disable=SC2154
-# Prunes the archive. Settings: keep, previous (may be empty).
+# Makes the live version final: the dead-man switch is disarmed, the archive pruned. Settings: committed (the
+# version), keep, previous (may be empty).
 printf '\n'
+
+# Without flock, the switch may be firing right now.
+firing() {
+  [ -e "$switch.firing" ] && ! command -v flock >/dev/null 2>&1 &&
+    { read -r line <"$switch.on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
+}
+disarm || fail armed "$switch"
+if firing || [ "$(live_version)" != "$committed" ]; then fail undone "$(live_version)"; fi
+rm -f "$switch".*
 
 rm -rf "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*
 remove_draft() { rm -f "$(link_draft "$1")"; }

@@ -9,6 +9,7 @@ archive=$directory/archive/$name
 live_folder=$directory/live
 live=$live_folder/$name
 lock=$directory/.lock
+switch=$directory/.dead-man.$name
 
 # What the controller reads: lines that begin with `certwave:`, and blocks whose lines begin with `|`.
 say() { printf 'certwave:%s\n' "$*"; }

@@ -66,6 +66,9 @@ versions | while read -r version; do
   if complete "$version"; then say "version $version"; fi
 done
 
+if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
+[ ! -f "$switch.fired" ] || say "fired $(one_line "$(head -n 1 "$switch.fired")")"
+
 show_link() {
   state=$(link_state "$1" "$2")
   case $state in

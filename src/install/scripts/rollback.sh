@@ -28,4 +28,5 @@ if [ -n "$failed" ]; then
   say "result $failed"
   exit 1
 fi
+disarm
 say result rolled-back

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # HAProxy, as far as its disk goes; its memory is changed through its sockets. Settings: binary, config,
 # test_command, reload_command, crt_list (a file that names the certificates; each may be empty), certificates
-# (one a line), patience (seconds).
+# (one a line), patience (seconds); for the host alone: undo_command, master_socket (one of them is empty).
 hook_facts() {
   if [ -z "$test_command" ] && [ ! -x "$binary" ]; then
     if [ -e "$binary" ]; then printf '%s is not executable\n' "$binary"; else printf '%s does not exist\n' "$binary"; fi
@@ -58,3 +58,41 @@ hook_test() {
 }
 
 hook_reload() { [ -z "$reload_command" ] || bounded sh -c "$reload_command"; }
+
+# Where no controller speaks to its sockets: a reload takes what is on the disk.
+hook_undo() {
+  if [ -n "$undo_command" ]; then
+    bounded sh -c "$undo_command"
+  elif said=$(printf 'reload\n' | relay 2>&1); then
+    case $said in
+      *Success=0*)
+        printf '%s\n' "$said"
+        return 1
+        ;;
+    esac
+  else
+    signal_master || { printf '%s\n' "$said"; return 1; }
+  fi
+}
+relay() { (socket=$master_socket; carry); }
+
+# The master re-executes itself on SIGUSR2: the process that runs this configuration and has a child that does.
+signal_master() {
+  running=
+  for process in /proc/[0-9]*; do
+    case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
+      *haproxy*" $config "*)
+        { read -r line <"$process/stat"; } 2>/dev/null || continue
+        line=${line##*) ? }
+        running="$running ${process#/proc/}:${line%% *}"
+        ;;
+    esac
+  done
+  for one in $running; do
+    case "$running " in
+      *":${one%:*} "*) kill -USR2 "${one%:*}" && return 0 ;;
+    esac
+  done
+  printf 'no master process of haproxy runs %s\n' "$config"
+  return 1
+}

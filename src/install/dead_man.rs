@@ -1,0 +1,102 @@
+//! The dead-man switch: armed on the host before its live link is switched, disarmed when that is confirmed. If
+//! nobody confirms, because the controller or the network is gone, the host goes back by itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::script::{CHANGE, COMMON, with_services};
+use super::{InstallSpec, Script, Service};
+use crate::model::Version;
+
+/// What a switch does when nobody disarms it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadMan {
+    /// The version that is being switched to. Where another is live by then, nothing is done.
+    pub target: Version,
+    /// The version that is put back.
+    pub previous: Version,
+    /// It is not put back from this time on.
+    pub not_after: Timestamp,
+    /// How long it waits, counted from when it is armed.
+    pub after: Duration,
+}
+
+impl InstallSpec {
+    /// The switch as a script, for [`InstallSpec::activate`] to write and start on the host. It holds no secret.
+    pub fn dead_man(&self, switch: &DeadMan, services: &[Service]) -> Script {
+        with_services(self.prelude(), services)
+            .assign("target", switch.target.as_str())
+            .assign("version", switch.previous.as_str())
+            .assign("until", &switch.not_after.as_second().to_string())
+            .assign("seconds", &switch.after.as_secs().max(1).to_string())
+            .text(COMMON)
+            .text(include_str!("scripts/dead_man_wait.sh"))
+            .text(CHANGE)
+            .text(include_str!("scripts/dead_man_fire.sh"))
+    }
+}
+
+/// A switch that is armed, as `inspect` found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Armed {
+    /// The version that nobody confirmed yet.
+    pub target: Version,
+    /// The version that it would put back.
+    pub previous: Version,
+}
+
+impl Armed {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (target, previous) = text.split_once(' ')?;
+        Some(Self { target: target.parse().ok()?, previous: previous.trim_end().parse().ok()? })
+    }
+}
+
+/// What a switch did, as it wrote it down on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired {
+    /// When, by the host's clock.
+    pub at: Timestamp,
+    /// The version that nobody confirmed.
+    pub target: Version,
+    /// The version that it put back, or should have.
+    pub previous: Version,
+    /// Why it could not be put back, or what did not take it.
+    pub problem: Option<String>,
+}
+
+impl Fired {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let at = Timestamp::from_second(words.next()?.parse().ok()?).ok()?;
+        let (target, previous) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let (result, service) = (words.next()?, words.next().unwrap_or_default());
+        let problem = match result {
+            "rolled-back" => None,
+            "lapsed" => Some("it had expired by then".to_owned()),
+            "incomplete" => Some("it is not complete in the archive".to_owned()),
+            "unwritable" => Some("the live link could not be switched".to_owned()),
+            "test-failed" => Some(format!("{service} refuses its configuration")),
+            "reload-failed" => Some(format!("{service} could not be reloaded")),
+            _ => return None,
+        };
+        Some(Self { at, target, previous, problem })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_the_host_are_read() {
+        let line = "1764115200 20261126T000000Z-aaaaaaaa 20261125T000000Z-bbbbbbbb reload-failed nginx";
+        let fired = Fired::parse(line).unwrap();
+        assert_eq!(fired.at.to_string(), "2025-11-26T00:00:00Z");
+        assert_eq!(fired.problem.unwrap(), "nginx could not be reloaded");
+        assert_eq!(Fired::parse("1764115200 20261126T000000Z-aaaaaaaa"), None);
+        let armed = Armed::parse("20261126T000000Z-aaaaaaaa 20261125T000000Z-bbbbbbbb").unwrap();
+        assert!(armed.target > armed.previous);
+    }
+}

@@ -1,0 +1,37 @@
+# shellcheck shell=sh disable=SC2154
+# Nobody confirmed the version: back to the one before.
+armed || exit 0
+current=$(live_version)
+case $current in
+  "$target" | "$version") ;;
+  *)
+    disarm
+    exit 0
+    ;;
+esac
+# Only one of two can rename it: this one, or who disarms it.
+mv -f "$switch" "$switch.firing" 2>/dev/null || exit 0
+
+if [ "$(date +%s)" -ge "$until" ]; then
+  result=lapsed
+elif ! complete "$version"; then
+  result=incomplete
+elif [ "$current" != "$version" ] && ! point_live "$version" >/dev/null 2>&1; then
+  result=unwritable
+else
+  result=rolled-back
+  for service in $services; do
+    if ! run "$service" test; then
+      step=test-failed
+    elif ! run "$service" undo; then
+      step=reload-failed
+    else
+      continue
+    fi
+    [ "$result" != rolled-back ] || result="$step $service"
+  done
+fi
+(umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch.fired.new") &&
+  flush "$switch.fired.new" &&
+  mv -f "$switch.fired.new" "$switch.fired"
+rm -f "$switch.firing" "$switch.on"

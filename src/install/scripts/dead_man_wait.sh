@@ -1,0 +1,17 @@
+# shellcheck shell=sh disable=SC2154
+# Waits, detached from whoever armed it. The line before the first one says which switch this is; another one in
+# its place, or none, means that it is disarmed. Settings: token, target, version (to go back to), until (its end,
+# seconds since 1970), seconds (to wait), services.
+trap '' HUP PIPE
+cd /
+
+armed() {
+  { read -r line <"$switch"; } 2>/dev/null && [ "${line%% *}" = "token='$token'" ]
+}
+(umask 077 && printf '%s %s\n' "$token" "$$" >"$switch.on") || exit 1
+left=$seconds
+while armed && [ "$left" -gt 0 ]; do
+  sleep 1
+  left=$((left - 1))
+done
+armed || exit 0

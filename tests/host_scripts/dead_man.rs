@@ -1,0 +1,275 @@
+//! The dead-man switch: nobody comes back, and the host goes back by itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use certwave::install::{Activation, Committed, DeadMan, InstallError, Rollback};
+use certwave::lab::wait_for;
+use certwave::model::Version;
+use jiff::Timestamp;
+
+use crate::killed::{arm, left};
+use crate::support::{Host, SHELLS, Shell, quoted, read, version};
+
+/// Until a fact, on a slow machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any test.
+const NEVER: u64 = 3600;
+
+/// Version 1 is live and 2 is staged.
+fn host(shell: Shell) -> Host {
+    let host = Host::new(shell).with_command();
+    host.install(&version(1), None, "one");
+    host.stage(&version(2), "two").unwrap();
+    host
+}
+
+impl Host {
+    fn script(&self, after: u64, not_after: Timestamp) -> certwave::install::Script {
+        let (target, previous) = (version(2), version(1));
+        let after = Duration::from_secs(after);
+        let dead_man = self.spec.dead_man(&DeadMan { target, previous, not_after, after }, &self.services);
+        self.spec.activate(&version(2), Some(&version(1)), &self.services, Some(&dead_man))
+    }
+
+    fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
+        let ended = self.run(&self.script(after, Timestamp::MAX));
+        Activation::parse(&ended.output(), &self.services)
+    }
+
+    fn switch(&self, suffix: &str) -> std::path::PathBuf {
+        self.directory().join(format!(".dead-man.a.test{suffix}"))
+    }
+
+    /// The process that waits.
+    fn waiter(&self) -> String {
+        read(&self.switch(".on")).split(' ').nth(1).unwrap().trim().to_owned()
+    }
+
+    fn becomes(&self, wanted: &Version) -> bool {
+        wait_for(PATIENCE, || self.live_version().as_ref() == Some(wanted))
+    }
+
+    fn try_commit(&self) -> Result<Committed, InstallError> {
+        let ended = self.run(&self.spec.commit(&version(2), Some(&version(1))));
+        Committed::parse(&ended.output())
+    }
+
+    fn reloads(&self) -> String {
+        fs::read_to_string(self.file("reloads")).unwrap_or_default()
+    }
+}
+
+fn is_over(process: &str) -> bool {
+    fs::read_to_string(Path::new("/proc").join(process).join("stat"))
+        .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+}
+
+#[test]
+fn what_nobody_confirms_is_undone_and_written_down() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(1), Ok(Activation::Activated), "{shell:?}");
+        assert!(host.becomes(&version(1)), "{shell:?}");
+        assert!(wait_for(PATIENCE, || host.switch(".fired").exists()), "{shell:?}");
+        // The last thing that the service was told to load is the version before.
+        assert!(
+            host.reloads().ends_with("two certificate\none certificate\n"),
+            "{shell:?}: {}",
+            host.reloads()
+        );
+        let facts = host.inspect();
+        let fired = facts.fired.unwrap();
+        assert_eq!((fired.target, fired.previous, fired.problem), (version(2), version(1), None));
+        assert_eq!(facts.armed, None, "{shell:?}");
+        // Too late to confirm it.
+        assert_eq!(host.try_commit(), Err(InstallError::Undone { found: version(1).to_string() }));
+
+        // The next one starts afresh.
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(host.inspect().fired, None);
+        host.try_commit().unwrap();
+        assert!(!host.tree().iter().any(|path| path.starts_with(".dead-man")), "{:?}", host.tree());
+    }
+}
+
+#[test]
+fn a_confirmed_version_stays_and_the_switch_ends() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        let armed = host.inspect().armed.unwrap();
+        assert_eq!((armed.target, armed.previous), (version(2), version(1)));
+        let waiter = host.waiter();
+        assert!(!is_over(&waiter), "{shell:?}");
+        host.try_commit().unwrap();
+        assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(2)));
+        assert_eq!(host.inspect().armed, None);
+    }
+}
+
+#[test]
+fn a_refused_version_and_a_rollback_disarm_it() {
+    for shell in SHELLS {
+        let host = host(shell);
+        host.stage(&version(3), "bad").unwrap();
+        let previous = version(1);
+        let switch = DeadMan {
+            target: version(3),
+            previous: previous.clone(),
+            not_after: Timestamp::MAX,
+            after: Duration::from_secs(NEVER),
+        };
+        let switch = host.spec.dead_man(&switch, &host.services);
+        let ended =
+            host.run(&host.spec.activate(&version(3), Some(&previous), &host.services, Some(&switch)));
+        let refused = Activation::parse(&ended.output(), &host.services).unwrap();
+        assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
+        assert_eq!(host.inspect().armed, None, "{shell:?}");
+
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        let waiter = host.waiter();
+        assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
+        assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
+        assert_eq!(host.inspect().armed, None, "{shell:?}");
+    }
+}
+
+#[test]
+fn a_lapsed_version_is_not_put_back() {
+    for shell in SHELLS {
+        let host = host(shell);
+        let ended = host.run(&host.script(1, Timestamp::from_second(1_700_000_000).unwrap()));
+        assert_eq!(Activation::parse(&ended.output(), &host.services), Ok(Activation::Activated));
+        assert!(wait_for(PATIENCE, || host.switch(".fired").exists()), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+        assert_eq!(host.inspect().fired.unwrap().problem.unwrap(), "it had expired by then");
+    }
+}
+
+#[test]
+fn a_version_that_became_live_since_is_left_alone() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(3), Ok(Activation::Activated), "{shell:?}");
+        let waiter = host.waiter();
+        host.stage(&version(3), "three").unwrap();
+        let live = host.spec.layout.live();
+        let draft = host.file("draft");
+        std::os::unix::fs::symlink(host.spec.layout.live_target(&version(3)), &draft).unwrap();
+        fs::rename(&draft, live.as_str()).unwrap();
+        assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(3)), "{shell:?}");
+        assert!(!host.switch(".fired").exists());
+    }
+}
+
+#[test]
+fn what_a_lost_rollout_left_unconfirmed_is_nothing_to_go_back_to() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        // Another rollout, of version 3, whose test fails: back to 1, not to 2.
+        host.stage(&version(3), "bad").unwrap();
+        let refused = host.activate(&version(3), Some(&version(1))).unwrap();
+        assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
+        assert_eq!(host.live_version(), Some(version(1)), "{shell:?}");
+    }
+}
+
+#[test]
+fn it_fires_when_the_session_was_killed_in_the_middle_of_a_reload() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let (hung, log) = (quoted(&host.file("hung")), quoted(&host.file("reloads")));
+        let live = quoted(&host.live("fullchain.pem"));
+        let reload =
+            format!("cat '{live}' >>'{log}'; if [ -e '{hung}' ]; then rm '{hung}'; sleep {NEVER}; fi");
+        host.command("true", &reload);
+        host.install(&version(1), None, "one");
+        host.stage(&version(2), "two").unwrap();
+        fs::write(host.file("hung"), "").unwrap();
+        let mut child = host.login_command(&host.script(2, Timestamp::MAX)).spawn().unwrap();
+        assert!(wait_for(PATIENCE, || !host.file("hung").exists()), "{shell:?}");
+        let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+        assert!(host.becomes(&version(1)), "{shell:?}");
+        assert!(wait_for(PATIENCE, || host.reloads().ends_with("two certificate\none certificate\n")));
+    }
+}
+
+/// Killed before each command: whatever is live is the version before, or becomes so.
+#[test]
+fn activation_killed_anywhere_leaves_no_version_that_nobody_confirmed() {
+    for shell in SHELLS {
+        let mut hosts = Vec::new();
+        for n in 1.. {
+            let mut host = host(shell);
+            arm(&mut host);
+            if !crate::killed::killed(&host, n, &host.script(5, Timestamp::MAX), b"") {
+                break;
+            }
+            hosts.push(host);
+        }
+        assert!(hosts.len() > 10, "{shell:?}: {}", hosts.len());
+        for (n, host) in hosts.iter().enumerate() {
+            assert!(host.becomes(&version(1)), "{shell:?}, killed before command {}", n + 1);
+            let ended = wait_for(PATIENCE, || !host.reloads().ends_with("two certificate\n"));
+            assert!(ended, "{shell:?}, killed before command {}: {}", n + 1, host.reloads());
+        }
+    }
+}
+
+/// The switch itself killed before each command, as by a power cut: a rollback brings the host to its end.
+fn kill_the_switch(shell: Shell) {
+    for n in 1.. {
+        let mut host = host(shell);
+        arm(&mut host);
+        assert_eq!(host.activate_armed(3), Ok(Activation::Activated), "{shell:?}");
+        fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
+        let waiter = host.waiter();
+        assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
+        let was_killed = left(&host) <= 0;
+        fs::write(host.file("shims/left"), "0\n").unwrap();
+        let facts = host.inspect();
+        assert!(facts.complete.contains(facts.live_version().unwrap()), "{shell:?}, {n}");
+        assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack), "{shell:?}, {n}");
+        assert_eq!(host.live_version(), Some(version(1)));
+        if !was_killed {
+            assert!(n > 5, "{shell:?}: {n}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_switch_killed_anywhere_can_be_rolled_back() {
+    std::thread::scope(|scope| {
+        for shell in SHELLS {
+            scope.spawn(move || kill_the_switch(shell));
+        }
+    });
+}
+
+#[test]
+fn systemd_keeps_it_where_there_is_systemd() {
+    let mut host = host(Shell::Dash);
+    let bin = host.file("systemd");
+    fs::create_dir(&bin).unwrap();
+    // What systemd-run does, without the unit: a process that is not a child of the session.
+    let run = format!(
+        "#!/bin/sh\necho \"$*\" >'{0}/args'\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nsetsid \"$@\" &\n",
+        bin.display()
+    );
+    fs::write(bin.join("systemd-run"), run).unwrap();
+    fs::set_permissions(bin.join("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
+    host.path_prefix = Some(bin.clone());
+    assert_eq!(host.activate_armed(1), Ok(Activation::Activated));
+    let arguments = read(&bin.join("args"));
+    assert!(arguments.contains("--collect --unit=certwave-dead-man-a.test-"), "{arguments}");
+    assert!(host.becomes(&version(1)));
+}

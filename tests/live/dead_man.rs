@@ -1,0 +1,86 @@
+//! The controller dies between a host's switch and its proof: the host goes back by itself.
+
+use std::time::Duration;
+
+use certwave::lab::wait_for;
+
+use crate::support::Fleet;
+
+/// Until a fact, on a slow machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A fleet with a first certificate, whose next one is never proven within the controller's life.
+fn unproven(hosts: usize, haproxy: usize, envoy: usize, dead_man: &str) -> Fleet {
+    let fleet = Fleet::mixed(hosts, haproxy, envoy);
+    fleet.edit("    batch: [1, 50%]", "    parallel: 8");
+    fleet.roll_out(&[]).expect(0);
+    fleet.edit("  timeout: 20s", "  timeout: 2s\n  answers: 1000000");
+    fleet.edit("install:\n", &format!("install:\n  dead_man: {dead_man}\n"));
+    fleet
+}
+
+fn fronts(fleet: &Fleet) -> Vec<String> {
+    (0..fleet.lab.fronts.len()).map(|front| fleet.front_served(front)).collect()
+}
+
+/// Rolls a new certificate out until every host of the canary wave waits for its proof, then kills the controller.
+fn switch_and_die(fleet: &Fleet, hosts: usize) -> String {
+    let args = ["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"];
+    let mut child = fleet.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut lines = std::io::BufRead::lines(out);
+    let (mut verifying, mut rollout) = (0, String::new());
+    while verifying < hosts {
+        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        if line["event"] == "step.started" && line["step"] == "verify" {
+            verifying += 1;
+            line["rollout"].as_str().unwrap().clone_into(&mut rollout);
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    rollout
+}
+
+#[test]
+fn every_kind_of_server_goes_back_by_itself_and_resume_says_so() {
+    let fleet = unproven(1, 1, 1, "15s");
+    fleet.edit("hosts: canary", "hosts: all");
+    fleet.edit("  - name: production\n    hosts: web:lb:edge\n    parallel: 8\n", "");
+    let (web, front) = (fleet.all_served(), fronts(&fleet));
+    switch_and_die(&fleet, 3);
+    // All three were switched, in memory too; nobody proved it.
+    assert!(
+        fleet.all_served() != web && fronts(&fleet).iter().zip(&front).all(|(now, before)| now != before)
+    );
+    assert!(
+        wait_for(PATIENCE, || fleet.all_served() == web && fronts(&fleet) == front),
+        "{:?}",
+        fronts(&fleet)
+    );
+
+    fleet.edit("  answers: 1000000", "  answers: 3");
+    let resumed = fleet.run(&["rollout", "playbook.yaml", "--yes", "--output", "json"]).expect(0);
+    let undone: Vec<_> = resumed.lines().into_iter().filter(|line| !line["undone"].is_null()).collect();
+    assert_eq!(undone.len(), 3, "{}", resumed.stdout);
+    assert!(undone.iter().all(|line| line["undone"]["problem"].is_null()), "{undone:?}");
+    let new = resumed.last()["certificate"]["fingerprint_sha256"].clone();
+    assert!(fleet.all_served().iter().chain(&fronts(&fleet)).all(|served| new == served.as_str()));
+    assert_eq!(resumed.hosts(), ["changed", "changed", "changed"]);
+}
+
+#[test]
+fn resume_in_time_proves_and_confirms_what_was_switched() {
+    let fleet = unproven(2, 0, 0, "10m");
+    let rollout = switch_and_die(&fleet, 1);
+    let new = fleet.served(0);
+    // The proof that the plan asks for never ends: that of a new rollout does.
+    fleet.edit("  answers: 1000000", "  answers: 3");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert!(run.stderr.contains(&format!("rollout {rollout}")), "{}", run.stderr);
+    assert_eq!(run.last()["certificate"]["fingerprint_sha256"], new.as_str());
+    assert_eq!(run.hosts(), ["changed", "changed"]);
+    let armed = fleet.lab.hosts[0].root.join("etc/certwave/.dead-man.api.lab.test");
+    assert!(!armed.exists());
+    assert_eq!(fleet.served(0), new);
+}
