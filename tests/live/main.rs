@@ -10,6 +10,7 @@ mod demo;
 mod envoy;
 mod haproxy;
 mod interrupted;
+mod killed;
 mod matrix;
 mod others;
 mod resume;
