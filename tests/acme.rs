@@ -48,6 +48,10 @@ impl Server {
         self.folder.path().join("accounts")
     }
 
+    fn orders(&self) -> PathBuf {
+        self.folder.path().join("orders")
+    }
+
     fn issue_by(
         &self,
         issuer: &AcmeIssuer,
@@ -55,8 +59,8 @@ impl Server {
         key: KeyType,
     ) -> (Result<Issued, IssueError>, Vec<Progress>) {
         let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
-        let accounts = self.accounts();
-        let request = Request { issuer, domains: &domains, key, accounts: &accounts };
+        let (accounts, orders) = (self.accounts(), self.orders());
+        let request = Request { issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
         let seen = Mutex::new(Vec::new());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let issued = runtime.block_on(async {
@@ -102,9 +106,17 @@ fn every_kind_of_key_and_one_account_for_all() {
 fn every_certificate_has_a_key_of_its_own() {
     let server = Server::start(json!({}), &[]);
     let first = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
-    let second = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
-    assert_ne!(first.key.expose(), second.key.expose());
     assert!(!format!("{first:?}").contains("BEGIN PRIVATE KEY"));
+    let keys: Vec<_> = std::fs::read_dir(server.orders()).unwrap().map(|entry| entry.unwrap()).collect();
+    for file in &keys {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+    assert_eq!(keys.len(), 2);
+    first.order.settle().unwrap();
+    assert_eq!(std::fs::read_dir(server.orders()).unwrap().count(), 0);
+    let second = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+    assert!(first.key.expose() != second.key.expose());
 }
 
 #[test]
@@ -180,4 +192,76 @@ fn an_address_that_is_taken_is_named() {
     let error = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap_err();
     assert!(matches!(&error, IssueError::Listen { address, .. } if *address == server.listen), "{error}");
     drop(taken);
+}
+
+/// Issues, and stops for good at a step, as a controller that is killed there.
+fn die_at(server: &Server, names: &[&str], step: &'static str) {
+    let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
+    let (issuer, accounts, orders) = (server.issuer(), server.accounts(), server.orders());
+    let key = KeyType::EcdsaP256;
+    let request = Request { issuer: &issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let reached = tokio::sync::Notify::new();
+        let listener = Listener::start(server.listen).await.unwrap();
+        let progress = |progress: Progress| {
+            if format!("{progress:?}").starts_with(step) {
+                reached.notify_one();
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reached.notified() => {}
+            issued = issue(&request, &listener, &progress) => panic!("it never came to {step}: {issued:?}"),
+        }
+        listener.close().await;
+    });
+}
+
+fn url(progress: &[Progress]) -> (bool, String) {
+    progress
+        .iter()
+        .find_map(|one| match one {
+            Progress::Ordered { url } => Some((true, url.clone())),
+            Progress::TakenUp { url } => Some((false, url.clone())),
+            _ => None,
+        })
+        .unwrap()
+}
+
+#[test]
+fn an_order_is_taken_up_again_wherever_its_controller_died() {
+    let server = Server::start(json!({}), &[]);
+    // In between, it is the server's choice: with nobody there to answer a challenge, it may give the order up.
+    for (number, step) in ["Ordered", "Finalizing"].into_iter().enumerate() {
+        let name = format!("n{number}.lab.test");
+        die_at(&server, &[&name], step);
+        let (issued, progress) = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
+        let (placed, order) = url(&progress);
+        assert!(!placed, "{step}: another order was placed: {order}");
+        let issued = issued.unwrap();
+        let bundle = prove(&issued, &[&name]);
+
+        // Not settled: the certificate is had again, and is the same.
+        let second = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
+        assert_eq!(url(&second.1), (false, order.clone()), "{step}");
+        assert_eq!(prove(second.0.as_ref().unwrap(), &[&name]).leaf().fingerprint, bundle.leaf().fingerprint);
+
+        issued.order.settle().unwrap();
+        let (third, progress) = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
+        assert!(url(&progress).0 && url(&progress).1 != order, "{step}: {progress:?}");
+        assert_ne!(prove(&third.unwrap(), &[&name]).leaf().fingerprint, bundle.leaf().fingerprint);
+    }
+}
+
+#[test]
+fn an_order_that_the_server_gave_up_is_not_taken_up() {
+    let server = Server::start(json!({}), &[]);
+    server.pebble.tell_dns("set-default-ipv4", &json!({"ip": ""})).unwrap();
+    let (failed, first) = server.issue_by(&server.issuer(), &["a.lab.test"], KeyType::EcdsaP256);
+    failed.unwrap_err();
+    server.pebble.tell_dns("set-default-ipv4", &json!({"ip": "127.0.0.1"})).unwrap();
+    let (issued, second) = server.issue_by(&server.issuer(), &["a.lab.test"], KeyType::EcdsaP256);
+    prove(&issued.unwrap(), &["a.lab.test"]);
+    assert!(url(&second).0 && url(&second).1 != url(&first).1, "{second:?}");
 }

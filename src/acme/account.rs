@@ -55,7 +55,8 @@ fn file_of(folder: &Path, issuer: &AcmeIssuer) -> PathBuf {
     folder.join(format!("{host}-{}.json", hex::encode(&sha256(what.as_bytes())[..4])))
 }
 
-fn keep(folder: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
+/// Writes a file of its owner's alone, down to the disk, whole or not at all.
+pub(super) fn keep(folder: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let new = path.with_extension("new");
     let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;

@@ -5,8 +5,10 @@ mod error;
 mod key;
 mod listener;
 mod order;
+mod placed;
 mod transport;
 
 pub use error::IssueError;
 pub use listener::Listener;
 pub use order::{Issued, Progress, Request, issue};
+pub use placed::PlacedOrder;

@@ -10,6 +10,7 @@ use instant_acme::{
 use super::account::{forget, take_up};
 use super::error::IssueError;
 use super::key;
+use super::placed::PlacedOrder;
 use crate::certificate::KeyType;
 use crate::engine::ports::ChallengeResponder;
 use crate::model::{DnsName, Secret};
@@ -30,6 +31,8 @@ pub struct Request<'a> {
     pub key: KeyType,
     /// The folder of account files.
     pub accounts: &'a Path,
+    /// The folder of orders that are not settled yet.
+    pub orders: &'a Path,
 }
 
 /// What came of it. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
@@ -39,6 +42,8 @@ pub struct Issued {
     pub chain: Vec<u8>,
     /// The private key, PKCS#8 in PEM.
     pub key: Secret,
+    /// To be settled once the certificate is kept: until then the same request brings the same certificate.
+    pub order: PlacedOrder,
 }
 
 /// How far an order is.
@@ -46,6 +51,11 @@ pub struct Issued {
 pub enum Progress {
     /// It is placed; the URL by which it can be taken up again.
     Ordered {
+        /// Its URL.
+        url: String,
+    },
+    /// One that an earlier try placed, and did not bring to its end, is taken up again.
+    TakenUp {
         /// Its URL.
         url: String,
     },
@@ -70,47 +80,90 @@ pub async fn issue<R: ChallengeResponder>(
     let url = &request.issuer.directory;
     let identifiers: Vec<Identifier> =
         request.domains.iter().map(|domain| Identifier::Dns(domain.to_string())).collect();
-    let account = take_up(request.accounts, request.issuer).await?;
-    let mut order = match new_order(&account, request, &identifiers).await {
-        Err(error) if error.is_unknown_account() => {
-            forget(request.accounts, request.issuer)?;
-            let account = take_up(request.accounts, request.issuer).await?;
-            new_order(&account, request, &identifiers).await?
+    let mut account = take_up(request.accounts, request.issuer).await?;
+    let found = match PlacedOrder::find(request)? {
+        Some((placed, order_url, key)) => match again(&account, &order_url, url).await? {
+            Some(order) => {
+                progress(Progress::TakenUp { url: order_url });
+                Some((order, placed, key))
+            }
+            None => {
+                placed.settle()?;
+                None
+            }
+        },
+        None => None,
+    };
+    let (mut order, placed, key) = match found {
+        Some(found) => found,
+        None => {
+            let order = match new_order(&account, request, &identifiers).await {
+                Err(error) if error.is_unknown_account() => {
+                    forget(request.accounts, request.issuer)?;
+                    account = take_up(request.accounts, request.issuer).await?;
+                    new_order(&account, request, &identifiers).await?
+                }
+                order => order?,
+            };
+            let kind = request.key;
+            let key = blocking(move || key::generate(kind)).await?;
+            let placed = PlacedOrder::keep(request, order.url(), &key)?;
+            progress(Progress::Ordered { url: order.url().to_owned() });
+            (order, placed, key)
         }
-        order => order?,
     };
-    progress(Progress::Ordered { url: order.url().to_owned() });
 
-    let mut tokens = Vec::new();
-    let answered = answer_challenges(&mut order, url, responder, progress, &mut tokens).await;
-    let ready = match answered {
-        Ok(()) => wait_until_ready(&mut order, url).await,
-        Err(error) => Err(error),
-    };
-    for token in &tokens {
-        responder.withdraw(token).await;
+    if order.state().status == OrderStatus::Pending {
+        let mut tokens = Vec::new();
+        let answered = answer_challenges(&mut order, url, responder, progress, &mut tokens).await;
+        let ready = match answered {
+            Ok(()) => wait_until_ready(&mut order, url).await,
+            Err(error) => Err(error),
+        };
+        for token in &tokens {
+            responder.withdraw(token).await;
+        }
+        ready?;
     }
-    ready?;
-
-    progress(Progress::Finalizing);
-    let (kind, names) = (request.key, request.domains.to_vec());
-    let made = tokio::task::spawn_blocking(move || {
-        let key = key::generate(kind)?;
-        let csr = key::request(&key, &names)?;
-        Ok::<_, openssl::error::ErrorStack>((csr, Secret::new(key.private_key_to_pem_pkcs8()?)))
-    });
-    let (csr, key) = made
-        .await
-        .map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??;
-    for attempt in 1.. {
-        match order.finalize_csr(&csr).await {
-            Ok(()) => break,
-            Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
-            Err(error) => return Err(IssueError::of("finalize the order", url, error)),
+    if order.state().status == OrderStatus::Ready {
+        progress(Progress::Finalizing);
+        let names = request.domains.to_vec();
+        let signer = key.clone();
+        let csr = blocking(move || key::request(&signer, &names)).await?;
+        for attempt in 1.. {
+            match order.finalize_csr(&csr).await {
+                Ok(()) => break,
+                Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+                Err(error) => return Err(IssueError::of("finalize the order", url, error)),
+            }
         }
     }
     let chain = certificate(&mut order, url).await?;
-    Ok(Issued { chain: chain.into_bytes(), key })
+    let key = Secret::new(key.private_key_to_pem_pkcs8()?);
+    Ok(Issued { chain: chain.into_bytes(), key, order: placed })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, openssl::error::ErrorStack> + Send + 'static,
+) -> Result<T, IssueError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??)
+}
+
+/// An order by its URL; none where it can bring no certificate any more, or the server does not know it.
+async fn again(account: &Account, order_url: &str, url: &str) -> Result<Option<Order>, IssueError> {
+    for attempt in 1.. {
+        match account.order(order_url.to_owned()).await {
+            Ok(mut order) => return Ok((order.state().status != OrderStatus::Invalid).then_some(order)),
+            Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
+            // Not one of this account's, or gone; but not that it may come back later.
+            Err(Error::Api(problem)) if matches!(problem.status, None | Some(400..=404 | 410)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(IssueError::of("show the order again", url, error)),
+        }
+    }
+    Ok(None)
 }
 
 fn is_bad_nonce(error: &Error) -> bool {

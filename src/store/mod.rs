@@ -126,6 +126,11 @@ impl Store {
         self.root.join("accounts")
     }
 
+    /// The folder of ACME orders that are not settled yet, each with its key.
+    pub fn orders(&self) -> PathBuf {
+        self.root.join("orders")
+    }
+
     /// The right to roll out a certificate, for as long as the value lives and is prolonged. The operating
     /// system takes it back when the process dies, however it dies; of a process that hangs it runs out.
     ///

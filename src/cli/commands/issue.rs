@@ -6,8 +6,8 @@ use serde_json::json;
 use super::super::error::Failure;
 use super::super::load::Loaded;
 use super::super::settings::Settings;
-use crate::acme::{self, IssueError, Listener, Progress, Request};
-use crate::certificate::{Bundle, CertificateSet, Defect, KeyAlgorithm, KeyType, Requirements};
+use crate::acme::{self, IssueError, Listener, PlacedOrder, Progress, Request};
+use crate::certificate::{Bundle, CertificateSet, Defect, KeyAlgorithm, KeyType, Requirements, parse_pem};
 use crate::engine::PushedChallenge;
 use crate::model::Secret;
 use crate::playbook::{AcmeIssuer, FilesIssuer, Http01, Issuer};
@@ -86,7 +86,7 @@ pub(super) async fn issue(
     let wanted = &loaded.playbook.certificate;
     let mut pairs: Vec<Bundle> = kept.into_iter().collect();
     for key in wanted.keys.iter().skip(pairs.len()) {
-        let bundle = issue_one(loaded, *key, store, connector, settings).await?;
+        let (bundle, order) = issue_one(loaded, *key, store, connector, settings).await?;
         pairs.push(match pairs.first() {
             Some(first) => bundle.with_version(first.version().clone()),
             None => bundle,
@@ -96,12 +96,19 @@ pub(super) async fn issue(
             |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
         let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
         store.certificates().put(&wanted.name, &stored)?;
+        settle(order)?;
     }
     let mut pairs = pairs.into_iter();
     match (pairs.next(), pairs.next()) {
         (Some(first), second) => Ok(CertificateSet::new(first, second)),
         (None, _) => Err(Failure::new(format!("`{}` has no kind of key", wanted.name))),
     }
+}
+
+/// Its certificate is kept: the order is done.
+fn settle(order: Option<PlacedOrder>) -> Result<(), Failure> {
+    let settled = order.map_or(Ok(()), PlacedOrder::settle);
+    settled.map_err(|error| Failure::to("settle the order", &error))
 }
 
 /// Issues one certificate, by the first issuer that can, and proves what came.
@@ -111,7 +118,7 @@ async fn issue_one(
     store: &Store,
     connector: &SshConnector,
     settings: &Settings,
-) -> Result<Bundle, Failure> {
+) -> Result<(Bundle, Option<PlacedOrder>), Failure> {
     let wanted = &loaded.playbook.certificate;
     let mut refused = Vec::new();
     let mut hint = None;
@@ -122,8 +129,8 @@ async fn issue_one(
             }
             Issuer::Files(files) => (files.certificate.value.display().to_string(), from_files(files)),
         };
-        let material = match issued {
-            Ok(material) => material,
+        let (chain, private_key, order) = match issued {
+            Ok(issued) => issued,
             Err((reason, way_out)) => {
                 say(settings, "issuer.failed", &format!("{name}: {reason}"));
                 refused.push(format!("{name}: {reason}"));
@@ -133,7 +140,7 @@ async fn issue_one(
         };
         let now = Timestamp::now();
         let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
-        let proven = Bundle::prove(&material.0, &material.1, now, &required);
+        let proven = Bundle::prove(&chain, &private_key, now, &required);
         let bundle = match (proven, issuer) {
             (Ok(bundle), Issuer::Files(_)) => {
                 // Read again tomorrow, the same files are the same version.
@@ -143,6 +150,8 @@ async fn issue_one(
             }
             (Ok(bundle), Issuer::Acme(_)) => bundle,
             (Err(defects), _) => {
+                // It will be no better next time.
+                settle(order)?;
                 let reason = words(&defects);
                 say(settings, "issuer.failed", &format!("{name}: {reason}"));
                 refused.push(format!("{name}: {reason}"));
@@ -162,7 +171,7 @@ async fn issue_one(
         };
         let text = format!("{done} {} {}, valid until {until}, {by} {name}", wanted.name, bundle.version());
         say(settings, "certificate.issued", &text);
-        return Ok(bundle);
+        return Ok((bundle, order));
     }
     let mut failure = Failure::new(format!("failed to get a certificate for `{}`", wanted.name));
     failure.causes = refused;
@@ -173,14 +182,36 @@ async fn issue_one(
 
 type Refusal = (String, Option<&'static str>);
 
+/// By a new order, or by one that an earlier try left. What that one brought may be in the store already: then it
+/// was all but settled, and another is placed.
 async fn by_acme(
+    issuer: &AcmeIssuer,
+    what: (usize, KeyType),
+    loaded: &Loaded,
+    store: &Store,
+    connector: &SshConnector,
+    settings: &Settings,
+) -> Result<(Vec<u8>, Secret, Option<PlacedOrder>), Refusal> {
+    let brought = order(issuer, what, loaded, store, connector, settings).await?;
+    let leaf = |pem: &[u8]| Some(parse_pem(pem).ok()?.first()?.fingerprint);
+    let chains = store.certificates().all_chains().map_err(|error| (error.to_string(), None))?;
+    if !chains.iter().any(|chain| leaf(chain) == leaf(&brought.0)) {
+        return Ok(brought);
+    }
+    if let Some(placed) = brought.2 {
+        placed.settle().map_err(|error| (format!("failed to {error}"), None))?;
+    }
+    order(issuer, what, loaded, store, connector, settings).await
+}
+
+async fn order(
     issuer: &AcmeIssuer,
     (number, key): (usize, KeyType),
     loaded: &Loaded,
     store: &Store,
     connector: &SshConnector,
     settings: &Settings,
-) -> Result<(Vec<u8>, Secret), Refusal> {
+) -> Result<(Vec<u8>, Secret, Option<PlacedOrder>), Refusal> {
     let refusal = |error: IssueError| {
         let mut reason = format!("failed to {error}");
         let mut next = std::error::Error::source(&error);
@@ -191,11 +222,14 @@ async fn by_acme(
         (reason, error.hint())
     };
     let wanted = &loaded.playbook.certificate;
-    let accounts = store.accounts();
-    let request = Request { issuer, domains: &wanted.domains, key, accounts: &accounts };
+    let (accounts, orders) = (store.accounts(), store.orders());
+    let request = Request { issuer, domains: &wanted.domains, key, accounts: &accounts, orders: &orders };
     let progress = |progress: Progress| {
         let text = match &progress {
             Progress::Ordered { url } => format!("ordered from {}: {url}", issuer.name),
+            Progress::TakenUp { url } => {
+                format!("an order that was not brought to its end is taken up again: {url}")
+            }
             Progress::Answered { domain } => format!("challenge for {domain} is answered"),
             Progress::Finalizing => "challenges are accepted, the certificate is being signed".to_owned(),
         };
@@ -215,14 +249,14 @@ async fn by_acme(
             acme::issue(&request, &PushedChallenge::new(connector, hosts), &progress).await
         }
     };
-    issued.map(|issued| (issued.chain, issued.key)).map_err(refusal)
+    issued.map(|issued| (issued.chain, issued.key, Some(issued.order))).map_err(refusal)
 }
 
-fn from_files(files: &FilesIssuer) -> Result<(Vec<u8>, Secret), Refusal> {
+fn from_files(files: &FilesIssuer) -> Result<(Vec<u8>, Secret, Option<PlacedOrder>), Refusal> {
     let read = |path: &std::path::Path| {
         std::fs::read(path).map_err(|error| (format!("failed to read `{}`: {error}", path.display()), None))
     };
-    Ok((read(&files.certificate.value)?, Secret::new(read(&files.key.value)?)))
+    Ok((read(&files.certificate.value)?, Secret::new(read(&files.key.value)?), None))
 }
 
 fn say(settings: &Settings, event: &str, text: &str) {
