@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::model::Version;
+
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
 #[command(name = "certwave", version, propagate_version = true, subcommand_required = true)]
@@ -98,6 +100,8 @@ pub enum Command {
     Rollout(Rollout),
     /// Go on with a rollout that was interrupted, paused or left incomplete
     Resume(Resume),
+    /// Put every host back on an earlier certificate, newest wave first
+    Rollback(Rollback),
     /// Compare what every host serves and has on disk with what it should
     Status(Status),
     /// Show the inventory as resolved
@@ -204,6 +208,28 @@ pub struct Rollout {
     /// Issue a new certificate even if none is due
     #[arg(long)]
     pub force: bool,
+    /// Roll out this version, which is in the store
+    #[arg(long, value_name = "VERSION", conflicts_with = "force")]
+    pub certificate: Option<Version>,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Do not ask before the first change
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `certwave rollback`
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    /// What was rolled out
+    pub playbook: PathBuf,
+    /// To this version, which is in the store [default: the one before the last that was rolled out]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<Version>,
+    /// Go back to this version although it expires before a renewal could finish
+    #[arg(long, value_name = "VERSION")]
+    pub accept: Option<Version>,
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,

@@ -20,7 +20,7 @@ use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
 use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, Lease, Store};
+use crate::store::{Journal, Lease, RolloutRecord, Store};
 use crate::tls::TlsProber;
 
 /// A rollout that is ready to be driven.
@@ -44,6 +44,7 @@ impl Rollout<'_> {
         cancel: watch::Receiver<bool>,
         settings: &Settings,
     ) -> Result<Exit, Failure> {
+        self.begin()?;
         self.drive(None, cancel, settings).await
     }
 
@@ -54,6 +55,30 @@ impl Rollout<'_> {
         settings: &Settings,
     ) -> Result<Exit, Failure> {
         self.drive(Some(Event::Resumed), cancel, settings).await
+    }
+
+    /// Its record is on the disk before anything is done.
+    fn begin(&self) -> Result<(), Failure> {
+        let plan = &self.plan;
+        let mut rollouts = self.journal.rollouts()?.into_iter();
+        let last = rollouts.find(|rollout| rollout.certificate == plan.certificate);
+        if let Some(broken_off) = last.filter(|rollout| rollout.outcome.is_none()) {
+            // Its hosts are looked at like all others; in the history it is not left open for ever.
+            let outcome = RolloutOutcome::Interrupted;
+            let end = [Event::Resumed, Event::Cancelled, Event::Finished { outcome }];
+            let end = end.map(|event| (Timestamp::now(), event));
+            self.journal.append(&broken_off.id, &self.lease.fence(), &end)?;
+        }
+        self.journal.begin(&RolloutRecord {
+            id: self.id.clone(),
+            certificate: plan.certificate.clone(),
+            version: self.set.version().clone(),
+            playbook: self.playbook.clone(),
+            plan: serde_json::to_string(plan).map_err(|error| Failure::to("keep the plan", &error))?,
+            started: Timestamp::now(),
+            outcome: None,
+        })?;
+        Ok(())
     }
 
     async fn drive(

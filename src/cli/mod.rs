@@ -10,6 +10,7 @@ mod find;
 mod load;
 mod reference;
 mod settings;
+mod stored;
 
 use std::process::ExitCode;
 

@@ -157,7 +157,7 @@ fn schedule(
     if left > 0 {
         notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
     }
-    Schedule { hosts, waves, on_failure: playbook.on_failure }
+    Schedule { hosts, waves, on_failure: playbook.on_failure, every_host: false }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

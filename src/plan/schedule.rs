@@ -17,6 +17,9 @@ pub struct Schedule {
     pub waves: Vec<WaveSchedule>,
     /// What follows when a wave failed.
     pub on_failure: OnFailure,
+    /// Every host is tried, whatever becomes of the others: on the way back to an earlier certificate.
+    #[serde(default)]
+    pub every_host: bool,
 }
 
 /// One wave of a [`Schedule`].

@@ -79,13 +79,15 @@ fn between(schedule: &Schedule, state: &State) -> Vec<Action> {
 
 fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     let wave = &schedule.waves[state.wave];
-    if let Some(host) = state.interposed {
-        let host = schedule.hosts[host].clone();
-        return fail_wave(schedule, state, WaveFailure::Interposed { host });
-    }
-    if state.failures > wave.max_failures {
-        let (failed, allowed, hosts) = (state.failures, wave.max_failures, wave.hosts().len());
-        return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
+    if !schedule.every_host {
+        if let Some(host) = state.interposed {
+            let host = schedule.hosts[host].clone();
+            return fail_wave(schedule, state, WaveFailure::Interposed { host });
+        }
+        if state.failures > wave.max_failures {
+            let (failed, allowed, hosts) = (state.failures, wave.max_failures, wave.hosts().len());
+            return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
+        }
     }
     if state.cancelled {
         return drain(schedule, state).unwrap_or_else(|| finish(state));
@@ -98,7 +100,7 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if !actions.is_empty() || !state.in_flight.is_empty() {
         return actions;
     }
-    if state.proven == 0 {
+    if state.proven == 0 && !schedule.every_host {
         return fail_wave(schedule, state, WaveFailure::NothingProven);
     }
     match now.checked_add(wave.soak) {

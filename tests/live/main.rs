@@ -14,5 +14,6 @@ mod killed;
 mod matrix;
 mod others;
 mod resume;
+mod rollback;
 mod rollout;
 mod support;

@@ -3,7 +3,7 @@
 
 use certwave::plan::{OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Event, HostOutcome, HostPhase, Phase, RolloutOutcome, State, Step, StepResult, next,
+    Action, Event, HostOutcome, HostPhase, HostState, Phase, RolloutOutcome, State, Step, StepResult, next,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -294,6 +294,10 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
         let mut run = Run::new(seed);
         let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
+        if run.schedule.every_host && !run.state.cancelled && outcome != RolloutOutcome::Paused {
+            let tried = |host: &HostState| matches!(host.phase, HostPhase::Done(_));
+            assert!(run.state.hosts().iter().all(tried), "seed {seed}: a host was not tried");
+        }
         seen[outcome as usize] += 1;
     }
     seen
@@ -397,6 +401,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             soak: std::time::Duration::ZERO,
         }],
         on_failure: OnFailure::Rollback,
+        every_host: false,
     };
     let mut state = State::new(&schedule);
     let host = schedule.hosts[0].clone();

@@ -78,7 +78,12 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
     }
     let on_failure = [OnFailure::Rollback, OnFailure::RollbackWave, OnFailure::RollbackHost, OnFailure::Halt]
         [random.below(4)];
-    Schedule { hosts, waves, on_failure }
+    let mut schedule = Schedule { hosts, waves, on_failure, every_host: random.chance(15) };
+    if schedule.every_host {
+        schedule.on_failure = OnFailure::Halt;
+        schedule.waves.iter_mut().for_each(|wave| wave.max_failures = wave.hosts().len());
+    }
+    schedule
 }
 
 pub(crate) fn start() -> Timestamp {

@@ -6,10 +6,11 @@ use serde_json::json;
 use super::super::error::Failure;
 use super::super::load::Loaded;
 use super::super::settings::Settings;
+use super::super::stored::{self, words};
 use crate::acme::{self, IssueError, Listener, PlacedOrder, Progress, Request};
-use crate::certificate::{Bundle, CertificateSet, Defect, KeyAlgorithm, KeyType, Requirements, parse_pem};
+use crate::certificate::{Bundle, CertificateSet, KeyAlgorithm, KeyType, Requirements, parse_pem};
 use crate::engine::PushedChallenge;
-use crate::model::Secret;
+use crate::model::{Secret, Version};
 use crate::playbook::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 use crate::renewal::{AT_LEAST, due_at};
 use crate::ssh::SshConnector;
@@ -24,12 +25,22 @@ pub(super) enum Choice {
 }
 
 /// Looks into the store.
-pub(super) fn choose(loaded: &Loaded, store: &CertificateStore, force: bool) -> Result<Choice, Failure> {
+pub(super) fn choose(
+    loaded: &Loaded,
+    store: &CertificateStore,
+    force: bool,
+    version: Option<&Version>,
+) -> Result<Choice, Failure> {
     let wanted = &loaded.playbook.certificate;
     let now = Timestamp::now();
     let new = |why: String| Ok(Choice::New(format!("a new certificate is issued: {why}"), None));
     if force {
         return new("`--force` was given".to_owned());
+    }
+    if let Some(version) = version {
+        let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
+        let set = stored::proven(store, &wanted.name, version, &required)?;
+        return Ok(Choice::Stored(Box::new(set), format!("{version} was asked for")));
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
     if let Some(Issuer::Files(_)) = loaded.playbook.issuers.first() {
@@ -69,10 +80,6 @@ pub(super) fn choose(loaded: &Loaded, store: &CertificateStore, force: bool) -> 
     }
     let why = format!("{version} is not due before {}", due.strftime("%Y-%m-%d"));
     Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
-}
-
-pub(super) fn words(defects: &[Defect]) -> String {
-    defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Issues what is missing, and keeps each before anything else is done with it.
@@ -145,7 +152,7 @@ async fn issue_one(
             (Ok(bundle), Issuer::Files(_)) => {
                 // Read again tomorrow, the same files are the same version.
                 let issued = bundle.leaf().not_before;
-                let version = crate::model::Version::new(issued, &bundle.leaf().fingerprint);
+                let version = Version::new(issued, &bundle.leaf().fingerprint);
                 bundle.with_version(version)
             }
             (Ok(bundle), Issuer::Acme(_)) => bundle,

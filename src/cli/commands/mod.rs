@@ -11,6 +11,7 @@ mod issue;
 mod lab;
 mod man;
 mod resume;
+mod rollback;
 mod rollout;
 mod show;
 mod status;
@@ -29,6 +30,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Check(args) => check::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
         Command::Resume(args) => resume::run(&args, settings),
+        Command::Rollback(args) => rollback::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),

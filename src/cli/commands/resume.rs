@@ -8,8 +8,8 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
 use super::super::settings::Settings;
-use super::issue::words;
-use crate::certificate::{Bundle, CertificateSet, Requirements};
+use super::super::stored;
+use crate::certificate::{CertificateSet, Requirements};
 use crate::plan::Plan;
 use crate::rollout::State;
 use crate::store::{Journal, RolloutRecord, Store};
@@ -98,21 +98,6 @@ pub(super) async fn go_on(
 fn certificate(record: &RolloutRecord, store: &Store, state: &State) -> Result<CertificateSet, Failure> {
     let now = if state.failed { record.started } else { Timestamp::now() };
     let required = Requirements { names: &[], now, at_least: std::time::Duration::ZERO };
-    let stored = store.certificates().get(&record.certificate, &record.version)?;
-    let mut bundles = Vec::new();
-    for pair in &stored.pairs {
-        let bundle = Bundle::prove(&pair.fullchain, &pair.key, now, &required).map_err(|defects| {
-            let mut failure =
-                Failure::new(format!("{} {} will not do any more", record.certificate, record.version));
-            failure.causes = vec![words(&defects)];
-            failure.state = Some("no host was touched".to_owned());
-            failure.hint(format!("`certwave rollout {}` issues another", record.playbook))
-        })?;
-        bundles.push(bundle.with_version(record.version.clone()));
-    }
-    let mut bundles = bundles.into_iter();
-    match (bundles.next(), bundles.next()) {
-        (Some(first), second) => Ok(CertificateSet::new(first, second)),
-        (None, _) => Err(Failure::new(format!("{} is not in the store", record.version))),
-    }
+    stored::proven(&store.certificates(), &record.certificate, &record.version, &required)
+        .map_err(|failure| failure.hint(format!("`certwave rollout {}` issues another", record.playbook)))
 }

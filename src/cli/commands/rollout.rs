@@ -15,7 +15,6 @@ use super::issue::{Choice, choose, issue};
 use super::resume;
 use crate::model::RolloutId;
 use crate::plan::Plan;
-use crate::rollout::{Event, RolloutOutcome};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, RolloutRecord, Store};
 use crate::tls::TlsProber;
@@ -40,18 +39,13 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
             drop(lease);
             return resume::go_on(&record, &store, &journal, cancel, settings).await;
         }
-        // Its hosts are looked at like all others; in the history it is not left open for ever.
-        let now = Timestamp::now();
-        let end =
-            [Event::Resumed, Event::Cancelled, Event::Finished { outcome: RolloutOutcome::Interrupted }];
-        journal.append(&record.id, &lease.fence(), &end.map(|event| (now, event)))?;
     }
     // Said before anything is paid for: a root that cannot be read.
     TlsProber::new(&loaded.plan.ca_files)
         .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
     let connector = SshConnector::default();
 
-    let choice = choose(&loaded, &store.certificates(), args.force)?;
+    let choice = choose(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
     confirm(&loaded, &choice, args.yes, settings)?;
     let set = match choice {
         Choice::Stored(set, _) => *set,
@@ -68,15 +62,6 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
 
     let plan = loaded.plan;
     let playbook = args.playbook.display().to_string();
-    journal.begin(&RolloutRecord {
-        id: id.clone(),
-        certificate: plan.certificate.clone(),
-        version: set.version().clone(),
-        playbook: playbook.clone(),
-        plan: serde_json::to_string(&plan).map_err(|error| Failure::to("keep the plan", &error))?,
-        started: Timestamp::now(),
-        outcome: None,
-    })?;
     let rollout =
         carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
     rollout.carry_out(cancel, settings).await
@@ -104,8 +89,8 @@ fn goes_on(
         super::remark(settings, &text);
         Ok(false)
     };
-    if args.force {
-        return anew("a new certificate is asked for");
+    if args.force || args.certificate.is_some() {
+        return anew("another certificate is asked for");
     }
     if args.yes {
         return if same { Ok(true) } else { anew("playbook or inventory changed since") };
@@ -116,7 +101,7 @@ fn goes_on(
     confirmed("go on with it? `yes` goes on, anything else begins a new one", settings)
 }
 
-fn new_id() -> Result<RolloutId, Failure> {
+pub(super) fn new_id() -> Result<RolloutId, Failure> {
     let mut entropy = [0; 10];
     getrandom::fill(&mut entropy).map_err(|error| Failure::new(format!("no random numbers: {error}")))?;
     let millis = Timestamp::now().as_millisecond();
@@ -165,6 +150,7 @@ fn confirmed(question: &str, settings: &Settings) -> Result<bool, Failure> {
 
 /// Rolls out a playbook without asking: what the demo does.
 pub(super) fn run_unasked(playbook: &Path, settings: &Settings) -> Result<Exit, Failure> {
-    let args = Rollout { playbook: playbook.to_owned(), force: false, limit: None, yes: true };
+    let args =
+        Rollout { playbook: playbook.to_owned(), force: false, certificate: None, limit: None, yes: true };
     run(&args, settings)
 }

@@ -1,0 +1,94 @@
+//! `certwave rollback`
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::args::Rollback;
+use super::super::carry_out::{self, cancel_on_signal, who};
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::load::{self, Loaded};
+use super::super::settings::Settings;
+use super::super::stored;
+use super::rollout::{ask, new_id};
+use crate::certificate::Requirements;
+use crate::model::{Version, format_duration};
+use crate::plan::Plan;
+use crate::renewal::AT_LEAST;
+use crate::store::{Journal, Store};
+
+pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
+    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
+    super::runtime()?.block_on(go_back(loaded, args, settings))
+}
+
+async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
+    let cancel = cancel_on_signal()?;
+    let store = Store::open(&settings.state)?;
+    let journal = store.journal()?;
+    let id = new_id()?;
+    let who = who(&id);
+    let name = loaded.plan.certificate.clone();
+    let lease = store.lease(&journal, &name, &who)?;
+    let version = match &args.to {
+        Some(version) => version.clone(),
+        None => before(&loaded, &store, &journal)?,
+    };
+    let accepted = args.accept.as_ref() == Some(&version);
+    let at_least = if accepted { Duration::ZERO } else { AT_LEAST.max(renewal_takes(&loaded.plan)) };
+    let required =
+        Requirements { names: &loaded.playbook.certificate.domains, now: Timestamp::now(), at_least };
+    let set = stored::proven(&store.certificates(), &name, &version, &required).map_err(|mut failure| {
+        if !accepted && failure.causes.iter().any(|cause| cause.contains("are needed")) {
+            let takes = format_duration(at_least);
+            failure = failure.hint(format!(
+                "it would expire before a renewal could finish, which may take {takes}; `--accept {version}` \
+                 goes back to it all the same"
+            ));
+        }
+        failure
+    })?;
+    let plan = loaded.plan.back();
+    let hosts = plan.schedule.hosts.len();
+    let until = set.not_after().strftime("%Y-%m-%d");
+    if !settings.json() {
+        super::remark(
+            settings,
+            &format!("{name}: back to {version}, valid until {until}; newest wave first"),
+        );
+    }
+    ask(&format!("put {hosts} hosts back?"), args.yes, settings)?;
+    let playbook = args.playbook.display().to_string();
+    let rollout =
+        carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
+    rollout.carry_out(cancel, settings).await
+}
+
+/// The version before the one that was rolled out last.
+fn before(loaded: &Loaded, store: &Store, journal: &Journal) -> Result<Version, Failure> {
+    let name = &loaded.plan.certificate;
+    let last = journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name);
+    let Some(last) = last else {
+        return Err(Failure::new(format!("nothing of `{name}` was rolled out yet")));
+    };
+    let versions = store.certificates().versions(name)?;
+    versions.into_iter().rev().find(|version| *version < last.version).ok_or_else(|| {
+        Failure::new(format!("there is no version before {} of `{name}` in the store", last.version))
+            .hint("`--to VERSION` goes back to another one that is in the store")
+    })
+}
+
+/// At most: every host in its turn with all the time that it has, and every soak.
+fn renewal_takes(plan: &Plan) -> Duration {
+    let schedule = &plan.schedule;
+    let waves = schedule.waves.iter().map(|wave| {
+        let slowest = plan.hosts[wave.hosts()]
+            .iter()
+            .map(|host| host.timeout * 3 * u32::try_from(host.services.len()).unwrap_or(1));
+        let slowest = slowest.max().unwrap_or_default();
+        let turns: usize = wave.batches.iter().map(|batch| batch.len().div_ceil(wave.parallel)).sum();
+        wave.soak + slowest * u32::try_from(turns).unwrap_or(u32::MAX)
+    });
+    waves.sum()
+}

@@ -1,0 +1,47 @@
+//! Certificates from the store, proven again before anything is done with them.
+
+use super::error::Failure;
+use crate::certificate::{Bundle, CertificateSet, Defect, Requirements};
+use crate::model::{CertificateName, Version};
+use crate::store::CertificateStore;
+
+/// A version of a certificate, with its key or keys.
+pub(super) fn proven(
+    store: &CertificateStore,
+    name: &CertificateName,
+    version: &Version,
+    required: &Requirements<'_>,
+) -> Result<CertificateSet, Failure> {
+    let versions = store.versions(name)?;
+    if !versions.contains(version) {
+        let all: Vec<String> = versions.iter().rev().take(5).map(ToString::to_string).collect();
+        let failure = Failure::usage(format!("there is no version {version} of `{name}` in the store"));
+        return Err(match all.as_slice() {
+            [] => failure,
+            all => failure.hint(format!("the newest are {}", all.join(", "))),
+        });
+    }
+    let stored = store.get(name, version)?;
+    let mut bundles = Vec::new();
+    for pair in &stored.pairs {
+        let bundle =
+            Bundle::prove(&pair.fullchain, &pair.key, required.now, required).map_err(|defects| {
+                let mut failure = Failure::new(format!("{name} {version} will not do"));
+                failure.causes = vec![words(&defects)];
+                failure.state = Some("no host was touched".to_owned());
+                failure
+            })?;
+        // The version keeps its name: what it was called when it was issued.
+        bundles.push(bundle.with_version(version.clone()));
+    }
+    let mut bundles = bundles.into_iter();
+    match (bundles.next(), bundles.next()) {
+        (Some(first), second) => Ok(CertificateSet::new(first, second)),
+        (None, _) => Err(Failure::new(format!("{name} {version} holds no certificate"))),
+    }
+}
+
+/// All that is wrong, in one line.
+pub(super) fn words(defects: &[Defect]) -> String {
+    defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

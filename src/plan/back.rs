@@ -1,0 +1,30 @@
+//! The way back: the same hosts, newest wave first, to an earlier certificate.
+
+use std::time::Duration;
+
+use super::{Plan, Schedule, WaveSchedule};
+use crate::playbook::OnFailure;
+
+impl Plan {
+    /// The plan in the other direction. Each wave is one batch and is not watched afterwards: what it goes back to was
+    /// proven before. A host that fails does not stop the others.
+    pub fn back(self) -> Plan {
+        let mut hosts = Vec::with_capacity(self.hosts.len());
+        let mut names = Vec::with_capacity(self.hosts.len());
+        let mut waves = Vec::with_capacity(self.schedule.waves.len());
+        for wave in self.schedule.waves.iter().rev() {
+            let first = names.len();
+            names.extend_from_slice(&self.schedule.hosts[wave.hosts()]);
+            hosts.extend_from_slice(&self.hosts[wave.hosts()]);
+            waves.push(WaveSchedule {
+                name: wave.name.clone(),
+                batches: std::iter::once(first..names.len()).collect(),
+                parallel: wave.parallel,
+                max_failures: wave.hosts().len(),
+                soak: Duration::ZERO,
+            });
+        }
+        let schedule = Schedule { hosts: names, waves, on_failure: OnFailure::Halt, every_host: true };
+        Plan { schedule, hosts, ..self }
+    }
+}
