@@ -1,7 +1,7 @@
 //! What a rollout will do, as data with no choice left in it.
 
-#[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod back;
+#[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
 mod resolve;
 mod schedule;

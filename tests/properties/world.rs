@@ -81,7 +81,9 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
     let mut schedule = Schedule { hosts, waves, on_failure, every_host: random.chance(15) };
     if schedule.every_host {
         schedule.on_failure = OnFailure::Halt;
-        schedule.waves.iter_mut().for_each(|wave| wave.max_failures = wave.hosts().len());
+        for wave in &mut schedule.waves {
+            (wave.max_failures, wave.soak) = (wave.hosts().len(), Duration::ZERO);
+        }
     }
     schedule
 }

@@ -34,11 +34,11 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
     let id = new_id()?;
     let who = who(&id);
     let lease = store.lease(&journal, &loaded.plan.certificate, &who)?;
-    if let Some(record) = broken_off(&journal, &loaded)? {
-        if goes_on(&record, &loaded, args, settings)? {
-            drop(lease);
-            return resume::go_on(&record, &store, &journal, cancel, settings).await;
-        }
+    if let Some(record) = broken_off(&journal, &loaded)?
+        && goes_on(&record, &loaded, args, settings)?
+    {
+        drop(lease);
+        return resume::go_on(&record, &store, &journal, cancel, settings).await;
     }
     // Said before anything is paid for: a root that cannot be read.
     TlsProber::new(&loaded.plan.ca_files)
