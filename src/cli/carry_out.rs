@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -22,6 +23,9 @@ use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, Lease, RolloutRecord, Store};
 use crate::tls::TlsProber;
+
+/// So many hosts that were left behind are looked at at once.
+const LOOKS: usize = 64;
 
 /// A rollout that is ready to be driven.
 pub(super) struct Rollout<'a> {
@@ -95,6 +99,7 @@ impl Rollout<'_> {
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, self.who);
+        let fleet = Arc::new(fleet);
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
         self.journal.events(&self.id)?.iter().for_each(|(_, event)| state.evolve(event));
@@ -106,13 +111,19 @@ impl Rollout<'_> {
         }
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
-        let driven =
-            drive(&plan.schedule, state, Arc::new(fleet), events, SystemClock, reporter, cancel).await;
+        let driven = drive(&plan.schedule, state, fleet.clone(), events, SystemClock, reporter, cancel).await;
         beat.abort();
         if let Some(error) = driven.journal_failure {
             return Err(unwritten(&error, &plan.schedule, &driven.state, &self.id));
         }
-        let summary = Summary::of(&plan.schedule, &self.journal.events(&self.id)?);
+        let mut summary = Summary::of(&plan.schedule, &self.journal.events(&self.id)?);
+        if summary.outcome == Some(RolloutOutcome::Incomplete) {
+            let left: Vec<_> = summary.left_behind().collect();
+            let numbers: Vec<usize> = left.iter().map(|(number, _)| *number).collect();
+            let looks = stream::iter(numbers.into_iter().map(|number| fleet.expires(number)));
+            let expiries: Vec<_> = looks.buffered(LOOKS).collect().await;
+            left.into_iter().zip(expiries).for_each(|((_, host), at)| host.breaks_at = at);
+        }
         finish(&self.id, &certificate, &summary, &self.playbook, settings)
     }
 }

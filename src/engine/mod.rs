@@ -5,6 +5,7 @@
 mod challenge;
 mod driver;
 mod envoy;
+mod expiry;
 mod fleet;
 mod haproxy;
 mod memory;

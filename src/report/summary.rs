@@ -44,6 +44,9 @@ pub struct HostSummary {
     pub seconds: f64,
     /// Why it failed.
     pub error: Option<String>,
+    /// When what it serves now expires, where it was left without the new certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaks_at: Option<Timestamp>,
     #[serde(skip)]
     handshakes: u64,
 }
@@ -94,6 +97,7 @@ impl Summary {
                     (last.duration_since(first).as_millis() as f64 / 10.0).round() / 100.0
                 }),
                 error: host.error.clone(),
+                breaks_at: None,
                 handshakes: measured.handshakes.tried,
             }
         });
@@ -235,11 +239,27 @@ impl Summary {
         parts.join("; ")
     }
 
-    /// Hosts with a reason, each with its own.
+    /// Hosts with a reason, each with its own, and when it breaks.
     pub fn reasons(&self) -> Vec<String> {
-        let with_reason =
-            |host: &HostSummary| host.error.as_ref().map(|error| format!("{}: {error}", host.host));
+        let with_reason = |host: &HostSummary| {
+            let breaks = host
+                .breaks_at
+                .map(|at| format!("what it serves expires on {}", at.strftime("%Y-%m-%d %H:%M:%SZ")));
+            match (&host.error, breaks) {
+                (Some(error), Some(breaks)) => Some(format!("{}: {error}; {breaks}", host.host)),
+                (Some(text), None) | (None, Some(text)) => Some(format!("{}: {text}", host.host)),
+                (None, None) => None,
+            }
+        };
         self.hosts.iter().filter_map(with_reason).collect()
+    }
+
+    /// The hosts that were left without the new certificate, with their numbers in the schedule.
+    pub fn left_behind(&mut self) -> impl Iterator<Item = (usize, &mut HostSummary)> {
+        self.hosts
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, host)| !matches!(host.outcome, HostOutcome::Changed | HostOutcome::Unchanged))
     }
 }
 

@@ -80,6 +80,9 @@ fn hosts_that_could_not_be_reached_are_picked_up_by_resume() {
     fleet.edit("    batch: [1, 50%]", "    max_failures: 1");
     let run = fleet.roll_out(&[]).expect(6);
     assert_eq!(run.hosts(), ["changed", "unreachable", "changed"]);
+    let breaks: jiff::Timestamp = run.last()["hosts"][1]["breaks_at"].as_str().unwrap().parse().unwrap();
+    assert!(breaks > jiff::Timestamp::now(), "{breaks}");
+    assert!(run.last()["hosts"][0]["breaks_at"].is_null());
 
     // Still dead: said again, and nothing else is touched.
     let run = fleet.run(&["--output", "json", "resume"]).expect(6);

@@ -1,0 +1,25 @@
+//! When a host breaks that was left behind: asked of the host itself, without SSH.
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::fleet::Fleet;
+use super::ports::{Clock, Connector, Prober};
+use super::probe::{observe, places};
+use crate::certificate::Certificate;
+use crate::verify::{Observation, Via};
+
+impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
+    /// When the first of what a host serves expires; none where it does not answer, or is only dialled through SSH.
+    pub async fn expires(&self, host: usize) -> Option<Timestamp> {
+        let endpoints = self.plan.hosts[host].services.iter().flat_map(|service| &service.endpoints);
+        let direct: Vec<_> = endpoints.filter(|endpoint| endpoint.via == Via::Direct).cloned().collect();
+        let places = places(self.prober.as_ref(), &direct).await;
+        let looks = places.iter().map(|place| observe::<C::Connection, P>(self.prober.as_ref(), None, place));
+        let seen = join_all(looks).await.into_iter().filter_map(|seen| match seen {
+            Observation::Served(served) => Some(Certificate::from_der(served.chain.first()?).ok()?.not_after),
+            Observation::NotTls(_) | Observation::Unreachable(_) => None,
+        });
+        seen.min()
+    }
+}
