@@ -245,11 +245,8 @@ impl Summary {
             let breaks = host
                 .breaks_at
                 .map(|at| format!("what it serves expires on {}", at.strftime("%Y-%m-%d %H:%M:%SZ")));
-            match (&host.error, breaks) {
-                (Some(error), Some(breaks)) => Some(format!("{}: {error}; {breaks}", host.host)),
-                (Some(text), None) | (None, Some(text)) => Some(format!("{}: {text}", host.host)),
-                (None, None) => None,
-            }
+            let said: Vec<String> = host.error.clone().into_iter().chain(breaks).collect();
+            (!said.is_empty()).then(|| format!("{}: {}", host.host, said.join("; ")))
         };
         self.hosts.iter().filter_map(with_reason).collect()
     }
