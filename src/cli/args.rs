@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::Version;
+use crate::model::{Version, WaveName};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -100,6 +100,12 @@ pub enum Command {
     Rollout(Rollout),
     /// Go on with a rollout that was interrupted, paused or left incomplete
     Resume(Resume),
+    /// Stop a running rollout for now: hosts in flight are finished, `resume` goes on
+    Pause(Steer),
+    /// Stop a rollout and roll back as its `on_failure` says
+    Abort(Steer),
+    /// Let a wave begin that asks for an approval
+    Approve(Approve),
     /// Put every host back on an earlier certificate, newest wave first
     Rollback(Rollback),
     /// Compare what every host serves and has on disk with what it should
@@ -217,6 +223,25 @@ pub struct Rollout {
     /// Do not ask before the first change
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// `certwave pause`, `certwave abort`
+#[derive(Debug, clap::Args)]
+pub struct Steer {
+    /// Which rollout; the start of its name is enough, `last` is the newest
+    #[arg(default_value = "last")]
+    pub rollout: String,
+}
+
+/// `certwave approve`
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    /// Which rollout; the start of its name is enough, `last` is the newest
+    #[arg(default_value = "last")]
+    pub rollout: String,
+    /// Which wave [default: the next that asks for an approval]
+    #[arg(long)]
+    pub wave: Option<WaveName>,
 }
 
 /// `certwave rollback`

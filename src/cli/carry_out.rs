@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::clock::SystemClock;
 use super::commands::print;
@@ -21,9 +21,11 @@ use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
 use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, Lease, RolloutRecord, Store};
+use crate::store::{Journal, Lease, RolloutRecord, Store, Wish};
 use crate::tls::TlsProber;
 
+/// How often other terminals are listened to.
+const LISTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// So many hosts that were left behind are looked at at once.
 const LOOKS: usize = 64;
 
@@ -109,10 +111,21 @@ impl Rollout<'_> {
             state.evolve(&event);
             reporter.event(now, &event, &state);
         }
+        for wish in self.journal.wishes(&self.id)? {
+            let now = Timestamp::now();
+            self.journal.append(&self.id, &self.lease.fence(), &[(now, wish.event.clone())])?;
+            self.journal.fulfilled(&wish)?;
+            state.evolve(&wish.event);
+            reporter.event(now, &wish.event, &state);
+        }
+        let (sender, wishes) = mpsc::channel(1);
+        let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), sender));
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
-        let driven = drive(&plan.schedule, state, fleet.clone(), events, SystemClock, reporter, cancel).await;
+        let driven =
+            drive(&plan.schedule, state, fleet.clone(), events, SystemClock, reporter, cancel, wishes).await;
         beat.abort();
+        listener.abort();
         if let Some(error) = driven.journal_failure {
             return Err(unwritten(&error, &plan.schedule, &driven.state, &self.id));
         }
@@ -125,6 +138,28 @@ impl Rollout<'_> {
             left.into_iter().zip(expiries).for_each(|((_, host), at)| host.breaks_at = at);
         }
         finish(&self.id, &certificate, &summary, &self.playbook, settings)
+    }
+}
+
+/// Takes up what people ask for in other terminals. A wish is forgotten once the next look comes: by then it was
+/// written into the journal, or the rollout is over.
+async fn listen(journal: Journal, id: RolloutId, wishes: mpsc::Sender<Event>) {
+    let mut taken: Vec<Wish> = Vec::new();
+    loop {
+        tokio::time::sleep(LISTEN_EVERY).await;
+        let (journal, id, told) = (journal.clone(), id.clone(), taken.clone());
+        let look = move || {
+            told.iter().try_for_each(|wish| journal.fulfilled(wish))?;
+            journal.wishes(&id)
+        };
+        // Where the store cannot be read, the next event that is written finds out.
+        let Ok(Ok(found)) = tokio::task::spawn_blocking(look).await else { continue };
+        taken = found;
+        for wish in &taken {
+            if wishes.send(wish.event.clone()).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -182,6 +217,9 @@ fn finish(
             failure.causes = summary.reasons();
             failure.state = Some(summary.fleet());
             failure.hint = Some(match outcome {
+                RolloutOutcome::Paused if summary.awaits_approval() => {
+                    format!("`certwave approve {id}`, then `certwave resume {id}`")
+                }
                 RolloutOutcome::Paused | RolloutOutcome::Interrupted | RolloutOutcome::Incomplete => {
                     format!("`certwave resume {id}` goes on: hosts that are done stay as they are")
                 }

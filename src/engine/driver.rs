@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 
 use super::ports::{Clock, Journal, JournalError, Observer};
@@ -59,7 +59,8 @@ pub struct Driven {
     pub journal_failure: Option<JournalError>,
 }
 
-/// Carries a rollout from `state` to its end. `cancel` turning true stops it.
+/// Carries a rollout from `state` to its end. `cancel` turning true stops it; what comes from `wishes` is journaled
+/// as it is.
 pub async fn drive<E: Effects>(
     schedule: &Schedule,
     state: State,
@@ -68,6 +69,7 @@ pub async fn drive<E: Effects>(
     clock: impl Clock,
     observer: impl Observer,
     mut cancel: watch::Receiver<bool>,
+    mut wishes: mpsc::Receiver<Event>,
 ) -> Driven {
     let mut drive =
         Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };
@@ -112,6 +114,10 @@ pub async fn drive<E: Effects>(
                 if *cancel.borrow() {
                     drive.record(vec![Event::Cancelled]).await;
                 }
+                Vec::new()
+            }
+            Some(wish) = wishes.recv() => {
+                drive.record(vec![wish]).await;
                 Vec::new()
             }
             () = drive.nap(wake) , if wake.is_some() => {

@@ -22,6 +22,7 @@ impl Plan {
                 parallel: wave.parallel,
                 max_failures: wave.hosts().len(),
                 soak: Duration::ZERO,
+                approval: false,
             });
         }
         let schedule = Schedule { hosts: names, waves, on_failure: OnFailure::Halt, every_host: true };

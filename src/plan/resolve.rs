@@ -148,6 +148,7 @@ fn schedule(
             parallel: wave.parallel as usize,
             max_failures: wave.max_failures.of(range.len()),
             soak: wave.soak,
+            approval: wave.approval,
         });
     }
     if hosts.is_empty() && limit.is_some() {

@@ -35,6 +35,9 @@ pub struct WaveSchedule {
     pub max_failures: usize,
     /// How long the wave is watched before the next one starts.
     pub soak: Duration,
+    /// It begins only once somebody approved it.
+    #[serde(default)]
+    pub approval: bool,
 }
 
 impl WaveSchedule {

@@ -22,6 +22,8 @@ pub struct Wave {
     pub max_failures: Amount,
     /// How long the wave is watched.
     pub soak: Duration,
+    /// It begins only once somebody approved it.
+    pub approval: bool,
 }
 
 /// Hosts in flight at once where a wave does not say.
@@ -39,10 +41,23 @@ impl FromNode for Wave {
         }
         let max_failures = fields.optional("max_failures", problems).unwrap_or(Amount::Count(0));
         let soak = fields.optional("soak", problems).unwrap_or_default();
+        let approval = fields.node("approval").is_some_and(|node| approval(node, problems));
         fields.finish(problems);
         let parallel = parallel.map_or(PARALLEL, |parallel| parallel.value);
-        Some(Self { name: name?, hosts: hosts?, batch, parallel, max_failures, soak })
+        Some(Self { name: name?, hosts: hosts?, batch, parallel, max_failures, soak, approval })
     }
+}
+
+fn approval(node: &Node, problems: &mut Problems) -> bool {
+    match String::from_node(node, problems).as_deref() {
+        Some("required") => return true,
+        Some(other) => problems.push(
+            Problem::at(node.span, format!("`approval` is `{other}`"))
+                .hint("write `required`, or leave it out: then the wave begins by itself"),
+        ),
+        None => {}
+    }
+    false
 }
 
 /// One size, or a list of them; none of zero hosts.

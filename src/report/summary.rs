@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::words::{count, failure};
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
 use crate::plan::Schedule;
-use crate::rollout::{Event, HostOutcome, RolloutOutcome, State, Step, StepResult, WaveFailure};
+use crate::rollout::{Event, HostOutcome, Phase, RolloutOutcome, State, Step, StepResult, WaveFailure};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// The certificate, as summaries name it.
@@ -58,6 +58,8 @@ pub struct Summary {
     pub outcome: Option<RolloutOutcome>,
     /// Every host, in the order they go.
     pub hosts: Vec<HostSummary>,
+    /// Why it is paused, in words.
+    pub pause: Option<String>,
     /// The wave that failed, and why.
     pub failure: Option<(WaveName, WaveFailure)>,
 }
@@ -68,7 +70,7 @@ impl Summary {
         let mut state = State::new(schedule);
         let mut spans: Vec<Option<(Timestamp, Timestamp)>> = vec![None; schedule.hosts.len()];
         let mut proven: Vec<Option<EndpointState>> = vec![None; schedule.hosts.len()];
-        let (mut outcome, mut failed) = (None, None);
+        let (mut outcome, mut failed, mut pause) = (None, None, None);
         for (time, event) in events {
             state.evolve(event);
             match event {
@@ -80,6 +82,8 @@ impl Summary {
                     }
                 }
                 Event::WaveFailed { wave, reason } => failed = Some((wave.clone(), reason.clone())),
+                Event::PauseRequested { by } => pause = Some(format!("paused by {by}")),
+                Event::Resumed => pause = None,
                 Event::Finished { outcome: word } => outcome = Some(*word),
                 _ => {}
             }
@@ -101,7 +105,15 @@ impl Summary {
                 handshakes: measured.handshakes.tried,
             }
         });
-        Self { outcome, hosts: hosts.collect(), failure: failed }
+        let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
+        let awaits = awaits.filter(|_| state.phase == Phase::Between);
+        let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
+        Self { outcome, hosts: hosts.collect(), pause, failure: failed }
+    }
+
+    /// Whether a wave waits for somebody's word.
+    pub fn awaits_approval(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| pause.ends_with("approval"))
     }
 
     /// How many hosts ended so.
@@ -198,7 +210,10 @@ impl Summary {
                     self.cost()
                 )
             }
-            Some(RolloutOutcome::Paused) => "nothing was measured during the soak: paused".to_owned(),
+            Some(RolloutOutcome::Paused) => match &self.pause {
+                Some(pause) => pause.clone(),
+                None => "nothing was measured during the soak: paused".to_owned(),
+            },
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
             Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => {
                 why()

@@ -50,6 +50,11 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::RollbackStarted { hosts } => {
             format!("rolling back {}, newest wave first", count(hosts.len(), "host"))
         }
+        Event::PauseRequested { by } => {
+            format!("{by} asked to pause: hosts in flight are finished, no other is begun")
+        }
+        Event::AbortRequested { by } => format!("{by} asked to stop and to roll back"),
+        Event::Approved { wave, by } => format!("{by} approved wave `{wave}`"),
         Event::Cancelled => {
             "stopping: hosts in flight are finished or rolled back, no other is begun".to_owned()
         }
@@ -122,6 +127,7 @@ pub(super) fn failure(reason: &WaveFailure) -> String {
             count(handshakes.tried as usize, "handshake"),
             count(hosts.len(), "host")
         ),
+        WaveFailure::Aborted { by } => format!("{by} aborted the rollout"),
         WaveFailure::NothingProven => "not one of its hosts could be proven".to_owned(),
     }
 }

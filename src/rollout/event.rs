@@ -163,6 +163,11 @@ pub enum WaveFailure {
     },
     /// Within its budget, but not one host was proven: nothing is known.
     NothingProven,
+    /// Somebody stopped it.
+    Aborted {
+        /// Who.
+        by: String,
+    },
 }
 
 /// Why a host was not rolled back.
@@ -275,6 +280,26 @@ pub enum Event {
     RollbackStarted {
         /// Newest wave first.
         hosts: Vec<HostName>,
+    },
+    /// Somebody asked to stop for now: hosts in flight are finished, no other is begun.
+    #[serde(rename = "rollout.pause_requested")]
+    PauseRequested {
+        /// Who.
+        by: String,
+    },
+    /// Somebody asked to stop and to roll back as `on_failure` says.
+    #[serde(rename = "rollout.abort_requested")]
+    AbortRequested {
+        /// Who.
+        by: String,
+    },
+    /// A wave that asks for an approval may begin.
+    #[serde(rename = "wave.approved")]
+    Approved {
+        /// Which.
+        wave: WaveName,
+        /// Who said so.
+        by: String,
     },
     /// Somebody asked to stop.
     #[serde(rename = "rollout.cancelled")]

@@ -42,7 +42,8 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         Phase::Between => between(schedule, state),
         Phase::Running => running(schedule, state, now),
         Phase::Soaking { until, observed } => match observed {
-            _ if state.cancelled => finish(state),
+            _ if state.cancelled || state.pausing => finish(state),
+            _ if state.aborting.is_some() => abort(schedule, state),
             Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
                 Verdict::Fail => fail_wave(
                     schedule,
@@ -70,10 +71,15 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
 
 fn between(schedule: &Schedule, state: &State) -> Vec<Action> {
     match schedule.waves.get(state.wave) {
-        Some(wave) if !state.cancelled => {
+        Some(_) if state.cancelled || state.pausing => finish(state),
+        Some(_) if state.aborting.is_some() => abort(schedule, state),
+        Some(wave) if state.lacks_approval(wave) => {
+            vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
+        }
+        Some(wave) => {
             vec![Action::Record(Event::WaveStarted { wave: wave.name.clone(), hosts: wave.hosts().len() })]
         }
-        _ => finish(state),
+        None => finish(state),
     }
 }
 
@@ -89,7 +95,10 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
         }
     }
-    if state.cancelled {
+    if state.aborting.is_some() && !state.cancelled {
+        return abort(schedule, state);
+    }
+    if state.cancelled || state.pausing {
         return drain(schedule, state).unwrap_or_else(|| finish(state));
     }
     let mut actions = ready_steps(state);
@@ -206,6 +215,11 @@ fn pass_wave(schedule: &Schedule, state: &State) -> Vec<Action> {
     vec![Action::Record(Event::WavePassed { wave: schedule.waves[state.wave].name.clone() })]
 }
 
+/// On somebody's word: what follows is the same as when a wave fails by itself.
+fn abort(schedule: &Schedule, state: &State) -> Vec<Action> {
+    fail_wave(schedule, state, WaveFailure::Aborted { by: state.aborting.clone().unwrap_or_default() })
+}
+
 fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Action> {
     vec![Action::Record(Event::WaveFailed { wave: schedule.waves[state.wave].name.clone(), reason })]
 }
@@ -224,6 +238,8 @@ fn finish(state: &State) -> Vec<Action> {
         }
     } else if state.cancelled {
         RolloutOutcome::Interrupted
+    } else if state.pausing && state.wave < state.waves() {
+        RolloutOutcome::Paused
     } else if failed_forward {
         RolloutOutcome::Incomplete
     } else if has(HostOutcome::Changed) {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, WaveFailure};
 use super::outcome::{HostOutcome, RolloutOutcome};
 use crate::gate::Handshakes;
-use crate::model::HostName;
-use crate::plan::Schedule;
+use crate::model::{HostName, WaveName};
+use crate::plan::{Schedule, WaveSchedule};
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
 const ATTEMPTS: u8 = 2;
@@ -126,10 +126,18 @@ pub struct State {
     pub wave: usize,
     /// The batch of that wave.
     pub batch: usize,
+    /// Waves that passed, in this try or an earlier one.
+    passed: BTreeSet<usize>,
     /// Hosts that have not had their turn.
     pub waiting: BTreeSet<usize>,
     /// Somebody asked to stop.
     pub cancelled: bool,
+    /// Somebody asked to stop for now.
+    pub pausing: bool,
+    /// Somebody asked to stop and to roll back.
+    pub aborting: Option<String>,
+    /// Waves that may begin though they ask for an approval.
+    pub approved: BTreeSet<WaveName>,
     /// A wave failed.
     pub failed: bool,
     /// Hosts between their first step and their end.
@@ -155,8 +163,12 @@ impl State {
             outcome: None,
             wave: 0,
             batch: 0,
+            passed: BTreeSet::new(),
             waiting: (0..schedule.hosts.len()).collect(),
             cancelled: false,
+            pausing: false,
+            aborting: None,
+            approved: BTreeSet::new(),
             failed: false,
             in_flight: BTreeSet::new(),
             failures: 0,
@@ -228,11 +240,14 @@ impl State {
                 }
             }
             Event::WavePassed { .. } => {
+                self.passed.insert(self.wave);
                 self.phase = Phase::Between;
                 self.wave += 1;
                 self.batch = 0;
                 // Done in an earlier try.
-                while self.wave < self.waves.len() && self.waiting.range(self.wave_hosts()).next().is_none() {
+                while self.passed.contains(&self.wave)
+                    && self.waiting.range(self.wave_hosts()).next().is_none()
+                {
                     self.wave += 1;
                 }
             }
@@ -248,6 +263,11 @@ impl State {
                     (host.touched, host.reloaded, host.doubts) = (true, true, 0);
                 }
                 self.phase = Phase::RollingBack { order, started: 0 };
+            }
+            Event::PauseRequested { .. } => self.pausing = true,
+            Event::AbortRequested { by } => self.aborting = Some(by.clone()),
+            Event::Approved { wave, .. } => {
+                self.approved.insert(wave.clone());
             }
             Event::Cancelled => self.cancelled = true,
             Event::Resumed => self.resume(),
@@ -292,6 +312,7 @@ impl State {
     /// Whatever was under way may or may not have happened. Who goes on with a rollout that had ended wants
     /// what is left of it to be done.
     fn resume(&mut self) {
+        self.pausing = false;
         // Nobody watched while the controller was away: a soak starts anew.
         if matches!(self.phase, Phase::Soaking { .. }) {
             self.phase = Phase::Running;
@@ -353,6 +374,16 @@ impl State {
             }
             self.batch = 0;
         }
+    }
+
+    /// How many waves there are.
+    pub(super) fn waves(&self) -> usize {
+        self.waves.len()
+    }
+
+    /// Whether a wave may not begin yet.
+    pub fn lacks_approval(&self, wave: &WaveSchedule) -> bool {
+        wave.approval && !self.approved.contains(&wave.name)
     }
 
     /// The hosts of the wave that it is in.

@@ -8,6 +8,7 @@ mod files;
 mod journal;
 mod lease;
 mod schema;
+mod wishes;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use chain::Tampered;
 pub use journal::{Entry, Journal, RolloutJournal, RolloutRecord};
 pub use lease::{Fence, Lease};
+pub use wishes::Wish;
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]

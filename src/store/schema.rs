@@ -6,8 +6,8 @@ use super::chain::{Link, record_digest, seal};
 use crate::model::InvalidName;
 use crate::rollout::Event;
 
-/// The format that this version writes. Format 1 had no chain and no leases.
-pub(super) const FORMAT: u32 = 2;
+/// The format that this version writes. Format 1 had no chain and no leases, format 2 no wishes.
+pub(super) const FORMAT: u32 = 3;
 
 const TABLES: &str = "
     CREATE TABLE rollouts (
@@ -24,6 +24,8 @@ const TABLES: &str = "
         certificate TEXT PRIMARY KEY, epoch INTEGER NOT NULL, holder TEXT NOT NULL, expires TEXT NOT NULL
     ) STRICT;";
 
+const WISHES: &str = "CREATE TABLE wishes (number INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL, event TEXT NOT NULL) STRICT;";
+
 /// Brings a database to [`FORMAT`], in one transaction; `found` is its format, 0 for an empty one.
 pub(super) fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -32,8 +34,10 @@ pub(super) fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
     match found {
         0 => transaction.execute_batch(TABLES)?,
         1 => from_1(&transaction)?,
+        2 => {}
         _ => return Ok(()),
     }
+    transaction.execute_batch(WISHES)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

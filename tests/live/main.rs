@@ -16,4 +16,5 @@ mod others;
 mod resume;
 mod rollback;
 mod rollout;
+mod steer;
 mod support;

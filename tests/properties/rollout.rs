@@ -67,6 +67,10 @@ impl Run {
                     assert!(self.journal.iter().any(passed), "seed {seed}: wave {wave} started too early");
                 }
                 assert!(!self.state.cancelled, "seed {seed}: a wave started after a cancel");
+                let steered = self.state.pausing || self.state.aborting.is_some();
+                assert!(!steered, "seed {seed}: a wave started after somebody asked to stop");
+                let approved = !self.state.lacks_approval(&self.schedule.waves[wave]);
+                assert!(approved, "seed {seed}: a wave started without its approval");
             }
             Event::WavePassed { wave } => {
                 let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
@@ -173,6 +177,20 @@ impl Run {
         self.record(Event::StepFinished { host, step, result });
     }
 
+    /// Somebody at another terminal.
+    fn steer(&mut self) {
+        let by = || "ann".to_owned();
+        match self.world.random.below(300) {
+            0..3 => self.record(Event::PauseRequested { by: by() }),
+            3 => self.record(Event::AbortRequested { by: by() }),
+            4..40 => {
+                let wave = self.world.random.below(self.schedule.waves.len());
+                self.record(Event::Approved { wave: self.schedule.waves[wave].name.clone(), by: by() });
+            }
+            _ => {}
+        }
+    }
+
     fn run_out(&mut self, crashes: usize, cancels: bool) -> RolloutOutcome {
         for turn in 0..5_000 {
             if let Some(outcome) = self.state.outcome {
@@ -183,6 +201,9 @@ impl Run {
             }
             if cancels && !self.state.cancelled && self.world.random.chance(3) {
                 self.record(Event::Cancelled);
+            }
+            if cancels {
+                self.steer();
             }
             let actions = next(&self.schedule, &self.state, self.now);
             assert_eq!(actions, next(&self.schedule, &self.state, self.now), "seed {}", self.seed);
@@ -294,7 +315,8 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
         let mut run = Run::new(seed);
         let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
-        if run.schedule.every_host && !run.state.cancelled && outcome != RolloutOutcome::Paused {
+        let steered = run.state.cancelled || run.state.pausing || run.state.aborting.is_some();
+        if run.schedule.every_host && !steered && outcome != RolloutOutcome::Paused {
             let tried = |host: &HostState| matches!(host.phase, HostPhase::Done(_));
             assert!(run.state.hosts().iter().all(tried), "seed {seed}: a host was not tried");
         }
@@ -348,6 +370,9 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
         for _ in 0..3 {
             run.rolling_back_wave = None;
             run.record(Event::Resumed);
+            for wave in run.schedule.waves.clone() {
+                run.record(Event::Approved { wave: wave.name, by: "ann".to_owned() });
+            }
             outcome = run.run_out(0, false);
             run.check_outcome(outcome);
         }
@@ -399,6 +424,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             parallel: 1,
             max_failures: 0,
             soak: std::time::Duration::ZERO,
+            approval: false,
         }],
         on_failure: OnFailure::Rollback,
         every_host: false,

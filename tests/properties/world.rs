@@ -73,6 +73,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             parallel: 1 + random.below(4),
             max_failures: if random.chance(60) { 0 } else { random.below(3) },
             soak: Duration::from_secs(if random.chance(50) { 0 } else { 60 }),
+            approval: random.chance(10),
         });
         start = end;
     }

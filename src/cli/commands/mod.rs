@@ -15,6 +15,7 @@ mod rollback;
 mod rollout;
 mod show;
 mod status;
+mod steer;
 
 use super::args::Command;
 use super::error::Failure;
@@ -30,6 +31,9 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Check(args) => check::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
         Command::Resume(args) => resume::run(&args, settings),
+        Command::Pause(args) => steer::pause(&args, settings),
+        Command::Abort(args) => steer::abort(&args, settings),
+        Command::Approve(args) => steer::approve(&args, settings),
         Command::Rollback(args) => rollback::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),

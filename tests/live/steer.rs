@@ -1,0 +1,82 @@
+//! A rollout that is steered from another terminal.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::Value;
+
+use crate::support::{Fleet, Run};
+
+fn last(lines: impl BufRead) -> Value {
+    serde_json::from_str(&lines.lines().last().unwrap().unwrap()).unwrap()
+}
+
+fn go_on(fleet: &Fleet) -> Run {
+    fleet.run(&["--output", "json", "resume"])
+}
+
+#[test]
+fn paused_from_another_terminal_and_gone_on_with() {
+    let fleet = Fleet::with_soak(3, "10m");
+    let before = fleet.all_served();
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    fleet.run(&["pause"]).expect(0);
+    let end = last(out);
+    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(5), &"paused".into()));
+    assert_eq!(fleet.all_served()[1..], before[1..]);
+    let shown = fleet.run(&["show"]).expect(0).stdout;
+    assert!(shown.contains("asked to pause: hosts in flight are finished"), "{shown}");
+    let again = fleet.run(&["pause"]).expect(1);
+    assert!(again.stderr.contains("does not run"), "{}", again.stderr);
+
+    // Given up while paused: the canary goes back.
+    let run = fleet.run(&["--output", "json", "abort"]).expect(3);
+    assert_eq!(run.last()["outcome"], "rolled_back");
+    assert_eq!(fleet.all_served(), before);
+    let over = fleet.run(&["abort"]).expect(1);
+    assert!(over.stderr.contains("nothing to abort"), "{}", over.stderr);
+}
+
+#[test]
+fn aborted_while_it_runs_it_rolls_back() {
+    let fleet = Fleet::with_soak(2, "10m");
+    let before = fleet.all_served();
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    fleet.run(&["abort"]).expect(0);
+    let end = last(out);
+    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(3), &"rolled_back".into()), "{end}");
+    assert_eq!(fleet.all_served(), before);
+}
+
+#[test]
+fn a_wave_waits_for_its_approval() {
+    let fleet = Fleet::start(3);
+    fleet.edit("    batch: [1, 50%]", "    approval: required");
+    let before = fleet.all_served();
+    let run = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(5);
+    assert!(run.stderr.contains("wave `production` waits for an approval"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: `certwave approve 01"), "{}", run.stderr);
+    assert_eq!(fleet.all_served()[1..], before[1..]);
+    // Nobody said yes yet.
+    go_on(&fleet).expect(5);
+    let wrong = fleet.run(&["approve", "last", "--wave", "canary"]).expect(64);
+    assert!(wrong.stderr.contains("wave `canary` does not wait for an approval"), "{}", wrong.stderr);
+    let approved = fleet.run(&["approve"]).expect(0);
+    assert!(approved.stderr.contains("wave `production` of rollout"), "{}", approved.stderr);
+    let run = go_on(&fleet).expect(0);
+    assert_eq!(run.hosts(), ["changed", "changed", "changed"]);
+    let told = run.lines().into_iter().find(|line| line["event"] == "wave.approved").unwrap();
+    assert!(told["by"].as_str().unwrap().contains('@'), "{told}");
+    let over = fleet.run(&["approve"]).expect(1);
+    assert!(over.stderr.contains("nothing waits for an approval"), "{}", over.stderr);
+}
+
+#[test]
+fn an_approval_may_come_before_it_is_asked_for() {
+    let fleet = Fleet::with_soak(2, "3s");
+    fleet.edit("    batch: [1, 50%]", "    approval: required");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    fleet.run(&["approve"]).expect(0);
+    let end = last(out);
+    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(0), &"succeeded".into()), "{end}");
+    drop(BufReader::new(child.stderr.take().unwrap()));
+}
