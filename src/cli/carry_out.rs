@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::settings::Settings;
 use crate::certificate::{CertificateSet, parse_pem};
 use crate::engine::ports::{JournalError, Observer};
-use crate::engine::{Fleet, Target, drive};
+use crate::engine::{Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
 use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
@@ -122,8 +122,16 @@ impl Rollout<'_> {
         let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), sender));
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
-        let driven =
-            drive(&plan.schedule, state, fleet.clone(), events, SystemClock, reporter, cancel, wishes).await;
+        let driven = drive(
+            &plan.schedule,
+            state,
+            fleet.clone(),
+            events,
+            SystemClock,
+            reporter,
+            Steering { cancel, wishes },
+        )
+        .await;
         beat.abort();
         listener.abort();
         if let Some(error) = driven.journal_failure {

@@ -59,8 +59,16 @@ pub struct Driven {
     pub journal_failure: Option<JournalError>,
 }
 
-/// Carries a rollout from `state` to its end. `cancel` turning true stops it; what comes from `wishes` is journaled
-/// as it is.
+/// What people ask for while it runs.
+#[derive(Debug)]
+pub struct Steering {
+    /// Turning true stops it.
+    pub cancel: watch::Receiver<bool>,
+    /// Events to journal as they come.
+    pub wishes: mpsc::Receiver<Event>,
+}
+
+/// Carries a rollout from `state` to its end.
 pub async fn drive<E: Effects>(
     schedule: &Schedule,
     state: State,
@@ -68,8 +76,7 @@ pub async fn drive<E: Effects>(
     journal: impl Journal,
     clock: impl Clock,
     observer: impl Observer,
-    mut cancel: watch::Receiver<bool>,
-    mut wishes: mpsc::Receiver<Event>,
+    Steering { mut cancel, mut wishes }: Steering,
 ) -> Driven {
     let mut drive =
         Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };

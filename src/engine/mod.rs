@@ -18,6 +18,6 @@ mod view;
 mod witness;
 
 pub use challenge::PushedChallenge;
-pub use driver::{Driven, Effects, SoakWatch, Watched, drive};
+pub use driver::{Driven, Effects, SoakWatch, Steering, Watched, drive};
 pub use fleet::{Fleet, Target};
 pub use view::{HostView, view};

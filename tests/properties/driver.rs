@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use certwave::engine::ports::{Clock, Journal, JournalError, Observer};
-use certwave::engine::{Effects, SoakWatch, Watched, drive};
+use certwave::engine::{Effects, SoakWatch, Steering, Watched, drive};
 use certwave::gate::Handshakes;
 use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepResult};
 use jiff::{SignedDuration, Timestamp};
@@ -106,8 +106,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
             journal,
             clock,
             Nobody,
-            cancel,
-            wishes,
+            Steering { cancel, wishes },
         ));
         assert!(driven.state.outcome.is_some(), "seed {seed}");
         failed += usize::from(driven.journal_failure.is_some());
