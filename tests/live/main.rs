@@ -12,4 +12,5 @@ mod interrupted;
 mod matrix;
 mod others;
 mod rollout;
+mod starttls;
 mod support;
