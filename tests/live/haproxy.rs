@@ -8,14 +8,14 @@ use certwave::lab::{Break, FrontServer, Haproxy};
 
 use crate::support::Fleet;
 
-fn haproxy(fleet: &Fleet) -> &Haproxy {
+pub(crate) fn haproxy(fleet: &Fleet) -> &Haproxy {
     match &fleet.lab.fronts[0].server {
         FrontServer::Haproxy(haproxy) => haproxy,
         FrontServer::Envoy(_) => panic!("the first front is HAProxy"),
     }
 }
 
-fn ask(socket: &PathBuf, command: &str) -> String {
+pub(crate) fn ask(socket: &PathBuf, command: &str) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).unwrap();
     // A master that replaces itself cuts the connection.
@@ -30,7 +30,7 @@ fn workers(haproxy: &Haproxy) -> Vec<u32> {
 }
 
 /// Reloads by hand, as somebody will one day, and waits until the worker is another.
-fn reload(haproxy: &Haproxy) {
+pub(crate) fn reload(haproxy: &Haproxy) {
     let before = workers(haproxy);
     ask(&haproxy.master_socket, "reload");
     let renewed = || {

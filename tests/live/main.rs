@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod breakage;
+mod crossed;
 mod demo;
 mod envoy;
 mod haproxy;
