@@ -4,6 +4,7 @@
 #![allow(clippy::zombie_processes)] // A process that is waited for by its caller looks like one to Clippy.
 
 mod bad_input;
+mod balancer;
 mod breakage;
 mod crossed;
 mod demo;
