@@ -23,6 +23,7 @@ need mariadb mariadb-client-core
 need prosody prosody
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 need sudo sudo
+need faketime faketime
 need socat socat
 need nc netcat-openbsd
 need perl perl

@@ -9,6 +9,7 @@ mod breakage;
 mod crossed;
 mod demo;
 mod envoy;
+mod findings;
 mod haproxy;
 mod interrupted;
 mod matrix;
