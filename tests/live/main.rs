@@ -16,4 +16,5 @@ mod matrix;
 mod others;
 mod rollout;
 mod starttls;
+mod sudo;
 mod support;
