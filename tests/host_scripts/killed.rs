@@ -10,12 +10,12 @@ use certwave::install::{Activation, Facts, FilePart, Script};
 use crate::support::{Host, SHELLS, Shell, payload, read, version, words};
 
 /// Tools that change something, or stand between changes.
-const WATCHED: [&str; 12] =
-    ["cat", "chmod", "chown", "cp", "ln", "mkdir", "mv", "rm", "sha256sum", "sync", "tar", "touch"];
+const WATCHED: [&str; 13] =
+    ["awk", "cat", "chmod", "chown", "cp", "ln", "mkdir", "mv", "rm", "sha256sum", "sync", "tar", "touch"];
 
 /// Puts a tool of the same name before each watched one. It counts its calls, and kills the whole script before
 /// the one whose turn it is.
-fn arm(host: &mut Host) {
+pub(crate) fn arm(host: &mut Host) {
     let shims = host.file("shims");
     fs::create_dir(&shims).unwrap();
     for tool in WATCHED {
@@ -38,7 +38,7 @@ fn arm(host: &mut Host) {
 }
 
 /// Runs a script that is killed before its nth command; false when it came to its end before that.
-fn killed(host: &Host, n: u32, script: &Script, stdin: &[u8]) -> bool {
+pub(crate) fn killed(host: &Host, n: u32, script: &Script, stdin: &[u8]) -> bool {
     fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
     let ended = host.run_with(script, stdin);
     let left: i64 = read(&host.file("shims/left")).trim().parse().unwrap();

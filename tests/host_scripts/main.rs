@@ -5,8 +5,10 @@
 
 mod archive;
 mod killed;
+mod killed_services;
 mod lock;
 mod nginx;
 mod refusals;
+mod relay;
 mod steps;
 mod support;
