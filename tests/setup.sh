@@ -14,6 +14,20 @@ need haproxy haproxy
 need apache2 apache2
 need dovecot dovecot-imapd
 [ -e /usr/lib/dovecot/pop3-login ] || missing="$missing dovecot-pop3d"
+need postfix postfix
+need vsftpd vsftpd
+need slapd slapd
+need ldapmodify ldap-utils
+need mariadbd mariadb-server-core
+need mariadb mariadb-client-core
+need prosody prosody
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+need sudo sudo
+need faketime faketime
+need socat socat
+need nc netcat-openbsd
+need perl perl
+need python3 python3
 need pebble pebble
 need pebble-challtestsrv pebble
 need busybox busybox

@@ -152,12 +152,16 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         let set = api::set(name, &wanted.pem, self.haproxy.bufsize).ok_or_else(|| {
             format!("the certificate is too long for `tune.bufsize` {}", self.haproxy.bufsize)
         })?;
-        let answer = self.ask(socket, set).await;
-        let committed = match answer.and_then(|answer| self.said(api::read_set(name, &answer))) {
-            Ok(()) => {
-                let answer = self.ask(socket, api::commit(name)).await?;
-                self.said(api::read_commit(name, &answer))
-            }
+        let committed = match self.ask(socket, set).await {
+            Ok(answer) => match api::read_set(name, &answer) {
+                Ok(()) => {
+                    let answer = self.ask(socket, api::commit(name)).await?;
+                    self.said(api::read_commit(name, &answer))
+                }
+                // From 3.1 on it refuses, and the other transaction is as it was: not ours to end.
+                Err(busy @ RuntimeError::Busy { .. }) => return Err(busy.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
             Err(reason) => Err(reason),
         };
         if committed.is_err() {

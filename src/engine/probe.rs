@@ -11,6 +11,8 @@ use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation
 
 /// So many answers in a row show that a flaw of the new certificate is there to stay.
 const FLAWED: u32 = 3;
+/// A run is doubled this often at most for an endpoint that went back on what it showed.
+const DOUBLED: u32 = 2;
 /// For one connection and handshake.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Between two handshakes of a proof.
@@ -71,7 +73,8 @@ pub(super) enum Wanted {
     Previous,
 }
 
-/// Handshakes until enough in a row show what is wanted, or the time is up.
+/// Handshakes until enough in a row show what is wanted, or the time is up. Where answers go back and forth,
+/// as behind a load balancer, a run may be luck: a longer one is wanted then.
 ///
 /// # Errors
 /// With the last judgement that was not what was wanted.
@@ -82,7 +85,7 @@ pub(super) async fn prove<C: Connection, P: Prober>(
     (wanted, answers): (Wanted, u32),
     until: Timestamp,
 ) -> Result<(), Judgement> {
-    let (mut good, mut flawed) = (0, 0);
+    let (mut run, mut flawed) = (Run::of(answers), 0);
     loop {
         let observed = observe(prober, connection, endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
@@ -90,20 +93,66 @@ pub(super) async fn prove<C: Connection, P: Prober>(
             Wanted::New => judgement.is_good(),
             Wanted::Previous => judgement.state == EndpointState::Previous,
         };
+        if run.saw(as_wanted) {
+            return Ok(());
+        }
         if as_wanted {
-            good += 1;
             flawed = 0;
-            if good >= answers {
-                return Ok(());
-            }
             continue;
         }
-        good = 0;
         // The new certificate with a flaw does not heal by waiting.
         flawed = if judgement.state == EndpointState::New { flawed + 1 } else { 0 };
         if flawed >= FLAWED && wanted == Wanted::New || clock.now() >= until {
             return Err(judgement);
         }
         clock.sleep(PAUSE).await;
+    }
+}
+
+/// Answers in a row.
+struct Run {
+    /// So many are enough.
+    answers: u32,
+    good: u32,
+    relapses: u32,
+}
+
+impl Run {
+    fn of(answers: u32) -> Self {
+        Self { answers, good: 0, relapses: 0 }
+    }
+
+    /// Whether it is long enough with this answer.
+    fn saw(&mut self, as_wanted: bool) -> bool {
+        if as_wanted {
+            self.good += 1;
+            return self.good >= self.answers << self.relapses.min(DOUBLED);
+        }
+        self.relapses += u32::from(self.good > 0);
+        self.good = 0;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many answers it is proven; `+` is one as wanted, the last is repeated.
+    fn after(answers: u32, seen: &str) -> usize {
+        let mut run = Run::of(answers);
+        let all = seen.chars().chain(std::iter::repeat_n(seen.chars().last().unwrap_or('-'), 100));
+        all.map(|one| run.saw(one == '+')).position(|proven| proven).map_or(0, |at| at + 1)
+    }
+
+    #[test]
+    fn answers_that_go_back_need_a_longer_run() {
+        assert_eq!(after(3, "+++"), 3);
+        // Old answers that end are what a reload looks like.
+        assert_eq!(after(3, "-----+++"), 8);
+        assert_eq!(after(3, "++-+++"), 3 + 6);
+        assert_eq!(after(3, "+-+-+-+"), 6 + 12);
+        assert_eq!(after(1, "-+"), 2);
+        assert_eq!(after(3, "++-"), 0);
     }
 }

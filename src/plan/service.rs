@@ -271,3 +271,45 @@ fn probe_name(domains: &[DnsName]) -> Option<DnsName> {
     let plain = domains.iter().find(|domain| !domain.as_str().starts_with('*'));
     plain.cloned().or_else(|| domains.first()?.as_str().replacen('*', "certwave-probe", 1).parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{FileKind, Inventory, InventoryFile};
+    use crate::plan::resolve;
+    use crate::yaml::{Problems, Sources, parse};
+
+    /// How the HAProxy of a playbook with these lines is reloaded, and the command that its script is given.
+    fn reload(lines: &str) -> (HaproxyReload, String) {
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let hosts = "all: {hosts: {lb1: {x: 1}}}\n";
+        let file = InventoryFile { source: sources.add("hosts.yaml", hosts), kind: FileKind::Inventory };
+        let inventory = Inventory::parse(&sources, &[file], &mut problems).unwrap();
+        let text = format!(
+            "certificate: {{domains: [a.test]}}\nissuers: [{{files: {{certificate: a.pem, key: a.key}}}}]\n\
+             services: [{{hosts: all, haproxy: {{{lines}}}}}]\nwaves: [{{name: all, hosts: all}}]\n"
+        );
+        let id = sources.add("playbook.yaml", &text);
+        let node = parse(&sources, id, &mut problems).unwrap();
+        let playbook = crate::playbook::parse(&node, &mut problems).unwrap();
+        let plan = resolve(&playbook, &inventory, None, &mut problems).unwrap().plan;
+        let spec = &plan.hosts[0].services[0].spec;
+        let command = spec.settings(30).into_iter().find(|(name, _)| *name == "reload_command").unwrap().1;
+        let ServiceSpec::Haproxy(haproxy) = spec else { panic!("it is HAProxy") };
+        (haproxy.reload.clone(), command)
+    }
+
+    #[test]
+    fn an_haproxy_is_reloaded_by_its_master_by_systemd_or_by_a_command() {
+        let master = |path: &str| HaproxyReload::Master(path.parse().unwrap());
+        let command = |text: &str| HaproxyReload::Command(text.to_owned());
+        let systemd = "systemctl reload haproxy";
+        assert_eq!(reload("reload: master"), (master("/run/haproxy-master.sock"), String::new()));
+        assert_eq!(reload("reload: master, master_socket: /m.sock"), (master("/m.sock"), String::new()));
+        assert_eq!(reload("reload: systemd"), (command(systemd), systemd.to_owned()));
+        assert_eq!(reload("reload: rc-service haproxy reload").0, command("rc-service haproxy reload"));
+        // With a runtime API it is kept for what that cannot do.
+        assert_eq!(reload("socket: /s.sock"), (master("/run/haproxy-master.sock"), String::new()));
+        assert_eq!(reload("socket: /s.sock, reload: systemd"), (command(systemd), String::new()));
+    }
+}

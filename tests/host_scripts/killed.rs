@@ -10,8 +10,8 @@ use certwave::install::{Activation, Facts, FilePart, Script};
 use crate::support::{Host, SHELLS, Shell, payload, read, version, words};
 
 /// Tools that change something, or stand between changes.
-const WATCHED: [&str; 12] =
-    ["cat", "chmod", "chown", "cp", "ln", "mkdir", "mv", "rm", "sha256sum", "sync", "tar", "touch"];
+const WATCHED: [&str; 13] =
+    ["awk", "cat", "chmod", "chown", "cp", "ln", "mkdir", "mv", "rm", "sha256sum", "sync", "tar", "touch"];
 
 /// Puts a tool of the same name before each watched one. It counts its calls, and kills the whole script before
 /// the one whose turn it is.

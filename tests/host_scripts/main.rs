@@ -6,8 +6,10 @@
 mod archive;
 mod dead_man;
 mod killed;
+mod killed_services;
 mod lock;
 mod nginx;
 mod refusals;
+mod relay;
 mod steps;
 mod support;

@@ -8,14 +8,14 @@ use certwave::lab::{Break, FrontServer, Haproxy};
 
 use crate::support::Fleet;
 
-fn haproxy(fleet: &Fleet) -> &Haproxy {
+pub(crate) fn haproxy(fleet: &Fleet) -> &Haproxy {
     match &fleet.lab.fronts[0].server {
         FrontServer::Haproxy(haproxy) => haproxy,
         FrontServer::Envoy(_) => panic!("the first front is HAProxy"),
     }
 }
 
-fn ask(socket: &PathBuf, command: &str) -> String {
+pub(crate) fn ask(socket: &PathBuf, command: &str) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).unwrap();
     // A master that replaces itself cuts the connection.
@@ -30,7 +30,7 @@ fn workers(haproxy: &Haproxy) -> Vec<u32> {
 }
 
 /// Reloads by hand, as somebody will one day, and waits until the worker is another.
-fn reload(haproxy: &Haproxy) {
+pub(crate) fn reload(haproxy: &Haproxy) {
     let before = workers(haproxy);
     ask(&haproxy.master_socket, "reload");
     let renewed = || {
@@ -120,19 +120,25 @@ fn a_name_that_haproxy_does_not_have_is_told_with_those_that_it_has() {
     assert!(reason.contains("it has no certificate `") && reason.contains("/etc/ssl/api.pem`"), "{reason}");
 }
 
-#[test]
-fn a_certificate_that_is_new_to_haproxy_joins_its_crt_list_and_leaves_it_again() {
-    let mut fleet = Fleet::mixed(1, 1, 1);
-    let root = fleet.lab.fronts[0].root.clone();
+/// Has HAProxy take its certificate from a crt-list.
+fn with_crt_list(fleet: &Fleet) -> PathBuf {
+    let root = &fleet.lab.fronts[0].root;
     let list = root.join("haproxy/list.txt");
     let old = root.join("etc/ssl/api.pem");
     std::fs::write(&list, format!("{}\n", old.display())).unwrap();
-    let config = haproxy(&fleet).config.clone();
+    let config = haproxy(fleet).config.clone();
     let text = std::fs::read_to_string(&config).unwrap();
     let named = format!("crt {}", old.display());
     assert!(text.contains(&named));
     std::fs::write(&config, text.replace(&named, &format!("crt-list {}", list.display()))).unwrap();
-    reload(haproxy(&fleet));
+    reload(haproxy(fleet));
+    list
+}
+
+#[test]
+fn a_certificate_that_is_new_to_haproxy_joins_its_crt_list_and_leaves_it_again() {
+    let mut fleet = Fleet::mixed(1, 1, 1);
+    let list = with_crt_list(&fleet);
     fleet.edit(
         "certificate: \"{{ root }}/etc/ssl/api.pem\"",
         "certificate: \"{{ root }}/etc/ssl/new.pem\"\n      crt_list: \"{{ root }}/haproxy/list.txt\"",
@@ -162,6 +168,27 @@ fn a_certificate_too_long_for_the_runtime_api_is_reloaded_by_the_master() {
     let run = fleet.roll_out(&[]).expect(0);
     assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
     assert_ne!(workers(haproxy(&fleet)), before);
+}
+
+#[test]
+fn a_new_certificate_too_long_for_the_runtime_api_joins_the_crt_list_by_a_reload() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let root = fleet.lab.fronts[0].root.clone();
+    let list = with_crt_list(&fleet);
+    fleet.edit(
+        "certificate: \"{{ root }}/etc/ssl/api.pem\"",
+        "certificate: \"{{ root }}/etc/ssl/new.pem\"\n      crt_list: \"{{ root }}/haproxy/list.txt\"",
+    );
+    fleet.edit("domains: [api.lab.test]", "domains: [new.lab.test, api.lab.test]\n  key: rsa-4096");
+    fleet.edit("    haproxy:\n", "    haproxy:\n      bufsize: 4096\n");
+    let before = workers(haproxy(&fleet));
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served_as(0, "new.lab.test"), run.last()["certificate"]["fingerprint_sha256"]);
+    assert_ne!(workers(haproxy(&fleet)), before);
+    let listed = std::fs::read_to_string(&list).unwrap();
+    let lines: Vec<String> =
+        ["api.pem", "new.pem"].map(|name| root.join("etc/ssl").join(name).display().to_string()).to_vec();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), lines);
 }
 
 #[test]

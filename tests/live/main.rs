@@ -4,10 +4,13 @@
 #![allow(clippy::zombie_processes)] // A process that is waited for by its caller looks like one to Clippy.
 
 mod bad_input;
+mod balancer;
 mod breakage;
+mod crossed;
 mod dead_man;
 mod demo;
 mod envoy;
+mod findings;
 mod haproxy;
 mod interrupted;
 mod killed;
@@ -16,5 +19,7 @@ mod others;
 mod resume;
 mod rollback;
 mod rollout;
+mod starttls;
 mod steer;
+mod sudo;
 mod support;

@@ -15,7 +15,7 @@ fn roll_out_to(fleet: &Fleet, service: &str) -> Run {
     fleet.roll_out(&[])
 }
 
-fn start(name: &str, command: Command, folder: &Path, ports: &[SocketAddr]) -> Process {
+pub(crate) fn start(name: &str, command: Command, folder: &Path, ports: &[SocketAddr]) -> Process {
     let mut process = Process::start(name, command, &folder.join("stderr.log")).unwrap();
     for port in ports {
         process.wait_for_port(*port).unwrap();
@@ -23,7 +23,7 @@ fn start(name: &str, command: Command, folder: &Path, ports: &[SocketAddr]) -> P
     process
 }
 
-fn free(address: IpAddr) -> SocketAddr {
+pub(crate) fn free(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, free_port(address).unwrap())
 }
 

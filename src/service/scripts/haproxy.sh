@@ -22,6 +22,7 @@ hook_facts() {
 list_certificates() {
   [ -n "$crt_list" ] && [ -f "$crt_list" ] || return 0
   draft=${crt_list%/*}/.certwave-${crt_list##*/}
+  rm -f "$draft.less"
   (umask 022 && cp -p "$crt_list" "$draft") || return 1
   changed=
   while read -r path; do

@@ -1,0 +1,239 @@
+//! What HAProxy's and Envoy's hooks change on the disk, killed before each command, and run again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use certwave::install::{Activation, FileName, FilePart, Rollback, Script, stage_payload};
+use certwave::lab::Authority;
+use certwave::model::{HostPath, Secret};
+use certwave::service::{Envoy, EnvoySecret, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
+
+use crate::killed::{arm, killed};
+use crate::support::{Host, SHELLS, Shell, read, version, words};
+
+/// Folders of a host, to be put back before the next kill.
+struct Snapshot(tempfile::TempDir);
+
+const PARTS: [&str; 2] = ["it's a $HOST", "server"];
+
+impl Snapshot {
+    fn of(host: &Host) -> Snapshot {
+        let snapshot = Snapshot(tempfile::tempdir().unwrap());
+        for part in PARTS.iter().filter(|part| host.file(part).exists()) {
+            words("cp", &["-a", host.file(part).to_str().unwrap(), snapshot.0.path().to_str().unwrap()]);
+        }
+        snapshot
+    }
+
+    fn restore(&self, host: &Host) {
+        for part in PARTS {
+            words("rm", &["-rf", host.file(part).to_str().unwrap()]);
+        }
+        words("cp", &["-a", &format!("{}/.", self.0.path().display()), host.file("").to_str().unwrap()]);
+    }
+}
+
+fn path(path: &Path) -> HostPath {
+    path.to_str().unwrap().parse().unwrap()
+}
+
+/// Real certificates, since a real HAProxy reads them.
+fn payload(authority: &Authority) -> Secret {
+    let (leaf, key) = authority.issue(&["a.test"], 0, 9).unwrap();
+    let root = authority.root_pem().unwrap();
+    let files: Vec<(FileName, Secret)> = FilePart::ALL
+        .into_iter()
+        .map(|part| {
+            let text = match part {
+                FilePart::Cert => leaf.clone(),
+                FilePart::Chain => root.clone(),
+                FilePart::Fullchain => [leaf.as_slice(), &root].concat(),
+                FilePart::Privkey => key.clone(),
+                FilePart::Combined => [leaf.as_slice(), &root, &key].concat(),
+            };
+            (part.into(), Secret::new(text))
+        })
+        .collect();
+    stage_payload(&files)
+}
+
+/// Kills a script before each of its commands, from the same start; `left` looks at what each kill left, `again`
+/// brings the host to the end all the same.
+fn kill_everywhere(host: &Host, script: &Script, left: &dyn Fn(&str), again: &dyn Fn(&str)) {
+    let snapshot = Snapshot::of(host);
+    let (mut n, mut was_killed) = (0, true);
+    while was_killed {
+        n += 1;
+        assert!(n < 200, "the script never came to its end");
+        snapshot.restore(host);
+        was_killed = killed(host, n, script, b"");
+        assert!(was_killed || n > 5, "nothing was killed");
+        let context = format!("{:?}, killed before command {n}", host.shell);
+        left(&context);
+        again(&context);
+        let drafts = words("find", &[host.file("server").to_str().unwrap(), "-name", ".certwave-*"]);
+        assert_eq!(drafts, "", "{context}: leftovers");
+    }
+    snapshot.restore(host);
+}
+
+struct Balancer {
+    host: Host,
+    list: PathBuf,
+    config: PathBuf,
+    other: PathBuf,
+    new: PathBuf,
+    authority: Authority,
+}
+
+impl Balancer {
+    /// A host whose HAProxy has one certificate, and is to get another by its crt-list.
+    fn new(shell: Shell) -> Self {
+        let mut host = Host::new(shell);
+        let authority = Authority::new("root").unwrap();
+        let folder = host.file("server");
+        fs::create_dir(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        let (list, config, other, new) = (at("list.txt"), at("haproxy.cfg"), at("other.pem"), at("new.pem"));
+        let (leaf, key) = authority.issue(&["other.test"], 0, 9).unwrap();
+        fs::write(&other, [leaf.as_slice(), &key].concat()).unwrap();
+        // What certwave finds at its links, so that there is something to go back to.
+        fs::write(at("a.crt"), &leaf).unwrap();
+        fs::write(at("a.key"), &key).unwrap();
+        fs::write(&list, format!("{}\n", other.display())).unwrap();
+        let text = format!(
+            "defaults\n  mode http\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\n\
+             frontend tls\n  bind 127.0.0.1:1 ssl crt-list {}\n",
+            list.display()
+        );
+        fs::write(&config, text).unwrap();
+        let links =
+            [("a.crt", FilePart::Fullchain), ("a.key", FilePart::Privkey), ("new.pem", FilePart::Combined)];
+        host.spec.links = links.map(|(name, part)| (path(&at(name)), part.into())).to_vec();
+        let spec = ServiceSpec::Haproxy(Haproxy {
+            sockets: Vec::new(),
+            certificates: vec![HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() }],
+            crt_list: Some(path(&list)),
+            reload: HaproxyReload::Command(format!("cat '{0}' >>'{0}.reloads'", list.display())),
+            binary: Haproxy::DEFAULT_BINARY.parse().unwrap(),
+            config: path(&config),
+            test: None,
+            bufsize: Haproxy::DEFAULT_BUFSIZE,
+        });
+        host.add_service("haproxy", &spec, 30);
+        arm(&mut host);
+        Self { host, list, config, other, new, authority }
+    }
+
+    fn stage(&self) {
+        let staged =
+            self.host.run_with(&self.host.spec.stage(&version(2)), payload(&self.authority).expose());
+        assert_eq!(staged.status, 0, "{}", staged.text());
+    }
+
+    fn activate(&self, context: &str) {
+        assert_eq!(
+            self.host.activate(&version(2), Some(&version(1))),
+            Ok(Activation::Activated),
+            "{context}"
+        );
+        assert_eq!(
+            self.listed(),
+            [&self.other, &self.new].map(|path| path.display().to_string()),
+            "{context}"
+        );
+        self.starts(context);
+    }
+
+    fn roll_back(&self, context: &str) {
+        assert_eq!(self.host.rollback(&version(1), true), Ok(Rollback::RolledBack), "{context}");
+        assert_eq!(self.listed(), [self.other.display().to_string()], "{context}");
+        self.starts(context);
+    }
+
+    fn listed(&self) -> Vec<String> {
+        read(&self.list).lines().map(str::to_owned).collect()
+    }
+
+    /// Whether HAProxy would start with what is on the disk.
+    fn starts(&self, context: &str) {
+        let output = std::process::Command::new(Haproxy::DEFAULT_BINARY)
+            .args(["-c", "-f", self.config.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{context}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+fn haproxy(shell: Shell) {
+    let balancer = Balancer::new(shell);
+    balancer.stage();
+    let host = &balancer.host;
+    let forward = host.spec.activate(&version(2), Some(&version(1)), &host.services, None);
+    let starts = |context: &str| balancer.starts(context);
+    kill_everywhere(host, &forward, &starts, &|context| balancer.activate(context));
+
+    balancer.activate("at first");
+    let back = host.spec.rollback(&version(1), &host.services, true);
+    // Between the link and the list, what is listed may be gone; the same again mends it.
+    kill_everywhere(host, &back, &|_| {}, &|context| balancer.roll_back(context));
+    // As does going forward.
+    if shell == Shell::Dash {
+        kill_everywhere(host, &back, &|_| {}, &|context| balancer.activate(context));
+    }
+}
+
+fn envoy(shell: Shell) {
+    let mut host = Host::new(shell);
+    let folder = host.file("server");
+    fs::create_dir(&folder).unwrap();
+    let secret = |name: &str| EnvoySecret {
+        sds: path(&folder.join(format!("{name}.yaml"))),
+        name: name.to_owned(),
+        chain: vec![path(&host.live("fullchain.pem"))],
+        key: vec![path(&host.live("privkey.pem"))],
+    };
+    let envoy = Envoy {
+        watched: path(host.live("").parent().unwrap()),
+        secrets: vec![secret("one"), secret("two")],
+        admin: None,
+    };
+    host.add_service("envoy", &ServiceSpec::Envoy(envoy.clone()), 30);
+    arm(&mut host);
+    let staged =
+        host.run_with(&host.spec.stage(&version(2)), payload(&Authority::new("root").unwrap()).expose());
+    assert_eq!(staged.status, 0, "{}", staged.text());
+    let script = host.spec.activate(&version(2), None, &host.services, None);
+    // A file that is there is whole.
+    let left = |context: &str| {
+        for secret in &envoy.secrets {
+            let text = fs::read_to_string(secret.sds.as_str());
+            assert!(text.is_err() || text.unwrap() == envoy.sds_text(secret), "{context}");
+        }
+    };
+    let again = |context: &str| {
+        assert_eq!(host.activate(&version(2), None), Ok(Activation::Activated), "{context}");
+        for secret in &envoy.secrets {
+            assert_eq!(read(Path::new(secret.sds.as_str())), envoy.sds_text(secret), "{context}");
+        }
+    };
+    kill_everywhere(&host, &script, &left, &again);
+}
+
+fn in_every_shell(test: fn(Shell)) {
+    std::thread::scope(|scope| {
+        for shell in SHELLS {
+            scope.spawn(move || test(shell));
+        }
+    });
+}
+
+#[test]
+fn haproxy_and_its_crt_list() {
+    in_every_shell(haproxy);
+}
+
+#[test]
+fn envoy_and_its_sds_files() {
+    in_every_shell(envoy);
+}
