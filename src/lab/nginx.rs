@@ -56,18 +56,34 @@ impl Nginx {
         for _ in 0..5 {
             let https = SocketAddr::new(options.address, free_port(options.address)?);
             write(&config, configuration(prefix, options, https))?;
-            let mut command = Command::new(&program);
-            command.arg("-p").arg(prefix).arg("-c").arg(&config);
-            command.arg("-e").arg(prefix.join("logs/error.log")).args(["-g", "daemon off;"]);
-            let name = format!("nginx on {}", options.address);
-            let mut process = Process::start(name, command, &prefix.join("logs/stderr.log"))?;
-            match process.wait_for_port(https) {
-                Ok(()) => return Ok(Self { process, https, prefix: prefix.to_owned(), config, webroot }),
+            match serve(&program, prefix, https) {
+                Ok(process) => {
+                    return Ok(Self { process, https, prefix: prefix.to_owned(), config, webroot });
+                }
                 Err(error) => failure = Some(error),
             }
         }
         Err(failure.unwrap_or(LabError::Missing { program: "nginx" }))
     }
+
+    /// Starts it again where it was, after its process was stopped.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_again(&mut self) -> Result<(), LabError> {
+        self.process.stop();
+        self.process = serve(&program("nginx")?, &self.prefix, self.https)?;
+        Ok(())
+    }
+}
+
+fn serve(program: &Path, prefix: &Path, https: SocketAddr) -> Result<Process, LabError> {
+    let mut command = Command::new(program);
+    command.arg("-p").arg(prefix).arg("-c").arg(prefix.join("nginx.conf"));
+    command.arg("-e").arg(prefix.join("logs/error.log")).args(["-g", "daemon off;"]);
+    let name = format!("nginx on {}", https.ip());
+    let mut process = Process::start(name, command, &prefix.join("logs/stderr.log"))?;
+    process.wait_for_port(https).map(|()| process)
 }
 
 fn configuration(prefix: &Path, options: &NginxOptions, https: SocketAddr) -> String {

@@ -28,11 +28,14 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
                 format!("{host}: not rolled back: its previous certificate expired on {not_after}")
             }
         },
+        Event::RetryPlanned { hosts, until, .. } => {
+            let named =
+                if let [host] = hosts.as_slice() { host.to_string() } else { count(hosts.len(), "host") };
+            format!("{named} could not be reached: tried again in {}", left(*until, time))
+        }
+        Event::RetryStarted { .. } => return None,
         Event::SoakStarted { wave, until } => {
-            // The journal's time is a moment later than the decision's.
-            let left = (until.duration_since(time).as_secs_f64()).ceil().max(0.0);
-            let left = std::time::Duration::from_secs(left as u64);
-            format!("wave `{wave}` soaks for {}, watched by handshakes", format_duration(left))
+            format!("wave `{wave}` soaks for {}, watched by handshakes", left(*until, time))
         }
         Event::SoakObserved { wave, handshakes, first_failure, .. } => {
             let seen = format!(
@@ -62,6 +65,12 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::Finished { .. } => return None,
     };
     Some(text)
+}
+
+/// How long it is until then. The journal's time is a moment later than the decision's.
+fn left(until: Timestamp, time: Timestamp) -> String {
+    let left = until.duration_since(time).as_secs_f64().ceil().max(0.0);
+    format_duration(std::time::Duration::from_secs(left as u64))
 }
 
 fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> {

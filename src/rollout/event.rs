@@ -239,6 +239,22 @@ pub enum Event {
         #[serde(flatten)]
         reason: RefusedRollback,
     },
+    /// Hosts of a wave that could not be reached are tried again, when all others are done.
+    #[serde(rename = "retry.planned")]
+    RetryPlanned {
+        /// The wave.
+        wave: WaveName,
+        /// Which.
+        hosts: Vec<HostName>,
+        /// Not before.
+        until: Timestamp,
+    },
+    /// Now they are.
+    #[serde(rename = "retry.started")]
+    RetryStarted {
+        /// The wave.
+        wave: WaveName,
+    },
     /// All hosts of a wave are done; it is watched.
     #[serde(rename = "soak.started")]
     SoakStarted {

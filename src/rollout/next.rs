@@ -1,5 +1,7 @@
 //! What to record or do now.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::event::{Event, RefusedRollback, Step, WaveFailure};
@@ -7,6 +9,9 @@ use super::outcome::{HostOutcome, RolloutOutcome};
 use super::state::{HostPhase, Phase, State};
 use crate::gate::{Verdict, judge_soak};
 use crate::plan::{OnFailure, Schedule};
+
+/// How long to wait before a wave's unreachable hosts are tried again, and again.
+const BACK_OFF: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 
 /// Something to do. Decisions come alone; effects come together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +27,7 @@ pub enum Action {
     },
     /// Ask again at this time, or when something happened.
     Wait {
-        /// The end of the soak.
+        /// The end of the soak, or of the time before hosts are tried again.
         until: Timestamp,
     },
     /// The soak is over: journal what was seen.
@@ -109,6 +114,9 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if !actions.is_empty() || !state.in_flight.is_empty() {
         return actions;
     }
+    if let Some(retry) = retry(schedule, state, now) {
+        return vec![retry];
+    }
     if state.proven == 0 && !schedule.every_host {
         return fail_wave(schedule, state, WaveFailure::NothingProven);
     }
@@ -118,6 +126,24 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         }
         _ => pass_wave(schedule, state),
     }
+}
+
+/// Hosts that could not be reached get another chance once the others of their wave are done.
+fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
+    let wave = &schedule.waves[state.wave];
+    if let Some((until, _)) = &state.retry {
+        return Some(match now < *until {
+            true => Action::Wait { until: *until },
+            false => Action::Record(Event::RetryStarted { wave: wave.name.clone() }),
+        });
+    }
+    let unreachable = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Unreachable);
+    let hosts: Vec<_> = wave.hosts().filter(unreachable).map(|host| schedule.hosts[host].clone()).collect();
+    if hosts.is_empty() {
+        return None;
+    }
+    let until = now.checked_add(*BACK_OFF.get(state.retries)?).ok()?;
+    Some(Action::Record(Event::RetryPlanned { wave: wave.name.clone(), hosts, until }))
 }
 
 /// The next step of every host that is between two.

@@ -130,6 +130,10 @@ pub struct State {
     passed: BTreeSet<usize>,
     /// Hosts that have not had their turn.
     pub waiting: BTreeSet<usize>,
+    /// Hosts that could not be reached, and when they are tried again.
+    pub retry: Option<(Timestamp, Vec<usize>)>,
+    /// How often that was done in this wave.
+    pub retries: usize,
     /// Somebody asked to stop.
     pub cancelled: bool,
     /// Somebody asked to stop for now.
@@ -165,6 +169,8 @@ impl State {
             batch: 0,
             passed: BTreeSet::new(),
             waiting: (0..schedule.hosts.len()).collect(),
+            retry: None,
+            retries: 0,
             cancelled: false,
             pausing: false,
             aborting: None,
@@ -204,6 +210,7 @@ impl State {
             Event::WaveStarted { .. } => {
                 self.phase = Phase::Running;
                 self.batch = 0;
+                (self.retry, self.retries) = (None, 0);
                 // Where the wave runs for the hosts that were left, the others count as they are.
                 let hosts = &self.hosts[self.wave_hosts()];
                 let count =
@@ -231,6 +238,18 @@ impl State {
                 let outcome = if host.reloaded { HostOutcome::RollbackFailed } else { HostOutcome::Failed };
                 host.fail(&cause, HostPhase::Done(outcome));
             }),
+            Event::RetryPlanned { hosts, until, .. } => {
+                self.retries += 1;
+                self.retry = Some((*until, hosts.iter().filter_map(|host| self.number(host)).collect()));
+            }
+            Event::RetryStarted { .. } => {
+                for number in self.retry.take().map(|(_, hosts)| hosts).unwrap_or_default() {
+                    self.hosts[number] = HostState::new();
+                    self.waiting.insert(number);
+                    self.failures -= 1;
+                }
+                self.batch = 0;
+            }
             Event::SoakStarted { until, .. } => {
                 self.phase = Phase::Soaking { until: *until, observed: None };
             }
@@ -339,6 +358,7 @@ impl State {
     /// Hosts that were left get another turn: in the direction that the rollout went.
     fn reopen(&mut self, ended: RolloutOutcome) {
         self.cancelled = false;
+        (self.retry, self.retries) = (None, 0);
         let back = self.failed;
         let mut again = Vec::new();
         for (number, host) in self.hosts.iter_mut().enumerate() {

@@ -95,3 +95,15 @@ fn hosts_that_could_not_be_reached_are_picked_up_by_resume() {
     assert!(steps.clone().count() > 0 && steps.clone().all(|step| step["host"] == "web02"));
     assert_eq!(fleet.served(1), run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap());
 }
+
+#[test]
+fn a_host_that_comes_back_while_the_others_are_done_is_not_left_behind() {
+    let mut fleet = Fleet::start(3);
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().process.stop();
+    fleet.edit("    batch: [1, 50%]", "    max_failures: 1");
+    let (mut child, _, out) = fleet.roll_out_until("retry.planned");
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().start_again().unwrap();
+    let last: Value = serde_json::from_str(&out.lines().last().unwrap().unwrap()).unwrap();
+    assert_eq!((child.wait().unwrap().code(), &last["outcome"]), (Some(0), &"succeeded".into()), "{last}");
+    assert_eq!(last["hosts"][1]["outcome"], "changed", "{last}");
+}
