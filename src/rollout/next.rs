@@ -173,7 +173,8 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
     }
     let changed = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
     let waves = match schedule.on_failure {
-        OnFailure::Rollback => 0..state.wave + 1,
+        // After a resume, waves behind the one that failed may be done.
+        OnFailure::Rollback => 0..schedule.waves.len(),
         OnFailure::RollbackWave | OnFailure::RollbackHost => state.wave..state.wave + 1,
         OnFailure::Halt => 0..0,
     };

@@ -68,7 +68,7 @@ fn one_that_would_expire_before_a_renewal_could_finish_has_to_be_accepted() {
     // Soaking takes longer than the certificate is valid for.
     fleet.edit("soak: 1s", "soak: 20000d");
     let refused = back(&fleet, &[]).expect(1);
-    assert!(refused.stderr.contains("are needed"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("before a renewal could be sure to finish"), "{}", refused.stderr);
     assert!(
         refused.stderr.contains(&format!("`--accept {first}` goes back to it all the same")),
         "{}",

@@ -80,3 +80,17 @@ fn an_approval_may_come_before_it_is_asked_for() {
     assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(0), &"succeeded".into()), "{end}");
     drop(BufReader::new(child.stderr.take().unwrap()));
 }
+
+#[test]
+fn what_was_left_incomplete_can_be_aborted_and_every_wave_goes_back() {
+    let mut fleet = Fleet::start(3);
+    fleet.edit("hosts: canary", "hosts: \"web01:web02\"");
+    fleet.edit("    soak: 1s", "    soak: 0s\n    max_failures: 1");
+    let before = fleet.all_served();
+    fleet.lab.hosts[0].sshd.as_mut().unwrap().process.stop();
+    assert_eq!(fleet.roll_out(&[]).expect(6).hosts(), ["unreachable", "changed", "changed"]);
+    fleet.lab.hosts[0].sshd.as_mut().unwrap().start_again().unwrap();
+    let run = fleet.run(&["--output", "json", "abort"]).expect(3);
+    assert_eq!(run.hosts(), ["untouched", "rolled_back", "rolled_back"]);
+    assert_eq!(fleet.all_served(), before);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::args::Rollback;
 use super::super::carry_out::{self, cancel_on_signal, who};
@@ -12,7 +12,7 @@ use super::super::load::{self, Loaded};
 use super::super::settings::Settings;
 use super::super::stored;
 use super::rollout::{ask, new_id};
-use crate::certificate::Requirements;
+use crate::certificate::{CertificateSet, Requirements};
 use crate::model::{Version, format_duration};
 use crate::plan::Plan;
 use crate::renewal::AT_LEAST;
@@ -35,20 +35,13 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
         Some(version) => version.clone(),
         None => before(&loaded, &store, &journal)?,
     };
-    let accepted = args.accept.as_ref() == Some(&version);
-    let at_least = if accepted { Duration::ZERO } else { AT_LEAST.max(renewal_takes(&loaded.plan)) };
+    let now = Timestamp::now();
     let required =
-        Requirements { names: &loaded.playbook.certificate.domains, now: Timestamp::now(), at_least };
-    let set = stored::proven(&store.certificates(), &name, &version, &required).map_err(|mut failure| {
-        if !accepted && failure.causes.iter().any(|cause| cause.contains("are needed")) {
-            let takes = format_duration(at_least);
-            failure = failure.hint(format!(
-                "it would expire before a renewal could finish, which may take {takes}; `--accept {version}` \
-                 goes back to it all the same"
-            ));
-        }
-        failure
-    })?;
+        Requirements { names: &loaded.playbook.certificate.domains, now, at_least: Duration::ZERO };
+    let set = stored::proven(&store.certificates(), &name, &version, &required)?;
+    if args.accept.as_ref() != Some(&version) {
+        outlives_a_renewal(&set, now, &loaded.plan)?;
+    }
     let plan = loaded.plan.back();
     let hosts = plan.schedule.hosts.len();
     let until = set.not_after().strftime("%Y-%m-%d");
@@ -77,6 +70,23 @@ fn before(loaded: &Loaded, store: &Store, journal: &Journal) -> Result<Version, 
         Failure::new(format!("there is no version before {} of `{name}` in the store", last.version))
             .hint("`--to VERSION` goes back to another one that is in the store")
     })
+}
+
+/// What a fleet goes back to has to last until the next certificate is on it.
+fn outlives_a_renewal(set: &CertificateSet, now: Timestamp, plan: &Plan) -> Result<(), Failure> {
+    let takes = AT_LEAST.max(renewal_takes(plan));
+    let end = SignedDuration::try_from(takes).ok().and_then(|takes| now.checked_add(takes).ok());
+    if end.is_some_and(|end| end < set.not_after()) {
+        return Ok(());
+    }
+    let (version, until) = (set.version(), set.not_after().strftime("%Y-%m-%d %H:%M:%SZ"));
+    let mut failure =
+        Failure::new(format!("{version} expires on {until}, before a renewal could be sure to finish"));
+    failure.state = Some("no host was touched".to_owned());
+    Err(failure.hint(format!(
+        "a renewal may take {}; `--accept {version}` goes back to it all the same",
+        format_duration(takes)
+    )))
 }
 
 /// At most: every host in its turn with all the time that it has, and every soak.
