@@ -2,11 +2,13 @@
 //! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
 
 mod event;
+mod host;
 mod next;
 mod outcome;
 mod state;
 
 pub use event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, Undone, WaveFailure};
+pub use host::{HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
-pub use state::{HostPhase, HostState, Phase, State};
+pub use state::{Phase, State};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Event, RefusedRollback, Step, WaveFailure};
+use super::host::HostPhase;
 use super::outcome::{HostOutcome, RolloutOutcome};
-use super::state::{HostPhase, Phase, State};
+use super::state::{Phase, State};
 use crate::gate::{Verdict, judge_soak};
 use crate::plan::{OnFailure, Schedule};
 

@@ -5,90 +5,12 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, WaveFailure};
+use super::event::{Event, RefusedRollback, Step, StepResult, WaveFailure};
+use super::host::{HostPhase, HostState, finish_step};
 use super::outcome::{HostOutcome, RolloutOutcome};
 use crate::gate::Handshakes;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
-
-/// A step that ended in doubt is tried this often in all before the host is rolled back.
-const ATTEMPTS: u8 = 2;
-
-/// Where a host is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostPhase {
-    /// Its turn has not come.
-    Pending,
-    /// Between steps: this one comes next.
-    Ready(Step),
-    /// In this step.
-    Running(Step),
-    /// It is done.
-    Done(HostOutcome),
-}
-
-/// What is known about a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostState {
-    /// Where it is.
-    pub phase: HostPhase,
-    /// What it can go back to, once inspected.
-    pub previous: Option<Previous>,
-    /// It may serve the new certificate, or may have.
-    pub touched: bool,
-    /// Something may have been reloaded with the new certificate.
-    pub reloaded: bool,
-    /// What was seen while it was switched.
-    pub measured: Option<Measured>,
-    /// Why it failed, or what else went wrong, in words.
-    pub error: Option<String>,
-    doubts: u8,
-}
-
-impl HostState {
-    fn new() -> Self {
-        Self {
-            phase: HostPhase::Pending,
-            previous: None,
-            touched: false,
-            reloaded: false,
-            measured: None,
-            error: None,
-            doubts: 0,
-        }
-    }
-
-    /// How the host ended, as far as it has.
-    pub fn outcome(&self) -> HostOutcome {
-        match self.phase {
-            HostPhase::Done(outcome) => outcome,
-            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.touched => {
-                HostOutcome::RollbackFailed
-            }
-            _ => HostOutcome::Untouched,
-        }
-    }
-
-    fn fail(&mut self, reason: &str, phase: HostPhase) {
-        // The first reason is the cause; what follows from it is told by the outcome.
-        if self.error.is_none() {
-            self.error = Some(reason.to_owned());
-        }
-        self.phase = phase;
-    }
-
-    /// A step that may have happened: look again, but not for ever.
-    fn doubt(&mut self, reason: &str) {
-        self.doubts += 1;
-        if self.doubts < ATTEMPTS {
-            self.phase = HostPhase::Ready(Step::Inspect);
-        } else if self.touched {
-            self.fail(reason, HostPhase::Ready(Step::Rollback));
-        } else {
-            self.fail(reason, HostPhase::Done(HostOutcome::Unreachable));
-        }
-    }
-}
 
 /// Where the rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -425,88 +347,5 @@ impl State {
         {
             self.batch += 1;
         }
-    }
-}
-
-fn finish_step(host: &mut HostState, step: Step, result: &StepResult) {
-    use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable};
-    use HostPhase::{Done, Ready};
-
-    match (step, result) {
-        (Step::Inspect, StepResult::Inspected { proven, staged, previous, armed, .. }) => {
-            if !host.touched {
-                host.previous.clone_from(previous);
-            }
-            if *armed {
-                (host.touched, host.reloaded) = (true, true);
-            }
-            host.phase = match (proven, staged) {
-                // Installed by this rollout, or by one that died before it was final: prove and commit it.
-                (true, _) if host.touched => Ready(Step::Verify),
-                (true, _) => Done(Unchanged),
-                (false, true) => Ready(Step::Activate),
-                (false, false) => Ready(Step::Stage),
-            };
-        }
-        (Step::Stage, StepResult::Done) => host.phase = Ready(Step::Activate),
-        (Step::Activate, StepResult::Activated) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.phase = Ready(Step::Verify);
-        }
-        (Step::Activate, StepResult::Refused { reason }) => {
-            host.touched = true;
-            host.fail(reason, Ready(Step::Rollback));
-        }
-        (Step::Activate, StepResult::Failed { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.fail(reason, Ready(Step::Rollback));
-        }
-        (Step::Activate, StepResult::InDoubt { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.doubt(reason);
-        }
-        (Step::Verify, StepResult::Proven(measured)) => {
-            host.measured = Some(measured.clone());
-            host.phase = Ready(Step::Commit);
-        }
-        (Step::Verify, StepResult::Disproven { reason, measured, .. }) => {
-            host.measured = Some(measured.clone());
-            host.fail(reason, Ready(Step::Rollback));
-        }
-        (Step::Commit, StepResult::Done) => host.phase = Done(Changed),
-        // Not confirmed: the dead-man switch undoes it, or has.
-        (
-            Step::Commit,
-            StepResult::Refused { reason }
-            | StepResult::Unreachable { reason }
-            | StepResult::InDoubt { reason },
-        ) => host.doubt(reason),
-        // The new certificate is live, proven and final; only old versions were left lying about.
-        (Step::Commit, StepResult::Failed { reason }) => {
-            host.fail(&format!("old versions were not pruned: {reason}"), Done(Changed))
-        }
-        (Step::Rollback, StepResult::RolledBack) => host.phase = Done(RolledBack),
-        (Step::Rollback, StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
-            host.doubts += 1;
-            let phase = if host.doubts < 2 * ATTEMPTS { Ready(Step::Rollback) } else { Done(RollbackFailed) };
-            host.fail(reason, phase);
-        }
-        (Step::Rollback, StepResult::Failed { reason }) => {
-            let cause = host.error.take().filter(|cause| cause != reason);
-            let reason = cause.map_or(reason.clone(), |cause| format!("{cause}; rollback failed: {reason}"));
-            host.fail(&reason, Done(RollbackFailed));
-        }
-        // Before anything live was changed a failure is just that.
-        (_, StepResult::Failed { reason }) if !host.touched => host.fail(reason, Done(Failed)),
-        (_, StepResult::Unreachable { reason }) if !host.touched => host.fail(reason, Done(Unreachable)),
-        (Step::Inspect | Step::Stage, StepResult::InDoubt { reason }) => host.doubt(reason),
-        (
-            _,
-            StepResult::Failed { reason }
-            | StepResult::Unreachable { reason }
-            | StepResult::InDoubt { reason },
-        ) => host.fail(reason, Ready(Step::Rollback)),
-        // No step answers so; a host of which nothing is known is not shown as clean.
-        (_, _) => host.fail("the step gave an answer that is not its own", Ready(Step::Rollback)),
     }
 }
