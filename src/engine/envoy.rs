@@ -93,14 +93,17 @@ impl<C: Connection> EnvoyDialogue<'_, C> {
         let Some(admin) = &self.envoy.admin else { return Ok(()) };
         let until = super::fleet::later(clock.now(), self.plan.timeout);
         loop {
+            // The dump shows what was read last, even where that was refused.
+            for (secret, before) in self.envoy.secrets.iter().zip(before) {
+                if let Some(reason) = self.counters(admin, &secret.name).await?.since(before) {
+                    return Err(format!("secret `{}`: {reason}", secret.name));
+                }
+            }
             let dump = self.get(admin, ACTIVE).await?;
             let holds =
                 |name: &str| read_active(name, &dump).is_some_and(|leaf| leaves.contains(&leaf.fingerprint));
             let waiting = self.envoy.secrets.iter().zip(before).find(|(secret, _)| !holds(&secret.name));
-            let Some((secret, before)) = waiting else { return Ok(()) };
-            if let Some(reason) = self.counters(admin, &secret.name).await?.since(before) {
-                return Err(format!("secret `{}`: {reason}", secret.name));
-            }
+            let Some((secret, _)) = waiting else { return Ok(()) };
             if clock.now() >= until {
                 return Err(format!(
                     "secret `{}` did not change within {} s: `{admin}` shows another certificate",

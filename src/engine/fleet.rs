@@ -280,7 +280,6 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             return Err(StepResult::Failed { reason: "there is no previous certificate".to_owned() });
         };
         let services = services(plan);
-        let counted = self.memory(plan, session).before().await;
         let script = plan.install.rollback(&previous.version, &services, known.reloaded);
         let output = session.run(plan, &script, None, patience(plan)).await?;
         let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
@@ -288,7 +287,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             return Err(StepResult::Failed { reason: one_line(&reason) });
         }
         if known.reloaded {
-            let back = self.memory(plan, session).put_back(previous, &counted).await;
+            let back = self.memory(plan, session).put_back(previous).await;
             back.map_err(|reason| StepResult::Failed { reason })?;
         }
         match self.prove_all(plan, session, known, Wanted::Previous).await {

@@ -77,19 +77,16 @@ impl<C: Connection, K: Clock> Memory<'_, C, K> {
         Ok(())
     }
 
-    /// The disk was switched back: each takes that. All are tried.
+    /// The disk was switched back: each takes that. All are tried. An Envoy that refused the other certificate never let
+    /// go of this one, and its admin interface goes on to show the refused one: of it only handshakes tell.
     ///
     /// # Errors
     /// With all that do not.
-    pub(super) async fn put_back(&self, previous: &Previous, before: &[Before]) -> Result<(), String> {
+    pub(super) async fn put_back(&self, previous: &Previous) -> Result<(), String> {
         let mut wrong = Vec::new();
-        for (service, before) in self.plan.services.iter().zip(before) {
-            let mut back = Ok(());
-            if let Some(haproxy) = self.haproxy(service) {
-                back = haproxy.put_back(&previous.version, self.set, self.clock).await;
-            } else if let Some(envoy) = self.envoy(service) {
-                back = envoy.took(&previous.leaves, before, self.clock).await;
-            }
+        for service in &self.plan.services {
+            let Some(haproxy) = self.haproxy(service) else { continue };
+            let back = haproxy.put_back(&previous.version, self.set, self.clock).await;
             wrong.extend(back.err().map(|reason| format!("{} did not go back: {reason}", service.name)));
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }

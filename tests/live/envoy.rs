@@ -2,6 +2,7 @@
 
 use certwave::lab::Break;
 
+use crate::findings::{from_files, issue, issue_on};
 use crate::support::Fleet;
 
 fn sds(fleet: &Fleet) -> std::path::PathBuf {
@@ -64,4 +65,21 @@ fn a_missing_sds_file_is_written() {
         text.contains("watched_directory") && text.contains("/etc/certwave/live/api.lab.test/fullchain.pem"),
         "{text}"
     );
+}
+
+#[test]
+fn a_certificate_that_envoy_refuses_is_told_by_its_counters_and_taken_back() {
+    let fleet = Fleet::mixed(1, 0, 1);
+    fleet.roll_out(&[]).expect(0);
+    let before = fleet.front_served(0);
+    // OpenSSL knows this curve, Envoy does not.
+    let root = issue("root", None, &[]);
+    let between = issue("between", Some(&root), &[]);
+    let leaf = issue_on(openssl::nid::Nid::SECP256K1, "leaf", Some(&between), &["api.lab.test"]);
+    from_files(&fleet, &[&leaf, &between], &root);
+    let run = fleet.roll_out(&["--limit", "edge"]).expect(3);
+    let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("it could not load certificate and key (`key_rotation_failed`)"), "{reason}");
+    assert_eq!(run.hosts(), ["rolled_back"]);
+    assert_eq!(fleet.front_served(0), before);
 }

@@ -14,11 +14,16 @@ use openssl::x509::{X509, X509Name};
 
 use crate::support::{Fleet, Run};
 
-type Issued = (X509, PKey<Private>);
+pub(crate) type Issued = (X509, PKey<Private>);
 
 /// A certificate, by itself or by another; one without names is an authority.
-fn issue(subject: &str, issuer: Option<&Issued>, names: &[&str]) -> Issued {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+pub(crate) fn issue(subject: &str, issuer: Option<&Issued>, names: &[&str]) -> Issued {
+    issue_on(Nid::X9_62_PRIME256V1, subject, issuer, names)
+}
+
+/// The same with a key on another curve.
+pub(crate) fn issue_on(curve: Nid, subject: &str, issuer: Option<&Issued>, names: &[&str]) -> Issued {
+    let group = EcGroup::from_curve_name(curve).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut name = X509Name::builder().unwrap();
     name.append_entry_by_text("CN", subject).unwrap();
@@ -51,6 +56,18 @@ fn pem(certificates: &[&Issued]) -> Vec<u8> {
     certificates.iter().flat_map(|(one, _)| one.to_pem().unwrap()).collect()
 }
 
+/// Has a fleet take its certificate from files: this chain, with the key of its leaf and its root trusted.
+pub(crate) fn from_files(fleet: &Fleet, chain: &[&Issued], root: &Issued) {
+    let folder = fleet.lab.directory();
+    write(&folder.join("chain.pem"), &pem(chain));
+    write(&folder.join("key.pem"), &chain[0].1.private_key_to_pem_pkcs8().unwrap());
+    let roots = [std::fs::read(folder.join("roots.pem")).unwrap(), pem(&[root])].concat();
+    write(&folder.join("roots.pem"), &roots);
+    let playbook = std::fs::read_to_string(fleet.lab.playbook()).unwrap();
+    let issuers = &playbook[playbook.find("issuers:").unwrap()..playbook.find("services:").unwrap()];
+    fleet.edit(issuers, "issuers:\n  - files: {certificate: chain.pem, key: key.pem}\n\n");
+}
+
 fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
@@ -62,14 +79,7 @@ fn a_chain_in_the_wrong_order() {
     let upper = issue("upper", Some(&root), &[]);
     let lower = issue("lower", Some(&upper), &[]);
     let leaf = issue("leaf", Some(&lower), &["api.lab.test"]);
-    let folder = fleet.lab.directory();
-    write(&folder.join("chain.pem"), &pem(&[&leaf, &lower, &upper]));
-    write(&folder.join("key.pem"), &leaf.1.private_key_to_pem_pkcs8().unwrap());
-    let roots = [std::fs::read(folder.join("roots.pem")).unwrap(), pem(&[&root])].concat();
-    write(&folder.join("roots.pem"), &roots);
-    let playbook = std::fs::read_to_string(fleet.lab.playbook()).unwrap();
-    let issuers = &playbook[playbook.find("issuers:").unwrap()..playbook.find("services:").unwrap()];
-    fleet.edit(issuers, "issuers:\n  - files: {certificate: chain.pem, key: key.pem}\n\n");
+    from_files(&fleet, &[&leaf, &lower, &upper], &root);
     fleet.roll_out(&[]).expect(0);
 
     // OpenSSL's own verification does not mind; others do.

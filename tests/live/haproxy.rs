@@ -248,3 +248,38 @@ fn several_processes_are_changed_all_or_none() {
     fleet.roll_out(&["--force"]).expect(3);
     assert_eq!(served(), before);
 }
+
+#[test]
+fn a_folder_of_certificates_is_known_by_the_names_in_it_and_takes_new_ones() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let root = fleet.lab.fronts[0].root.clone();
+    let (old, folder) = (root.join("etc/ssl/api.pem"), root.join("certs"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(&old, folder.join("api.pem")).unwrap();
+    let config = haproxy(&fleet).config.clone();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (from, to) = (format!("crt {}", old.display()), format!("crt {}/", folder.display()));
+    assert!(text.contains(&from));
+    std::fs::write(&config, text.replace(&from, &to)).unwrap();
+    reload(haproxy(&fleet));
+
+    fleet.edit("certificate: \"{{ root }}/etc/ssl/api.pem\"", "certificate: \"{{ root }}/certs/api.pem\"");
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served(0), run.last()["certificate"]["fingerprint_sha256"]);
+
+    // One that is not there yet joins the folder, in memory and on disk.
+    fleet.edit(
+        "certificate: \"{{ root }}/certs/api.pem\"",
+        "certificate: \"{{ root }}/certs/new.pem\"\n      crt_list: \"{{ root }}/certs\"",
+    );
+    fleet.edit("domains: [api.lab.test]", "domains: [new.lab.test, api.lab.test]");
+    let before = workers(haproxy(&fleet));
+    let run = fleet.roll_out(&[]).expect(0);
+    let new = run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap().to_owned();
+    assert_eq!(workers(haproxy(&fleet)), before, "it was reloaded");
+    assert_eq!(fleet.front_served_as(0, "new.lab.test"), new);
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served_as(0, "new.lab.test"), new);
+}
