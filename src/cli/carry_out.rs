@@ -105,18 +105,17 @@ impl Rollout<'_> {
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
         self.journal.events(&self.id)?.iter().for_each(|(_, event)| state.evolve(event));
-        if let Some(event) = first {
+        let mut take_in = |event: &Event| -> Result<(), Failure> {
             let now = Timestamp::now();
             self.journal.append(&self.id, &self.lease.fence(), &[(now, event.clone())])?;
-            state.evolve(&event);
-            reporter.event(now, &event, &state);
-        }
+            state.evolve(event);
+            reporter.event(now, event, &state);
+            Ok(())
+        };
+        first.iter().try_for_each(&mut take_in)?;
         for wish in self.journal.wishes(&self.id)? {
-            let now = Timestamp::now();
-            self.journal.append(&self.id, &self.lease.fence(), &[(now, wish.event.clone())])?;
+            take_in(&wish.event)?;
             self.journal.fulfilled(&wish)?;
-            state.evolve(&wish.event);
-            reporter.event(now, &wish.event, &state);
         }
         let (sender, wishes) = mpsc::channel(1);
         let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), sender));

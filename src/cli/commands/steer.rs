@@ -71,7 +71,11 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
             Some(wave) => Failure::usage(format!("wave `{wave}` does not wait for an approval")),
             None => Failure::new(format!("no wave of rollout {} waits for an approval", record.id)),
         };
-        return Err(if names.is_empty() { failure } else { failure.hint(names.join(", ")) });
+        return Err(if names.is_empty() {
+            failure
+        } else {
+            failure.hint(format!("one does: {}", names.join(", ")))
+        });
     };
     journal.wish(&record.id, &Event::Approved { wave: wave.clone(), by: person() })?;
     let next = match is_running(&store, &journal, &record)? {
