@@ -104,11 +104,11 @@ impl Rollout<'_> {
         let fleet = Arc::new(fleet);
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
-        self.journal.events(&self.id)?.iter().for_each(|(_, event)| state.evolve(event));
+        self.journal.events(&self.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
         let mut take_in = |event: &Event| -> Result<(), Failure> {
             let now = Timestamp::now();
             self.journal.append(&self.id, &self.lease.fence(), &[(now, event.clone())])?;
-            state.evolve(event);
+            state.evolve(now, event);
             reporter.event(now, event, &state);
             Ok(())
         };

@@ -167,13 +167,13 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
             Err(error) => {
                 if self.failure.replace(error).is_none() {
                     let event = Event::Cancelled;
-                    self.state.evolve(&event);
+                    self.state.evolve(now, &event);
                     self.observer.event(now, &event, &self.state);
                 }
             }
         }
         for event in events {
-            self.state.evolve(&event);
+            self.state.evolve(now, &event);
             self.observer.event(now, &event, &self.state);
             self.release(&event);
         }
@@ -192,7 +192,7 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
             _ => return,
         };
         if let Some(number) = self.state.number(host)
-            && matches!(self.state.host(number).phase, HostPhase::Done(_))
+            && matches!(self.state.host(number).phase, HostPhase::Done(_) | HostPhase::Pending)
         {
             self.effects.release(number);
         }

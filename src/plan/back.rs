@@ -23,9 +23,13 @@ impl Plan {
                 max_failures: wave.hosts().len(),
                 soak: Duration::ZERO,
                 approval: false,
+                // Every host is tried, however long it takes.
+                progress_deadline: None,
+                deadline: None,
             });
         }
-        let schedule = Schedule { hosts: names, waves, on_failure: OnFailure::Halt, every_host: true };
+        let schedule =
+            Schedule { hosts: names, waves, on_failure: OnFailure::Halt, every_host: true, deadline: None };
         Plan { schedule, hosts, ..self }
     }
 }

@@ -149,6 +149,8 @@ fn schedule(
             max_failures: wave.max_failures.of(range.len()),
             soak: wave.soak,
             approval: wave.approval,
+            progress_deadline: wave.progress_deadline,
+            deadline: wave.deadline.as_ref().map(|deadline| deadline.value),
         });
     }
     if hosts.is_empty() && limit.is_some() {
@@ -158,7 +160,8 @@ fn schedule(
     if left > 0 {
         notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
     }
-    Schedule { hosts, waves, on_failure: playbook.on_failure, every_host: false }
+    let (on_failure, deadline) = (playbook.on_failure, playbook.deadline);
+    Schedule { hosts, waves, on_failure, every_host: false, deadline }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

@@ -20,6 +20,9 @@ pub struct Schedule {
     /// Every host is tried, whatever becomes of the others: on the way back to an earlier certificate.
     #[serde(default)]
     pub every_host: bool,
+    /// The rollout fails when it is not over after so much work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
 }
 
 /// One wave of a [`Schedule`].
@@ -38,6 +41,12 @@ pub struct WaveSchedule {
     /// It begins only once somebody approved it.
     #[serde(default)]
     pub approval: bool,
+    /// The wave fails when no host of it comes to its end for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_deadline: Option<Duration>,
+    /// The wave fails when it, with its soak, is not over after so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
 }
 
 impl WaveSchedule {

@@ -1,13 +1,14 @@
 //! The playbook as a whole.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::certificate::CertificateSettings;
 use super::install::InstallSettings;
 use super::issuer::Issuer;
 use super::service::Service;
 use super::verify::VerifySettings;
-use super::wave::{OnFailure, Wave};
+use super::wave::{OnFailure, Wave, limit};
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// A playbook as written.
@@ -27,6 +28,8 @@ pub struct Playbook {
     pub waves: Vec<Wave>,
     /// What follows when a wave fails.
     pub on_failure: OnFailure,
+    /// How long the rollout may take.
+    pub deadline: Option<Duration>,
 }
 
 impl Playbook {
@@ -50,6 +53,7 @@ pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
     let verify = fields.optional("verify", problems).unwrap_or_default();
     let waves: Option<Vec<Wave>> = list(&mut fields, "waves", problems);
     let on_failure = fields.optional("on_failure", problems).unwrap_or_default();
+    let deadline = limit(&mut fields, "deadline", problems).map(|limit| limit.value);
     fields.finish(problems);
     if let (Some(certificate), Some(issuers)) = (&certificate, &issuers) {
         issuers.iter().for_each(|issuer| issuer.check_domains(&certificate.written, problems));
@@ -80,6 +84,7 @@ pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
         verify,
         waves,
         on_failure,
+        deadline,
     })
 }
 

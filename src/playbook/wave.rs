@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Amount, WaveName};
+use crate::model::{Amount, WaveName, format_duration};
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
 /// One wave as written.
@@ -24,6 +24,10 @@ pub struct Wave {
     pub soak: Duration,
     /// It begins only once somebody approved it.
     pub approval: bool,
+    /// How long it may go on without a host coming to its end.
+    pub progress_deadline: Option<Duration>,
+    /// How long it may take, with its soak.
+    pub deadline: Option<Spanned<Duration>>,
 }
 
 /// Hosts in flight at once where a wave does not say.
@@ -41,11 +45,45 @@ impl FromNode for Wave {
         }
         let max_failures = fields.optional("max_failures", problems).unwrap_or(Amount::Count(0));
         let soak = fields.optional("soak", problems).unwrap_or_default();
+        let progress_deadline = limit(&mut fields, "progress_deadline", problems).map(|limit| limit.value);
+        let deadline = limit(&mut fields, "deadline", problems);
+        if let Some(deadline) = deadline.as_ref().filter(|deadline| deadline.value <= soak) {
+            let (deadline, soak, span) =
+                (format_duration(deadline.value), format_duration(soak), deadline.span);
+            problems.push(
+                Problem::at(span, format!("`deadline` is {deadline}, and the soak alone takes {soak}"))
+                    .hint("the wave could never pass: its hosts and its soak have to fit"),
+            );
+        }
         let approval = fields.node("approval").is_some_and(|node| approval(node, problems));
         fields.finish(problems);
         let parallel = parallel.map_or(PARALLEL, |parallel| parallel.value);
-        Some(Self { name: name?, hosts: hosts?, batch, parallel, max_failures, soak, approval })
+        Some(Self {
+            name: name?,
+            hosts: hosts?,
+            batch,
+            parallel,
+            max_failures,
+            soak,
+            approval,
+            progress_deadline,
+            deadline,
+        })
     }
+}
+
+/// A time in which something has to be over.
+pub(super) fn limit(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Option<Spanned<Duration>> {
+    let limit = fields.optional::<Spanned<Duration>>(key, problems)?;
+    if limit.value.is_zero() {
+        let problem = Problem::at(limit.span, format!("`{key}` is 0: nothing could ever be over in time"));
+        problems.push(problem.hint("leave it out: then there is no limit"));
+    }
+    Some(limit)
 }
 
 fn approval(node: &Node, problems: &mut Problems) -> bool {

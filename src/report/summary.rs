@@ -72,7 +72,7 @@ impl Summary {
         let mut proven: Vec<Option<EndpointState>> = vec![None; schedule.hosts.len()];
         let (mut outcome, mut failed, mut pause) = (None, None, None);
         for (time, event) in events {
-            state.evolve(event);
+            state.evolve(*time, event);
             match event {
                 Event::StepStarted { host, .. } | Event::StepFinished { host, .. } => {
                     let Some(number) = state.number(host) else { continue };

@@ -1,9 +1,11 @@
 //! One event, in one line for people.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::model::format_duration;
-use crate::rollout::{Event, RefusedRollback, Step, StepResult, Undone, WaveFailure};
+use crate::rollout::{Deadline, Event, RefusedRollback, Step, StepResult, Undone, WaveFailure};
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
@@ -137,6 +139,14 @@ pub(super) fn failure(reason: &WaveFailure) -> String {
             count(hosts.len(), "host")
         ),
         WaveFailure::Aborted { by } => format!("{by} aborted the rollout"),
+        WaveFailure::Overdue { deadline, after } => {
+            let after = format_duration(Duration::from_secs(*after));
+            match deadline {
+                Deadline::Progress => format!("no host came to its end for {after} (`progress_deadline`)"),
+                Deadline::Wave => format!("it was not over after {after} (its `deadline`)"),
+                Deadline::Rollout => format!("the rollout was not over after {after} (its `deadline`)"),
+            }
+        }
         WaveFailure::NothingProven => "not one of its hosts could be proven".to_owned(),
     }
 }

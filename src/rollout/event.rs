@@ -134,6 +134,18 @@ pub enum StepResult {
     },
 }
 
+/// What may take only so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deadline {
+    /// The time in which no host of the wave comes to its end.
+    Progress,
+    /// The wave, with its soak.
+    Wave,
+    /// The rollout.
+    Rollout,
+}
+
 /// Why a wave failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
@@ -163,6 +175,13 @@ pub enum WaveFailure {
     },
     /// Within its budget, but not one host was proven: nothing is known.
     NothingProven,
+    /// It took too long.
+    Overdue {
+        /// What did.
+        deadline: Deadline,
+        /// The limit, in seconds.
+        after: u64,
+    },
     /// Somebody stopped it.
     Aborted {
         /// Who.

@@ -6,9 +6,13 @@ mod host;
 mod next;
 mod outcome;
 mod state;
+mod stopwatch;
 
-pub use event::{Event, Measured, Previous, RefusedRollback, Step, StepResult, Undone, WaveFailure};
+pub use event::{
+    Deadline, Event, Measured, Previous, RefusedRollback, Step, StepResult, Undone, WaveFailure,
+};
 pub use host::{HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
 pub use state::{Phase, State};
+pub use stopwatch::Stopwatch;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Event, RefusedRollback, Step, WaveFailure};
+use super::event::{Deadline, Event, RefusedRollback, Step, WaveFailure};
 use super::host::HostPhase;
 use super::outcome::{HostOutcome, RolloutOutcome};
 use super::state::{Phase, State};
@@ -45,11 +45,12 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         return vec![Action::Record(event)];
     }
     match &state.phase {
-        Phase::Between => between(schedule, state),
+        Phase::Between => between(schedule, state, now),
         Phase::Running => running(schedule, state, now),
         Phase::Soaking { until, observed } => match observed {
             _ if state.cancelled || state.pausing => finish(state),
             _ if state.aborting.is_some() => abort(schedule, state),
+            _ if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
             Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
                 Verdict::Fail => fail_wave(
                     schedule,
@@ -61,13 +62,13 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
                     },
                 ),
                 // Nothing passes before its soak is over.
-                _ if now < *until => vec![Action::Wait { until: *until }],
+                _ if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
                 Verdict::Pass => pass_wave(schedule, state),
                 Verdict::Inconclusive => {
                     vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
                 }
             },
-            None if now < *until => vec![Action::Wait { until: *until }],
+            None if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
             None => vec![Action::Observe],
         },
         Phase::Stopping(reason) => stopping(schedule, state, reason),
@@ -75,10 +76,11 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     }
 }
 
-fn between(schedule: &Schedule, state: &State) -> Vec<Action> {
+fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     match schedule.waves.get(state.wave) {
         Some(_) if state.cancelled || state.pausing => finish(state),
         Some(_) if state.aborting.is_some() => abort(schedule, state),
+        Some(_) if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
         Some(wave) if state.lacks_approval(wave) => {
             vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
         }
@@ -107,12 +109,16 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if state.cancelled || state.pausing {
         return drain(schedule, state).unwrap_or_else(|| finish(state));
     }
+    if overdue(schedule, state, now).is_some() {
+        return out_of_time(schedule, state, now);
+    }
     let mut actions = ready_steps(state);
     let batch_end = wave.batches.get(state.batch).map_or(0, |batch| batch.end);
     let free = wave.parallel.saturating_sub(state.in_flight.len());
     let turn = state.waiting.range(..batch_end).take(free);
     actions.extend(turn.map(|&host| Action::Run { host, step: Step::Inspect }));
     if !actions.is_empty() || !state.in_flight.is_empty() {
+        actions.extend(due(schedule, state, now).map(|until| Action::Wait { until }));
         return actions;
     }
     if let Some(retry) = retry(schedule, state, now) {
@@ -134,7 +140,7 @@ fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
     let wave = &schedule.waves[state.wave];
     if let Some((until, _)) = &state.retry {
         return Some(match now < *until {
-            true => Action::Wait { until: *until },
+            true => Action::Wait { until: sooner(schedule, state, now, *until) },
             false => Action::Record(Event::RetryStarted { wave: wave.name.clone() }),
         });
     }
@@ -145,6 +151,42 @@ fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
     }
     let until = now.checked_add(*BACK_OFF.get(state.retries)?).ok()?;
     Some(Action::Record(Event::RetryPlanned { wave: wave.name.clone(), hosts, until }))
+}
+
+/// What may take only so long: so long, and how long it has taken.
+fn limits(schedule: &Schedule, state: &State, now: Timestamp) -> [(Deadline, Option<Duration>, Duration); 3] {
+    let watch = state.watch.at(now);
+    let wave = schedule.waves.get(state.wave).filter(|_| state.phase != Phase::Between);
+    // A soak is no lack of progress.
+    let hosts = wave.filter(|_| state.phase == Phase::Running);
+    [
+        (Deadline::Progress, hosts.and_then(|wave| wave.progress_deadline), watch.progress),
+        (Deadline::Wave, wave.and_then(|wave| wave.deadline), watch.wave),
+        (Deadline::Rollout, schedule.deadline, watch.rollout),
+    ]
+}
+
+/// The deadline that has passed, if one has.
+fn overdue(schedule: &Schedule, state: &State, now: Timestamp) -> Option<(Deadline, Duration)> {
+    let limits = limits(schedule, state, now).into_iter();
+    limits.filter_map(|(which, limit, taken)| Some((which, limit.filter(|limit| *limit <= taken)?))).next()
+}
+
+/// When the next deadline passes, if the rollout goes on until then.
+fn due(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Timestamp> {
+    let left =
+        limits(schedule, state, now).into_iter().filter_map(|(_, limit, taken)| limit?.checked_sub(taken));
+    now.checked_add(left.min()?).ok()
+}
+
+/// What is waited for, or a deadline that comes first.
+fn sooner(schedule: &Schedule, state: &State, now: Timestamp, until: Timestamp) -> Timestamp {
+    due(schedule, state, now).map_or(until, |due| due.min(until))
+}
+
+fn out_of_time(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
+    let Some((deadline, after)) = overdue(schedule, state, now) else { return Vec::new() };
+    fail_wave(schedule, state, WaveFailure::Overdue { deadline, after: after.as_secs() })
 }
 
 /// The next step of every host that is between two.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::event::{Event, RefusedRollback, Step, StepResult, WaveFailure};
 use super::host::{HostPhase, HostState, finish_step};
 use super::outcome::{HostOutcome, RolloutOutcome};
+use super::stopwatch::Stopwatch;
 use crate::gate::Handshakes;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
@@ -76,6 +78,8 @@ pub struct State {
     pub changed: usize,
     /// A host where something stands between.
     pub interposed: Option<usize>,
+    /// How long it has been worked on.
+    pub watch: Stopwatch,
     hosts: Vec<HostState>,
     index: HashMap<HostName, usize>,
     waves: Vec<Vec<Range<usize>>>,
@@ -103,6 +107,7 @@ impl State {
             proven: 0,
             changed: 0,
             interposed: None,
+            watch: Stopwatch::default(),
             hosts: vec![HostState::new(); schedule.hosts.len()],
             index: schedule.hosts.iter().cloned().zip(0..).collect(),
             waves: schedule.waves.iter().map(|wave| wave.batches.clone()).collect(),
@@ -124,14 +129,17 @@ impl State {
         self.index.get(host).copied()
     }
 
-    /// Takes in one event. An event about an unknown host changes nothing: it cannot have come from
-    /// this schedule.
-    pub fn evolve(&mut self, event: &Event) {
+    /// Takes in one event, and when it was. An event about an unknown host changes nothing: it cannot have come
+    /// from this schedule.
+    pub fn evolve(&mut self, at: Timestamp, event: &Event) {
+        let stopped = self.outcome.is_some() || matches!(event, Event::Resumed);
+        self.watch = if stopped { self.watch.after_a_stop(at) } else { self.watch.at(at) };
         match event {
             Event::Started { .. } => {}
             Event::WaveStarted { .. } => {
                 self.phase = Phase::Running;
                 self.batch = 0;
+                (self.watch.wave, self.watch.progress) = Default::default();
                 (self.retry, self.retries) = (None, 0);
                 // Where the wave runs for the hosts that were left, the others count as they are.
                 let hosts = &self.hosts[self.wave_hosts()];
@@ -142,11 +150,7 @@ impl State {
             }
             Event::StepStarted { host, step } => self.start(host, *step),
             Event::StepFinished { host, step, result } => self.finish(host, *step, result),
-            Event::HostAbandoned { host } => self.on(host, |host| match host.touched {
-                // In doubt: it is not activated again, it goes back.
-                true => host.fail("the rollout was stopped", HostPhase::Ready(Step::Rollback)),
-                false => host.phase = HostPhase::Done(HostOutcome::Untouched),
-            }),
+            Event::HostAbandoned { host } => self.abandon(host),
             Event::RollbackRefused { host, reason } => self.on(host, |host| {
                 let reason = match reason {
                     RefusedRollback::NoPrevious => {
@@ -237,9 +241,24 @@ impl State {
             && self.in_flight.remove(&number)
             && !matches!(self.phase, Phase::RollingBack { .. })
         {
+            self.watch.progress = Duration::ZERO;
             self.failures += usize::from(outcome.is_failure());
             self.changed += usize::from(outcome == HostOutcome::Changed);
             self.proven += usize::from(matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged));
+        }
+    }
+
+    fn abandon(&mut self, host: &HostName) {
+        let Some(number) = self.number(host) else { return };
+        let host = &mut self.hosts[number];
+        if host.touched {
+            // In doubt: it is not activated again, it goes back.
+            host.fail("the rollout was stopped", HostPhase::Ready(Step::Rollback));
+        } else {
+            // Its turn comes again when somebody goes on.
+            *host = HostState::new();
+            self.in_flight.remove(&number);
+            self.waiting.insert(number);
         }
     }
 
@@ -281,6 +300,10 @@ impl State {
     fn reopen(&mut self, ended: RolloutOutcome) {
         self.cancelled = false;
         (self.retry, self.retries) = (None, 0);
+        if ended != RolloutOutcome::Paused {
+            // Another try has all the time again.
+            self.watch.rollout = Duration::ZERO;
+        }
         let back = self.failed;
         let mut again = Vec::new();
         for (number, host) in self.hosts.iter_mut().enumerate() {

@@ -126,6 +126,39 @@ error: 8 problems; nothing was touched
 }
 
 #[test]
+fn a_deadline_that_no_wave_could_keep_is_told() {
+    let playbook = PLAYBOOK.replace("soak: 5m}", "soak: 5m, deadline: 5m, progress_deadline: 0s}");
+    let (_, text) = check(&format!("{playbook}deadline: 0s\n"), INVENTORY);
+    insta::assert_snapshot!(text, @r#"
+error: `deadline` is 5m, and the soak alone takes 5m
+ --> playbook.yaml:4:61
+  |
+4 | waves: [{name: canary, hosts: "all[0]", soak: 5m, deadline: 5m, progress_deadline: 0s}, {name: production, hosts: all}]
+  |                                                             ^^
+  |
+  = help: the wave could never pass: its hosts and its soak have to fit
+
+error: `progress_deadline` is 0: nothing could ever be over in time
+ --> playbook.yaml:4:84
+  |
+4 | waves: [{name: canary, hosts: "all[0]", soak: 5m, deadline: 5m, progress_deadline: 0s}, {name: production, hosts: all}]
+  |                                                                                    ^^
+  |
+  = help: leave it out: then there is no limit
+
+error: `deadline` is 0: nothing could ever be over in time
+ --> playbook.yaml:5:11
+  |
+5 | deadline: 0s
+  |           ^^
+  |
+  = help: leave it out: then there is no limit
+
+error: 3 problems; nothing was touched
+"#);
+}
+
+#[test]
 fn a_dead_man_switch_that_is_too_fast_or_no_time_is_told() {
     let with = |setting: &str| {
         let (_, text) = check(&format!("{PLAYBOOK}install: {{dead_man: {setting}}}\n"), INVENTORY);

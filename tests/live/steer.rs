@@ -48,6 +48,34 @@ fn aborted_while_it_runs_it_rolls_back() {
 }
 
 #[test]
+fn a_rollout_that_is_not_over_at_its_deadline_rolls_back() {
+    let fleet = Fleet::with_soak(2, "10m");
+    fleet.edit("waves:\n", "deadline: 15s\nwaves:\n");
+    let before = fleet.all_served();
+    let run = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(3);
+    let words = "wave `canary` stopped: the rollout was not over after 15s (its `deadline`)";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert_eq!(fleet.all_served(), before);
+}
+
+#[test]
+fn a_deadline_stands_still_while_a_rollout_is_paused() {
+    let fleet = Fleet::start(2);
+    fleet
+        .edit("    batch: [1, 50%]", "    approval: required\n    progress_deadline: 10m\n    deadline: 20m");
+    fleet.edit("waves:\n", "deadline: 30m\nwaves:\n");
+    fleet.roll_out(&[]).expect(5);
+    // Two days later.
+    fleet.run(&["approve"]).expect(0);
+    let mut resume = std::process::Command::new("faketime");
+    let command = fleet.command(&["--output", "json", "resume"]);
+    resume.args(["-f", "+2d"]).arg(command.get_program()).args(command.get_args());
+    resume.current_dir(fleet.lab.directory()).env("HOME", fleet.lab.directory()).env_remove("SSH_AUTH_SOCK");
+    let run = Run::new(resume.output().unwrap()).expect(0);
+    assert_eq!(run.last()["outcome"], "succeeded");
+}
+
+#[test]
 fn a_wave_waits_for_its_approval() {
     let fleet = Fleet::start(3);
     fleet.edit("    batch: [1, 50%]", "    approval: required");

@@ -3,7 +3,8 @@
 
 use certwave::plan::{OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Event, HostOutcome, HostPhase, HostState, Phase, RolloutOutcome, State, Step, StepResult, next,
+    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, RolloutOutcome, State, Step,
+    StepResult, WaveFailure, next,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,8 +17,12 @@ struct Run {
     schedule: Schedule,
     world: World,
     state: State,
-    journal: Vec<Event>,
+    journal: Vec<(Timestamp, Event)>,
     now: Timestamp,
+    /// How long nobody drove it.
+    stopped: SignedDuration,
+    /// After how much work this try of it, its wave, and the last progress of the wave began.
+    began: [SignedDuration; 3],
     running: Vec<(usize, Step)>,
     /// The world is not the one that the journal tells of: only the journal is looked at.
     torn: bool,
@@ -39,6 +44,8 @@ impl Run {
             state,
             journal,
             now: start(),
+            stopped: SignedDuration::ZERO,
+            began: [SignedDuration::ZERO; 3],
             running: Vec::new(),
             torn: false,
             rolling_back_wave: None,
@@ -47,9 +54,40 @@ impl Run {
 
     fn record(&mut self, event: Event) {
         self.check_event(&event);
-        self.state.evolve(&event);
-        self.journal.push(event);
+        let done =
+            |state: &State| state.hosts().iter().filter(|h| matches!(h.phase, HostPhase::Done(_))).count();
+        let (before, ended) = (done(&self.state), self.state.outcome);
+        self.state.evolve(self.now, &event);
+        let worked = self.worked();
+        match event {
+            Event::WaveStarted { .. } => (self.began[1], self.began[2]) = (worked, worked),
+            Event::Resumed if ended.is_some_and(|ended| ended != RolloutOutcome::Paused) => {
+                self.began[0] = worked
+            }
+            _ if done(&self.state) > before => self.began[2] = worked,
+            _ => {}
+        }
+        self.journal.push((self.now, event));
         self.check_state();
+    }
+
+    fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.journal.iter().map(|(_, event)| event)
+    }
+
+    fn worked(&self) -> SignedDuration {
+        self.now.duration_since(start()) - self.stopped
+    }
+
+    /// Whether the rollout, its wave, and the progress of that wave are in time, by an account of the world's own.
+    fn in_time(&self) -> [bool; 3] {
+        let wave = &self.schedule.waves[self.state.wave];
+        let limits = [self.schedule.deadline, wave.deadline, wave.progress_deadline];
+        if self.torn {
+            return [true; 3];
+        }
+        let taken = self.began.map(|began| (self.worked() - began).unsigned_abs());
+        std::array::from_fn(|which| limits[which].is_none_or(|limit| taken[which] < limit))
     }
 
     fn wave_named(&self, name: &str) -> usize {
@@ -64,7 +102,7 @@ impl Run {
                 let wave = self.wave_named(wave.as_str());
                 for earlier in &self.schedule.waves[..wave] {
                     let passed = |e: &Event| matches!(e, Event::WavePassed { wave } if *wave == earlier.name);
-                    assert!(self.journal.iter().any(passed), "seed {seed}: wave {wave} started too early");
+                    assert!(self.events().any(passed), "seed {seed}: wave {wave} started too early");
                 }
                 assert!(!self.state.cancelled, "seed {seed}: a wave started after a cancel");
                 let steered = self.state.pausing || self.state.aborting.is_some();
@@ -73,17 +111,18 @@ impl Run {
                 assert!(approved, "seed {seed}: a wave started without its approval");
             }
             Event::WavePassed { wave } => {
+                assert!(self.in_time()[..2] == [true; 2], "seed {seed}: passed after its deadline");
                 let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
                 let failed =
                     wave.hosts().filter(|&host| self.state.host(host).outcome().is_failure()).count();
                 assert!(failed <= wave.max_failures, "seed {seed}: passed over its failure budget");
-                let started = self.journal.iter().rev().find_map(|event| match event {
+                let started = self.events().rev().find_map(|event| match event {
                     Event::SoakStarted { wave: name, until } if *name == wave.name => Some(*until),
                     _ => None,
                 });
                 if let Some(until) = started {
                     assert!(self.now >= until, "seed {seed}: passed before its soak was over");
-                    let observed = self.journal.iter().rev().find_map(|event| match event {
+                    let observed = self.events().rev().find_map(|event| match event {
                         Event::SoakObserved { handshakes, .. } => Some(*handshakes),
                         Event::SoakStarted { .. } => Some(Default::default()),
                         _ => None,
@@ -95,12 +134,26 @@ impl Run {
                     assert!(wave.soak.is_zero() || !changed, "seed {seed}: the soak was left out");
                 }
             }
+            Event::WaveFailed { reason: WaveFailure::Overdue { deadline, .. }, .. } => {
+                let which = match deadline {
+                    Deadline::Rollout => 0,
+                    Deadline::Wave => 1,
+                    Deadline::Progress => 2,
+                };
+                assert!(self.torn || !self.in_time()[which], "seed {seed}: {deadline:?} had time left");
+            }
             Event::StepStarted { host, step } => {
                 let number = self.state.number(host).unwrap();
                 let state = self.state.host(number);
                 if *step == Step::Rollback {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
+                }
+                if *step == Step::Inspect
+                    && self.state.phase == Phase::Running
+                    && !self.state.in_flight.contains(&number)
+                {
+                    assert!(self.in_time() == [true; 3], "seed {seed}: a host is begun after a deadline");
                 }
                 if *step == Step::Activate {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
@@ -163,8 +216,17 @@ impl Run {
         }
         self.world.dead_man(30);
         let mut replayed = State::new(&self.schedule);
-        self.journal.iter().for_each(|event| replayed.evolve(event));
+        self.journal.iter().for_each(|(at, event)| replayed.evolve(*at, event));
         assert_eq!(replayed, self.state, "seed {}: replay gives another state", self.seed);
+        self.resume();
+    }
+
+    /// After a while: nobody worked on it, so no deadline comes nearer.
+    fn resume(&mut self) {
+        let away = SignedDuration::from_secs(self.world.random.below(100) as i64);
+        self.now += away;
+        // How long it had been worked on since the last event, nobody knows.
+        self.stopped += self.journal.last().map_or(away, |(last, _)| self.now.duration_since(*last));
         self.record(Event::Resumed);
     }
 
@@ -270,10 +332,14 @@ impl Run {
         }
         match outcome {
             RolloutOutcome::Succeeded => {
-                assert!(outcomes.iter().all(|o| matches!(o, HostOutcome::Changed | HostOutcome::Unchanged)));
+                let all = outcomes.iter().all(|o| matches!(o, HostOutcome::Changed | HostOutcome::Unchanged));
+                assert!(all, "seed {seed}: {outcomes:?}");
                 assert!(self.world.hosts.iter().all(|host| host.serves_new), "seed {seed}: succeeded, but");
             }
-            RolloutOutcome::Unchanged => assert!(outcomes.iter().all(|o| *o == HostOutcome::Unchanged)),
+            RolloutOutcome::Unchanged => {
+                let all = outcomes.iter().all(|o| *o == HostOutcome::Unchanged);
+                assert!(all, "seed {seed}: {outcomes:?}");
+            }
             RolloutOutcome::RolledBack => {
                 let back = self.world.hosts.iter().all(|host| !(host.serves_new && host.ever_switched));
                 assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
@@ -369,7 +435,7 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
         run.world.hosts.iter_mut().for_each(|host| host.broken = false);
         for _ in 0..3 {
             run.rolling_back_wave = None;
-            run.record(Event::Resumed);
+            run.resume();
             for wave in run.schedule.waves.clone() {
                 run.record(Event::Approved { wave: wave.name, by: "ann".to_owned() });
             }
@@ -403,7 +469,7 @@ fn a_journal_cut_anywhere_replays_and_then_ends() {
             // The world went on after the cut; only what the journal says is compared from here on.
             run.world.hosts.iter_mut().for_each(|host| host.ever_switched = false);
             for event in &whole.journal[..cut] {
-                run.state.evolve(event);
+                run.state.evolve(event.0, &event.1);
                 run.journal.push(event.clone());
             }
             (run.now, run.torn) = (whole.now, true);
@@ -425,9 +491,12 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             max_failures: 0,
             soak: std::time::Duration::ZERO,
             approval: false,
+            progress_deadline: None,
+            deadline: None,
         }],
         on_failure: OnFailure::Rollback,
         every_host: false,
+        deadline: None,
     };
     let mut state = State::new(&schedule);
     let host = schedule.hosts[0].clone();
@@ -450,13 +519,13 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         Event::Cancelled,
         done(Step::Stage, StepResult::Done),
     ] {
-        state.evolve(&event);
+        state.evolve(start(), &event);
     }
     assert_eq!(
         next(&schedule, &state, start()),
         [Action::Record(Event::HostAbandoned { host: host.clone() })]
     );
-    state.evolve(&Event::HostAbandoned { host });
+    state.evolve(start(), &Event::HostAbandoned { host });
     assert_eq!(
         next(&schedule, &state, start()),
         [Action::Record(Event::Finished { outcome: RolloutOutcome::Interrupted })]

@@ -74,19 +74,29 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             max_failures: if random.chance(60) { 0 } else { random.below(3) },
             soak: Duration::from_secs(if random.chance(50) { 0 } else { 60 }),
             approval: random.chance(10),
+            progress_deadline: limit(random, 5),
+            deadline: limit(random, 70),
         });
         start = end;
     }
     let on_failure = [OnFailure::Rollback, OnFailure::RollbackWave, OnFailure::RollbackHost, OnFailure::Halt]
         [random.below(4)];
-    let mut schedule = Schedule { hosts, waves, on_failure, every_host: random.chance(15) };
+    let mut schedule =
+        Schedule { hosts, waves, on_failure, every_host: random.chance(15), deadline: limit(random, 120) };
     if schedule.every_host {
         schedule.on_failure = OnFailure::Halt;
         for wave in &mut schedule.waves {
             (wave.max_failures, wave.soak) = (wave.hosts().len(), Duration::ZERO);
+            (wave.progress_deadline, wave.deadline) = (None, None);
         }
+        schedule.deadline = None;
     }
     schedule
+}
+
+/// A deadline, here and there: sometimes a tight one.
+fn limit(random: &mut Random, least: usize) -> Option<Duration> {
+    random.chance(15).then(|| Duration::from_secs((least + random.below(60)) as u64))
 }
 
 pub(crate) fn start() -> Timestamp {

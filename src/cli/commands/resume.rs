@@ -79,7 +79,7 @@ pub(super) async fn go_on(
     let plan: Plan = serde_json::from_str(&record.plan)
         .map_err(|error| Failure::to(&format!("read the plan of rollout `{id}`"), &error))?;
     let mut state = State::new(&plan.schedule);
-    journal.events(&id)?.iter().for_each(|(_, event)| state.evolve(event));
+    journal.events(&id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
     let set = certificate(record, store, &state)?;
     if !settings.json() {
         let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         let reporter = JsonReporter::new(rollout.id.clone(), plan.schedule.clone());
         let mut state = State::new(&plan.schedule);
         for (time, event) in &events {
-            state.evolve(event);
+            state.evolve(*time, event);
             super::print(&reporter.object(*time, event, &state).to_string());
         }
         return Ok(Exit::Done);

@@ -58,7 +58,7 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
     let plan: Plan = serde_json::from_str(&record.plan)
         .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", record.id), &error))?;
     let mut state = State::new(&plan.schedule);
-    journal.events(&record.id)?.iter().for_each(|(_, event)| state.evolve(event));
+    journal.events(&record.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
     let waiting: Vec<&WaveName> =
         plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave)).map(|wave| &wave.name).collect();
     let wave = match &args.wave {
