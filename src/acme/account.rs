@@ -42,6 +42,14 @@ pub(super) async fn take_up(folder: &Path, issuer: &AcmeIssuer) -> Result<Accoun
     }
 }
 
+/// Takes the account up again; none is made.
+pub(super) async fn existing(folder: &Path, issuer: &AcmeIssuer) -> Result<Account, IssueError> {
+    match file_of(folder, issuer).exists() {
+        true => take_up(folder, issuer).await,
+        false => Err(IssueError::NoAccount { url: issuer.directory.clone() }),
+    }
+}
+
 /// Puts an account aside that the server no longer knows; its file is kept.
 pub(super) fn forget(folder: &Path, issuer: &AcmeIssuer) -> Result<(), IssueError> {
     let path = file_of(folder, issuer);

@@ -63,6 +63,12 @@ pub enum IssueError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Nothing was ever ordered from this CA, or its account's file is gone.
+    #[error("find an account at {url}")]
+    NoAccount {
+        /// Its directory.
+        url: String,
+    },
     /// The account's file is not one.
     #[error("read the account in `{}`: move it away, and a new account is made", path.display())]
     Account {

@@ -6,9 +6,11 @@ mod key;
 mod listener;
 mod order;
 mod placed;
+mod revoke;
 mod transport;
 
 pub use error::IssueError;
 pub use listener::Listener;
 pub use order::{Issued, Progress, Request, issue};
 pub use placed::PlacedOrder;
+pub use revoke::revoke;

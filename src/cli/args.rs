@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{Version, WaveName};
+use crate::model::{CertificateName, RevocationReason, Version, WaveName};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -110,6 +110,10 @@ pub enum Command {
     Rollback(Rollback),
     /// Compare what every host serves and has on disk with what it should
     Status(Status),
+    /// List the certificates in the store: versions, dates, and where they are
+    Certificates(Certificates),
+    /// Have a CA revoke a certificate that no host serves any more
+    Revoke(Revoke),
     /// Show the inventory as resolved
     #[command(subcommand)]
     Inventory(Inventory),
@@ -278,6 +282,35 @@ pub struct Status {
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+}
+
+/// `certwave certificates`
+#[derive(Debug, clap::Args)]
+pub struct Certificates {
+    /// Only this certificate
+    pub name: Option<CertificateName>,
+}
+
+/// `certwave revoke`
+#[derive(Debug, clap::Args)]
+pub struct Revoke {
+    /// Whose issuers are asked
+    pub playbook: PathBuf,
+    /// Which version, as `certwave certificates` lists them
+    #[arg(value_name = "VERSION")]
+    pub certificate: Version,
+    /// Why: unspecified, key-compromise, affiliation-changed, superseded or cessation-of-operation
+    #[arg(long)]
+    pub reason: RevocationReason,
+    /// Revoke this version although hosts still serve it
+    #[arg(long, value_name = "VERSION")]
+    pub accept: Option<Version>,
+    /// Only note it: it was revoked elsewhere, or its CA knows no ACME
+    #[arg(long)]
+    pub note_only: bool,
+    /// Do not ask before it is done
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `certwave inventory`

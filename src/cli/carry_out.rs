@@ -97,7 +97,8 @@ impl Rollout<'_> {
         let prober = TlsProber::new(&self.plan.ca_files)
             .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
         let known = known_leaves(self.store, &self.set)?;
-        let target = Arc::new(Target { set: self.set, known });
+        let revoked = self.store.certificates().revoked(&self.plan.certificate)?;
+        let target = Arc::new(Target { set: self.set, known, revoked });
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, self.who);

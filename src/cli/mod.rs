@@ -9,6 +9,7 @@ mod exit;
 mod find;
 mod load;
 mod reference;
+mod served;
 mod settings;
 mod stored;
 

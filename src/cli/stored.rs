@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use crate::certificate::{Bundle, CertificateSet, Defect, Requirements};
-use crate::model::{CertificateName, Version};
+use crate::model::{CertificateName, Revocation, Version};
 use crate::store::CertificateStore;
 
 /// A version of a certificate, with its key or keys.
@@ -12,15 +12,7 @@ pub(super) fn proven(
     version: &Version,
     required: &Requirements<'_>,
 ) -> Result<CertificateSet, Failure> {
-    let versions = store.versions(name)?;
-    if !versions.contains(version) {
-        let all: Vec<String> = versions.iter().rev().take(5).map(ToString::to_string).collect();
-        let failure = Failure::usage(format!("there is no version {version} of `{name}` in the store"));
-        return Err(match all.as_slice() {
-            [] => failure,
-            all => failure.hint(format!("the newest are {}", all.join(", "))),
-        });
-    }
+    in_store(store, name, version)?;
     let stored = store.get(name, version)?;
     let mut bundles = Vec::new();
     for pair in &stored.pairs {
@@ -39,6 +31,37 @@ pub(super) fn proven(
         (Some(first), second) => Ok(CertificateSet::new(first, second)),
         (None, _) => Err(Failure::new(format!("{name} {version} holds no certificate"))),
     }
+}
+
+/// There is such a version.
+pub(super) fn in_store(
+    store: &CertificateStore,
+    name: &CertificateName,
+    version: &Version,
+) -> Result<(), Failure> {
+    let versions = store.versions(name)?;
+    if versions.contains(version) {
+        return Ok(());
+    }
+    let all: Vec<String> = versions.iter().rev().take(5).map(ToString::to_string).collect();
+    let failure = Failure::usage(format!("there is no version {version} of `{name}` in the store"));
+    Err(match all.as_slice() {
+        [] => failure,
+        all => failure.hint(format!("the newest are {}", all.join(", "))),
+    })
+}
+
+/// A revoked certificate is never put on a host again.
+pub(super) fn not_revoked(
+    store: &CertificateStore,
+    name: &CertificateName,
+    version: &Version,
+) -> Result<(), Failure> {
+    let Some(Revocation { at, reason, .. }) = store.revocation(name, version)? else { return Ok(()) };
+    let at = at.strftime("%Y-%m-%d");
+    let mut failure = Failure::new(format!("{name} {version} was revoked on {at} ({reason})"));
+    failure.state = Some("no host was touched".to_owned());
+    Err(failure.hint("a revoked certificate is never put on a host again: choose another version"))
 }
 
 /// All that is wrong, in one line.

@@ -38,6 +38,8 @@ pub struct Target {
     pub set: CertificateSet,
     /// The leaves of all others in the store.
     pub known: BTreeSet<Fingerprint>,
+    /// Versions of it that are never to be served again.
+    pub revoked: BTreeSet<Version>,
 }
 
 /// A plan's hosts, and all that is needed to act on them.
@@ -122,8 +124,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             }
             // A damaged version is nothing to go back to.
             Some(version) if !facts.complete.contains(version) => None,
-            Some(version) => previous(Some(version), active),
-            None => previous(None, active),
+            Some(version) => self.previous(Some(version), active),
+            None => self.previous(None, active),
         };
         let proven = live == Some(target) && self.all_new(plan, session, known).await;
         Ok(StepResult::Inspected {
@@ -163,7 +165,18 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let output = session.run(plan, &script, None, SCRIPT).await?;
         let certificates = parse_pem(&output.stdout).unwrap_or_default();
         let leaves = certificates.into_iter().filter(|one| !one.is_ca || one.is_self_signed()).collect();
-        Ok(previous(Some(version), leaves))
+        Ok(self.previous(Some(version), leaves))
+    }
+
+    /// What a host goes back to, if there is anything. What certwave did not issue is named by when its validity
+    /// began; of two certificates, the one that expires first sets the time.
+    fn previous(&self, version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
+        let first = leaves.first()?;
+        let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
+        let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
+        let revoked = self.target.revoked.contains(&version);
+        let leaves = leaves.iter().map(|leaf| leaf.fingerprint).collect();
+        Some(Previous { version, leaves, not_after, revoked })
     }
 
     async fn all_new(&self, plan: &HostPlan, session: &Session<C::Connection>, known: &HostState) -> bool {
@@ -205,7 +218,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let counted = self.memory(plan, session).before().await;
         let before = known.previous.as_ref().map(|previous| &previous.version);
         let target = self.target.set.version();
-        let dead_man = known.previous.as_ref().zip(plan.dead_man).map(|(previous, after)| {
+        let back = known.previous.as_ref().filter(|previous| !previous.revoked);
+        let dead_man = back.zip(plan.dead_man).map(|(previous, after)| {
             let (previous, not_after) = (previous.version.clone(), previous.not_after);
             plan.install.dead_man(&DeadMan { target: target.clone(), previous, not_after, after }, &services)
         });
@@ -418,15 +432,6 @@ fn one_line(text: &str) -> String {
 
 fn read_leaf(pem: &str) -> Option<Certificate> {
     parse_pem(pem.as_bytes()).ok()?.into_iter().next()
-}
-
-/// What a host goes back to, if there is anything. What certwave did not issue is named by when its validity
-/// began; of two certificates, the one that expires first sets the time.
-fn previous(version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
-    let first = leaves.first()?;
-    let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
-    let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
-    Some(Previous { version, leaves: leaves.iter().map(|leaf| leaf.fingerprint).collect(), not_after })
 }
 
 pub(super) fn later(now: Timestamp, duration: Duration) -> Timestamp {

@@ -127,6 +127,22 @@ impl Pebble {
     /// # Errors
     /// When the server does not answer.
     pub fn root_pem(&self) -> Result<Vec<u8>, LabError> {
+        let answer = self.ask("roots/0")?;
+        let start = answer.windows(10).position(|window| window == b"-----BEGIN").unwrap_or(answer.len());
+        Ok(answer[start..].to_vec())
+    }
+
+    /// Whether a certificate that it issued is revoked; by its serial number, in hexadecimal.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn is_revoked(&self, serial: &str) -> Result<bool, LabError> {
+        let answer = self.ask(&format!("cert-status-by-serial/{serial}"))?;
+        Ok(String::from_utf8_lossy(&answer).contains(r#""Status": "Revoked""#))
+    }
+
+    /// Asks its management interface.
+    fn ask(&self, what: &str) -> Result<Vec<u8>, LabError> {
         let asked = || -> std::io::Result<Vec<u8>> {
             let mut connector = SslConnector::builder(SslMethod::tls_client())?;
             connector.set_ca_file(&self.ca_file)?;
@@ -134,14 +150,12 @@ impl Pebble {
             stream.set_read_timeout(Some(Duration::from_secs(20)))?;
             let host = self.management.ip().to_string();
             let mut stream = connector.build().connect(&host, stream).map_err(std::io::Error::other)?;
-            write!(stream, "GET /roots/0 HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+            write!(stream, "GET /{what} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer)?;
             Ok(answer)
         };
-        let answer = asked().map_err(LabError::io("ask pebble for its root"))?;
-        let start = answer.windows(10).position(|window| window == b"-----BEGIN").unwrap_or(answer.len());
-        Ok(answer[start..].to_vec())
+        asked().map_err(LabError::io("ask pebble"))
     }
 
     /// Tells the DNS something: `set-default-ipv4`, `add-a`, `set-servfail` and so on, with its JSON.

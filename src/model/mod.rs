@@ -6,6 +6,7 @@ mod amount;
 mod fingerprint;
 mod name;
 mod path;
+mod revocation;
 mod secret;
 mod time;
 
@@ -13,5 +14,6 @@ pub use amount::Amount;
 pub use fingerprint::{Fingerprint, Serial, Version};
 pub use name::{CertificateName, DnsName, HostName, InvalidName, RolloutId, ServiceName, WaveName};
 pub use path::{HostPath, InvalidPath};
+pub use revocation::{Revocation, RevocationReason};
 pub use secret::Secret;
 pub use time::{InvalidDuration, format_duration, parse_duration};

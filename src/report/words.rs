@@ -29,6 +29,9 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
             RefusedRollback::Lapsed { not_after } => {
                 format!("{host}: not rolled back: its previous certificate expired on {not_after}")
             }
+            RefusedRollback::Revoked { version } => {
+                format!("{host}: not rolled back: its previous certificate {version} was revoked")
+            }
         },
         Event::RetryPlanned { hosts, until, .. } => {
             let named =

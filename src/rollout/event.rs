@@ -49,6 +49,9 @@ pub struct Previous {
     pub leaves: Vec<Fingerprint>,
     /// It is never put back after this time.
     pub not_after: Timestamp,
+    /// It was revoked, and is never put back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// What was seen from outside while a host was switched.
@@ -199,6 +202,11 @@ pub enum RefusedRollback {
     Lapsed {
         /// Since when.
         not_after: Timestamp,
+    },
+    /// The one before was revoked.
+    Revoked {
+        /// Its version.
+        version: Version,
     },
 }
 

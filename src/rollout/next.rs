@@ -259,7 +259,7 @@ fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: us
     if actions.is_empty() && state.in_flight.is_empty() { finish(state) } else { actions }
 }
 
-/// A lapsed certificate is never put back, and what never was cannot be.
+/// A lapsed or revoked certificate is never put back, and what never was cannot be.
 fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Event> {
     let queued = match &state.phase {
         Phase::RollingBack { order, started } => &order[*started..],
@@ -272,6 +272,9 @@ fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Optio
         }
         let reason = match &host.previous {
             None => RefusedRollback::NoPrevious,
+            Some(previous) if previous.revoked => {
+                RefusedRollback::Revoked { version: previous.version.clone() }
+            }
             Some(previous) if previous.not_after <= now => {
                 RefusedRollback::Lapsed { not_after: previous.not_after }
             }

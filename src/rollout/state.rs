@@ -159,6 +159,9 @@ impl State {
                     RefusedRollback::Lapsed { not_after } => {
                         format!("its previous certificate expired on {not_after} and is not put back")
                     }
+                    RefusedRollback::Revoked { version } => {
+                        format!("its previous certificate {version} was revoked and is not put back")
+                    }
                 };
                 let cause = host.error.take().map_or(reason.clone(), |cause| format!("{cause}; {reason}"));
                 let outcome = if host.reloaded { HostOutcome::RollbackFailed } else { HostOutcome::Failed };

@@ -39,7 +39,7 @@ impl CertificateStore {
         Self { root }
     }
 
-    fn folder(&self, name: &CertificateName) -> PathBuf {
+    pub(super) fn folder(&self, name: &CertificateName) -> PathBuf {
         self.root.join(name.as_str())
     }
 
@@ -110,24 +110,43 @@ impl CertificateStore {
     /// # Errors
     /// When the folder cannot be read.
     pub fn all_chains(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        if !self.root.exists() {
-            return Ok(Vec::new());
-        }
-        let names = fs::read_dir(&self.root).map_err(StoreError::file(&self.root))?;
-        let names =
-            names.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<CertificateName>().ok());
         let mut chains = Vec::new();
-        for name in names {
+        for name in self.names()? {
             for version in self.versions(&name)? {
-                for (at, (fullchain, _)) in PAIRS.iter().enumerate() {
-                    let path: &Path = &self.folder(&name).join(version.as_str()).join(fullchain);
-                    if at == 0 || path.exists() {
-                        chains.push(fs::read(path).map_err(StoreError::file(path))?);
-                    }
-                }
+                chains.extend(self.chains(&name, &version)?);
             }
         }
         Ok(chains)
+    }
+
+    /// The chain of a version, PEM; two of dual certificates.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut chains = Vec::new();
+        for (at, (fullchain, _)) in PAIRS.iter().enumerate() {
+            let path: &Path = &self.folder(name).join(version.as_str()).join(fullchain);
+            if at == 0 || path.exists() {
+                chains.push(fs::read(path).map_err(StoreError::file(path))?);
+            }
+        }
+        Ok(chains)
+    }
+
+    /// The names of all certificates, in order.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<CertificateName>, StoreError> {
+        if !self.root.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.root).map_err(StoreError::file(&self.root))?;
+        let mut names: Vec<CertificateName> =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        names.sort();
+        Ok(names)
     }
 }
 

@@ -7,6 +7,7 @@ mod chain;
 mod files;
 mod journal;
 mod lease;
+mod revoked;
 mod schema;
 mod wishes;
 
@@ -44,6 +45,14 @@ pub enum StoreError {
         rollout: String,
         /// Its number.
         seq: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A file of ours that is not what it should be.
+    #[error("read `{}`", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
         /// Why.
         source: serde_json::Error,
     },
@@ -87,6 +96,11 @@ impl StoreError {
     fn file(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| StoreError::File { path, source }
+    }
+
+    fn unreadable(path: &Path) -> impl FnOnce(serde_json::Error) -> StoreError {
+        let path = path.to_owned();
+        move |source| StoreError::Unreadable { path, source }
     }
 }
 

@@ -18,6 +18,7 @@ mod matrix;
 mod others;
 mod resume;
 mod returning;
+mod revoked;
 mod rollback;
 mod rollout;
 mod starttls;

@@ -3,7 +3,7 @@
 
 use certwave::plan::{OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, RolloutOutcome, State, Step,
+    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, Previous, RolloutOutcome, State, Step,
     StepResult, WaveFailure, next,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -148,6 +148,7 @@ impl Run {
                 if *step == Step::Rollback {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
+                    assert!(!previous.revoked, "seed {seed}: a revoked certificate is put back");
                 }
                 if *step == Step::Inspect
                     && self.state.phase == Phase::Running
@@ -443,7 +444,8 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
             run.check_outcome(outcome);
         }
         let stuck = run.state.hosts().iter().any(|host| {
-            let lapsed = host.previous.as_ref().is_none_or(|previous| previous.not_after <= run.now);
+            let never = |previous: &Previous| previous.revoked || previous.not_after <= run.now;
+            let lapsed = host.previous.as_ref().is_none_or(never);
             host.outcome() == HostOutcome::RollbackFailed && !lapsed
         });
         assert!(!stuck, "seed {seed}: {outcome:?}");

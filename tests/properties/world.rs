@@ -115,6 +115,7 @@ impl World {
                     version: Version::new(start(), &Fingerprint::new([1; 32])),
                     leaves: vec![Fingerprint::new([1; 32])],
                     not_after: Timestamp::from_second(start().as_second() + valid_for).unwrap(),
+                    revoked: random.chance(4),
                 };
                 TrueHost {
                     serves_new: already,
@@ -152,7 +153,8 @@ impl World {
     pub(crate) fn dead_man(&mut self, percent: usize) {
         let Self { hosts, random, .. } = self;
         for host in hosts.iter_mut().filter(|host| host.armed && host.link_new) {
-            let lapsed = host.previous.as_ref().is_none_or(|previous| previous.not_after <= start());
+            let never = |previous: &Previous| previous.revoked || previous.not_after <= start();
+            let lapsed = host.previous.as_ref().is_none_or(never);
             if !lapsed && random.chance(percent) {
                 (host.link_new, host.serves_new, host.armed) = (false, false, false);
             }

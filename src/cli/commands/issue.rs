@@ -40,6 +40,7 @@ pub(super) fn choose(
     if let Some(version) = version {
         let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
         let set = stored::proven(store, &wanted.name, version, &required)?;
+        stored::not_revoked(store, &wanted.name, version)?;
         return Ok(Choice::Stored(Box::new(set), format!("{version} was asked for")));
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
@@ -49,6 +50,9 @@ pub(super) fn choose(
     let Some(version) = store.versions(&wanted.name)?.pop() else {
         return new("there is none yet".to_owned());
     };
+    if store.revocation(&wanted.name, &version)?.is_some() {
+        return new(format!("{version} was revoked"));
+    }
     let stored = store.get(&wanted.name, &version)?;
     let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
     let mut bundles = Vec::new();

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod audit;
+mod certificates;
 mod check;
 mod completions;
 mod demo;
@@ -11,6 +12,7 @@ mod issue;
 mod lab;
 mod man;
 mod resume;
+mod revoke;
 mod rollback;
 mod rollout;
 mod show;
@@ -35,6 +37,8 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Abort(args) => steer::abort(&args, settings),
         Command::Approve(args) => steer::approve(&args, settings),
         Command::Rollback(args) => rollback::run(&args, settings),
+        Command::Certificates(args) => certificates::run(&args, settings),
+        Command::Revoke(args) => revoke::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),

@@ -94,10 +94,12 @@ pub(super) async fn go_on(
     rollout.go_on(cancel, settings).await
 }
 
-/// The certificate that the rollout was about. Going back does not need it to be valid still.
+/// The certificate that the rollout was about. Going back does not need it to be valid still, or not revoked.
 fn certificate(record: &RolloutRecord, store: &Store, state: &State) -> Result<CertificateSet, Failure> {
     let now = if state.failed { record.started } else { Timestamp::now() };
     let required = Requirements { names: &[], now, at_least: std::time::Duration::ZERO };
-    stored::proven(&store.certificates(), &record.certificate, &record.version, &required)
+    let (certificates, name, version) = (store.certificates(), &record.certificate, &record.version);
+    let fit = if state.failed { Ok(()) } else { stored::not_revoked(&certificates, name, version) };
+    fit.and_then(|()| stored::proven(&certificates, name, version, &required))
         .map_err(|failure| failure.hint(format!("`certwave rollout {}` issues another", record.playbook)))
 }

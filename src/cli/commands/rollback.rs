@@ -39,6 +39,7 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
     let required =
         Requirements { names: &loaded.playbook.certificate.domains, now, at_least: Duration::ZERO };
     let set = stored::proven(&store.certificates(), &name, &version, &required)?;
+    stored::not_revoked(&store.certificates(), &name, &version)?;
     if args.accept.as_ref() != Some(&version) {
         outlives_a_renewal(&set, now, &loaded.plan)?;
     }
@@ -65,8 +66,9 @@ fn before(loaded: &Loaded, store: &Store, journal: &Journal) -> Result<Version, 
     let Some(last) = last else {
         return Err(Failure::new(format!("nothing of `{name}` was rolled out yet")));
     };
-    let versions = store.certificates().versions(name)?;
-    versions.into_iter().rev().find(|version| *version < last.version).ok_or_else(|| {
+    let (versions, revoked) = (store.certificates().versions(name)?, store.certificates().revoked(name)?);
+    let fit = |version: &Version| *version < last.version && !revoked.contains(version);
+    versions.into_iter().rev().find(fit).ok_or_else(|| {
         Failure::new(format!("there is no version before {} of `{name}` in the store", last.version))
             .hint("`--to VERSION` goes back to another one that is in the store")
     })
