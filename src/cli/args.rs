@@ -253,12 +253,13 @@ pub struct Approve {
 pub struct Rollback {
     /// What was rolled out
     pub playbook: PathBuf,
-    /// To this version, which is in the store [default: the one before the last that was rolled out]
+    /// To this version, which is in the store [default: the one before the last that was rolled out; where the
+    /// store has none, each host to what it had before]
     #[arg(long, value_name = "VERSION")]
     pub to: Option<Version>,
-    /// Go back to this version although it expires before a renewal could finish
+    /// Go back to this version although it expires before a renewal could finish; may be repeated
     #[arg(long, value_name = "VERSION")]
-    pub accept: Option<Version>,
+    pub accept: Vec<Version>,
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,

@@ -209,7 +209,8 @@ fn finish(
     let outcome = summary.outcome.unwrap_or(RolloutOutcome::NeedsAttention);
     if settings.json() {
         print(&summary.to_json(Timestamp::now(), id, certificate).to_string());
-        return Ok(outcome.into());
+        let wanted = outcome == RolloutOutcome::RolledBack && summary.undo;
+        return Ok(if wanted { Exit::Done } else { outcome.into() });
     }
     if settings.verbosity >= 0 {
         print(&format!("\n{}\n", summary.table()));
@@ -218,6 +219,10 @@ fn finish(
     match outcome {
         RolloutOutcome::Succeeded | RolloutOutcome::Unchanged => {
             print(&format!("{}: {sentence}", outcome.name()));
+            Ok(Exit::Done)
+        }
+        RolloutOutcome::RolledBack if summary.undo => {
+            print(&format!("rolled back: {sentence}"));
             Ok(Exit::Done)
         }
         _ => {

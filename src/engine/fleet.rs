@@ -119,7 +119,11 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             }
             // From an earlier try: what it could go back to is the newest other version.
             Some(version) if version == target => {
-                let before = facts.complete.iter().rev().find(|version| *version != target);
+                let older = |version: &&Version| match self.plan.schedule.undo {
+                    Some(_) => *version < target,
+                    None => *version != target,
+                };
+                let before = facts.complete.iter().rev().find(older);
                 self.archived(plan, session, &facts, before).await?
             }
             // A damaged version is nothing to go back to.

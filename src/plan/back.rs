@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Plan, Schedule, WaveSchedule};
+use super::{Plan, Schedule, Undo, WaveSchedule};
 use crate::playbook::OnFailure;
 
 impl Plan {
@@ -28,8 +28,21 @@ impl Plan {
                 deadline: None,
             });
         }
-        let schedule =
-            Schedule { hosts: names, waves, on_failure: OnFailure::Halt, every_host: true, deadline: None };
+        let schedule = Schedule {
+            hosts: names,
+            waves,
+            on_failure: OnFailure::Halt,
+            every_host: true,
+            undo: None,
+            deadline: None,
+        };
         Plan { schedule, hosts, ..self }
+    }
+
+    /// The plan in the other direction, where each host goes back to what it had before: certwave may not have it.
+    pub fn undo(self, undo: Undo) -> Plan {
+        let mut plan = self.back();
+        plan.schedule.undo = Some(undo);
+        plan
     }
 }

@@ -10,4 +10,4 @@ mod service;
 pub use crate::playbook::OnFailure;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Resolved, resolve};
-pub use schedule::{Schedule, WaveSchedule, batches};
+pub use schedule::{Schedule, Undo, WaveSchedule, batches};

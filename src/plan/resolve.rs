@@ -161,7 +161,7 @@ fn schedule(
         notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
     }
     let (on_failure, deadline) = (playbook.on_failure, playbook.deadline);
-    Schedule { hosts, waves, on_failure, every_host: false, deadline }
+    Schedule { hosts, waves, on_failure, every_host: false, undo: None, deadline }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Amount, HostName, WaveName};
+use crate::model::{Amount, HostName, Version, WaveName};
 use crate::playbook::OnFailure;
 
 /// The order of a rollout, with no choice left in it. Hosts are numbered in the order they go.
@@ -20,9 +21,21 @@ pub struct Schedule {
     /// Every host is tried, whatever becomes of the others: on the way back to an earlier certificate.
     #[serde(default)]
     pub every_host: bool,
+    /// What was rolled out is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// The rollout fails when it is not over after so much work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
+}
+
+/// Each host goes back to the version that it had before the one that was rolled out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// What expires before this time is not gone back to: a renewal could not be sure to finish.
+    pub lasts_until: Timestamp,
+    /// Versions that are gone back to all the same.
+    pub accepted: Vec<Version>,
 }
 
 /// One wave of a [`Schedule`].

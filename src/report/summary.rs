@@ -60,6 +60,8 @@ pub struct Summary {
     pub hosts: Vec<HostSummary>,
     /// Why it is paused, in words.
     pub pause: Option<String>,
+    /// It was about going back, each host to what it had before.
+    pub undo: bool,
     /// The wave that failed, and why.
     pub failure: Option<(WaveName, WaveFailure)>,
 }
@@ -108,7 +110,7 @@ impl Summary {
         let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
         let awaits = awaits.filter(|_| state.phase == Phase::Between);
         let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
-        Self { outcome, hosts: hosts.collect(), pause, failure: failed }
+        Self { outcome, hosts: hosts.collect(), pause, undo: schedule.undo.is_some(), failure: failed }
     }
 
     /// Whether a wave waits for somebody's word.
@@ -203,6 +205,10 @@ impl Summary {
             Some(RolloutOutcome::Unchanged) => {
                 format!("{serving} of {} served {name} before, valid until {until}", count(all, "host"))
             }
+            Some(RolloutOutcome::Incomplete) if self.undo => {
+                let back = self.count(HostOutcome::RolledBack);
+                format!("{back} of {} are proven back; the others are named below", count(all, "host"))
+            }
             Some(RolloutOutcome::Incomplete) => {
                 format!(
                     "{serving} of {} serve {name}; the others are named below{}",
@@ -215,6 +221,10 @@ impl Summary {
                 None => "nothing was measured during the soak: paused".to_owned(),
             },
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
+            Some(RolloutOutcome::RolledBack) if self.undo => {
+                let back = self.count(HostOutcome::RolledBack);
+                format!("{back} of {} are proven back on what they had before {name}", count(all, "host"))
+            }
             Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => {
                 why()
             }
@@ -266,12 +276,11 @@ impl Summary {
         self.hosts.iter().filter_map(with_reason).collect()
     }
 
-    /// The hosts that were left without the new certificate, with their numbers in the schedule.
+    /// The hosts that were left without what was wanted for them, with their numbers in the schedule.
     pub fn left_behind(&mut self) -> impl Iterator<Item = (usize, &mut HostSummary)> {
-        self.hosts
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, host)| !matches!(host.outcome, HostOutcome::Changed | HostOutcome::Unchanged))
+        let wanted = if self.undo { HostOutcome::RolledBack } else { HostOutcome::Changed };
+        let as_wanted = move |outcome| outcome == wanted || outcome == HostOutcome::Unchanged;
+        self.hosts.iter_mut().enumerate().filter(move |(_, host)| !as_wanted(host.outcome))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::format_duration;
-use crate::rollout::{Deadline, Event, RefusedRollback, Step, StepResult, Undone, WaveFailure};
+use crate::rollout::{Deadline, Event, Step, StepResult, Undone, WaveFailure};
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
@@ -22,17 +22,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
             format!("{host}: {}", step_words(*step, result, verbose)?)
         }
         Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
-        Event::RollbackRefused { host, reason } => match reason {
-            RefusedRollback::NoPrevious => {
-                format!("{host}: nothing to go back to: it had no certificate before")
-            }
-            RefusedRollback::Lapsed { not_after } => {
-                format!("{host}: not rolled back: its previous certificate expired on {not_after}")
-            }
-            RefusedRollback::Revoked { version } => {
-                format!("{host}: not rolled back: its previous certificate {version} was revoked")
-            }
-        },
+        Event::RollbackRefused { host, reason } => format!("{host}: not rolled back: {reason}"),
         Event::RetryPlanned { hosts, until, .. } => {
             let named =
                 if let [host] = hosts.as_slice() { host.to_string() } else { count(hosts.len(), "host") };

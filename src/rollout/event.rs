@@ -1,5 +1,7 @@
 //! The facts of a rollout, as the journal keeps them.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -203,11 +205,36 @@ pub enum RefusedRollback {
         /// Since when.
         not_after: Timestamp,
     },
+    /// The one before expires before a renewal could be sure to finish.
+    TooSoon {
+        /// Its version.
+        version: Version,
+        /// When.
+        not_after: Timestamp,
+    },
     /// The one before was revoked.
     Revoked {
         /// Its version.
         version: Version,
     },
+}
+
+impl fmt::Display for RefusedRollback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RefusedRollback::NoPrevious => f.write_str("there is no previous certificate to go back to"),
+            RefusedRollback::Lapsed { not_after } => {
+                write!(f, "its previous certificate expired on {not_after} and is not put back")
+            }
+            RefusedRollback::TooSoon { version, not_after } => write!(
+                f,
+                "its previous certificate {version} expires on {not_after}, before a renewal could be sure to finish"
+            ),
+            RefusedRollback::Revoked { version } => {
+                write!(f, "its previous certificate {version} was revoked and is not put back")
+            }
+        }
+    }
 }
 
 /// One fact. What a rollout is at any time is the fold of its events.

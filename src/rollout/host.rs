@@ -1,6 +1,6 @@
 //! What is known about one host, and what the end of a step means for it.
 
-use super::event::{Measured, Previous, Step, StepResult};
+use super::event::{Measured, Previous, RefusedRollback, Step, StepResult};
 use super::outcome::HostOutcome;
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
@@ -80,6 +80,23 @@ impl HostState {
             self.fail(reason, HostPhase::Done(HostOutcome::Unreachable));
         }
     }
+}
+
+/// A host that was looked at in order to go back.
+pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
+    host.previous = previous.cloned();
+    // Whatever became of an earlier try, every service is reloaded and proven.
+    (host.touched, host.reloaded) = (true, true);
+    host.phase = HostPhase::Ready(Step::Rollback);
+}
+
+/// A host that should go back, and must not.
+pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, undo: bool) {
+    let cause = host.error.take().map_or(reason.to_string(), |cause| format!("{cause}; {reason}"));
+    // Where it was only to be undone, it serves on what it was proven with.
+    let untouched = undo || !host.reloaded;
+    let outcome = if untouched { HostOutcome::Failed } else { HostOutcome::RollbackFailed };
+    host.fail(&cause, HostPhase::Done(outcome));
 }
 
 /// What a step's end means for its host.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Deadline, Event, RefusedRollback, Step, WaveFailure};
+use super::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
 use super::host::HostPhase;
 use super::outcome::{HostOutcome, RolloutOutcome};
 use super::state::{Phase, State};
@@ -278,6 +278,13 @@ fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Optio
             Some(previous) if previous.not_after <= now => {
                 RefusedRollback::Lapsed { not_after: previous.not_after }
             }
+            Some(Previous { version, not_after, .. })
+                if schedule.undo.as_ref().is_some_and(|undo| {
+                    *not_after < undo.lasts_until && !undo.accepted.contains(version)
+                }) =>
+            {
+                RefusedRollback::TooSoon { version: version.clone(), not_after: *not_after }
+            }
             Some(_) => return None,
         };
         Some(Event::RollbackRefused { host: schedule.hosts[number].clone(), reason })
@@ -297,12 +304,27 @@ fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Act
     vec![Action::Record(Event::WaveFailed { wave: schedule.waves[state.wave].name.clone(), reason })]
 }
 
+/// Where going back is what was wanted.
+fn undone(state: &State) -> RolloutOutcome {
+    if state.cancelled {
+        RolloutOutcome::Interrupted
+    } else if state.pausing && state.wave < state.waves() {
+        RolloutOutcome::Paused
+    } else if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
+        RolloutOutcome::RolledBack
+    } else {
+        RolloutOutcome::Incomplete
+    }
+}
+
 fn finish(state: &State) -> Vec<Action> {
     let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
     let failed_forward =
         has(HostOutcome::Failed) || has(HostOutcome::RolledBack) || has(HostOutcome::Unreachable);
     let outcome = if has(HostOutcome::RollbackFailed) {
         RolloutOutcome::NeedsAttention
+    } else if state.undo {
+        undone(state)
     } else if state.failed {
         match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
             (true, _) => RolloutOutcome::NeedsAttention,

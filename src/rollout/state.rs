@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Event, RefusedRollback, Step, StepResult, WaveFailure};
-use super::host::{HostPhase, HostState, finish_step};
+use super::event::{Event, Step, StepResult, WaveFailure};
+use super::host::{HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use super::outcome::{HostOutcome, RolloutOutcome};
 use super::stopwatch::Stopwatch;
 use crate::gate::Handshakes;
@@ -58,6 +58,8 @@ pub struct State {
     pub retry: Option<(Timestamp, Vec<usize>)>,
     /// How often that was done in this wave.
     pub retries: usize,
+    /// Each host goes back to what it had before.
+    pub undo: bool,
     /// Somebody asked to stop.
     pub cancelled: bool,
     /// Somebody asked to stop for now.
@@ -97,6 +99,7 @@ impl State {
             waiting: (0..schedule.hosts.len()).collect(),
             retry: None,
             retries: 0,
+            undo: schedule.undo.is_some(),
             cancelled: false,
             pausing: false,
             aborting: None,
@@ -133,6 +136,7 @@ impl State {
     /// from this schedule.
     pub fn evolve(&mut self, at: Timestamp, event: &Event) {
         let stopped = self.outcome.is_some() || matches!(event, Event::Resumed);
+        let undo = self.undo;
         self.watch = if stopped { self.watch.after_a_stop(at) } else { self.watch.at(at) };
         match event {
             Event::Started { .. } => {}
@@ -151,22 +155,9 @@ impl State {
             Event::StepStarted { host, step } => self.start(host, *step),
             Event::StepFinished { host, step, result } => self.finish(host, *step, result),
             Event::HostAbandoned { host } => self.abandon(host),
-            Event::RollbackRefused { host, reason } => self.on(host, |host| {
-                let reason = match reason {
-                    RefusedRollback::NoPrevious => {
-                        "there is no previous certificate to go back to".to_owned()
-                    }
-                    RefusedRollback::Lapsed { not_after } => {
-                        format!("its previous certificate expired on {not_after} and is not put back")
-                    }
-                    RefusedRollback::Revoked { version } => {
-                        format!("its previous certificate {version} was revoked and is not put back")
-                    }
-                };
-                let cause = host.error.take().map_or(reason.clone(), |cause| format!("{cause}; {reason}"));
-                let outcome = if host.reloaded { HostOutcome::RollbackFailed } else { HostOutcome::Failed };
-                host.fail(&cause, HostPhase::Done(outcome));
-            }),
+            Event::RollbackRefused { host, reason } => {
+                self.on(host, |host| refuse_rollback(host, reason, undo))
+            }
             Event::RetryPlanned { hosts, until, .. } => {
                 self.retries += 1;
                 self.retry = Some((*until, hosts.iter().filter_map(|host| self.number(host)).collect()));
@@ -269,7 +260,11 @@ impl State {
         if let StepResult::Disproven { state: crate::verify::EndpointState::Unknown, .. } = result {
             self.interposed = self.number(name);
         }
-        self.on(name, |host| finish_step(host, step, result));
+        let undo = self.undo;
+        self.on(name, |host| match result {
+            StepResult::Inspected { previous, .. } if undo => undo_step(host, previous.as_ref()),
+            _ => finish_step(host, step, result),
+        });
     }
 
     /// Whatever was under way may or may not have happened. Who goes on with a rollout that had ended wants
@@ -307,12 +302,13 @@ impl State {
             // Another try has all the time again.
             self.watch.rollout = Duration::ZERO;
         }
-        let back = self.failed;
+        let (back, undo) = (self.failed, self.undo);
         let mut again = Vec::new();
         for (number, host) in self.hosts.iter_mut().enumerate() {
             let HostPhase::Done(outcome) = host.phase else { continue };
             let left = match outcome {
                 HostOutcome::Untouched => !back,
+                _ if undo => !back && outcome != HostOutcome::RolledBack,
                 HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RolledBack => {
                     !back && ended == RolloutOutcome::Incomplete
                 }
@@ -323,7 +319,7 @@ impl State {
                 continue;
             }
             (host.error, host.doubts) = (None, 0);
-            if outcome == HostOutcome::RollbackFailed {
+            if outcome == HostOutcome::RollbackFailed && !undo {
                 again.push(number);
             } else {
                 *host = HostState { previous: host.previous.take(), ..HostState::new() };

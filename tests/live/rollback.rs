@@ -30,14 +30,47 @@ fn back_to_the_version_before_newest_wave_first_and_forward_again() {
     assert_eq!(waves, ["production", "canary"]);
     assert!(run.lines().iter().all(|line| line["event"] != "soak.started"));
 
-    // There is none before the first that was issued.
-    let none = back(&fleet, &[]).expect(1);
-    assert!(none.stderr.contains("no version before"), "{}", none.stderr);
     // Forward again, to one that is in the store.
     let run = fleet.roll_out(&["--certificate", &second]).expect(0);
     assert_eq!((version(&run), run.hosts()[0].as_str()), (second, "changed"));
     let unknown = fleet.roll_out(&["--certificate", "20200101T000000Z-00000000"]).expect(64);
     assert!(unknown.stderr.contains("there is no version 20200101T000000Z-00000000"), "{}", unknown.stderr);
+}
+
+#[test]
+fn the_first_rollout_is_taken_back_to_what_each_host_had_before() {
+    let mut fleet = Fleet::mixed(2, 1, 1);
+    let all = |fleet: &Fleet| (fleet.all_served(), fleet.front_served(0), fleet.front_served(1));
+    let before = all(&fleet);
+    let first = version(&fleet.roll_out(&[]).expect(0));
+    // What the lab made itself does not last as long as an hour from then.
+    fleet.edit("soak: 1s", "soak: 20000d");
+    let refused = back(&fleet, &[]).expect(6);
+    let reason = refused.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("before a renewal could be sure to finish"), "{reason}");
+    assert_ne!(all(&fleet), before);
+    fleet.edit("soak: 20000d", "soak: 1s");
+
+    // One is away: the others go back, and it does later.
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().process.stop();
+    let run = back(&fleet, &[]).expect(6);
+    assert_eq!(run.last()["outcome"], "incomplete");
+    assert_eq!(run.hosts().iter().filter(|outcome| *outcome == "rolled_back").count(), 3);
+    fleet.lab.hosts[1].sshd.as_mut().unwrap().start_again().unwrap();
+    let run = fleet.run(&["--output", "json", "resume"]).expect(0);
+    assert_eq!(
+        (run.last()["outcome"].as_str(), run.hosts()),
+        (Some("rolled_back"), vec!["rolled_back".to_owned(); 4])
+    );
+    assert_eq!(all(&fleet), before);
+    // Once more is not once too much, and said to people it reads like this.
+    let again = fleet.run(&["rollback", "playbook.yaml", "--yes"]).expect(0);
+    let words =
+        format!("rolled back: 4 of 4 hosts are proven back on what they had before api.lab.test {first}");
+    assert!(again.stdout.contains(&words), "{} {}", again.stdout, again.stderr);
+    assert_eq!(all(&fleet), before);
+    // And forward again, with what is in the store.
+    assert_eq!(version(&fleet.roll_out(&[]).expect(0)), first);
 }
 
 #[test]

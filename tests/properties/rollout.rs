@@ -34,7 +34,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let schedule = schedule(&mut random);
-        let world = World::new(random, schedule.hosts.len());
+        let world = World::new(random, schedule.hosts.len(), schedule.undo.is_some());
         let state = State::new(&schedule);
         let journal = Vec::new();
         Run {
@@ -148,6 +148,9 @@ impl Run {
                 if *step == Step::Rollback {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
+                    let lasts =
+                        self.schedule.undo.as_ref().is_none_or(|undo| previous.not_after >= undo.lasts_until);
+                    assert!(lasts, "seed {seed}: gone back to what does not last");
                     assert!(!previous.revoked, "seed {seed}: a revoked certificate is put back");
                 }
                 if *step == Step::Inspect
@@ -342,7 +345,9 @@ impl Run {
                 assert!(all, "seed {seed}: {outcomes:?}");
             }
             RolloutOutcome::RolledBack => {
-                let back = self.world.hosts.iter().all(|host| !(host.serves_new && host.ever_switched));
+                let undo = self.schedule.undo.is_some();
+                let back =
+                    self.world.hosts.iter().all(|host| !(host.serves_new && (undo || host.ever_switched)));
                 assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
             }
             RolloutOutcome::Failed => {
@@ -359,7 +364,10 @@ impl Run {
                     "seed {seed}: nobody is named"
                 );
             }
-            RolloutOutcome::Incomplete => assert!(outcomes.iter().any(|o| o.is_failure()), "seed {seed}"),
+            RolloutOutcome::Incomplete => {
+                let left = self.schedule.undo.is_some() && has(HostOutcome::Untouched);
+                assert!(left || outcomes.iter().any(|o| o.is_failure()), "seed {seed}");
+            }
             RolloutOutcome::Interrupted => assert!(self.state.cancelled, "seed {seed}"),
             RolloutOutcome::Paused => {}
         }
@@ -449,6 +457,13 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
             host.outcome() == HostOutcome::RollbackFailed && !lapsed
         });
         assert!(!stuck, "seed {seed}: {outcome:?}");
+        if let Some(undo) = run.schedule.undo.as_ref().filter(|_| !run.state.failed) {
+            for (host, truth) in run.state.hosts().iter().zip(&run.world.hosts) {
+                let fit = |previous: &Previous| !previous.revoked && previous.not_after >= undo.lasts_until;
+                let back = host.outcome() == HostOutcome::RolledBack;
+                assert!(back == truth.previous.as_ref().is_some_and(fit), "seed {seed}: {host:?}");
+            }
+        }
         let stays = run.state.failed || run.state.hosts().iter().any(|h| h.outcome().is_failure());
         assert!(
             stays || matches!(outcome, RolloutOutcome::Succeeded | RolloutOutcome::Unchanged),
@@ -498,6 +513,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         }],
         on_failure: OnFailure::Rollback,
         every_host: false,
+        undo: None,
         deadline: None,
     };
     let mut state = State::new(&schedule);

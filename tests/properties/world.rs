@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
-use certwave::plan::{OnFailure, Schedule, WaveSchedule, batches};
+use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, batches};
 use certwave::rollout::{Measured, Previous, Step, StepResult};
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
@@ -54,9 +54,9 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
     let count = 1 + random.below(12);
     let hosts = (0..count).map(|host| format!("h{host}").parse().unwrap()).collect();
     let mut waves = Vec::new();
-    let mut start = 0;
-    while start < count {
-        let end = (start + 1 + random.below(count)).min(count);
+    let mut first = 0;
+    while first < count {
+        let end = (first + 1 + random.below(count)).min(count);
         let sizes: Vec<_> = (0..random.below(3))
             .map(|_| {
                 if random.chance(50) {
@@ -69,7 +69,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             .collect();
         waves.push(WaveSchedule {
             name: format!("w{}", waves.len()).parse().unwrap(),
-            batches: batches(start..end, &sizes),
+            batches: batches(first..end, &sizes),
             parallel: 1 + random.below(4),
             max_failures: if random.chance(60) { 0 } else { random.below(3) },
             soak: Duration::from_secs(if random.chance(50) { 0 } else { 60 }),
@@ -77,12 +77,18 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             progress_deadline: limit(random, 5),
             deadline: limit(random, 70),
         });
-        start = end;
+        first = end;
     }
     let on_failure = [OnFailure::Rollback, OnFailure::RollbackWave, OnFailure::RollbackHost, OnFailure::Halt]
         [random.below(4)];
-    let mut schedule =
-        Schedule { hosts, waves, on_failure, every_host: random.chance(15), deadline: limit(random, 120) };
+    let mut schedule = Schedule {
+        hosts,
+        waves,
+        on_failure,
+        every_host: random.chance(15),
+        undo: None,
+        deadline: limit(random, 120),
+    };
     if schedule.every_host {
         schedule.on_failure = OnFailure::Halt;
         for wave in &mut schedule.waves {
@@ -90,6 +96,10 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             (wave.progress_deadline, wave.deadline) = (None, None);
         }
         schedule.deadline = None;
+        schedule.undo = random.chance(50).then(|| {
+            let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
+            Undo { lasts_until: Timestamp::from_second(seconds).unwrap(), accepted: Vec::new() }
+        });
     }
     schedule
 }
@@ -104,12 +114,12 @@ pub(crate) fn start() -> Timestamp {
 }
 
 impl World {
-    pub(crate) fn new(mut random: Random, hosts: usize) -> Self {
+    pub(crate) fn new(mut random: Random, hosts: usize, undo: bool) -> Self {
         let flakiness = [0, 0, 5, 25][random.below(4)];
         let breakage = [0, 0, 10, 40][random.below(4)];
         let hosts = (0..hosts)
             .map(|_| {
-                let already = random.chance(5);
+                let already = random.chance(if undo { 90 } else { 5 });
                 let valid_for = if random.chance(5) { -1 } else { 86_400 };
                 let previous = Previous {
                     version: Version::new(start(), &Fingerprint::new([1; 32])),

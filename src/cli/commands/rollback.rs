@@ -13,10 +13,10 @@ use super::super::settings::Settings;
 use super::super::stored;
 use super::rollout::{ask, new_id};
 use crate::certificate::{CertificateSet, Requirements};
-use crate::model::{Version, format_duration};
-use crate::plan::Plan;
+use crate::model::{CertificateName, Version, format_duration};
+use crate::plan::{Plan, Undo};
 use crate::renewal::AT_LEAST;
-use crate::store::{Journal, Store};
+use crate::store::{Journal, RolloutRecord, Store};
 
 pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
@@ -31,27 +31,35 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
     let who = who(&id);
     let name = loaded.plan.certificate.clone();
     let lease = store.lease(&journal, &name, &who)?;
-    let version = match &args.to {
-        Some(version) => version.clone(),
-        None => before(&loaded, &store, &journal)?,
-    };
     let now = Timestamp::now();
-    let required =
-        Requirements { names: &loaded.playbook.certificate.domains, now, at_least: Duration::ZERO };
-    let set = stored::proven(&store.certificates(), &name, &version, &required)?;
-    stored::not_revoked(&store.certificates(), &name, &version)?;
-    if args.accept.as_ref() != Some(&version) {
-        outlives_a_renewal(&set, now, &loaded.plan)?;
-    }
-    let plan = loaded.plan.back();
-    let hosts = plan.schedule.hosts.len();
-    let until = set.not_after().strftime("%Y-%m-%d");
+    let (set, plan, text) = match target(args, &name, &store, &journal)? {
+        Back::To(version) => {
+            let required =
+                Requirements { names: &loaded.playbook.certificate.domains, now, at_least: Duration::ZERO };
+            let set = stored::proven(&store.certificates(), &name, &version, &required)?;
+            stored::not_revoked(&store.certificates(), &name, &version)?;
+            if !args.accept.contains(&version) {
+                outlives_a_renewal(&set, now, &loaded.plan)?;
+            }
+            let until = set.not_after().strftime("%Y-%m-%d");
+            let text = format!("{name}: back to {version}, valid until {until}; newest wave first");
+            (set, loaded.plan.back(), text)
+        }
+        Back::Before(last) => {
+            // What is taken back need not be good any more.
+            let required = Requirements { names: &[], now: last.started, at_least: Duration::ZERO };
+            let set = stored::proven(&store.certificates(), &name, &last.version, &required)?;
+            let lasts_until = renewed_by(now, &loaded.plan).unwrap_or(Timestamp::MAX);
+            let undo = Undo { lasts_until, accepted: args.accept.clone() };
+            let text =
+                format!("{name}: each host back to what it had before {}; newest wave first", last.version);
+            (set, loaded.plan.undo(undo), text)
+        }
+    };
     if !settings.json() {
-        super::remark(
-            settings,
-            &format!("{name}: back to {version}, valid until {until}; newest wave first"),
-        );
+        super::remark(settings, &text);
     }
+    let hosts = plan.schedule.hosts.len();
     ask(&format!("put {hosts} hosts back?"), args.yes, settings)?;
     let playbook = args.playbook.display().to_string();
     let rollout =
@@ -59,28 +67,44 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
     rollout.carry_out(cancel, settings).await
 }
 
-/// The version before the one that was rolled out last.
-fn before(loaded: &Loaded, store: &Store, journal: &Journal) -> Result<Version, Failure> {
-    let name = &loaded.plan.certificate;
+/// Where to.
+enum Back {
+    /// To a version that is in the store.
+    To(Version),
+    /// Each host to what it had before the certificate that this rollout put there: nothing older is in the store.
+    Before(RolloutRecord),
+}
+
+fn target(
+    args: &Rollback,
+    name: &CertificateName,
+    store: &Store,
+    journal: &Journal,
+) -> Result<Back, Failure> {
+    if let Some(version) = &args.to {
+        return Ok(Back::To(version.clone()));
+    }
     let last = journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name);
     let Some(last) = last else {
         return Err(Failure::new(format!("nothing of `{name}` was rolled out yet")));
     };
     let (versions, revoked) = (store.certificates().versions(name)?, store.certificates().revoked(name)?);
-    let fit = |version: &Version| *version < last.version && !revoked.contains(version);
-    versions.into_iter().rev().find(fit).ok_or_else(|| {
-        Failure::new(format!("there is no version before {} of `{name}` in the store", last.version))
-            .hint("`--to VERSION` goes back to another one that is in the store")
+    let before: Vec<Version> = versions.into_iter().filter(|version| *version < last.version).collect();
+    if before.is_empty() {
+        return Ok(Back::Before(last));
+    }
+    before.into_iter().rev().find(|version| !revoked.contains(version)).map(Back::To).ok_or_else(|| {
+        Failure::new(format!("every version before {} of `{name}` in the store was revoked", last.version))
+            .hint("`certwave rollout --force` replaces it by a new one")
     })
 }
 
 /// What a fleet goes back to has to last until the next certificate is on it.
 fn outlives_a_renewal(set: &CertificateSet, now: Timestamp, plan: &Plan) -> Result<(), Failure> {
-    let takes = AT_LEAST.max(renewal_takes(plan));
-    let end = SignedDuration::try_from(takes).ok().and_then(|takes| now.checked_add(takes).ok());
-    if end.is_some_and(|end| end < set.not_after()) {
+    if renewed_by(now, plan).is_some_and(|end| end < set.not_after()) {
         return Ok(());
     }
+    let takes = renewal_takes(plan);
     let (version, until) = (set.version(), set.not_after().strftime("%Y-%m-%d %H:%M:%SZ"));
     let mut failure =
         Failure::new(format!("{version} expires on {until}, before a renewal could be sure to finish"));
@@ -89,6 +113,12 @@ fn outlives_a_renewal(set: &CertificateSet, now: Timestamp, plan: &Plan) -> Resu
         "a renewal may take {}; `--accept {version}` goes back to it all the same",
         format_duration(takes)
     )))
+}
+
+/// When a renewal that begins now is sure to be over, as far as time can be counted.
+fn renewed_by(now: Timestamp, plan: &Plan) -> Option<Timestamp> {
+    let takes = SignedDuration::try_from(renewal_takes(plan)).ok()?;
+    now.checked_add(takes).ok()
 }
 
 /// At most: every host in its turn with all the time that it has, and every soak.
@@ -102,5 +132,5 @@ fn renewal_takes(plan: &Plan) -> Duration {
         let turns: usize = wave.batches.iter().map(|batch| batch.len().div_ceil(wave.parallel)).sum();
         wave.soak + slowest * u32::try_from(turns).unwrap_or(u32::MAX)
     });
-    waves.sum()
+    AT_LEAST.max(waves.sum())
 }
