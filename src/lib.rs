@@ -20,6 +20,8 @@ pub mod verify;
 
 pub mod rollout;
 
+pub mod preview;
+
 pub mod engine;
 
 pub mod acme;

@@ -5,19 +5,20 @@
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module names only modules on lower floors.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["model"],
     &["yaml", "certificate"],
     &["install", "verify", "gate"],
     &["inventory", "playbook", "service"],
     &["plan", "renewal"],
     &["rollout"],
+    &["preview"],
     &["engine"],
     &["ssh", "acme", "tls", "store", "report", "lab"],
     &["cli"],
 ];
 /// Below this floor nothing touches the world.
-const PURE: usize = 6;
+const PURE: usize = 7;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, files: &mut Vec<(PathBuf, String)>) {

@@ -1,10 +1,11 @@
 //! The words that certwave understands.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{CertificateName, RevocationReason, Version, WaveName};
+use crate::model::{CertificateName, RevocationReason, Version, WaveName, parse_duration};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -96,6 +97,8 @@ pub enum Command {
     Init(Init),
     /// Validate playbooks and inventory, offline: every problem at once
     Check(Check),
+    /// Show what a rollout would do, host by host, and why; changes nothing
+    Plan(Plan),
     /// Issue the certificate if it is due, then roll it out
     Rollout(Rollout),
     /// Go on with a rollout that was interrupted, paused or left incomplete
@@ -210,11 +213,49 @@ pub struct Check {
     pub playbooks: Vec<PathBuf>,
 }
 
+/// `certwave plan`
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// What would be rolled out
+    pub playbook: PathBuf,
+    /// Plan with a new certificate even if none is due
+    #[arg(long)]
+    pub force: bool,
+    /// Plan with this version, which is in the store
+    #[arg(long, value_name = "VERSION", conflicts_with = "force")]
+    pub certificate: Option<Version>,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Save the plan for `certwave rollout --plan`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long a saved plan may be carried out
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub valid_for: Duration,
+    /// Exit with 2 where a rollout would change something, with 0 where it would not
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// How many hosts are looked at at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+    /// Write down what was seen on the hosts, a line for each
+    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+    pub record: Option<PathBuf>,
+    /// Look at no host: plan with what an earlier `--record` wrote down
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub facts: Option<PathBuf>,
+}
+
 /// `certwave rollout`
 #[derive(Debug, clap::Args)]
 pub struct Rollout {
     /// What to roll out
-    pub playbook: PathBuf,
+    #[arg(required_unless_present = "plan")]
+    pub playbook: Option<PathBuf>,
+    /// Carry out a plan that `certwave plan --out` saved: that and nothing else, or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["playbook", "force", "certificate", "limit"])]
+    pub plan: Option<PathBuf>,
     /// Issue a new certificate even if none is due
     #[arg(long)]
     pub force: bool,

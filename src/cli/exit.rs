@@ -11,6 +11,8 @@ pub enum Exit {
     Done,
     /// Failed before any host was changed; or a comparison found a difference.
     Failed,
+    /// `plan --detailed-exitcode`: a rollout would change something.
+    Changes,
     /// The rollout failed; every host that it touched is proven back.
     RolledBack,
     /// The rollout failed and at least one host needs a person.
@@ -31,6 +33,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Changes => 2,
             Exit::RolledBack => 3,
             Exit::NeedsAttention => 4,
             Exit::Paused => 5,

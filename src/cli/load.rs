@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::Failure;
 use super::exit::Exit;
+use super::planning::source;
 use super::settings::Settings;
 use crate::inventory::{FileKind, Inventory, InventoryFile};
 use crate::model::HostName;
-use crate::plan::{Plan, resolve};
+use crate::plan::{Plan, check, resolve};
 use crate::playbook::{self, Playbook};
+use crate::preview::Source;
 use crate::yaml::{Problem, Problems, Reference, Sources, parse};
 
 /// A text file.
@@ -142,6 +144,8 @@ pub(super) struct Loaded {
     pub(super) plan: Plan,
     /// What is worth saying, but not wrong.
     pub(super) notes: Vec<String>,
+    /// Every file that it was read from: the inventory's, then the playbook.
+    pub(super) sources: Vec<Source>,
 }
 
 /// Playbook, inventory, and what they come to.
@@ -159,7 +163,15 @@ pub(super) fn load(settings: &Settings, path: &Path, limit: Option<&str>) -> Res
         find_files(&mut playbook, path, &mut problems);
         let resolved = resolve(&playbook, &inventory, limited.as_deref(), &mut problems);
         if let Some(resolved) = problems.none_or(resolved) {
-            return Ok(Loaded { playbook, plan: resolved.plan, notes: resolved.notes });
+            let broken = check(&resolved.plan);
+            if !broken.is_empty() {
+                let mut failure = Failure::new("the plan breaks rules that hold for every plan".to_owned());
+                failure.causes = broken;
+                failure.state = Some("no host was touched".to_owned());
+                return Err(failure.hint("this is a fault of certwave's: please report it"));
+            }
+            let sources = sources.iter().map(|one| source(Path::new(&one.name), &one.text)).collect();
+            return Ok(Loaded { playbook, plan: resolved.plan, notes: resolved.notes, sources });
         }
     }
     Err(problems_failure(&problems, &sources))

@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod find;
 mod load;
+mod planning;
 mod reference;
 mod served;
 mod settings;

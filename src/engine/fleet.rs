@@ -15,8 +15,9 @@ use super::ports::{Clock, Connector, Prober};
 use super::probe::{Wanted, observe, places, prove};
 use super::session::{Ended, Session, answer, failed};
 use super::soak::FleetWatch;
+use super::way_back::WayBack;
 use super::witness::{Witness, together};
-use crate::certificate::{Certificate, CertificateSet, parse_pem};
+use crate::certificate::CertificateSet;
 use crate::install::{
     Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, Rollback, Service,
     Staged, stage_payload,
@@ -29,7 +30,7 @@ use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, judge};
 /// For scripts that only look or copy.
 const SCRIPT: Duration = Duration::from_secs(60);
 /// Room that a version needs, with some to spare.
-const NEEDED_KIB: u64 = 64;
+pub(super) const NEEDED_KIB: u64 = 64;
 
 /// What is being rolled out.
 #[derive(Debug, Clone)]
@@ -109,28 +110,10 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         self.memory(plan, session).ready().await.map_err(|reason| StepResult::Failed { reason })?;
         let target = self.target.set.version();
         let live = facts.live_version();
-        let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
         let unconfirmed = facts.armed.as_ref().filter(|armed| Some(&armed.target) == live);
-        let previous = match live {
-            // What nobody confirmed is nothing to go back to.
-            Some(_) if unconfirmed.is_some() => {
-                let before = unconfirmed.map(|armed| &armed.previous);
-                self.archived(plan, session, &facts, before).await?
-            }
-            // From an earlier try: what it could go back to is the newest other version.
-            Some(version) if version == target => {
-                let older = |version: &&Version| match self.plan.schedule.undo {
-                    Some(_) => *version < target,
-                    None => *version != target,
-                };
-                let before = facts.complete.iter().rev().find(older);
-                self.archived(plan, session, &facts, before).await?
-            }
-            // A damaged version is nothing to go back to.
-            Some(version) if !facts.complete.contains(version) => None,
-            Some(version) => self.previous(Some(version), active),
-            None => self.previous(None, active),
-        };
+        let (undo, revoked) = (self.plan.schedule.undo.is_some(), &self.target.revoked);
+        let way_back = WayBack { plan, session, facts: &facts, target: Some(target), undo, revoked };
+        let previous = way_back.find().await?;
         let proven = live == Some(target) && self.all_new(plan, session, known).await;
         Ok(StepResult::Inspected {
             proven,
@@ -152,35 +135,6 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &'a Session<C::Connection>,
     ) -> Memory<'a, C::Connection, K> {
         Memory { plan, session, set: &self.target.set, clock: self.clock.as_ref() }
-    }
-
-    /// A version that lies in the archive, as something to go back to.
-    async fn archived(
-        &self,
-        plan: &HostPlan,
-        session: &Session<C::Connection>,
-        facts: &Facts,
-        version: Option<&Version>,
-    ) -> Result<Option<Previous>, Ended> {
-        let Some(version) = version.filter(|version| facts.complete.contains(version)) else {
-            return Ok(None);
-        };
-        let script = plan.install.show_certificates(version);
-        let output = session.run(plan, &script, None, SCRIPT).await?;
-        let certificates = parse_pem(&output.stdout).unwrap_or_default();
-        let leaves = certificates.into_iter().filter(|one| !one.is_ca || one.is_self_signed()).collect();
-        Ok(self.previous(Some(version), leaves))
-    }
-
-    /// What a host goes back to, if there is anything. What certwave did not issue is named by when its validity
-    /// began; of two certificates, the one that expires first sets the time.
-    fn previous(&self, version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
-        let first = leaves.first()?;
-        let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
-        let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
-        let revoked = self.target.revoked.contains(&version);
-        let leaves = leaves.iter().map(|leaf| leaf.fingerprint).collect();
-        Some(Previous { version, leaves, not_after, revoked })
     }
 
     async fn all_new(&self, plan: &HostPlan, session: &Session<C::Connection>, known: &HostState) -> bool {
@@ -398,7 +352,7 @@ async fn end_witnesses<C: super::ports::Connection>(session: &mut Session<C>) ->
     together(all)
 }
 
-fn services(plan: &HostPlan) -> Vec<Service> {
+pub(super) fn services(plan: &HostPlan) -> Vec<Service> {
     let patience = u32::try_from(plan.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
     let service = |service: &PlannedService| Service {
         name: service.name.clone(),
@@ -432,10 +386,6 @@ fn files(set: &CertificateSet) -> Vec<(FileName, Secret)> {
 /// A server's words, which may be many lines, for messages that are one.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
-}
-
-fn read_leaf(pem: &str) -> Option<Certificate> {
-    parse_pem(pem.as_bytes()).ok()?.into_iter().next()
 }
 
 pub(super) fn later(now: Timestamp, duration: Duration) -> Timestamp {

@@ -32,13 +32,28 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     /// Whether it can be told anything, before anything is changed. A transaction of ours that a lost controller
     /// left open is ended.
     pub(super) async fn ready(&self, set: &CertificateSet) -> Result<(), String> {
+        self.can_take(Some(set), true).await
+    }
+
+    /// The same question, with nothing ended; the certificate may not be known yet.
+    pub(super) async fn could_take(&self, set: Option<&CertificateSet>) -> Result<(), String> {
+        self.can_take(set, false).await
+    }
+
+    async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
         for socket in &self.haproxy.sockets {
             let list = self.list(socket).await?;
             for certificate in &self.haproxy.certificates {
                 match certificate.among(&list.names) {
-                    Some(name) => self.clear(socket, name, list.open.as_deref()).await?,
+                    Some(name) if ends_ours || list.open.as_deref() != Some(name) => {
+                        self.clear(socket, name, list.open.as_deref()).await?;
+                    }
+                    Some(_) => {}
                     None if self.haproxy.crt_list.is_some() => {
-                        self.clear(socket, certificate.path.as_str(), list.open.as_deref()).await?;
+                        let name = certificate.path.as_str();
+                        if ends_ours || list.open.as_deref() != Some(name) {
+                            self.clear(socket, name, list.open.as_deref()).await?;
+                        }
                     }
                     None => {
                         let path = certificate.path.to_string();
@@ -53,7 +68,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 }
             }
         }
-        if self.reloads(set)
+        if set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set))
             && let HaproxyReload::Master(socket) = &self.haproxy.reload
         {
             self.processes(socket).await?;

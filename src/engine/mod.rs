@@ -14,10 +14,13 @@ mod probe;
 mod session;
 mod soak;
 mod socket;
+mod survey;
 mod view;
+mod way_back;
 mod witness;
 
 pub use challenge::PushedChallenge;
 pub use driver::{Driven, Effects, SoakWatch, Steering, Watched, drive};
 pub use fleet::{Fleet, Target};
+pub use survey::Surveyor;
 pub use view::{HostView, view};

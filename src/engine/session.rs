@@ -15,11 +15,11 @@ use crate::rollout::StepResult;
 /// Long enough for a host under load to start a shell.
 const LOCK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A connection that holds its host's lock.
+/// A connection that holds its host's lock, where the host is changed.
 pub(super) struct Session<C: Connection> {
     pub(super) connection: Arc<C>,
-    /// Keeps the lock while it lives.
-    _lock: C::Held,
+    /// Keeps the lock while it lives; none where nothing is changed.
+    _lock: Option<C::Held>,
     /// Watches the host from before its switch to its proof.
     pub(super) witnesses: Vec<Witness>,
 }
@@ -63,7 +63,16 @@ impl<C: Connection> Session<C> {
             },
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
-        Ok(Self { connection: Arc::new(connection), _lock: lock, witnesses: Vec::new() })
+        Ok(Self { connection: Arc::new(connection), _lock: Some(lock), witnesses: Vec::new() })
+    }
+
+    /// Connects in order to look: others may change the host meanwhile.
+    pub(super) async fn unlocked<K>(connector: &K, plan: &HostPlan) -> Result<Self, Ended>
+    where
+        K: Connector<Connection = C>,
+    {
+        let connection = connector.connect(&plan.login).await.map_err(transport)?;
+        Ok(Self { connection: Arc::new(connection), _lock: None, witnesses: Vec::new() })
     }
 
     /// Runs a script to its end.

@@ -1,6 +1,7 @@
 //! What `inspect` found out about a host.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::{Armed, Fired, InstallError, InstallSpec, Output, Service};
@@ -18,7 +19,8 @@ pub enum Live {
 }
 
 /// What stands at the path of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkState {
     /// Nothing; its folder exists.
     Missing,
@@ -32,6 +34,28 @@ pub enum LinkState {
     OtherLink(String),
     /// A folder or a device.
     Other,
+}
+
+/// A file that a server's configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Its path.
+    pub path: String,
+    /// A private key; else a certificate.
+    pub is_key: bool,
+    /// It is what certwave installs: the live version, or one of the links.
+    pub ours: bool,
+    /// The certificate (PEM) that is in it, where it is somebody else's.
+    pub pem: Option<String>,
+}
+
+/// What a server reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Its configuration is not accepted as it is: its own words.
+    pub broken: Option<String>,
+    /// The files that it names; none where it does not tell.
+    pub files: Vec<NamedFile>,
 }
 
 /// Facts about a host.
@@ -70,6 +94,8 @@ pub struct Facts {
     pub active: Vec<String>,
     /// For each service in order: ready, or why it cannot be reloaded.
     pub services: Vec<Result<(), String>>,
+    /// For each service in order: what it reads, where it was asked.
+    pub reads: Vec<Reads>,
 }
 
 impl Facts {
@@ -100,6 +126,7 @@ impl Facts {
             links: Vec::new(),
             active: answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect(),
             services: Vec::new(),
+            reads: vec![Reads::default(); services.len()],
         };
         let mut reason = String::new();
         for (key, value) in answer.statements() {
@@ -134,6 +161,15 @@ impl Facts {
                 "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
                 "ready" => facts.services.push(Ok(())),
+                "broken" => {
+                    let (reads, words) = facts.of_service(value).ok_or_else(unexpected)?;
+                    reads.broken = Some(words.to_owned());
+                }
+                "reads" => {
+                    let pem = answer.block(&named_block(value)).map(str::to_owned);
+                    let (reads, rest) = facts.of_service(value).ok_or_else(unexpected)?;
+                    reads.files.push(named_file(rest, pem).ok_or_else(unexpected)?);
+                }
                 "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),
                 _ => return Err(unexpected()),
             }
@@ -143,6 +179,13 @@ impl Facts {
         }
         facts.complete.sort();
         Ok(facts)
+    }
+
+    /// What a statement's service reads, by its number, and the rest of the statement.
+    fn of_service<'v>(&mut self, value: &'v str) -> Option<(&mut Reads, &'v str)> {
+        let (number, rest) = value.split_once(' ')?;
+        let number: usize = number.parse().ok()?;
+        Some((self.reads.get_mut(number.checked_sub(1)?)?, rest))
     }
 
     /// The live version, if it is ours.
@@ -195,6 +238,20 @@ impl Facts {
         }
         problems
     }
+}
+
+/// `NUMBER OWNER KIND PATH` → the block's name.
+fn named_block(value: &str) -> String {
+    let mut parts = value.splitn(4, ' ');
+    let (number, path) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+    format!("read {number} {path}")
+}
+
+fn named_file(text: &str, pem: Option<String>) -> Option<NamedFile> {
+    let mut parts = text.splitn(3, ' ');
+    let (owner, kind, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let pem = pem.filter(|pem| !pem.is_empty());
+    Some(NamedFile { path: path.to_owned(), is_key: kind == "key", ours: owner == "ours", pem })
 }
 
 fn live(target: &str, spec: &InstallSpec) -> Live {

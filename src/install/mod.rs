@@ -21,7 +21,7 @@ pub use answer::Output;
 pub use archive::{stage_payload, tar_archive};
 pub use dead_man::{Armed, DeadMan, Fired};
 pub use error::InstallError;
-pub use facts::{Facts, LinkState, Live};
+pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
 pub use script::Service;

@@ -4,7 +4,8 @@ use super::{FileName, InstallSpec, Script};
 use crate::model::{ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
-/// `hook_reload`, and `hook_undo` where the host alone reloads it in another way. Each says what is wrong and fails, or succeeds.
+/// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
+/// certificates its configuration names. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// As shown to people.
@@ -22,9 +23,19 @@ impl InstallSpec {
         self.prelude().assign("who", who).text(COMMON).text(include_str!("scripts/lock.sh"))
     }
 
-    /// Gathers [`super::Facts`]; changes nothing.
+    /// Gathers [`super::Facts`] of a host that is about to be changed: its folders are tried.
     pub fn inspect(&self, services: &[Service]) -> Script {
+        self.facts(services, "no")
+    }
+
+    /// Gathers [`super::Facts`] without touching anything, and what servers' configurations name.
+    pub fn survey(&self, services: &[Service]) -> Script {
+        self.facts(services, "yes")
+    }
+
+    fn facts(&self, services: &[Service], survey: &str) -> Script {
         self.owned(with_services(self.prelude(), services))
+            .assign("survey", survey)
             .text(COMMON)
             .text(&self.each_link())
             .text(include_str!("scripts/inspect.sh"))
@@ -143,6 +154,8 @@ pub(super) fn with_services(script: Script, services: &[Service]) -> Script {
                 })
                 // What a host does alone, where the controller would speak to a socket.
                 .text("hook_undo() { hook_reload; }")
+                // Not every server tells which certificates it reads.
+                .text("hook_reads() { :; }")
                 .text(service.script)
                 .text("\"hook_$1\"\n}")
         },

@@ -1,6 +1,7 @@
 //! What a rollout will do, as data with no choice left in it.
 
 mod back;
+mod check;
 #[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
 mod resolve;
@@ -8,6 +9,7 @@ mod schedule;
 mod service;
 
 pub use crate::playbook::OnFailure;
+pub use check::check;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Resolved, resolve};
 pub use schedule::{Schedule, Undo, WaveSchedule, batches};

@@ -2,15 +2,18 @@
 
 mod json;
 mod plain;
+mod plan;
+mod plan_json;
 mod progress;
 mod summary;
 mod words;
 
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
+pub use plan::{Coming, PlanReport, PlannedCertificate};
 pub use progress::ProgressReporter;
 pub use summary::{Certificate, HostSummary, Summary};
-pub use words::line;
+pub use words::{failure, line};
 
 use jiff::Timestamp;
 

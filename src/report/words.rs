@@ -117,7 +117,7 @@ fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> 
 }
 
 /// Why a wave failed, in words.
-pub(super) fn failure(reason: &WaveFailure) -> String {
+pub fn failure(reason: &WaveFailure) -> String {
     match reason {
         WaveFailure::Budget { failed, allowed, hosts } => {
             format!("{failed} of {} failed, {allowed} may fail", count(*hosts, "host"))

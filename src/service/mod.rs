@@ -3,9 +3,10 @@
 //!
 //! A service's text defines three functions, each of which succeeds, or says what is wrong and fails:
 //! `hook_facts` (can it be reloaded as things are?), `hook_test` (would it take what is on disk?) and
-//! `hook_reload` (make it take it, and prove that it did). What a script cannot do, since it takes a dialogue with a
+//! `hook_reload` (make it take it, and prove that it did); and where it can, `hook_reads` (which files does it name?). What a script cannot do, since it takes a dialogue with a
 //! socket, is in [`runtime_api`], [`master`] and [`admin`]; the engine holds the dialogues.
 
+mod actions;
 pub mod admin;
 mod envoy;
 mod haproxy;

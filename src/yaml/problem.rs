@@ -31,6 +31,11 @@ impl Sources {
         &self.0[id.0 as usize]
     }
 
+    /// All of them, in the order in which they were taken in.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
+    }
+
     /// Line and column, both from 1, of the start of a span; the column counts characters.
     pub fn line_column(&self, span: Span) -> (usize, usize) {
         let text = &self.get(span.source).text;

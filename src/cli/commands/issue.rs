@@ -17,7 +17,7 @@ use crate::ssh::SshConnector;
 use crate::store::{CertificateStore, Store, StoredCertificate, StoredPair};
 
 /// What is going to happen, before anything does.
-pub(super) enum Choice {
+pub(in crate::cli) enum Choice {
     /// Those from the store, and why they will do.
     Stored(Box<CertificateSet>, String),
     /// New ones, and why; the first is kept where only the second of two is missing.
@@ -25,7 +25,7 @@ pub(super) enum Choice {
 }
 
 /// Looks into the store.
-pub(super) fn choose(
+pub(in crate::cli) fn choose(
     loaded: &Loaded,
     store: &CertificateStore,
     force: bool,
@@ -84,6 +84,23 @@ pub(super) fn choose(
     }
     let why = format!("{version} is not due before {}", due.strftime("%Y-%m-%d"));
     Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
+}
+
+/// What a `files` issuer that comes first would bring; it is not kept.
+pub(in crate::cli) fn peek(loaded: &Loaded) -> Result<Option<CertificateSet>, Failure> {
+    let Some(Issuer::Files(files)) = loaded.playbook.issuers.first() else { return Ok(None) };
+    let (chain, key, _) = from_files(files).map_err(|(reason, _)| Failure::new(reason))?;
+    let now = Timestamp::now();
+    let required = Requirements { names: &loaded.playbook.certificate.domains, now, at_least: AT_LEAST };
+    // What will not do is told when it is rolled out, or another issuer is asked.
+    let bundle = Bundle::prove(&chain, &key, now, &required).ok();
+    Ok(bundle.map(|bundle| CertificateSet::new(of_files(bundle), None)))
+}
+
+/// Read again tomorrow, the same files are the same version.
+fn of_files(bundle: Bundle) -> Bundle {
+    let version = Version::new(bundle.leaf().not_before, &bundle.leaf().fingerprint);
+    bundle.with_version(version)
 }
 
 /// Issues what is missing, and keeps each before anything else is done with it.
@@ -153,12 +170,7 @@ async fn issue_one(
         let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
         let proven = Bundle::prove(&chain, &private_key, now, &required);
         let bundle = match (proven, issuer) {
-            (Ok(bundle), Issuer::Files(_)) => {
-                // Read again tomorrow, the same files are the same version.
-                let issued = bundle.leaf().not_before;
-                let version = Version::new(issued, &bundle.leaf().fingerprint);
-                bundle.with_version(version)
-            }
+            (Ok(bundle), Issuer::Files(_)) => of_files(bundle),
             (Ok(bundle), Issuer::Acme(_)) => bundle,
             (Err(defects), _) => {
                 // It will be no better next time.

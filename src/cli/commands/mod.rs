@@ -8,9 +8,11 @@ mod demo;
 mod history;
 mod init;
 mod inventory;
-mod issue;
+pub(super) mod issue;
 mod lab;
 mod man;
+mod plan;
+mod planned;
 mod resume;
 mod revoke;
 mod rollback;
@@ -31,6 +33,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Lab(args) => lab::run(args, settings),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, settings),
+        Command::Plan(args) => plan::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
         Command::Resume(args) => resume::run(&args, settings),
         Command::Pause(args) => steer::pause(&args, settings),

@@ -10,43 +10,77 @@ use super::super::carry_out::{self, cancel_on_signal, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
+use super::super::planning;
 use super::super::settings::Settings;
 use super::issue::{Choice, choose, issue};
-use super::resume;
+use super::{planned, resume};
 use crate::model::RolloutId;
 use crate::plan::Plan;
+use crate::preview::{Next, SavedPlan};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, RolloutRecord, Store};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
-    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
+    let (saved, loaded) = match (&args.plan, &args.playbook) {
+        (Some(path), _) => {
+            let (saved, loaded) = planned::read(path, settings)?;
+            (Some((path.as_path(), saved)), loaded)
+        }
+        (None, Some(playbook)) => (None, load::load(settings, playbook, args.limit.as_deref())?),
+        (None, None) => return Err(Failure::usage("there is no playbook to roll out")),
+    };
     if !settings.json() {
         loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
     }
-    super::runtime()?.block_on(roll_out(loaded, args, settings))
+    let playbook = match (&saved, &args.playbook) {
+        (Some((_, saved)), _) => saved.playbook.path.clone(),
+        (None, playbook) => playbook.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+    };
+    super::runtime()?.block_on(roll_out(loaded, saved, playbook, args, settings))
 }
 
-async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
+async fn roll_out(
+    loaded: Loaded,
+    saved: Option<(&Path, SavedPlan)>,
+    playbook: String,
+    args: &Rollout,
+    settings: &Settings,
+) -> Result<Exit, Failure> {
     let cancel = cancel_on_signal()?;
     let store = Store::open(&settings.state)?;
     let journal = store.journal()?;
     let id = new_id()?;
     let who = who(&id);
     let lease = store.lease(&journal, &loaded.plan.certificate, &who)?;
-    if let Some(record) = broken_off(&journal, &loaded)?
-        && goes_on(&record, &loaded, args, settings)?
-    {
-        drop(lease);
-        return resume::go_on(&record, &store, &journal, cancel, settings).await;
+    if let Some(record) = broken_off(&journal, &loaded)? {
+        if let Some((path, _)) = &saved {
+            return Err(planned::after_a_broken_off(path, &record.id));
+        }
+        if goes_on(&record, &loaded, args, settings)? {
+            drop(lease);
+            return resume::go_on(&record, &store, &journal, cancel, settings).await;
+        }
     }
     // Said before anything is paid for: a root that cannot be read.
     TlsProber::new(&loaded.plan.ca_files)
         .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
     let connector = SshConnector::default();
 
-    let choice = choose(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
-    confirm(&loaded, &choice, args.yes, settings)?;
+    let (force, version) = match saved.as_ref().map(|(_, saved)| &saved.next) {
+        Some(Next::New { forced }) => (*forced, None),
+        Some(Next::Stored { version }) => (false, Some(version)),
+        None => (args.force, args.certificate.as_ref()),
+    };
+    let choice = choose(&loaded, &store.certificates(), force, version)?;
+    match &saved {
+        Some((path, saved)) => {
+            planned::same_certificate(path, saved, &choice)?;
+            let set = planning::known(&loaded, &choice)?;
+            planned::same_hosts(path, saved, set.as_ref(), &store).await?;
+        }
+        None => confirm(&loaded, &choice, args.yes, settings)?,
+    }
     let set = match choice {
         Choice::Stored(set, _) => *set,
         Choice::New(_, kept) => issue(&loaded, kept.map(|kept| *kept), &store, &connector, settings).await?,
@@ -61,7 +95,6 @@ async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result
     }
 
     let plan = loaded.plan;
-    let playbook = args.playbook.display().to_string();
     let rollout =
         carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
     rollout.carry_out(cancel, settings).await
@@ -150,7 +183,13 @@ fn confirmed(question: &str, settings: &Settings) -> Result<bool, Failure> {
 
 /// Rolls out a playbook without asking: what the demo does.
 pub(super) fn run_unasked(playbook: &Path, settings: &Settings) -> Result<Exit, Failure> {
-    let args =
-        Rollout { playbook: playbook.to_owned(), force: false, certificate: None, limit: None, yes: true };
+    let args = Rollout {
+        playbook: Some(playbook.to_owned()),
+        plan: None,
+        force: false,
+        certificate: None,
+        limit: None,
+        yes: true,
+    };
     run(&args, settings)
 }

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154
-# Facts about the host. Changes nothing. Settings: services, owner, group.
+# Facts about the host. Settings: services, owner, group; survey (yes: nothing is touched, not even for a moment, and
+# what servers read is told; no: a host that is about to be changed, whose folders are tried).
 printf '\n'
 
 # A step that the controller gave up on may still be running: its end is waited for.
-if [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1 && (: <"$lock.step") 2>/dev/null; then
+if [ "$survey" = no ] && [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1 && (: <"$lock.step") 2>/dev/null; then
   exec 8<"$lock.step"
   flock -s 8
 fi
@@ -22,6 +23,10 @@ esac
 # Folders that will be written to.
 probe() {
   folder=$1
+  if [ "$survey" = yes ]; then
+    [ -w "$folder" ] || { reason 'it may not be written to'; say "unwritable $folder"; }
+    return
+  fi
   draft=$folder/.certwave-probe.$$
   if text=$( (umask 077 && : >"$draft") 2>&1); then
     rm -f "$draft"
@@ -120,4 +125,31 @@ for service in $services; do
     say "unready $service"
   fi
 done
+# The certificates that servers' configurations name: ours, or somebody else's with what they hold.
+candidate() { [ "$1" != "$path" ] || whose=ours; }
+whose() {
+  whose=other
+  case $path in
+    "$live"/*) whose=ours ;;
+  esac
+  case $(readlink -f "$path") in
+    "${real_archive:-$archive}"/*) whose=ours ;;
+  esac
+  each_link candidate
+}
+if [ "$survey" = yes ]; then
+  real_archive=$(readlink -f "$archive")
+  for service in $services; do
+    "service_$service" reads 2>/dev/null </dev/null | sort -u | head -n 100 | while read -r kind path; do
+      if [ "$kind" = broken ]; then
+        say "broken $service $path"
+        continue
+      fi
+      whose
+      say "reads $service $whose $kind $path"
+      [ "$whose $kind" != 'other certificate' ] ||
+        certificates "$path" | awk '{ print } /^-----END/ { exit }' | block "read $service $path"
+    done
+  done
+fi
 say result inspected

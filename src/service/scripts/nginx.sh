@@ -142,6 +142,37 @@ hook_facts() {
   find_master
 }
 
+# The files that its configuration names, or why it would not take that as it is: `nginx -T` changes nothing.
+hook_reads() {
+  main=$(main_config)
+  if ! text=$(nginx -T 2>&1); then
+    printf 'broken %s\n' "$(printf '%s\n' "$text" | grep -F '[emerg]' | tail -n 1)"
+    return
+  fi
+  printf '%s\n' "$text" | awk '
+    {
+      sub(/(^|[ \t])#.*/, "")
+      gsub(/[{};]/, "\n&\n")
+      count = split($0, part, "\n")
+      for (i = 1; i <= count; i++) {
+        if (part[i] == ";") {
+          fields = split(text, field, " ")
+          if (fields == 2 && field[1] == "ssl_certificate") print "certificate", field[2]
+          if (fields == 2 && field[1] == "ssl_certificate_key") print "key", field[2]
+        }
+        if (part[i] ~ /^[{};]$/) text = ""
+        else text = text " " part[i]
+      }
+    }
+  ' | tr -d "\"'" | while read -r kind path; do
+    case $path in
+      data:* | engine:* | *'$'*) ;;
+      /*) printf '%s %s\n' "$kind" "$path" ;;
+      *) printf '%s %s/%s\n' "$kind" "${main%/*}" "$path" ;;
+    esac
+  done
+}
+
 hook_test() {
   if [ -n "$test_command" ]; then bounded sh -c "$test_command"; else nginx -t; fi
 }

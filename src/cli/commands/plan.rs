@@ -1,0 +1,133 @@
+//! `certwave plan`
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::super::args::Plan as Args;
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::load::{self, Loaded};
+use super::super::planning::{self, Wanted};
+use super::super::settings::Settings;
+use crate::model::HostName;
+use crate::plan::Plan;
+use crate::preview::{Missed, Preview, SavedPlan, Seen};
+use crate::report::{PlanReport, failure};
+use crate::store::Store;
+
+pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
+    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
+    if !settings.json() {
+        loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
+    }
+    let store = Store::open(&settings.state)?;
+    let wanted = planning::wanted(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
+    let seen = match &args.facts {
+        Some(path) => recorded(path, &loaded.plan)?,
+        None => super::runtime()?.block_on(planning::survey(
+            &loaded.plan,
+            wanted.set.as_ref(),
+            &store,
+            usize::from(args.parallel),
+        ))?,
+    };
+    if let Some(path) = &args.record {
+        record(path, &loaded.plan, &seen)?;
+    }
+    let now = Timestamp::now();
+    let preview = Preview::new(&loaded.plan, &seen, &wanted.leaves(), now, failure);
+    let report = PlanReport { preview: &preview, certificate: &wanted.shown };
+    if settings.json() {
+        report.json(now).iter().for_each(|line| super::print(&line.to_string()));
+    } else {
+        super::print(&report.text(settings.verbosity > 0));
+    }
+    let changes = preview.has_changes();
+    if let Some(path) = &args.out {
+        save(path, args, settings, loaded, wanted, seen.clone(), now)?;
+    }
+    Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
+}
+
+/// A host, as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Fact {
+    host: HostName,
+    #[serde(flatten)]
+    seen: Seen,
+}
+
+fn record(path: &Path, plan: &Plan, seen: &[Seen]) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::to(&format!("write `{}`", path.display()), error);
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(|error| failed(&error))?);
+    for (host, seen) in plan.schedule.hosts.iter().zip(seen) {
+        let line = serde_json::to_string(&Fact { host: host.clone(), seen: seen.clone() });
+        let line = line.map_err(|error| failed(&error))?;
+        writeln!(file, "{line}").map_err(|error| failed(&error))?;
+    }
+    file.flush().map_err(|error| failed(&error))
+}
+
+/// What was written down of the plan's hosts; of one that is not there, nothing is known.
+fn recorded(path: &Path, plan: &Plan) -> Result<Vec<Seen>, Failure> {
+    let text = load::read(path)?;
+    let mut facts: HashMap<HostName, Seen> = HashMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let fact: Fact = serde_json::from_str(line).map_err(|error| {
+            Failure::usage(format!("{}:{}: this is not what `--record` wrote", path.display(), number + 1))
+                .because(error.to_string())
+        })?;
+        facts.insert(fact.host, fact.seen);
+    }
+    let unknown = || {
+        let reason = format!("nothing of it is written down in `{}`", path.display());
+        Seen::Missed(Missed { reason, unreachable: true })
+    };
+    Ok(plan.schedule.hosts.iter().map(|host| facts.remove(host).unwrap_or_else(unknown)).collect())
+}
+
+fn save(
+    path: &Path,
+    args: &Args,
+    settings: &Settings,
+    loaded: Loaded,
+    wanted: Wanted,
+    seen: Vec<Seen>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::to(&format!("write `{}`", path.display()), error);
+    let valid_for = SignedDuration::try_from(args.valid_for).unwrap_or(SignedDuration::MAX);
+    let mut inventory_files = loaded.sources;
+    let playbook = inventory_files.pop().ok_or_else(|| Failure::new("the playbook was not read"))?;
+    let absolute = |path: &std::path::PathBuf| {
+        std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()
+    };
+    let saved = SavedPlan {
+        made: now,
+        valid_until: now.checked_add(valid_for).unwrap_or(Timestamp::MAX),
+        playbook,
+        inventory: settings.inventory.iter().map(absolute).collect(),
+        limit: args.limit.clone(),
+        inventory_files,
+        next: wanted.next,
+        plan: loaded.plan,
+        seen,
+    };
+    let text = saved.to_text().map_err(|error| failed(&error))?;
+    std::fs::write(path, text).map_err(|error| failed(&error))?;
+    if !settings.json() {
+        let until = saved.valid_until.strftime("%Y-%m-%d %H:%M:%SZ");
+        super::remark(
+            settings,
+            &format!(
+                "saved; until {until}, `certwave rollout --plan {}` does this and nothing else",
+                path.display()
+            ),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! What would become of one host, in a word.
+
+use serde::Serialize;
+
+use super::forecast::Forecast;
+use super::seen::Seen;
+use crate::rollout::{HostOutcome, Step, StepResult};
+
+/// What would become of a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// The certificate is uploaded, if it is not there, and switched to.
+    Switch {
+        /// It is not in the host's archive yet.
+        upload: bool,
+    },
+    /// It has the certificate already; it is proven and confirmed.
+    Confirm,
+    /// It has the certificate already.
+    Nothing,
+    /// It goes back to what it had before.
+    Back,
+    /// It would be switched, and back again: a wave stops.
+    BackAgain,
+    /// It would fail, before anything live is changed.
+    Fails {
+        /// In words.
+        reason: String,
+    },
+    /// It does not answer.
+    Away {
+        /// In words.
+        reason: String,
+    },
+    /// The rollout would stop before its turn.
+    NotReached,
+}
+
+impl Change {
+    /// Whether a rollout would change something there.
+    pub fn is_pending(&self) -> bool {
+        !matches!(self, Change::Nothing)
+    }
+}
+
+/// What would become of each host of a forecast, in the schedule's order.
+pub fn changes(forecast: &Forecast, seen: &[Seen]) -> Vec<Change> {
+    let hosts = forecast.outcomes.iter().zip(&forecast.steps).zip(seen);
+    hosts.map(|((outcome, steps), seen)| change(*outcome, steps, seen)).collect()
+}
+
+fn change(outcome: HostOutcome, steps: &[Step], seen: &Seen) -> Change {
+    let does = |step| steps.contains(&step);
+    match outcome {
+        HostOutcome::Changed if does(Step::Activate) => Change::Switch { upload: does(Step::Stage) },
+        HostOutcome::Changed => Change::Confirm,
+        HostOutcome::Unchanged => Change::Nothing,
+        HostOutcome::RolledBack if does(Step::Activate) => Change::BackAgain,
+        HostOutcome::RolledBack => Change::Back,
+        HostOutcome::Untouched => Change::NotReached,
+        HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RollbackFailed => {
+            match seen.inspected() {
+                StepResult::Unreachable { reason } => Change::Away { reason },
+                StepResult::Failed { reason } => Change::Fails { reason },
+                // It may not go back, and nothing was reloaded.
+                _ => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
+            }
+        }
+    }
+}

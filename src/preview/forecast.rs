@@ -1,0 +1,165 @@
+//! What the state machine would do with hosts as they were seen, if nothing fails that does not fail already.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::gate::Handshakes;
+use crate::model::WaveName;
+use crate::plan::{Plan, Schedule};
+use crate::rollout::{
+    Action, Event, HostOutcome, Measured, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
+};
+
+use super::seen::Seen;
+
+/// How fast hosts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as they ever are.
+    Fastest,
+    /// Everything takes all the time that it may.
+    Slowest,
+}
+
+/// What would happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// The steps of each host of the schedule, in their order.
+    pub steps: Vec<Vec<Step>>,
+    /// How each would end.
+    pub outcomes: Vec<HostOutcome>,
+    /// How it would end.
+    pub outcome: RolloutOutcome,
+    /// The waves that would fail, and why.
+    pub failures: Vec<(WaveName, WaveFailure)>,
+    /// From the first step to the end; time that waits for people or windows is not in it.
+    pub takes: Duration,
+}
+
+/// At its quickest, a step is a round trip and some work.
+const QUICK: Duration = Duration::from_millis(200);
+/// For steps that only look or copy.
+const SCRIPT: Duration = Duration::from_secs(60);
+
+/// Runs the very state machine that a rollout runs, against hosts as they were seen. `start` is when it would begin.
+pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> Forecast {
+    let schedule = &plan.schedule;
+    let mut run = Run { plan, seen, pace, now: start, state: State::new(schedule), queue: BinaryHeap::new() };
+    let mut steps = vec![Vec::new(); schedule.hosts.len()];
+    let mut failures = Vec::new();
+    loop {
+        let actions = next(schedule, &run.state, run.now);
+        let mut waiting = None;
+        let mut decided = false;
+        for action in actions {
+            match action {
+                Action::Record(event) => {
+                    if let Event::WaveFailed { wave, reason } = &event {
+                        failures.push((wave.clone(), reason.clone()));
+                    }
+                    run.decide(schedule, event);
+                    decided = true;
+                }
+                Action::Run { host, step } => {
+                    steps[host].push(step);
+                    run.start(host, step);
+                }
+                Action::Wait { until } => waiting = Some(until),
+                Action::Observe => {
+                    run.record(&watched(schedule, &run.state));
+                    decided = true;
+                }
+            }
+        }
+        if let Some(outcome) = run.state.outcome {
+            let takes = Duration::try_from(run.now.duration_since(start)).unwrap_or_default();
+            let outcomes = run.state.hosts().iter().map(|host| host.outcome()).collect();
+            return Forecast { steps, outcomes, outcome, failures, takes };
+        }
+        if !decided && !run.wait(waiting) {
+            // Nothing runs and nothing is waited for: `next` never leaves it so.
+            run.record(&Event::Finished { outcome: RolloutOutcome::NeedsAttention });
+        }
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    seen: &'a [Seen],
+    pace: Pace,
+    now: Timestamp,
+    state: State,
+    /// Steps that run: when each ends, and in which order they began.
+    queue: BinaryHeap<Reverse<(Timestamp, usize, Step)>>,
+}
+
+impl Run<'_> {
+    fn record(&mut self, event: &Event) {
+        self.state.evolve(self.now, event);
+    }
+
+    /// A rollout that waits for an approval is taken to get it.
+    fn decide(&mut self, schedule: &Schedule, event: Event) {
+        let waits = matches!(event, Event::Finished { outcome: RolloutOutcome::Paused });
+        if let Some(wave) = schedule.waves.get(self.state.wave).filter(|wave| waits && wave.approval) {
+            self.record(&Event::Approved { wave: wave.name.clone(), by: String::new() });
+        } else {
+            self.record(&event);
+        }
+    }
+
+    fn start(&mut self, host: usize, step: Step) {
+        self.record(&Event::StepStarted { host: self.plan.schedule.hosts[host].clone(), step });
+        let takes = match self.pace {
+            Pace::Fastest => QUICK,
+            Pace::Slowest => slowest(self.plan, host, step),
+        };
+        let end = SignedDuration::try_from(takes).ok().and_then(|takes| self.now.checked_add(takes).ok());
+        self.queue.push(Reverse((end.unwrap_or(Timestamp::MAX), host, step)));
+    }
+
+    /// Until the next step ends, or what is waited for comes first; false where there is neither.
+    fn wait(&mut self, until: Option<Timestamp>) -> bool {
+        let first = self.queue.peek().map(|Reverse((end, ..))| *end);
+        if let Some(until) = until.filter(|until| first.is_none_or(|first| *until < first)) {
+            self.now = until.max(self.now);
+            return true;
+        }
+        let Some(Reverse((end, host, step))) = self.queue.pop() else { return false };
+        self.now = end.max(self.now);
+        let result = match step {
+            Step::Inspect => self.seen[host].inspected(),
+            Step::Stage | Step::Commit => StepResult::Done,
+            Step::Activate => StepResult::Activated,
+            Step::Verify => StepResult::Proven(Measured::default()),
+            Step::Rollback => StepResult::RolledBack,
+        };
+        let host = self.plan.schedule.hosts[host].clone();
+        self.record(&Event::StepFinished { host, step, result });
+        true
+    }
+}
+
+fn slowest(plan: &Plan, host: usize, step: Step) -> Duration {
+    let host = &plan.hosts[host];
+    let services = u32::try_from(host.services.len()).unwrap_or(1);
+    match step {
+        Step::Inspect | Step::Stage | Step::Commit => SCRIPT,
+        // A test and a reload for each service.
+        Step::Activate => SCRIPT + host.timeout * 2 * services,
+        Step::Verify => host.timeout,
+        Step::Rollback => SCRIPT + host.timeout * (2 * services + 1),
+    }
+}
+
+fn watched(schedule: &Schedule, state: &State) -> Event {
+    Event::SoakObserved {
+        wave: schedule.waves[state.wave].name.clone(),
+        handshakes: Handshakes { tried: 1, failed: 0 },
+        failed_hosts: Vec::new(),
+        first_failure: None,
+    }
+}

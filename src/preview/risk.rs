@@ -1,0 +1,316 @@
+//! What a careful person should know before a rollout.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::forecast::Forecast;
+use super::seen::{Leaf, Missed, Seen, SeenFile, SeenHost};
+use crate::model::{DnsName, Version, WaveName};
+use crate::plan::HostPlan;
+use crate::renewal::AT_LEAST;
+use crate::rollout::WaveFailure;
+
+/// More than this is not the look's own time.
+const CLOCK: i64 = 5;
+
+/// Something that may go wrong, or would.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "risk", rename_all = "snake_case")]
+pub enum Risk {
+    /// The host does not answer.
+    Away {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The host would fail before anything live is changed.
+    Fails {
+        /// Why, in words.
+        reason: String,
+    },
+    /// A server does not take its configuration as it is.
+    Broken {
+        /// Which.
+        service: String,
+        /// Its own words.
+        reason: String,
+    },
+    /// A server reads another file for a name of this certificate: it would go on to do so.
+    StillReads {
+        /// Which server.
+        service: String,
+        /// The file.
+        path: String,
+        /// The name.
+        name: String,
+    },
+    /// A server names no file that the rollout switches.
+    NotNamed {
+        /// Which server.
+        service: String,
+    },
+    /// A link is kept that no server's configuration names.
+    LinkNotNamed {
+        /// Its path.
+        path: String,
+    },
+    /// The host's clock is off: what it writes down is dated wrong, and its dead-man switch may judge wrong what has
+    /// expired.
+    Clock {
+        /// So many seconds ahead; negative: behind.
+        ahead: i64,
+    },
+    /// There is nothing to go back to.
+    NoWayBack,
+    /// What it would go back to has expired, or was revoked: it would not be put back.
+    WayBackUnfit {
+        /// Its version.
+        version: Version,
+        /// Why, in words.
+        reason: String,
+    },
+    /// What it would go back to expires soon.
+    WayBackShort {
+        /// Its version.
+        version: Version,
+        /// When.
+        not_after: Timestamp,
+    },
+    /// The live version was never confirmed.
+    Unconfirmed,
+    /// The dead-man switch put something back since the last rollout.
+    Undone {
+        /// The version that nobody confirmed.
+        target: Version,
+    },
+    /// An endpoint has no handshake to offer now: what it had before cannot be compared.
+    NoHandshake {
+        /// Where.
+        endpoint: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Another CA, or another intermediate, than what is served now: clients may not know it.
+    OtherIssuer {
+        /// Now.
+        now: String,
+        /// Then.
+        then: String,
+    },
+    /// A wave would stop.
+    WaveStops {
+        /// Which.
+        wave: WaveName,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A deadline may be missed where everything takes all its time.
+    MayMissDeadline {
+        /// Of which wave.
+        wave: WaveName,
+    },
+    /// What is served now may expire before the rollout is over.
+    TooLate {
+        /// When the first of it expires.
+        expires: Timestamp,
+        /// When the rollout may be over.
+        over: Timestamp,
+    },
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let date = |time: &Timestamp| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        match self {
+            Risk::Away { reason } => write!(f, "does not answer: {reason}"),
+            Risk::Fails { reason } => write!(f, "would fail before anything live is changed: {reason}"),
+            Risk::Broken { service, reason } => {
+                write!(f, "{service} does not take its configuration as it is: {reason}")
+            }
+            Risk::StillReads { service, path, name } => write!(
+                f,
+                "{service} reads `{path}` for {name}, which the rollout does not switch: add it to `install: links`"
+            ),
+            Risk::NotNamed { service } => write!(
+                f,
+                "{service} names no file that the rollout switches: it would go on to serve what it serves"
+            ),
+            Risk::LinkNotNamed { path } => {
+                write!(f, "no server's configuration names `{path}`: is the link needed?")
+            }
+            Risk::Clock { ahead } => {
+                let (seconds, where_) = (ahead.unsigned_abs(), if *ahead > 0 { "ahead" } else { "behind" });
+                write!(f, "its clock is {seconds} s {where_}")
+            }
+            Risk::NoWayBack => f.write_str("has no certificate to go back to"),
+            Risk::WayBackUnfit { version, reason } => {
+                write!(f, "would not go back to {version}: it {reason}")
+            }
+            Risk::WayBackShort { version, not_after } => {
+                write!(f, "would go back to {version}, which expires on {}", date(not_after))
+            }
+            Risk::Unconfirmed => f.write_str("has a live version that was never confirmed"),
+            Risk::Undone { target } => {
+                write!(f, "went back by itself from {target}, which nobody had confirmed")
+            }
+            Risk::NoHandshake { endpoint, reason } => {
+                write!(f, "{endpoint} has no handshake to offer now: {reason}")
+            }
+            Risk::OtherIssuer { now, then } => {
+                write!(f, "serves a certificate of `{now}` now, and would one of `{then}`: soak longer")
+            }
+            Risk::WaveStops { wave, reason } => write!(f, "wave `{wave}` would stop: {reason}"),
+            Risk::MayMissDeadline { wave } => {
+                write!(f, "wave `{wave}` may miss its deadline where everything takes all its time")
+            }
+            Risk::TooLate { expires, over } => write!(
+                f,
+                "what is served now begins to expire on {}, and the rollout may take until {}",
+                date(expires),
+                date(over)
+            ),
+        }
+    }
+}
+
+/// The risks of one host. `next` are the leaves that would be rolled out, where they are known already.
+pub fn host_risks(plan: &HostPlan, seen: &Seen, next: &[Leaf], now: Timestamp) -> Vec<Risk> {
+    let host = match seen {
+        Seen::Missed(Missed { reason, unreachable: true }) => {
+            return vec![Risk::Away { reason: reason.clone() }];
+        }
+        Seen::Missed(Missed { reason, unreachable: false }) => {
+            return vec![Risk::Fails { reason: reason.clone() }];
+        }
+        Seen::Host(host) => host,
+    };
+    let mut risks: Vec<Risk> =
+        host.problems.iter().map(|reason| Risk::Fails { reason: reason.clone() }).collect();
+    if host.proven && !host.armed {
+        return risks;
+    }
+    risks.extend(reading_risks(plan, host));
+    if host.clock_ahead.abs() > CLOCK {
+        risks.push(Risk::Clock { ahead: host.clock_ahead });
+    }
+    risks.extend(way_back_risk(host, now));
+    if host.armed {
+        risks.push(Risk::Unconfirmed);
+    }
+    if let Some(undone) = &host.undone {
+        risks.push(Risk::Undone { target: undone.target.clone() });
+    }
+    for served in &host.served {
+        match (&served.leaf, &served.reason) {
+            (None, Some(reason)) => risks.push(Risk::NoHandshake {
+                endpoint: format!("{} at {}", served.service, served.endpoint),
+                reason: reason.clone(),
+            }),
+            (Some(leaf), _) => risks.extend(other_issuer(leaf, next)),
+            (None, None) => {}
+        }
+    }
+    risks.sort();
+    risks.dedup();
+    risks
+}
+
+/// What servers read, and what they do not.
+fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    for reads in &host.reads {
+        let service = reads.service.to_string();
+        if let Some(reason) = &reads.broken {
+            risks.push(Risk::Broken { service, reason: reason.clone() });
+            continue;
+        }
+        if reads.files.is_empty() {
+            continue;
+        }
+        if !reads.files.iter().any(|file| file.ours && !file.is_key) {
+            risks.push(Risk::NotNamed { service: service.clone() });
+        }
+        let names = plan.services.iter().filter(|one| one.name == reads.service);
+        for name in names.flat_map(|one| &one.endpoints).map(|endpoint| &endpoint.server_name) {
+            let still = |file: &&SeenFile| file.leaf.as_ref().is_some_and(|leaf| covers(leaf, name));
+            for file in reads.files.iter().filter(|file| !file.ours).filter(still) {
+                let (path, name) = (file.path.clone(), name.to_string());
+                risks.push(Risk::StillReads { service: service.clone(), path, name });
+            }
+        }
+    }
+    // Only where every server tells what it reads.
+    let told = |reads: &super::seen::SeenReads| reads.broken.is_none() && !reads.files.is_empty();
+    if !host.reads.is_empty() && host.reads.iter().all(told) {
+        let named =
+            |path: &str| host.reads.iter().flat_map(|reads| &reads.files).any(|file| file.path == path);
+        let links = plan.install.links.iter().map(|(path, _)| path.to_string());
+        risks.extend(links.filter(|path| !named(path)).map(|path| Risk::LinkNotNamed { path }));
+    }
+    risks
+}
+
+/// Exactly, or by a star for one whole label (RFC 9525, section 6.3).
+fn covers(leaf: &Leaf, name: &DnsName) -> bool {
+    let parent = name.as_str().split_once('.').map(|(_, parent)| parent);
+    leaf.names.iter().any(|one| {
+        let one = one.to_ascii_lowercase();
+        one == name.as_str() || one.strip_prefix("*.").is_some_and(|rest| Some(rest) == parent)
+    })
+}
+
+fn way_back_risk(host: &SeenHost, now: Timestamp) -> Option<Risk> {
+    let Some(previous) = &host.previous else { return Some(Risk::NoWayBack) };
+    let (version, not_after) = (previous.version.clone(), previous.not_after);
+    let soon = SignedDuration::try_from(AT_LEAST).ok().and_then(|takes| now.checked_add(takes).ok());
+    if previous.revoked {
+        Some(Risk::WayBackUnfit { version, reason: "was revoked".to_owned() })
+    } else if not_after <= now {
+        let reason = format!("expired on {}", not_after.strftime("%Y-%m-%d %H:%M:%SZ"));
+        Some(Risk::WayBackUnfit { version, reason })
+    } else if soon.is_some_and(|soon| not_after <= soon) {
+        Some(Risk::WayBackShort { version, not_after })
+    } else {
+        None
+    }
+}
+
+/// Of the same kind of key: the other one of dual certificates may well be of another intermediate.
+fn other_issuer(served: &Leaf, next: &[Leaf]) -> Option<Risk> {
+    let then = next.iter().find(|leaf| leaf.key_type == served.key_type)?;
+    let differs = served.issuer != then.issuer;
+    differs.then(|| Risk::OtherIssuer { now: served.issuer.clone(), then: then.issuer.clone() })
+}
+
+/// The risks of the rollout as a whole. `failure` says why a wave stops, in words.
+pub fn rollout_risks(
+    seen: &[Seen],
+    (fastest, slowest): (&Forecast, &Forecast),
+    start: Timestamp,
+    failure: fn(&WaveFailure) -> String,
+) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    for (wave, reason) in &fastest.failures {
+        risks.push(Risk::WaveStops { wave: wave.clone(), reason: failure(reason) });
+    }
+    for (wave, reason) in &slowest.failures {
+        let missed = matches!(reason, WaveFailure::Overdue { .. });
+        if missed && !fastest.failures.iter().any(|(other, _)| other == wave) {
+            risks.push(Risk::MayMissDeadline { wave: wave.clone() });
+        }
+    }
+    let served = seen.iter().zip(&fastest.steps).filter_map(|(seen, steps)| match seen {
+        Seen::Host(host) if steps.len() > 1 => {
+            host.served.iter().filter_map(|one| Some(one.leaf.as_ref()?.not_after)).min()
+        }
+        _ => None,
+    });
+    let over = SignedDuration::try_from(slowest.takes).ok().and_then(|takes| start.checked_add(takes).ok());
+    if let (Some(expires), Some(over)) = (served.min(), over)
+        && expires <= over
+    {
+        risks.push(Risk::TooLate { expires, over });
+    }
+    risks
+}

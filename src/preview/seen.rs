@@ -1,0 +1,205 @@
+//! What was seen on a host, as far as a rollout depends on it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::certificate::{Certificate, KeyType};
+use crate::install::LinkState;
+use crate::model::{Fingerprint, Serial, ServiceName, Version};
+use crate::rollout::{Previous, StepResult, Undone};
+use crate::verify::Endpoint;
+
+/// A leaf certificate, without its encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaf {
+    /// SHA-256 of the encoding.
+    pub fingerprint_sha256: Fingerprint,
+    /// Serial number.
+    pub serial: Serial,
+    /// What it is for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// The kind of its key; none for a kind that certwave does not make.
+    pub key_type: Option<KeyType>,
+    /// Valid until.
+    pub not_after: Timestamp,
+}
+
+impl From<&Certificate> for Leaf {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            fingerprint_sha256: certificate.fingerprint,
+            serial: certificate.serial.clone(),
+            names: certificate.names.clone(),
+            issuer: certificate.issuer.clone(),
+            key_type: certificate.key_type(),
+            not_after: certificate.not_after,
+        }
+    }
+}
+
+/// One place where a certificate is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenServed {
+    /// By which service.
+    pub service: ServiceName,
+    /// Where.
+    pub endpoint: Endpoint,
+    /// What; none where there was no handshake.
+    pub leaf: Option<Leaf>,
+    /// Why there was no handshake.
+    pub reason: Option<String>,
+}
+
+/// A file that a server's configuration names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFile {
+    /// Its path.
+    pub path: String,
+    /// A private key; else a certificate.
+    pub is_key: bool,
+    /// A rollout switches it.
+    pub ours: bool,
+    /// What is in it, where it is somebody else's certificate.
+    pub leaf: Option<Leaf>,
+}
+
+/// What a server reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenReads {
+    /// Which server.
+    pub service: ServiceName,
+    /// It does not take its configuration as it is: its own words.
+    pub broken: Option<String>,
+    /// The files that it names; none where it does not tell.
+    pub files: Vec<SeenFile>,
+}
+
+/// What was seen on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenHost {
+    /// So many seconds its clock is ahead; negative: behind. Less than the look took counts as nothing.
+    pub clock_ahead: i64,
+    /// The version that its `live` link leads to.
+    pub live: Option<Version>,
+    /// The certificates that are active on its disk: one, two of dual certificates, or none.
+    pub on_disk: Vec<Leaf>,
+    /// Every endpoint proves the certificate that would be rolled out.
+    pub proven: bool,
+    /// That certificate is in its archive.
+    pub staged: bool,
+    /// What it would go back to.
+    pub previous: Option<Previous>,
+    /// The live version waits for a confirmation that never came.
+    pub armed: bool,
+    /// What its dead-man switch did since the last commit.
+    pub undone: Option<Undone>,
+    /// What stands at each link's path, in the order of the settings.
+    pub links: Vec<LinkState>,
+    /// What makes a rollout fail there, before anything live is changed.
+    pub problems: Vec<String>,
+    /// What its servers read.
+    pub reads: Vec<SeenReads>,
+    /// What it serves.
+    pub served: Vec<SeenServed>,
+}
+
+/// Why nothing is known about a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// In words.
+    pub reason: String,
+    /// It did not answer; else it answered, but a rollout could not work with it.
+    pub unreachable: bool,
+}
+
+/// A look at a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It came about.
+    Host(Box<SeenHost>),
+    /// It did not.
+    Missed(Missed),
+}
+
+impl Seen {
+    /// What a rollout's inspection would answer.
+    pub fn inspected(&self) -> StepResult {
+        match self {
+            Seen::Missed(Missed { reason, unreachable: true }) => {
+                StepResult::Unreachable { reason: reason.clone() }
+            }
+            Seen::Missed(Missed { reason, unreachable: false }) => {
+                StepResult::Failed { reason: reason.clone() }
+            }
+            Seen::Host(host) if !host.problems.is_empty() => {
+                StepResult::Failed { reason: host.problems.join("; ") }
+            }
+            Seen::Host(host) => StepResult::Inspected {
+                proven: host.proven,
+                staged: host.staged,
+                previous: host.previous.clone(),
+                armed: host.armed,
+                undone: host.undone.clone(),
+            },
+        }
+    }
+}
+
+/// What is no longer as it was planned for, in words; the host's clock aside.
+pub fn differences(planned: &Seen, now: &Seen) -> Vec<String> {
+    let (before, after) = match (planned, now) {
+        (Seen::Host(before), Seen::Host(after)) => (before, after),
+        (Seen::Missed(before), Seen::Missed(after)) if before.unreachable == after.unreachable => {
+            return Vec::new();
+        }
+        (Seen::Host(_), Seen::Missed(missed)) => return vec![format!("it is away: {}", missed.reason)],
+        (Seen::Missed(_), Seen::Host(_)) => return vec!["it was away, and is there again".to_owned()],
+        (Seen::Missed(_), Seen::Missed(missed)) => return vec![missed.reason.clone()],
+    };
+    let mut found = Vec::new();
+    let version = |version: &Option<Version>| version.as_ref().map_or("none".to_owned(), Version::to_string);
+    if before.live != after.live {
+        found.push(format!(
+            "its live version was {}, and is {}",
+            version(&before.live),
+            version(&after.live)
+        ));
+    } else if fingerprints(&before.on_disk) != fingerprints(&after.on_disk) {
+        found.push("another certificate is on its disk".to_owned());
+    }
+    if before.previous != after.previous {
+        let back =
+            |host: &SeenHost| version(&host.previous.as_ref().map(|previous| previous.version.clone()));
+        found.push(format!("it would go back to {}, and not to {}", back(after), back(before)));
+    }
+    let facts = |host: &SeenHost| (host.proven, host.staged, host.armed, host.undone.clone());
+    if facts(before) != facts(after) && found.is_empty() {
+        found.push("what is staged or confirmed on it changed".to_owned());
+    }
+    if before.links != after.links {
+        found.push("its links changed".to_owned());
+    }
+    if before.problems != after.problems {
+        found.push(match after.problems.as_slice() {
+            [] => "what stood in the way was mended".to_owned(),
+            problems => problems.join("; "),
+        });
+    }
+    if before.reads != after.reads {
+        found.push("what its servers' configurations name changed".to_owned());
+    }
+    let served = |host: &SeenHost| -> Vec<_> {
+        host.served.iter().map(|one| one.leaf.as_ref().map(|leaf| leaf.fingerprint_sha256)).collect()
+    };
+    if served(before) != served(after) {
+        found.push("it serves something else".to_owned());
+    }
+    found
+}
+
+fn fingerprints(leaves: &[Leaf]) -> Vec<Fingerprint> {
+    leaves.iter().map(|leaf| leaf.fingerprint_sha256).collect()
+}
