@@ -16,7 +16,7 @@ use super::resume;
 use crate::model::RolloutId;
 use crate::plan::Plan;
 use crate::ssh::SshConnector;
-use crate::store::{Journal, RolloutRecord, Store};
+use crate::store::{Journal, RolloutRecord};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> 
 
 async fn roll_out(loaded: Loaded, args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
     let cancel = cancel_on_signal()?;
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let id = new_id()?;
     let who = who(&id);
