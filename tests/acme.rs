@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use certwave::acme::{IssueError, Issued, Listener, Progress, Request, issue};
 use certwave::certificate::{Bundle, KeyType, Requirements};
+use certwave::engine::ports::SecretFiles;
 use certwave::lab::{Pebble, free_port};
-use certwave::model::DnsName;
+use certwave::model::{DnsName, Secret};
 use certwave::playbook::{AcmeIssuer, Http01};
+use certwave::store::Store;
 use certwave::yaml::{Sources, Span, Spanned};
 use serde_json::json;
 
@@ -44,12 +46,18 @@ impl Server {
         }
     }
 
-    fn accounts(&self) -> PathBuf {
-        self.folder.path().join("accounts")
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
-    fn orders(&self) -> PathBuf {
-        self.folder.path().join("orders")
+    fn store(&self) -> Store {
+        Store::open(&self.state()).unwrap()
+    }
+
+    /// The files of accounts or orders.
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.state().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
     }
 
     fn issue_by(
@@ -59,7 +67,7 @@ impl Server {
         key: KeyType,
     ) -> (Result<Issued, IssueError>, Vec<Progress>) {
         let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
-        let (accounts, orders) = (self.accounts(), self.orders());
+        let (accounts, orders) = (self.store().accounts(), self.store().orders());
         let request = Request { issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
         let seen = Mutex::new(Vec::new());
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -72,6 +80,25 @@ impl Server {
 
     fn issue(&self, names: &[&str], key: KeyType) -> Result<Issued, IssueError> {
         self.issue_by(&self.issuer(), names, key).0
+    }
+}
+
+/// What a sealed file is called, and what it holds.
+fn had(folder: &dyn SecretFiles, file: &Path) -> (String, Secret) {
+    let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let secret = folder.read(&name).unwrap().unwrap();
+    (name, secret)
+}
+
+/// Files are for their owner alone, and say nothing without the sealing key.
+fn sealed(files: &[PathBuf]) {
+    use std::os::unix::fs::PermissionsExt;
+    for file in files {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.starts_with("-----BEGIN CMS-----\n"), "{}", file.display());
+        assert!(text.ends_with("-----END CMS-----\n"), "{}", file.display());
     }
 }
 
@@ -95,11 +122,11 @@ fn every_kind_of_key_and_one_account_for_all() {
         );
         assert_eq!(progress.last(), Some(&Progress::Finalizing));
     }
-    let accounts: Vec<_> = std::fs::read_dir(server.accounts()).unwrap().collect();
+    let accounts = server.files("accounts");
     assert_eq!(accounts.len(), 1);
-    use std::os::unix::fs::PermissionsExt;
-    let mode = accounts[0].as_ref().unwrap().metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    sealed(&accounts);
+    let (_, account) = had(&server.store().accounts(), &accounts[0]);
+    assert!(String::from_utf8_lossy(account.expose()).contains("key_pkcs8"));
 }
 
 #[test]
@@ -107,14 +134,11 @@ fn every_certificate_has_a_key_of_its_own() {
     let server = Server::start(json!({}), &[]);
     let first = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
     assert!(!format!("{first:?}").contains("BEGIN PRIVATE KEY"));
-    let keys: Vec<_> = std::fs::read_dir(server.orders()).unwrap().map(|entry| entry.unwrap()).collect();
-    for file in &keys {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
-    }
-    assert_eq!(keys.len(), 2);
-    first.order.settle().unwrap();
-    assert_eq!(std::fs::read_dir(server.orders()).unwrap().count(), 0);
+    let order = server.files("orders");
+    assert_eq!(order.len(), 2);
+    sealed(&order);
+    first.order.settle(&server.store().orders()).unwrap();
+    assert!(server.files("orders").is_empty());
     let second = server.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
     assert!(first.key.expose() != second.key.expose());
 }
@@ -168,21 +192,18 @@ fn a_server_that_forgot_the_account_gets_a_new_one() {
     let first = Server::start(json!({}), &[]);
     first.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
     let second = Server::start(json!({}), &[]);
-    // The account's file of the first server, as if it were the second's.
-    let file = |server: &Server| {
-        second.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
-        std::fs::read_dir(server.accounts()).unwrap().next().unwrap().unwrap().path()
-    };
-    let text = std::fs::read_to_string(file(&first)).unwrap();
-    let text = text.replace(first.pebble.directory_url(), second.pebble.directory_url());
+    second.issue(&["a.example.com"], KeyType::EcdsaP256).unwrap();
+    // The account of the first server, as if it were the second's.
+    let (_, text) = had(&first.store().accounts(), &first.files("accounts")[0]);
     let (from, to) = (first.pebble.directory_url(), second.pebble.directory_url());
+    let text = String::from_utf8(text.expose().to_vec()).unwrap();
     let text = text.replace(from.trim_end_matches("/dir"), to.trim_end_matches("/dir"));
-    std::fs::write(file(&second), text).unwrap();
+    let accounts = second.store().accounts();
+    let (name, _) = had(&accounts, &second.files("accounts")[0]);
+    accounts.write(&name, &Secret::new(text.into_bytes())).unwrap();
     prove(&second.issue(&["b.example.com"], KeyType::EcdsaP256).unwrap(), &["b.example.com"]);
-    let aside = std::fs::read_dir(second.accounts()).unwrap();
-    assert!(
-        aside.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|end| end == "unknown"))
-    );
+    let unknown = |file: &PathBuf| file.to_string_lossy().ends_with(".unknown.cms");
+    assert!(second.files("accounts").iter().any(unknown), "{:?}", second.files("accounts"));
 }
 
 #[test]
@@ -197,7 +218,8 @@ fn an_address_that_is_taken_is_named() {
 /// Issues, and stops for good at a step, as a controller that is killed there.
 fn die_at(server: &Server, names: &[&str], step: &'static str) {
     let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
-    let (issuer, accounts, orders) = (server.issuer(), server.accounts(), server.orders());
+    let (issuer, store) = (server.issuer(), server.store());
+    let (accounts, orders) = (store.accounts(), store.orders());
     let key = KeyType::EcdsaP256;
     let request = Request { issuer: &issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -236,6 +258,7 @@ fn an_order_is_taken_up_again_wherever_its_controller_died() {
     for (number, step) in ["Ordered", "Finalizing"].into_iter().enumerate() {
         let name = format!("n{number}.lab.test");
         die_at(&server, &[&name], step);
+        sealed(&server.files("orders"));
         let (issued, progress) = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
         let (placed, order) = url(&progress);
         assert!(!placed, "{step}: another order was placed: {order}");
@@ -247,7 +270,7 @@ fn an_order_is_taken_up_again_wherever_its_controller_died() {
         assert_eq!(url(&second.1), (false, order.clone()), "{step}");
         assert_eq!(prove(second.0.as_ref().unwrap(), &[&name]).leaf().fingerprint, bundle.leaf().fingerprint);
 
-        issued.order.settle().unwrap();
+        issued.order.settle(&server.store().orders()).unwrap();
         let (third, progress) = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
         assert!(url(&progress).0 && url(&progress).1 != order, "{step}: {progress:?}");
         assert_ne!(prove(&third.unwrap(), &[&name]).leaf().fingerprint, bundle.leaf().fingerprint);

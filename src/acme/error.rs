@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use instant_acme::Error;
 
+use crate::engine::ports::KeepError;
+
 /// Why there is no certificate. Nothing on any host was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
@@ -55,7 +57,7 @@ pub enum IssueError {
         /// Why not.
         source: std::io::Error,
     },
-    /// A file of the account, or of trusted roots.
+    /// A file of trusted roots.
     #[error("use `{}`", path.display())]
     File {
         /// Which.
@@ -70,13 +72,18 @@ pub enum IssueError {
         url: String,
     },
     /// The account's file is not one.
-    #[error("read the account in `{}`: move it away, and a new account is made", path.display())]
+    #[error(
+        "read the account `{name}`: move it out of the state's folder `accounts`, and a new account is made"
+    )]
     Account {
         /// Which.
-        path: PathBuf,
+        name: String,
         /// Why not.
         source: serde_json::Error,
     },
+    /// The account, or the order, could not be kept or had again.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
     /// A key could not be made.
     #[error("make a key")]
     Key(#[from] openssl::error::ErrorStack),
@@ -97,6 +104,7 @@ impl IssueError {
             IssueError::Unreachable { reason, .. } if reason.contains("certificate") => {
                 Some("if the server's own certificate is from a private CA, name its root in `ca_file`")
             }
+            IssueError::Keep(error) => error.hint,
             IssueError::Unreachable { .. } => Some("nothing was changed; try again when it answers"),
             IssueError::Refused { kind: Some(kind), .. } if kind.contains("rateLimited") => {
                 Some("the CA's rate limit: wait, or let a second issuer stand behind the first")

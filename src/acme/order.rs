@@ -1,6 +1,5 @@
 //! One order, from the names to the certificate.
 
-use std::path::Path;
 use std::time::Duration;
 
 use instant_acme::{
@@ -12,7 +11,7 @@ use super::error::IssueError;
 use super::key;
 use super::placed::PlacedOrder;
 use crate::certificate::KeyType;
-use crate::engine::ports::ChallengeResponder;
+use crate::engine::ports::{ChallengeResponder, SecretFiles};
 use crate::model::{DnsName, Secret};
 use crate::playbook::AcmeIssuer;
 
@@ -29,10 +28,10 @@ pub struct Request<'a> {
     pub domains: &'a [DnsName],
     /// With what kind of key.
     pub key: KeyType,
-    /// The folder of account files.
-    pub accounts: &'a Path,
-    /// The folder of orders that are not settled yet.
-    pub orders: &'a Path,
+    /// Accounts.
+    pub accounts: &'a dyn SecretFiles,
+    /// Orders that are not settled yet.
+    pub orders: &'a dyn SecretFiles,
 }
 
 /// What came of it. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
@@ -88,7 +87,7 @@ pub async fn issue<R: ChallengeResponder>(
                 Some((order, placed, key))
             }
             None => {
-                placed.settle()?;
+                placed.settle(request.orders)?;
                 None
             }
         },

@@ -1,11 +1,10 @@
 //! Revocation (RFC 8555, section 7.6).
 
-use std::path::Path;
-
 use instant_acme::{Error, RevocationReason as Code, RevocationRequest};
 
 use super::account::existing;
 use super::error::IssueError;
+use crate::engine::ports::SecretFiles;
 use crate::model::RevocationReason;
 use crate::playbook::AcmeIssuer;
 
@@ -14,7 +13,7 @@ use crate::playbook::AcmeIssuer;
 /// # Errors
 /// When it does not confirm it: there is no account at this CA, it does not answer, or it refuses.
 pub async fn revoke(
-    accounts: &Path,
+    accounts: &dyn SecretFiles,
     issuer: &AcmeIssuer,
     certificate: &[u8],
     reason: RevocationReason,

@@ -36,6 +36,10 @@ pub struct Global {
     /// Where journal, certificates and accounts are kept, as `sqlite:FOLDER` [default: ~/.local/state/certwave]
     #[arg(long, global = true, value_name = "URL", env = "CERTWAVE_STATE")]
     pub state: Option<String>,
+    /// The key that private keys and accounts are sealed with; made when it is missing and nothing is sealed yet
+    /// [default: seal.pem in the state]
+    #[arg(long, global = true, value_name = "FILE", env = "CERTWAVE_SEAL_KEY")]
+    pub seal_key: Option<PathBuf>,
     /// What results look like [default: human]
     #[arg(long, global = true, value_enum, env = "CERTWAVE_OUTPUT")]
     pub output: Option<Output>,

@@ -100,9 +100,11 @@ impl From<crate::store::StoreError> for Failure {
             failure.causes.push(cause.to_string());
             next = cause.source();
         }
+        failure.hint = error.hint().map(str::to_owned);
         match error {
             crate::store::StoreError::Exposed { path, .. } => {
-                failure.hint(format!("`chmod 700 {}`", path.display()))
+                let mode = if path.is_dir() { "700" } else { "600" };
+                failure.hint(format!("`chmod {mode} {}`", path.display()))
             }
             _ => failure,
         }

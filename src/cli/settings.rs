@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Color, Global, LogFormat, Output};
 use super::error::Failure;
 use super::load::read;
+use crate::store::{Store, StoreError};
 use crate::yaml::{Fields, Problems, Sources, Spanned, parse};
 
 /// What flags, variables and `certwave.yaml` come to.
@@ -15,6 +16,8 @@ pub(super) struct Settings {
     pub(super) inventory: Vec<PathBuf>,
     /// The folder of the store.
     pub(super) state: PathBuf,
+    /// The file that holds the sealing key; without it, it lies in the state.
+    pub(super) seal_key: Option<PathBuf>,
     /// What results look like.
     pub(super) output: Output,
     /// How much is said: -1 quiet, 0 normal, 1 and more verbose.
@@ -28,6 +31,7 @@ pub(super) struct Settings {
 struct ConfigFile {
     inventory: Vec<PathBuf>,
     state: Option<String>,
+    seal_key: Option<PathBuf>,
     output: Option<Output>,
     color: Option<Color>,
     log_format: Option<LogFormat>,
@@ -58,10 +62,19 @@ impl Settings {
         Ok(Self {
             inventory,
             state: state_folder(global.state.as_deref().or(config.state.as_deref()))?,
+            seal_key: global.seal_key.clone().or(config.seal_key),
             output: global.output.or(config.output).unwrap_or(Output::Human),
             verbosity: if global.quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) },
             log_format: global.log_format.or(config.log_format).unwrap_or(LogFormat::Text),
         })
+    }
+
+    /// What certwave remembers.
+    pub(super) fn store(&self) -> Result<Store, StoreError> {
+        match &self.seal_key {
+            Some(key) => Store::open_with_key(&self.state, key),
+            None => Store::open(&self.state),
+        }
     }
 
     /// Whether results go out as JSON.
@@ -133,6 +146,8 @@ impl ConfigFile {
             config.inventory =
                 inventory.unwrap_or_default().into_iter().map(|path| base.join(path)).collect();
             config.state = fields.optional("state", &mut problems);
+            let seal_key: Option<String> = fields.optional("seal_key", &mut problems);
+            config.seal_key = seal_key.map(|path| base.join(path));
             config.output = word(&mut fields, "output", &mut problems);
             config.color = word(&mut fields, "color", &mut problems);
             config.log_format = word(&mut fields, "log_format", &mut problems);

@@ -1,16 +1,20 @@
-//! Issued certificates: `certificates/NAME/VERSION/{fullchain.pem,privkey.pem}`, and for the second of dual
-//! certificates `{fullchain-2.pem,privkey-2.pem}`.
+//! Issued certificates: `certificates/NAME/VERSION/{fullchain.pem,privkey.pem.cms}`, and for the second of dual
+//! certificates `{fullchain-2.pem,privkey-2.pem.cms}`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{StoreError, files};
+use super::seal_key::SealKey;
+use super::{StoreError, files, places};
 use crate::model::{CertificateName, Secret, Version};
 
 /// The folder of all certificates.
 #[derive(Debug, Clone)]
 pub struct CertificateStore {
     root: PathBuf,
+    key: Arc<SealKey>,
 }
 
 /// One version as it lies in the store. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
@@ -31,12 +35,12 @@ pub struct StoredPair {
     pub key: Secret,
 }
 
-/// The files of a pair.
+/// The files of a pair; that of the key is sealed.
 const PAIRS: [(&str, &str); 2] = [("fullchain.pem", "privkey.pem"), ("fullchain-2.pem", "privkey-2.pem")];
 
 impl CertificateStore {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub(super) fn new(root: PathBuf, key: Arc<SealKey>) -> Self {
+        Self { root, key }
     }
 
     pub(super) fn folder(&self, name: &CertificateName) -> PathBuf {
@@ -52,7 +56,12 @@ impl CertificateStore {
         let target = folder.join(certificate.version.as_str());
         if target.exists() {
             return match certificate.pairs.get(1) {
-                Some(second) if !target.join(PAIRS[1].0).exists() => put_second(&target, second),
+                Some(second) if !target.join(PAIRS[1].0).exists() => {
+                    let (fullchain, key) = PAIRS[1];
+                    // The key first: the chain says that the pair is whole.
+                    files::replace(&places::sealed(&target.join(key)), &self.key.seal(&second.key)?)?;
+                    files::replace(&target.join(fullchain), &second.fullchain)
+                }
                 _ => Ok(()),
             };
         }
@@ -64,7 +73,7 @@ impl CertificateStore {
         files::private_folder(&partial)?;
         for ((fullchain, key), pair) in PAIRS.iter().zip(&certificate.pairs) {
             files::write_new(&partial.join(fullchain), &pair.fullchain)?;
-            files::write_new(&partial.join(key), pair.key.expose())?;
+            files::write_new(&places::sealed(&partial.join(key)), &self.key.seal(&pair.key)?)?;
         }
         files::sync_folder(&partial)?;
         fs::rename(&partial, &target).map_err(StoreError::file(&target))?;
@@ -88,21 +97,33 @@ impl CertificateStore {
         Ok(versions)
     }
 
-    /// One version.
+    /// One version, with its keys.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read or opened.
+    pub fn get(&self, name: &CertificateName, version: &Version) -> Result<StoredCertificate, StoreError> {
+        let folder = self.folder(name).join(version.as_str());
+        let mut pairs = Vec::new();
+        for (fullchain, (_, key)) in self.chains(name, version)?.into_iter().zip(PAIRS) {
+            let file = places::sealed(&folder.join(key));
+            let missing = || StoreError::file(&file)(ErrorKind::NotFound.into());
+            let key = self.key.open(&file)?.ok_or_else(missing)?;
+            pairs.push(StoredPair { fullchain, key });
+        }
+        Ok(StoredCertificate { version: version.clone(), pairs })
+    }
+
+    /// The leaf and its chain of each pair of a version, PEM: what can be had without the sealing key.
     ///
     /// # Errors
     /// When it is not there, or cannot be read.
-    pub fn get(&self, name: &CertificateName, version: &Version) -> Result<StoredCertificate, StoreError> {
+    pub fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
         let folder = self.folder(name).join(version.as_str());
-        let read = |path: PathBuf| fs::read(&path).map_err(StoreError::file(&path));
-        let mut pairs = Vec::new();
-        for (at, (fullchain, key)) in PAIRS.iter().enumerate() {
-            if at == 0 || folder.join(fullchain).exists() {
-                let key = Secret::new(read(folder.join(key))?);
-                pairs.push(StoredPair { fullchain: read(folder.join(fullchain))?, key });
-            }
-        }
-        Ok(StoredCertificate { version: version.clone(), pairs })
+        let paths = PAIRS.map(|(fullchain, _)| folder.join(fullchain)).into_iter().enumerate();
+        paths
+            .filter(|(at, path)| *at == 0 || path.exists())
+            .map(|(_, path)| fs::read(&path).map_err(StoreError::file(&path)))
+            .collect()
     }
 
     /// The chains of every version of every certificate: what certwave has ever issued.
@@ -114,21 +135,6 @@ impl CertificateStore {
         for name in self.names()? {
             for version in self.versions(&name)? {
                 chains.extend(self.chains(&name, &version)?);
-            }
-        }
-        Ok(chains)
-    }
-
-    /// The chain of a version, PEM; two of dual certificates.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut chains = Vec::new();
-        for (at, (fullchain, _)) in PAIRS.iter().enumerate() {
-            let path: &Path = &self.folder(name).join(version.as_str()).join(fullchain);
-            if at == 0 || path.exists() {
-                chains.push(fs::read(path).map_err(StoreError::file(path))?);
             }
         }
         Ok(chains)
@@ -150,21 +156,6 @@ impl CertificateStore {
     }
 }
 
-/// The key first: the chain says that the pair is whole.
-fn put_second(folder: &Path, pair: &StoredPair) -> Result<(), StoreError> {
-    let (fullchain, key) = PAIRS[1];
-    for (name, bytes) in [(key, pair.key.expose()), (fullchain, pair.fullchain.as_slice())] {
-        let partial = folder.join(format!(".{name}.partial"));
-        if partial.exists() {
-            fs::remove_file(&partial).map_err(StoreError::file(&partial))?;
-        }
-        files::write_new(&partial, bytes)?;
-        let target = folder.join(name);
-        fs::rename(&partial, &target).map_err(StoreError::file(&target))?;
-    }
-    files::sync_folder(folder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Store;
@@ -178,7 +169,7 @@ mod tests {
     #[test]
     fn the_second_of_two_certificates_may_come_later() {
         let folder = tempfile::tempdir().unwrap();
-        let store = CertificateStore::new(folder.path().to_owned());
+        let store = Store::open(&folder.path().join("state")).unwrap().certificates();
         let name: CertificateName = "a.test".parse().unwrap();
         let version = "20261123T200100Z-3f9a1c2e";
         store.put(&name, &stored(version)).unwrap();
@@ -187,7 +178,7 @@ mod tests {
         let kept = store.get(&name, &version.parse().unwrap()).unwrap();
         assert_eq!(kept.pairs[1].key.expose(), b"second");
         assert_eq!(store.all_chains().unwrap().len(), 2);
-        let key = store.folder(&name).join(version).join("privkey-2.pem");
+        let key = store.folder(&name).join(version).join("privkey-2.pem.cms");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -207,7 +198,7 @@ mod tests {
         let versions: Vec<String> =
             store.versions(&name).unwrap().iter().map(|version| version.to_string()).collect();
         assert_eq!(versions, [old, new]);
-        let key = store.folder(&name).join(old).join("privkey.pem");
+        let key = store.folder(&name).join(old).join("privkey.pem.cms");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(store.get(&name, &old.parse().unwrap()).unwrap().pairs[0].key.expose(), b"key");
         assert_eq!(store.all_chains().unwrap().len(), 2);
@@ -216,7 +207,7 @@ mod tests {
     #[test]
     fn a_half_written_version_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
-        let store = CertificateStore::new(folder.path().to_owned());
+        let store = Store::open(&folder.path().join("state")).unwrap().certificates();
         let name: CertificateName = "a.test".parse().unwrap();
         let partial = store.folder(&name).join(".20261123T200100Z-3f9a1c2e.partial");
         fs::create_dir_all(&partial).unwrap();

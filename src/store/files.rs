@@ -1,9 +1,11 @@
 //! Files that survive a crash and are never readable by others.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use super::StoreError;
 
@@ -27,6 +29,48 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         .open(path)
         .map_err(StoreError::file(path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(StoreError::file(path))
+}
+
+/// Writes a file, 0600, down to the disk: whole, or as it was before.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let file = nameless(path, bytes)?;
+    file.persist(path).map_err(|error| StoreError::file(path)(error.error))?;
+    sync_folder(folder_of(path))
+}
+
+/// Writes a file, 0600, down to the disk, whole; not where there is one. Says whether it did.
+pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
+    let file = nameless(path, bytes)?;
+    let created = match file.persist_noclobber(path) {
+        Ok(_) => true,
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(StoreError::file(path)(error.error)),
+    };
+    sync_folder(folder_of(path)).map(|()| created)
+}
+
+/// What is going to be `path`, on the disk, in the same folder. 0600 is what a temporary file has from its beginning.
+fn nameless(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+    // Its own words name the temporary file, which says nothing to anybody.
+    let file = NamedTempFile::new_in(folder_of(path))
+        .map_err(|error| StoreError::file(path)(error.kind().into()))?;
+    let mut inner = file.as_file();
+    inner.write_all(bytes).and_then(|()| inner.sync_all()).map_err(StoreError::file(path))?;
+    Ok(file)
+}
+
+/// Removes a file for good. It may be gone already.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(folder_of(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::file(path)(error)),
+    }
+}
+
+/// Of a bare file name it is the one that we are in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the names in a folder durable.

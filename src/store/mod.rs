@@ -1,22 +1,31 @@
 //! What certwave remembers, in one folder: the journal (SQLite), issued certificates, and ACME accounts.
 //!
-//! The folder is 0700 and every file with a secret in it 0600. `docs/security.md` says what that means.
+//! The folder is 0700, every file with a secret in it 0600, and every secret sealed. `docs/security.md` says what that
+//! means.
 
 mod certificates;
 mod chain;
 mod files;
 mod journal;
 mod lease;
+mod places;
 mod revoked;
 mod schema;
+mod seal;
+mod seal_key;
+mod sealed;
 mod wishes;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use seal_key::SealKey;
 
 pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use chain::Tampered;
 pub use journal::{Entry, Journal, RolloutJournal, RolloutRecord};
 pub use lease::{Fence, Lease};
+pub use sealed::SealedFolder;
 pub use wishes::Wish;
 
 /// Why the store could not do something.
@@ -82,7 +91,7 @@ pub enum StoreError {
         /// Who has it now.
         holder: String,
     },
-    /// The folder can be read by others.
+    /// The folder, or the sealing key, can be read by others.
     #[error("use `{}`: other users can read it (mode {mode:04o}), and it holds private keys", path.display())]
     Exposed {
         /// Which.
@@ -90,9 +99,66 @@ pub enum StoreError {
         /// Its permissions.
         mode: u32,
     },
+    /// There is no sealing key yet, and none can be made.
+    #[error("make the sealing key `{}`", path.display())]
+    MakeKey {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The sealing key is not one.
+    #[error("use the sealing key `{}`: it must hold a private key and its certificate, in PEM, not encrypted", path.display())]
+    NotAKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Something is sealed, and the key is not where it should be.
+    #[error("open `{}`: there is no sealing key `{}`", path.display(), key.display())]
+    NoKey {
+        /// What is sealed.
+        path: PathBuf,
+        /// Where the key was looked for.
+        key: PathBuf,
+    },
+    /// Something was sealed with another key.
+    #[error("open `{}`: it was sealed with another key than `{}`", path.display(), key.display())]
+    OtherKey {
+        /// What was sealed.
+        path: PathBuf,
+        /// The key that does not open it.
+        key: PathBuf,
+    },
+    /// Something that was sealed is not as it was written.
+    #[error("open `{}`: it is damaged", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: openssl::error::ErrorStack,
+    },
+    /// OpenSSL could not seal, which without random numbers it cannot.
+    #[error("seal a secret")]
+    Sealing(#[source] openssl::error::ErrorStack),
 }
 
 impl StoreError {
+    /// The way out, where there is a usual one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            StoreError::NoKey { .. } | StoreError::OtherKey { .. } => Some(
+                "name the key that this state was sealed with: `--seal-key FILE`. Where it is lost, so is what it sealed: \
+                 with `accounts`, `certificates` and `orders` moved out of the state, the next rollout begins anew",
+            ),
+            StoreError::MakeKey { .. } => Some("its folder must be there, and be yours to write to"),
+            StoreError::NotAKey { .. } => Some(
+                "restore it from a copy, or name another place where certwave makes a new one: `--seal-key FILE`",
+            ),
+            StoreError::Damaged { .. } => Some("restore it from a copy of the state, or move it away"),
+            _ => None,
+        }
+    }
+
     fn file(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| StoreError::File { path, source }
@@ -108,20 +174,32 @@ impl StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    seal_key: Arc<SealKey>,
 }
 
 impl Store {
-    /// Opens the folder, and makes it where it is missing.
+    /// Opens the folder, and makes it where it is missing. The sealing key lies in it: `seal.pem`.
     ///
     /// # Errors
-    /// When it cannot be made, or when other users can read it.
+    /// As [`Store::open_with_key`].
     pub fn open(root: &Path) -> Result<Self, StoreError> {
+        Self::open_with_key(root, &root.join("seal.pem"))
+    }
+
+    /// Opens the folder, and makes it where it is missing; its secrets are sealed with the key in a file, which is made
+    /// when it is first needed. What an earlier certwave left in the clear is sealed now.
+    ///
+    /// # Errors
+    /// When it cannot be made, when other users can read it, or when something is in the clear and cannot be sealed.
+    pub fn open_with_key(root: &Path, seal_key: &Path) -> Result<Self, StoreError> {
         files::private_folder(root)?;
         let mode = files::mode(root)?;
         if mode & 0o077 != 0 {
             return Err(StoreError::Exposed { path: root.to_owned(), mode });
         }
-        Ok(Self { root: root.to_owned() })
+        let seal_key = SealKey::new(root, seal_key);
+        sealed::seal_the_clear(root, &seal_key)?;
+        Ok(Self { root: root.to_owned(), seal_key: Arc::new(seal_key) })
     }
 
     /// The journal.
@@ -134,17 +212,17 @@ impl Store {
 
     /// Issued certificates and their keys.
     pub fn certificates(&self) -> CertificateStore {
-        CertificateStore::new(self.root.join("certificates"))
+        CertificateStore::new(self.root.join(places::CERTIFICATES), self.seal_key.clone())
     }
 
-    /// The folder of ACME account credentials.
-    pub fn accounts(&self) -> PathBuf {
-        self.root.join("accounts")
+    /// ACME account credentials.
+    pub fn accounts(&self) -> SealedFolder {
+        SealedFolder::new(self.root.join(places::ACCOUNTS), self.seal_key.clone())
     }
 
-    /// The folder of ACME orders that are not settled yet, each with its key.
-    pub fn orders(&self) -> PathBuf {
-        self.root.join("orders")
+    /// ACME orders that are not settled yet, each with its key.
+    pub fn orders(&self) -> SealedFolder {
+        SealedFolder::new(self.root.join(places::ORDERS), self.seal_key.clone())
     }
 
     /// The right to roll out a certificate, for as long as the value lives and is prolonged. The operating

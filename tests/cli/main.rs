@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
+mod sealing;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,10 +16,15 @@ waves: [{name: canary, hosts: \"all[0]\", soak: 5m}, {name: production, hosts: a
 ";
 
 fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    run_in(folder, args, &[])
+}
+
+fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
         command.env_remove(name);
     }
+    command.envs(environment.iter().copied());
     let output =
         command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

@@ -55,30 +55,43 @@ fn a_certificate_is_issued_once_and_proven_on_every_host() {
     no_secret(&fleet, &[run.stdout, run.stderr, show.stdout]);
 }
 
-/// The private key is on no output and in no file but those that are for it.
+/// The private key is on no output, nowhere in the state, and in no file on a host but those that are for it.
 fn no_secret(fleet: &Fleet, texts: &[String]) {
-    let store = fleet.state().join("certificates/api.lab.test");
     let mut checked = 0;
-    for version in std::fs::read_dir(store).unwrap() {
-        let key = std::fs::read_to_string(version.unwrap().path().join("privkey.pem")).unwrap();
-        let secret = key.lines().nth(1).unwrap().as_bytes().to_vec();
-        let leaks = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(leaks(key.as_bytes()), "the search itself does not work");
+    let archive = fleet.lab.hosts[0].root.join("etc/certwave/archive/api.lab.test");
+    for version in std::fs::read_dir(fleet.state().join("certificates/api.lab.test")).unwrap() {
+        let version = archive.join(version.unwrap().file_name());
+        let key = std::fs::read(version.join("privkey.pem")).unwrap();
+        let leaks = leak(&key);
+        assert!(leaks(&key), "the search itself does not work");
         assert!(!texts.iter().any(|text| leaks(text.as_bytes())), "a key was printed");
         for file in walk(fleet.lab.directory()) {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
-            if !matches!(name.as_str(), "privkey.pem" | "combined.pem") {
-                let bytes = std::fs::read(&file).unwrap_or_default();
-                assert!(!leaks(&bytes), "a key is in {}", file.display());
-            } else {
+            let for_it = matches!(name.as_str(), "privkey.pem" | "combined.pem");
+            if for_it && !file.starts_with(fleet.state()) {
                 use std::os::unix::fs::PermissionsExt;
                 let mode = std::fs::metadata(&file).unwrap().permissions().mode();
                 assert_eq!(mode & 0o077, 0, "{} can be read by others", file.display());
+            } else {
+                let bytes = std::fs::read(&file).unwrap_or_default();
+                assert!(!leaks(&bytes), "a key is in {}", file.display());
             }
             checked += 1;
         }
     }
     assert!(checked > 10);
+}
+
+/// Whether bytes hold a key, as PEM or as the bare number.
+fn leak(key: &[u8]) -> impl Fn(&[u8]) -> bool {
+    let pem = String::from_utf8(key.to_vec()).unwrap().lines().nth(1).unwrap().as_bytes().to_vec();
+    let key = openssl::pkey::PKey::private_key_from_pem(key).unwrap();
+    let number = key.ec_key().unwrap().private_key().to_vec_padded(32).unwrap();
+    assert!(key.private_key_to_der().unwrap().windows(32).any(|window| window == number));
+    move |bytes| {
+        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        holds(&pem) || holds(&number)
+    }
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
@@ -93,6 +106,24 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn with_the_sealing_key_elsewhere_the_state_alone_opens_nothing() {
+    let fleet = Fleet::start(1);
+    let key = fleet.lab.directory().join("seal.pem");
+    let key = ["--seal-key", key.to_str().unwrap()];
+    fleet.roll_out(&key).expect(0);
+    // To look at hosts no secret is needed; to change them it is.
+    fleet.run(&["status", "playbook.yaml"]).expect(0);
+    let served = fleet.all_served();
+    for more in [&[][..], &["--force"]] {
+        let run = fleet.roll_out(more).expect(1);
+        assert!(run.stderr.contains("there is no sealing key"), "{}", run.stderr);
+        assert!(run.stderr.contains("--seal-key FILE"), "{}", run.stderr);
+    }
+    assert_eq!(fleet.all_served(), served);
+    assert_eq!(fleet.roll_out(&key).expect(0).last()["outcome"], "unchanged");
 }
 
 #[test]

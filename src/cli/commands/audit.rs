@@ -7,10 +7,10 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::settings::Settings;
 use crate::report::line;
-use crate::store::{Journal, Store};
+use crate::store::Journal;
 
 pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
-    let journal = Store::open(&settings.state)?.journal()?;
+    let journal = settings.store()?.journal()?;
     match args.act {
         Some(AuditAct::Verify) => verify(&journal, settings),
         None => list(&journal, settings),

@@ -11,7 +11,6 @@ use super::super::served;
 use super::super::settings::Settings;
 use crate::certificate::{Certificate, parse_pem};
 use crate::model::{CertificateName, Revocation, Version};
-use crate::store::Store;
 
 /// One version, as it is listed.
 struct Line {
@@ -55,7 +54,7 @@ pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Fail
 
 /// Every version in the store, a name after the other, newest first.
 fn read(args: &Certificates, settings: &Settings) -> Result<Vec<Line>, Failure> {
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let (certificates, journal) = (store.certificates(), store.journal()?);
     let names = certificates.names()?;
     if let Some(wanted) = args.name.as_ref().filter(|wanted| !names.contains(wanted)) {

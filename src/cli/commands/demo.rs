@@ -63,7 +63,9 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     ));
 
     let (inventory, playbook, state) = (lab.inventory(), lab.playbook(), lab.directory().join("state"));
-    let own = Settings { inventory: vec![inventory.clone()], state: state.clone(), ..settings.clone() };
+    // Its keys are sealed with a key of its own, and go with it.
+    let (inventories, state_folder) = (vec![inventory.clone()], state.clone());
+    let own = Settings { inventory: inventories, state: state_folder, seal_key: None, ..settings.clone() };
     let result = super::rollout::run_unasked(&playbook, &own).map_err(|failure| {
         // The fleet is about to go: what the failure says to do next could not be done.
         let keep = "`certwave demo --keep` leaves the fleet up to look at, to mend, and to roll out again";

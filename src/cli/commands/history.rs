@@ -6,10 +6,9 @@ use serde_json::json;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::settings::Settings;
-use crate::store::Store;
 
 pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
-    let rollouts = Store::open(&settings.state)?.journal()?.rollouts()?;
+    let rollouts = settings.store()?.journal()?.rollouts()?;
     if settings.json() {
         for rollout in rollouts {
             let line = json!({"time": rollout.started, "event": "rollout", "rollout": rollout.id,

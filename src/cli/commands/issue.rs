@@ -124,7 +124,7 @@ pub(super) async fn issue(
             |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
         let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
         store.certificates().put(&wanted.name, &stored)?;
-        settle(order)?;
+        settle(order, store)?;
     }
     let mut pairs = pairs.into_iter();
     match (pairs.next(), pairs.next()) {
@@ -134,8 +134,8 @@ pub(super) async fn issue(
 }
 
 /// Its certificate is kept: the order is done.
-fn settle(order: Option<PlacedOrder>) -> Result<(), Failure> {
-    let settled = order.map_or(Ok(()), PlacedOrder::settle);
+fn settle(order: Option<PlacedOrder>, store: &Store) -> Result<(), Failure> {
+    let settled = order.map_or(Ok(()), |order| order.settle(&store.orders()));
     settled.map_err(|error| Failure::to("settle the order", &error))
 }
 
@@ -174,7 +174,7 @@ async fn issue_one(
             (Ok(bundle), Issuer::Acme(_)) => bundle,
             (Err(defects), _) => {
                 // It will be no better next time.
-                settle(order)?;
+                settle(order, store)?;
                 let reason = words(&defects);
                 say(settings, "issuer.failed", &format!("{name}: {reason}"));
                 refused.push(format!("{name}: {reason}"));
@@ -222,7 +222,7 @@ async fn by_acme(
         return Ok(brought);
     }
     if let Some(placed) = brought.2 {
-        placed.settle().map_err(|error| (format!("failed to {error}"), None))?;
+        placed.settle(&store.orders()).map_err(|error| (format!("failed to {error}"), error.hint))?;
     }
     order(issuer, what, loaded, store, connector, settings).await
 }

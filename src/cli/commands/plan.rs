@@ -17,14 +17,13 @@ use crate::model::HostName;
 use crate::plan::Plan;
 use crate::preview::{Missed, Preview, SavedPlan, Seen};
 use crate::report::{PlanReport, failure};
-use crate::store::Store;
 
 pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
     if !settings.json() {
         loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
     }
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let wanted = planning::wanted(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
     let seen = match &args.facts {
         Some(path) => recorded(path, &loaded.plan)?,

@@ -15,7 +15,7 @@ use crate::rollout::State;
 use crate::store::{Journal, RolloutRecord, Store};
 
 pub(super) fn run(args: &Resume, settings: &Settings) -> Result<Exit, Failure> {
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let record = choose(args.rollout.as_deref(), journal.rollouts()?)?;
     super::runtime()?.block_on(async {

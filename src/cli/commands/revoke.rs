@@ -1,7 +1,5 @@
 //! `certwave revoke`: replace everywhere, prove, and only then revoke.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::super::args::Revoke;
@@ -15,16 +13,17 @@ use super::super::stored;
 use super::rollout::{ask, new_id};
 use crate::acme::{self, IssueError};
 use crate::certificate::parse_pem;
+use crate::engine::ports::SecretFiles;
 use crate::model::{CertificateName, Revocation, Version};
 use crate::playbook::{AcmeIssuer, Issuer, Playbook};
-use crate::store::{CertificateStore, Journal, Store};
+use crate::store::{CertificateStore, Journal};
 
 /// So many hosts are named.
 const TOLD: usize = 5;
 
 pub(super) fn run(args: &Revoke, settings: &Settings) -> Result<Exit, Failure> {
     let playbook = load::load(settings, &args.playbook, None)?.playbook;
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let (name, version) = (playbook.certificate.name.clone(), &args.certificate);
     // Nobody may put it on a host in the meantime.
@@ -98,7 +97,7 @@ fn leaves(
 /// The first issuer that confirms it for all leaves; else why none did.
 async fn ask_issuers(
     playbook: &Playbook,
-    accounts: &Path,
+    accounts: &dyn SecretFiles,
     leaves: &[Vec<u8>],
     args: &Revoke,
 ) -> Result<String, Vec<String>> {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure>
 
 async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
     let cancel = cancel_on_signal()?;
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let id = new_id()?;
     let who = who(&id);

@@ -18,7 +18,7 @@ use crate::model::RolloutId;
 use crate::plan::Plan;
 use crate::preview::{Next, SavedPlan};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, RolloutRecord, Store};
+use crate::store::{Journal, RolloutRecord};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
@@ -48,7 +48,7 @@ async fn roll_out(
     settings: &Settings,
 ) -> Result<Exit, Failure> {
     let cancel = cancel_on_signal()?;
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let id = new_id()?;
     let who = who(&id);

@@ -8,10 +8,9 @@ use super::super::settings::Settings;
 use crate::plan::Plan;
 use crate::report::{JsonReporter, Summary, line};
 use crate::rollout::State;
-use crate::store::Store;
 
 pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
-    let journal = Store::open(&settings.state)?.journal()?;
+    let journal = settings.store()?.journal()?;
     let rollout = find::named(&args.rollout, journal.rollouts()?)?;
     let events = journal.events(&rollout.id)?;
     let plan: Plan = serde_json::from_str(&rollout.plan)

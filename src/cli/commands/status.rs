@@ -17,7 +17,6 @@ use crate::certificate::{Certificate, parse_pem};
 use crate::engine::{HostView, view};
 use crate::model::Fingerprint;
 use crate::ssh::SshConnector;
-use crate::store::Store;
 use crate::tls::TlsProber;
 use crate::verify::{EndpointState, Expectation, Judgement, judge};
 
@@ -25,15 +24,15 @@ const AT_ONCE: usize = 32;
 
 pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
-    let store = Store::open(&settings.state)?.certificates();
+    let store = settings.store()?.certificates();
     let name = &loaded.plan.certificate;
     let Some(version) = store.versions(name)?.pop() else {
         return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
             .hint(format!("`certwave rollout {}` issues it", args.playbook.display())));
     };
     let mut chains: Vec<Vec<Certificate>> = Vec::new();
-    for pair in store.get(name, &version)?.pairs {
-        let chain = parse_pem(&pair.fullchain);
+    for pem in store.chains(name, &version)? {
+        let chain = parse_pem(&pem);
         chains.push(chain.map_err(|error| Failure::to(&format!("read {version} in the store"), &error))?);
     }
     let mut known: BTreeSet<Fingerprint> = BTreeSet::new();

@@ -87,7 +87,7 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
 }
 
 fn open(wanted: &str, settings: &Settings) -> Result<(Store, Journal, RolloutRecord), Failure> {
-    let store = Store::open(&settings.state)?;
+    let store = settings.store()?;
     let journal = store.journal()?;
     let record = find::named(wanted, journal.rollouts()?)?;
     Ok((store, journal, record))
