@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 9] = [
     &["install", "verify", "gate"],
     &["inventory", "playbook", "service"],
     &["plan", "renewal"],
-    &["rollout"],
+    &["rollout", "status"],
     &["engine"],
     &["ssh", "acme", "tls", "store", "report", "lab"],
     &["cli"],

@@ -278,6 +278,9 @@ pub struct Status {
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// So many hosts are looked at at a time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
 }
 
 /// `certwave inventory`

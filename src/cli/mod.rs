@@ -7,6 +7,7 @@ mod commands;
 mod error;
 mod exit;
 mod find;
+mod left;
 mod load;
 mod reference;
 mod settings;

@@ -197,7 +197,7 @@ impl Facts {
     }
 }
 
-fn live(target: &str, spec: &InstallSpec) -> Live {
+pub(super) fn live(target: &str, spec: &InstallSpec) -> Live {
     let version = target.rsplit('/').next().and_then(|name| name.parse::<Version>().ok());
     match version {
         Some(version) if spec.layout.live_target(&version) == target => Live::Version(version),
@@ -205,7 +205,7 @@ fn live(target: &str, spec: &InstallSpec) -> Live {
     }
 }
 
-fn link(state: &str) -> Option<LinkState> {
+pub(super) fn link(state: &str) -> Option<LinkState> {
     Some(match state.split_once(' ').unwrap_or((state, "")) {
         ("missing", _) => LinkState::Missing,
         ("no-folder", _) => LinkState::NoFolder,

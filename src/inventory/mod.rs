@@ -1,5 +1,6 @@
 //! Ansible's inventory: groups, variables, patterns. Resolved once; nothing is merged later.
 
+mod compact;
 mod file;
 mod group;
 mod host;
@@ -10,6 +11,7 @@ mod pattern;
 mod range;
 mod scalar;
 
+pub use compact::compact;
 pub use file::{FileKind, InventoryFile};
 pub use group::Group;
 pub use host::Host;

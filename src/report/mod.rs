@@ -3,12 +3,14 @@
 mod json;
 mod plain;
 mod progress;
+mod status;
 mod summary;
 mod words;
 
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use progress::ProgressReporter;
+pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
 pub use words::line;
 

@@ -105,6 +105,17 @@ impl CertificateStore {
         Ok(StoredCertificate { version: version.clone(), pairs })
     }
 
+    /// The chains of one version, one or two, each PEM; its keys are not read.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
+        let folder = self.folder(name).join(version.as_str());
+        let paths = PAIRS.iter().map(|(fullchain, _)| folder.join(fullchain)).enumerate();
+        let there = paths.filter(|(at, path)| *at == 0 || path.exists());
+        there.map(|(_, path)| fs::read(&path).map_err(StoreError::file(&path))).collect()
+    }
+
     /// The chains of every version of every certificate: what certwave has ever issued.
     ///
     /// # Errors
@@ -119,12 +130,7 @@ impl CertificateStore {
         let mut chains = Vec::new();
         for name in names {
             for version in self.versions(&name)? {
-                for (at, (fullchain, _)) in PAIRS.iter().enumerate() {
-                    let path: &Path = &self.folder(&name).join(version.as_str()).join(fullchain);
-                    if at == 0 || path.exists() {
-                        chains.push(fs::read(path).map_err(StoreError::file(path))?);
-                    }
-                }
+                chains.extend(self.chains(&name, &version)?);
             }
         }
         Ok(chains)

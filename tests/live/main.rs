@@ -21,6 +21,7 @@ mod returning;
 mod rollback;
 mod rollout;
 mod starttls;
+mod status;
 mod steer;
 mod sudo;
 mod support;
