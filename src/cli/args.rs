@@ -110,6 +110,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Compare what every host serves and has on disk with what it should
     Status(Status),
+    /// Prove again what the last rollout proved
+    Verify(Verify),
     /// Show the inventory as resolved
     #[command(subcommand)]
     Inventory(Inventory),
@@ -279,6 +281,20 @@ pub struct Status {
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
     /// So many hosts are looked at at a time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+}
+
+/// `certwave verify`
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The playbook that was rolled out; or a rollout: the start of its name is enough, `last` is the newest
+    #[arg(value_name = "PLAYBOOK|ROLLOUT")]
+    pub what: String,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// So many hosts are proven at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
 }

@@ -10,6 +10,8 @@ use crate::store::{Journal, RolloutRecord};
 pub(super) struct Left {
     /// The rollout.
     pub(super) record: RolloutRecord,
+    /// As it was carried out.
+    pub(super) plan: Plan,
     /// For each host of the plan, whether it was left on the certificate, proven.
     pub(super) on_it: Vec<bool>,
 }
@@ -23,7 +25,7 @@ impl Left {
         journal.events(&record.id)?.iter().for_each(|(_, event)| state.evolve(event));
         let done = |outcome| matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged);
         let on_it = state.hosts().iter().map(|host| done(host.outcome())).collect();
-        Ok(Self { record, on_it })
+        Ok(Self { record, plan, on_it })
     }
 }
 

@@ -5,6 +5,7 @@ mod plain;
 mod progress;
 mod status;
 mod summary;
+mod verified;
 mod words;
 
 pub use json::JsonReporter;
@@ -12,6 +13,7 @@ pub use plain::PlainReporter;
 pub use progress::ProgressReporter;
 pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
+pub use verified::VerifyReport;
 pub use words::line;
 
 use jiff::Timestamp;

@@ -23,6 +23,18 @@ pub struct Wanted {
     pub known: BTreeSet<Fingerprint>,
 }
 
+impl Wanted {
+    /// What an endpoint should show.
+    pub fn expected(&self, endpoint: &Endpoint) -> Expectation {
+        Expectation {
+            chain: self.set.of(endpoint.key).iter().map(|one| one.fingerprint).collect(),
+            server_name: endpoint.server_name.clone(),
+            previous: Vec::new(),
+            known: self.known.clone(),
+        }
+    }
+}
+
 /// A certificate, as much of it as tells it from others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Leaf {
@@ -112,13 +124,7 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
         let memory = view.inside.as_ref().ok().and_then(|inside| inside.memory.get(at));
         for (endpoint, observed) in observed {
             let chain = wanted.set.of(endpoint.key);
-            let expected = Expectation {
-                chain: chain.iter().map(|one| one.fingerprint).collect(),
-                server_name: endpoint.server_name.clone(),
-                previous: Vec::new(),
-                known: wanted.known.clone(),
-            };
-            let judgement = judge(&expected, observed, now);
+            let judgement = judge(&wanted.expected(endpoint), observed, now);
             let file = disk.file(endpoint);
             let held = held(memory, endpoint, judgement.leaf.as_ref());
             // Where a path leads elsewhere, the server does not read what is live.

@@ -25,4 +25,5 @@ mod status;
 mod steer;
 mod sudo;
 mod support;
+mod verify;
 mod watch;

@@ -16,6 +16,7 @@ mod rollout;
 mod show;
 mod status;
 mod steer;
+mod verify;
 
 use super::args::Command;
 use super::error::Failure;
@@ -36,6 +37,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Approve(args) => steer::approve(&args, settings),
         Command::Rollback(args) => rollback::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
+        Command::Verify(args) => verify::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),
         Command::Show(args) => show::run(&args, settings),
