@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{Version, WaveName};
+use crate::model::{DnsName, Version, WaveName};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -275,11 +275,20 @@ pub struct Resume {
 /// `certwave status`
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// What should be served
-    pub playbook: PathBuf,
+    /// What should be served; without one, whatever the hosts of the inventory serve is listed
+    pub playbook: Option<PathBuf>,
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// Without a playbook: the ports to dial; may be repeated [default: 443]
+    #[arg(long = "port", value_name = "N", conflicts_with = "playbook", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+    /// Without a playbook: the name to ask for, which the certificate must be for [default: each host's own name]
+    #[arg(long, value_name = "NAME", conflicts_with = "playbook")]
+    pub server_name: Option<DnsName>,
+    /// Without a playbook: roots to trust besides the system's; may be repeated
+    #[arg(long = "ca-file", value_name = "FILE", conflicts_with = "playbook")]
+    pub ca_files: Vec<PathBuf>,
     /// So many hosts are looked at at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,

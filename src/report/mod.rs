@@ -3,6 +3,7 @@
 mod json;
 mod plain;
 mod progress;
+mod served;
 mod status;
 mod summary;
 mod verified;
@@ -11,6 +12,7 @@ mod words;
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use progress::ProgressReporter;
+pub use served::ServedReport;
 pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
 pub use verified::VerifyReport;

@@ -49,7 +49,7 @@ impl StatusReport<'_> {
             let mut cells = vec![
                 hosts.to_owned(),
                 row.service.to_string(),
-                if every { socket(row) } else { port() },
+                if every { socket(&row.endpoint.address, row.endpoint.port) } else { port() },
                 row.endpoint.server_name.to_string(),
                 row.key_type.map_or("-".to_owned(), |key| key.to_string()),
                 state(row.state).to_owned(),
@@ -154,13 +154,9 @@ fn names<'h>(hosts: &[&'h HostName]) -> Vec<&'h str> {
     hosts.iter().map(|host| host.as_str()).collect()
 }
 
-fn socket(row: &Row) -> String {
-    let address = &row.endpoint.address;
-    if address.contains(':') {
-        format!("[{address}]:{}", row.endpoint.port)
-    } else {
-        format!("{address}:{}", row.endpoint.port)
-    }
+/// An address and a port, as they are dialled.
+pub(super) fn socket(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 fn short(leaf: Option<&Leaf>) -> String {

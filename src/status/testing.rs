@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::seen::{HostView, Inside};
-use super::{Row, Wanted, compare};
+use super::{Entry, Row, Wanted, appraise, compare};
 use crate::certificate::testing::{Authority, Leaf, now, pem};
 use crate::certificate::{Certificate, ChainSet};
 use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
@@ -153,6 +153,13 @@ impl World {
         let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
         let known = ["new", "old", "lapsed"].map(|name| leaf(name).fingerprint).into();
         compare(&self.plan, &self.view, &Wanted { set, known }, now()).remove(0)
+    }
+
+    /// What is served, appraised for itself.
+    pub(crate) fn entry(&self) -> Entry {
+        let (endpoint, observed) = &self.view.observed[0][0];
+        let place = (&self.plan.login.host, endpoint.address.as_str(), endpoint.port);
+        appraise(place, (Some(&endpoint.server_name), true), observed, now())
     }
 
     /// A text with names instead of what differs from run to run.

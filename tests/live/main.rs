@@ -20,6 +20,7 @@ mod resume;
 mod returning;
 mod rollback;
 mod rollout;
+mod served;
 mod starttls;
 mod status;
 mod steer;

@@ -13,6 +13,7 @@ mod man;
 mod resume;
 mod rollback;
 mod rollout;
+mod served;
 mod show;
 mod status;
 mod steer;

@@ -1,6 +1,7 @@
 //! `certwave status`
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::super::left;
 use super::super::load;
 use super::super::settings::Settings;
 use super::super::stored;
+use super::served;
 use crate::engine::view;
 use crate::model::Version;
 use crate::plan::{HostPlan, Plan};
@@ -22,9 +24,10 @@ use crate::store::Store;
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
-    let plan = load::load(settings, &args.playbook, args.limit.as_deref())?.plan;
+    let Some(playbook) = &args.playbook else { return served::run(args, settings) };
+    let plan = load::load(settings, playbook, args.limit.as_deref())?.plan;
     let store = Store::open(&settings.state)?;
-    let wanted = wanted(&plan, &store, args, settings)?;
+    let wanted = wanted(&plan, &store, playbook, settings)?;
     let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let looker = Looker { plan, wanted, connector: SshConnector::new(hasty()), prober };
     super::runtime()?.block_on(looker.once(args, settings))
@@ -40,13 +43,13 @@ fn hasty() -> SshOptions {
 }
 
 /// The version that hosts were left on last; where none ever was, the newest in the store.
-fn wanted(plan: &Plan, store: &Store, args: &Status, settings: &Settings) -> Result<Wanted, Failure> {
+fn wanted(plan: &Plan, store: &Store, playbook: &Path, settings: &Settings) -> Result<Wanted, Failure> {
     let (name, certificates) = (&plan.certificate, store.certificates());
     let newest = certificates.versions(name)?.pop();
     let last = left::last(&store.journal()?, name)?.map(|left| left.record.version);
     let Some(version) = last.or_else(|| newest.clone()) else {
         return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
-            .hint(format!("`certwave rollout {}` issues it", args.playbook.display())));
+            .hint(format!("`certwave rollout {}` issues it", playbook.display())));
     };
     if let Some(newer) = newest.filter(|newest: &Version| *newest > version) {
         let text = format!("note: {newer} is in the store, but no rollout left a host on it");
