@@ -289,6 +289,16 @@ pub struct Status {
     /// Without a playbook: roots to trust besides the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", conflicts_with = "playbook")]
     pub ca_files: Vec<PathBuf>,
+    /// Look again and again, after so many seconds (5), until Ctrl-C
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub watch: Option<u32>,
     /// So many hosts are looked at at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,

@@ -12,6 +12,7 @@ mod load;
 mod reference;
 mod settings;
 mod stored;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 mod json;
 mod plain;
 mod progress;
+mod screen;
 mod served;
 mod status;
 mod summary;
@@ -12,6 +13,7 @@ mod words;
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use progress::ProgressReporter;
+pub use screen::screen;
 pub use served::ServedReport;
 pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};

@@ -35,6 +35,16 @@ impl ServedReport {
         self.entries.iter().all(|entry| entry.condition == Condition::Valid)
     }
 
+    /// Table and sentence.
+    pub fn block(&self, every: bool) -> String {
+        format!("{}\n\n{}", self.table(every), self.sentence())
+    }
+
+    /// What was found, soonest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// The table. Without `every` endpoint in a line of its own, hosts that serve the same share one.
     pub fn table(&self, every: bool) -> String {
         let mut table = Table::new();
@@ -131,17 +141,27 @@ impl ServedReport {
         format!("{} of {all} {is} not in order: {}", wrong.len(), parts.collect::<Vec<_>>().join(", "))
     }
 
-    /// The endpoints as objects, soonest first.
-    pub fn json(&self, time: Timestamp) -> impl Iterator<Item = Value> {
-        self.entries.iter().map(move |entry| {
-            json!({
-                "time": time, "event": "status", "host": entry.host, "service": null,
-                "address": entry.address, "port": entry.port, "server_name": entry.server_name,
-                "key_type": entry.key_type, "state": entry.condition, "served": entry.leaf, "file": null,
-                "names": entry.names, "issuer": entry.issuer, "days_left": entry.days_left,
-                "error": entry.error,
-            })
+    /// An endpoint as an object.
+    pub fn json(entry: &Entry, time: Timestamp) -> Value {
+        json!({
+            "time": time, "event": "status", "host": entry.host, "service": null,
+            "address": entry.address, "port": entry.port, "server_name": entry.server_name,
+            "key_type": entry.key_type, "state": entry.condition, "served": entry.leaf, "file": null,
+            "names": entry.names, "issuer": entry.issuer, "days_left": entry.days_left,
+            "error": entry.error,
         })
+    }
+
+    /// An endpoint in one line.
+    pub fn line(entry: &Entry) -> String {
+        let place = format!("{} at {}", entry.host, socket(&entry.address, entry.port));
+        let Some(leaf) = &entry.leaf else {
+            let reason = entry.error.as_deref().unwrap_or_default();
+            return format!("{place}: {}: {reason}", entry.condition.name());
+        };
+        let left = days(entry.days_left.unwrap_or_default());
+        let (name, what) = (names(&entry.names, false), entry.condition.name());
+        format!("{place}: {} for {name}, {what}, {left} left", leaf.fingerprint_sha256.short())
     }
 }
 

@@ -32,6 +32,12 @@ impl StatusReport<'_> {
         self.rows.iter().all(|row| row.drifts.is_empty())
     }
 
+    /// Table, reasons and sentence.
+    pub fn block(&self, every: bool) -> String {
+        let reasons: String = self.reasons().iter().map(|reason| format!("{reason}\n")).collect();
+        format!("{}\n\n{reasons}{}", self.table(every), self.sentence())
+    }
+
     /// The table. Without `every` host on lines of its own, those that are alike share one.
     pub fn table(&self, every: bool) -> String {
         let memory = self.rows.iter().any(|row| row.memory.is_some());

@@ -216,3 +216,44 @@ fn a_socket_is_only_asked() {
     status(&fleet, 0);
     assert_eq!(ask(socket, "show ssl cert"), before);
 }
+
+fn told(lines: &mut impl Iterator<Item = String>, text: &str) -> String {
+    let line = lines.find(|line| line.contains(text));
+    line.unwrap_or_else(|| panic!("it ended before `{text}`"))
+}
+
+#[test]
+fn a_watch_tells_what_changed_and_ends_with_how_it_was_last() {
+    use std::io::BufRead;
+    let mut fleet = Fleet::start(2);
+    fleet.roll_out(&[]).expect(0);
+    let mut command = fleet.command(&["status", "playbook.yaml", "--watch=1"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    told(&mut lines, "every host serves");
+    fleet.lab.hosts[1].nginx.process.stop();
+    let line = told(&mut lines, "web02: nginx at ");
+    assert!(line.contains("no answer"), "{line}");
+    let line = told(&mut lines, "1 of 2 hosts does not serve");
+    assert!(!line.contains("web01"), "{line}");
+    let interrupt = |child: &std::process::Child| {
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    };
+    interrupt(&child);
+    // What was said in the meantime is nothing: it stayed as it was.
+    assert_eq!(lines.collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    fleet.lab.hosts[1].nginx.start_again().unwrap();
+    let mut command = fleet.command(&["status", "playbook.yaml", "--watch=1", "--output", "json"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    for host in ["web01", "web02"] {
+        assert!(told(&mut lines, host).starts_with('{'));
+    }
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    interrupt(&child);
+    assert_eq!(lines.count(), 0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

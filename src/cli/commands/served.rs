@@ -1,5 +1,7 @@
 //! `certwave status` without a playbook: whatever the hosts of an inventory serve.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
@@ -8,6 +10,7 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load;
 use super::super::settings::Settings;
+use super::super::watch::{Look, Told, watch};
 use crate::engine::glance;
 use crate::inventory::Host;
 use crate::model::DnsName;
@@ -25,20 +28,37 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     let prober = TlsProber::new(&args.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let ports = if args.ports.is_empty() { vec![PORT] } else { args.ports.clone() };
     let hosts = names.iter().filter_map(|name| inventory.host(name.as_str()));
-    let looks: Vec<(&Host, u16)> =
+    let places: Vec<(&Host, u16)> =
         hosts.flat_map(|host| ports.iter().map(move |port| (host, *port))).collect();
-    let entries = super::runtime()?.block_on(async {
+    let look_at_all = async || {
         let one = |(host, port)| look(host, port, args, &prober);
-        let all = stream::iter(looks).map(one).buffered(args.parallel.into());
-        all.map(stream::iter).flatten().collect::<Vec<Entry>>().await
-    });
-    let report = ServedReport::new(entries);
-    if settings.json() {
-        report.json(Timestamp::now()).for_each(|line| super::print(&line.to_string()));
-    } else {
-        super::print(&format!("{}\n\n{}", report.table(settings.verbosity > 0), report.sentence()));
-    }
-    Ok(if report.is_in_order() { Exit::Done } else { Exit::Failed })
+        let all = stream::iter(places.clone()).map(one).buffered(args.parallel.into());
+        let report = ServedReport::new(all.map(stream::iter).flatten().collect().await);
+        let told = |entry: &Entry| Told {
+            key: format!("{} {} {}", entry.host, entry.address, entry.port),
+            line: ServedReport::line(entry),
+            object: ServedReport::json(entry, Timestamp::now()),
+        };
+        Look {
+            block: report.block(settings.verbosity > 0),
+            sentence: report.sentence(),
+            told: report.entries().iter().map(told).collect(),
+            good: report.is_in_order(),
+        }
+    };
+    super::runtime()?.block_on(async {
+        if let Some(every) = args.watch {
+            return watch(Duration::from_secs(every.into()), settings, async || Ok(look_at_all().await))
+                .await;
+        }
+        let looked = look_at_all().await;
+        if settings.json() {
+            looked.told.iter().for_each(|told| super::print(&told.object.to_string()));
+        } else {
+            super::print(&looked.block);
+        }
+        Ok(looked.exit())
+    })
 }
 
 /// One port of a host, at each of its addresses.

@@ -1,7 +1,7 @@
 //! `certwave status`
 
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::super::left;
 use super::super::load;
 use super::super::settings::Settings;
 use super::super::stored;
+use super::super::watch::{Look, Told, watch};
 use super::served;
 use crate::engine::view;
 use crate::model::Version;
@@ -27,23 +28,32 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     let Some(playbook) = &args.playbook else { return served::run(args, settings) };
     let plan = load::load(settings, playbook, args.limit.as_deref())?.plan;
     let store = Store::open(&settings.state)?;
-    let wanted = wanted(&plan, &store, playbook, settings)?;
     let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
-    let looker = Looker { plan, wanted, connector: SshConnector::new(hasty()), prober };
-    super::runtime()?.block_on(looker.once(args, settings))
+    let looker =
+        Looker { plan, connector: SshConnector::new(hasty()), prober, parallel: args.parallel.into() };
+    let (wanted, newer) = wanted(&looker.plan, &store, playbook)?;
+    if let Some(newer) = newer {
+        let text = format!("note: {newer} is in the store, but no rollout left a host on it");
+        super::remark(settings, &text);
+    }
+    super::runtime()?.block_on(async {
+        let Some(every) = args.watch else { return Ok(looker.once(&wanted, settings).await) };
+        watch(Duration::from_secs(every.into()), settings, async || {
+            // A rollout may be under way.
+            let (wanted, _) = self::wanted(&looker.plan, &store, playbook)?;
+            Ok(looker.look_at_all(&wanted, settings).await)
+        })
+        .await
+    })
 }
 
 /// Who asks how things are wants an answer soon: a host that is dead is told as one.
 fn hasty() -> SshOptions {
-    SshOptions {
-        connect_timeout: std::time::Duration::from_secs(5),
-        connect_retries: 2,
-        ..SshOptions::default()
-    }
+    SshOptions { connect_timeout: Duration::from_secs(5), connect_retries: 2, ..SshOptions::default() }
 }
 
-/// The version that hosts were left on last; where none ever was, the newest in the store.
-fn wanted(plan: &Plan, store: &Store, playbook: &Path, settings: &Settings) -> Result<Wanted, Failure> {
+/// The version that hosts were left on last; where none ever was, the newest in the store. Beside it, a newer one.
+fn wanted(plan: &Plan, store: &Store, playbook: &Path) -> Result<(Wanted, Option<Version>), Failure> {
     let (name, certificates) = (&plan.certificate, store.certificates());
     let newest = certificates.versions(name)?.pop();
     let last = left::last(&store.journal()?, name)?.map(|left| left.record.version);
@@ -51,33 +61,30 @@ fn wanted(plan: &Plan, store: &Store, playbook: &Path, settings: &Settings) -> R
         return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
             .hint(format!("`certwave rollout {}` issues it", playbook.display())));
     };
-    if let Some(newer) = newest.filter(|newest: &Version| *newest > version) {
-        let text = format!("note: {newer} is in the store, but no rollout left a host on it");
-        super::remark(settings, &text);
-    }
-    let known: BTreeSet<_> = stored::leaves(&certificates)?;
-    Ok(Wanted { set: stored::chains(&certificates, name, &version)?, known })
+    let set = stored::chains(&certificates, name, &version)?;
+    let known = stored::leaves(&certificates)?;
+    Ok((Wanted { set, known }, newest.filter(|newest| *newest > version)))
 }
 
 /// All that it takes to look at a fleet.
 struct Looker {
     plan: Plan,
-    wanted: Wanted,
     connector: SshConnector,
     prober: TlsProber,
+    parallel: usize,
 }
 
 impl Looker {
-    /// A look at every host, `parallel` of them at a time, in their order. What is kept of each is small.
-    async fn look(&self, parallel: usize, mut seen: impl FnMut(&[Row])) -> Vec<Row> {
-        let one = |host: &'_ HostPlan| {
+    /// A look at every host, so many of them at a time, in their order. What is kept of each is small.
+    async fn rows(&self, wanted: &Wanted, mut seen: impl FnMut(&[Row])) -> Vec<Row> {
+        let one = |host: &HostPlan| {
             let host = host.clone();
             async move {
                 let view = view(&host, &self.connector, &self.prober).await;
-                compare(&host, &view, &self.wanted, Timestamp::now())
+                compare(&host, &view, wanted, Timestamp::now())
             }
         };
-        let mut looks = stream::iter(&self.plan.hosts).map(one).buffered(parallel);
+        let mut looks = stream::iter(&self.plan.hosts).map(one).buffered(self.parallel);
         let mut rows = Vec::new();
         while let Some(of_host) = looks.next().await {
             seen(&of_host);
@@ -86,25 +93,39 @@ impl Looker {
         rows
     }
 
-    async fn once(&self, args: &Status, settings: &Settings) -> Result<Exit, Failure> {
-        let rows = self
-            .look(args.parallel.into(), |rows| {
-                if settings.json() {
-                    rows.iter().for_each(print_json);
-                }
-            })
-            .await;
-        let (certificate, version) = (&self.plan.certificate, self.wanted.set.version());
-        let report = StatusReport { certificate, version, rows: &rows };
-        if !settings.json() {
-            super::print(&format!("{}\n", report.table(settings.verbosity > 0)));
-            report.reasons().iter().for_each(|reason| super::print(reason));
-            super::print(&report.sentence());
-        }
-        Ok(if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed })
+    fn report<'r>(&'r self, wanted: &'r Wanted, rows: &'r [Row]) -> StatusReport<'r> {
+        StatusReport { certificate: &self.plan.certificate, version: wanted.set.version(), rows }
     }
-}
 
-fn print_json(row: &Row) {
-    super::print(&StatusReport::json(row, Timestamp::now()).to_string());
+    /// Each host is told as soon as it is known.
+    async fn once(&self, wanted: &Wanted, settings: &Settings) -> Exit {
+        let print = |row: &Row| super::print(&StatusReport::json(row, Timestamp::now()).to_string());
+        let seen = |rows: &[Row]| {
+            if settings.json() {
+                rows.iter().for_each(print);
+            }
+        };
+        let rows = self.rows(wanted, seen).await;
+        let report = self.report(wanted, &rows);
+        if !settings.json() {
+            super::print(&report.block(settings.verbosity > 0));
+        }
+        if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed }
+    }
+
+    async fn look_at_all(&self, wanted: &Wanted, settings: &Settings) -> Look {
+        let rows = self.rows(wanted, |_| {}).await;
+        let report = self.report(wanted, &rows);
+        let told = |row: &Row| Told {
+            key: format!("{} {} {} {}", row.host, row.service, row.endpoint, row.endpoint.server_name),
+            line: StatusReport::line(row),
+            object: StatusReport::json(row, Timestamp::now()),
+        };
+        Look {
+            block: report.block(settings.verbosity > 0),
+            sentence: report.sentence(),
+            told: rows.iter().map(told).collect(),
+            good: report.is_as_it_should_be(),
+        }
+    }
 }
