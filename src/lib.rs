@@ -19,6 +19,7 @@ pub mod service;
 pub mod verify;
 
 pub mod rollout;
+pub mod status;
 
 pub mod preview;
 

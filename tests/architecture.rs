@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 10] = [
     &["install", "verify", "gate"],
     &["inventory", "playbook", "service"],
     &["plan", "renewal"],
-    &["rollout"],
+    &["rollout", "status"],
     &["preview"],
     &["engine"],
     &["ssh", "acme", "tls", "store", "report", "lab"],

@@ -2,11 +2,13 @@
 //! chain is in order and complete, the names are covered, and the dates are right.
 
 mod bundle;
+mod chains;
 mod inspect;
 mod key_type;
 mod set;
 
 pub use bundle::{Bundle, Defect, Requirements};
+pub use chains::ChainSet;
 pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
 pub use key_type::{KeyAlgorithm, KeyType};
 pub use set::CertificateSet;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{CertificateName, RevocationReason, Version, WaveName, parse_duration};
+use crate::model::{CertificateName, DnsName, RevocationReason, Version, WaveName, parse_duration};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -117,6 +117,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Compare what every host serves and has on disk with what it should
     Status(Status),
+    /// Prove again what the last rollout proved
+    Verify(Verify),
     /// List the certificates in the store: versions, dates, and where they are
     Certificates(Certificates),
     /// Have a CA revoke a certificate that no host serves any more
@@ -323,11 +325,47 @@ pub struct Resume {
 /// `certwave status`
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// What should be served
-    pub playbook: PathBuf,
+    /// What should be served; without one, whatever the hosts of the inventory serve is listed
+    pub playbook: Option<PathBuf>,
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// Without a playbook: the ports to dial; may be repeated [default: 443]
+    #[arg(long = "port", value_name = "N", conflicts_with = "playbook", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+    /// Without a playbook: the name to ask for, which the certificate must be for [default: each host's own name]
+    #[arg(long, value_name = "NAME", conflicts_with = "playbook")]
+    pub server_name: Option<DnsName>,
+    /// Without a playbook: roots to trust besides the system's; may be repeated
+    #[arg(long = "ca-file", value_name = "FILE", conflicts_with = "playbook")]
+    pub ca_files: Vec<PathBuf>,
+    /// Look again and again, after so many seconds (5), until Ctrl-C
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub watch: Option<u32>,
+    /// So many hosts are looked at at a time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+}
+
+/// `certwave verify`
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The playbook that was rolled out; or a rollout: the start of its name is enough, `last` is the newest
+    #[arg(value_name = "PLAYBOOK|ROLLOUT")]
+    pub what: String,
+    /// Only hosts that match this pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// So many hosts are proven at a time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
 }
 
 /// `certwave certificates`

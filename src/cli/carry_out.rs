@@ -13,7 +13,8 @@ use super::commands::print;
 use super::error::Failure;
 use super::exit::Exit;
 use super::settings::Settings;
-use crate::certificate::{CertificateSet, parse_pem};
+use super::stored;
+use crate::certificate::CertificateSet;
 use crate::engine::ports::{JournalError, Observer};
 use crate::engine::{Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
@@ -259,10 +260,10 @@ fn describe(name: &CertificateName, set: &CertificateSet) -> Certificate {
 
 /// Every leaf in the store but the one being rolled out.
 pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeSet<Fingerprint>, Failure> {
-    let chains = store.certificates().all_chains()?;
-    let leaves = chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint));
+    let mut leaves = stored::leaves(&store.certificates())?;
     let own = set.leaves();
-    Ok(leaves.filter(|leaf| !own.contains(leaf)).collect())
+    leaves.retain(|leaf| !own.contains(leaf));
+    Ok(leaves)
 }
 
 fn reporter(settings: &Settings, id: &RolloutId, plan: &Plan) -> Reporter {

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::planning::source;
 use super::settings::Settings;
 use crate::inventory::{FileKind, Inventory, InventoryFile};
-use crate::model::HostName;
+use crate::model::{CertificateName, HostName};
 use crate::plan::{Plan, check, resolve};
 use crate::playbook::{self, Playbook};
 use crate::preview::Source;
@@ -175,6 +175,31 @@ pub(super) fn load(settings: &Settings, path: &Path, limit: Option<&str>) -> Res
         }
     }
     Err(problems_failure(&problems, &sources))
+}
+
+/// The inventory alone, and the hosts of it that a limit leaves: all without one.
+///
+/// # Errors
+/// With every problem of all files, or when the limit leaves none.
+pub(super) fn hosts(settings: &Settings, limit: Option<&str>) -> Result<(Inventory, Vec<HostName>), Failure> {
+    let mut sources = Sources::default();
+    let mut problems = Problems::default();
+    let inventory = inventory(settings, &mut sources, &mut problems)?;
+    let inventory = problems.none_or(inventory).ok_or_else(|| problems_failure(&problems, &sources))?;
+    let hosts = limit_hosts(&inventory, limit.unwrap_or("all"))?;
+    Ok((inventory, hosts))
+}
+
+/// The certificate that a playbook is about.
+///
+/// # Errors
+/// With every problem of the playbook.
+pub(super) fn certificate_name(path: &Path) -> Result<CertificateName, Failure> {
+    let mut sources = Sources::default();
+    let mut problems = Problems::default();
+    let playbook = playbook(path, &mut sources, &mut problems)?;
+    let playbook = problems.none_or(playbook).ok_or_else(|| problems_failure(&problems, &sources))?;
+    Ok(playbook.certificate.name)
 }
 
 fn limit_hosts(inventory: &Inventory, limit: &str) -> Result<Vec<HostName>, Failure> {

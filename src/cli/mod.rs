@@ -7,12 +7,15 @@ mod commands;
 mod error;
 mod exit;
 mod find;
+mod left;
 mod load;
 mod planning;
 mod reference;
+mod replay;
 mod served;
 mod settings;
 mod stored;
+mod watch;
 
 use std::process::ExitCode;
 

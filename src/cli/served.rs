@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::error::Failure;
+use super::replay::{Replayed, replay};
 use crate::model::{CertificateName, HostName, Version};
-use crate::plan::Plan;
-use crate::rollout::{HostOutcome, State};
+use crate::rollout::HostOutcome;
 use crate::store::Journal;
 
 /// The version of a certificate that each host was proven on last, or may have been left on.
@@ -16,10 +16,7 @@ pub(super) fn by_journal(
     let mut served = BTreeMap::new();
     // Newest first: what an earlier rollout did to a host no longer counts.
     for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
-        let plan: Plan = serde_json::from_str(&record.plan)
-            .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", record.id), &error))?;
-        let mut state = State::new(&plan.schedule);
-        journal.events(&record.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
+        let Replayed { plan, state, .. } = replay(journal, &record)?;
         for (host, known) in plan.schedule.hosts.iter().zip(state.hosts()) {
             let version = match known.outcome() {
                 HostOutcome::Changed | HostOutcome::Unchanged | HostOutcome::RollbackFailed => {

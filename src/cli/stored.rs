@@ -1,8 +1,10 @@
 //! Certificates from the store, proven again before anything is done with them.
 
+use std::collections::BTreeSet;
+
 use super::error::Failure;
-use crate::certificate::{Bundle, CertificateSet, Defect, Requirements};
-use crate::model::{CertificateName, Revocation, Version};
+use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
+use crate::model::{CertificateName, Fingerprint, Revocation, Version};
 use crate::store::CertificateStore;
 
 /// A version of a certificate, with its key or keys.
@@ -62,6 +64,24 @@ pub(super) fn not_revoked(
     let mut failure = Failure::new(format!("{name} {version} was revoked on {at} ({reason})"));
     failure.state = Some("no host was touched".to_owned());
     Err(failure.hint("a revoked certificate is never put on a host again: choose another version"))
+}
+
+/// The chains of a version, without its keys.
+pub(super) fn chains(
+    store: &CertificateStore,
+    name: &CertificateName,
+    version: &Version,
+) -> Result<ChainSet, Failure> {
+    let pems = store.chains(name, version)?;
+    let (first, second) = (pems.first().map(Vec::as_slice), pems.get(1).map(Vec::as_slice));
+    ChainSet::read(version.clone(), first.unwrap_or_default(), second)
+        .map_err(|error| Failure::to(&format!("read {name} {version} in the store"), &error))
+}
+
+/// The leaf of everything that certwave ever issued.
+pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, Failure> {
+    let chains = store.all_chains()?;
+    Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint)).collect())
 }
 
 /// All that is wrong, in one line.

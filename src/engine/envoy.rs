@@ -120,16 +120,24 @@ impl<C: Connection> EnvoyDialogue<'_, C> {
     }
 
     async fn get(&self, admin: &AdminAddress, path: &str) -> Result<String, String> {
-        let connection = &self.session.connection;
-        let stream = match admin {
-            AdminAddress::Tcp(address, port) => connection.tunnel(address, *port).await,
-            AdminAddress::Socket(path) => connection.socket(path).await,
-        };
-        let stream = stream.map_err(|error| format!("Envoy's admin interface: {}", error.reason))?;
-        match timeout(PATIENCE, get(stream, path)).await {
-            Ok(answer) => answer.map_err(|reason| format!("Envoy's admin interface at {admin}: {reason}")),
-            Err(_) => Err(format!("Envoy's admin interface at {admin} gave no answer")),
-        }
+        ask_admin(self.session.connection.as_ref(), admin, path).await
+    }
+}
+
+/// What the admin interface answers, seen from its host.
+pub(super) async fn ask_admin<C: Connection>(
+    connection: &C,
+    admin: &AdminAddress,
+    path: &str,
+) -> Result<String, String> {
+    let stream = match admin {
+        AdminAddress::Tcp(address, port) => connection.tunnel(address, *port).await,
+        AdminAddress::Socket(path) => connection.socket(path).await,
+    };
+    let stream = stream.map_err(|error| format!("Envoy's admin interface: {}", error.reason))?;
+    match timeout(PATIENCE, get(stream, path)).await {
+        Ok(answer) => answer.map_err(|reason| format!("Envoy's admin interface at {admin}: {reason}")),
+        Err(_) => Err(format!("Envoy's admin interface at {admin} gave no answer")),
     }
 }
 

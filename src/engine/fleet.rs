@@ -5,14 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::driver::Effects;
 use super::memory::Memory;
 use super::ports::{Clock, Connector, Prober};
-use super::probe::{Wanted, observe, places, prove};
+use super::probe::{Proof, Wanted, observe, places, prove_all};
 use super::session::{Ended, Session, answer, failed};
 use super::soak::FleetWatch;
 use super::way_back::WayBack;
@@ -277,19 +276,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         wanted: Wanted,
     ) -> Result<(), Disproof> {
         let until = later(self.clock.now(), plan.timeout);
-        let mut proofs = Vec::new();
-        for service in &plan.services {
-            for endpoint in places(self.prober.as_ref(), &service.endpoints).await {
-                let expected = self.expected(&endpoint, known.previous.as_ref());
-                proofs.push(async move {
-                    let world = (self.prober.as_ref(), Some(&session.connection), self.clock.as_ref());
-                    let enough = (wanted, plan.answers);
-                    let proof = prove(world, &endpoint, &expected, enough, until).await;
-                    proof.map_err(|judgement| Disproof { service: service.name.clone(), endpoint, judgement })
-                });
-            }
-        }
-        let mut all = join_all(proofs).await;
+        let world = (self.prober.as_ref(), Some(&session.connection), self.clock.as_ref());
+        let expected = |endpoint: &Endpoint| self.expected(endpoint, known.previous.as_ref());
+        let proofs = prove_all(world, plan, expected, wanted, until).await;
+        let disproof = |Proof { service, endpoint, result }: Proof| {
+            result.map_err(|judgement| Disproof { service, endpoint, judgement })
+        };
+        let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
         // Something that stands between matters more than a server that is merely late.
         all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
         all.into_iter().collect()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ports::{Clock, Connection};
 use super::session::Session;
+use super::socket::ask;
 use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
 use crate::model::{HostPath, Secret, Version};
 use crate::plan::HostPlan;
@@ -222,7 +223,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     async fn ask(&self, socket: &HostPath, question: Secret) -> Result<String, String> {
-        self.session.ask(self.plan, socket, question).await
+        ask(self.session.connection.as_ref(), self.plan, socket, question).await
     }
 
     fn said<T>(&self, read: Result<T, RuntimeError>) -> Result<T, String> {

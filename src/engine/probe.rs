@@ -4,9 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::ports::{Clock, Connection, Prober};
+use crate::model::ServiceName;
+use crate::plan::HostPlan;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
 /// So many answers in a row show that a flaw of the new certificate is there to stay.
@@ -107,6 +110,38 @@ pub(super) async fn prove<C: Connection, P: Prober>(
         }
         clock.sleep(PAUSE).await;
     }
+}
+
+/// How the proof of one endpoint ended.
+#[derive(Debug)]
+pub struct Proof {
+    /// The service that it belongs to.
+    pub service: ServiceName,
+    /// What was dialled.
+    pub endpoint: Endpoint,
+    /// Proven; else the last judgement that was not what was wanted.
+    pub result: Result<(), Judgement>,
+}
+
+/// Every endpoint of a host, at the same time.
+pub(super) async fn prove_all<C: Connection, P: Prober>(
+    world: (&P, Option<&Arc<C>>, &impl Clock),
+    plan: &HostPlan,
+    expected: impl Fn(&Endpoint) -> Expectation,
+    wanted: Wanted,
+    until: Timestamp,
+) -> Vec<Proof> {
+    let mut proofs = Vec::new();
+    for service in &plan.services {
+        for endpoint in places(world.0, &service.endpoints).await {
+            let expected = expected(&endpoint);
+            proofs.push(async move {
+                let result = prove(world, &endpoint, &expected, (wanted, plan.answers), until).await;
+                Proof { service: service.name.clone(), endpoint, result }
+            });
+        }
+    }
+    join_all(proofs).await
 }
 
 /// Answers in a row.

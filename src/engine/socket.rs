@@ -7,7 +7,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::ports::{BoxedStream, Connection, RemoteCommand};
-use super::session::Session;
 use crate::install::Script;
 use crate::model::{HostPath, Secret};
 use crate::plan::HostPlan;
@@ -18,35 +17,33 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More is no answer of a server that was asked one thing.
 const MOST: u64 = 1 << 20;
 
-impl<C: Connection> Session<C> {
-    /// Asks on a connection of its own, as HAProxy wants it from 3.0 on.
-    ///
-    /// # Errors
-    /// In words, when there was no way to the socket.
-    pub(super) async fn ask(
-        &self,
-        plan: &HostPlan,
-        socket: &HostPath,
-        question: Secret,
-    ) -> Result<String, String> {
-        let refused = match self.connection.socket(socket).await {
-            Ok(stream) => return spoken(stream, &question).await,
-            Err(error) => error.reason,
-        };
-        let script = Script::new()
-            .assign("socket", socket.as_str())
-            .assign("patience", &PATIENCE.as_secs().to_string())
-            .text(RELAY);
-        let line = script.line(plan.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin: Some(question), deadline: PATIENCE + PATIENCE };
-        let output = self.connection.exec(command).await.map_err(|error| error.reason)?;
-        if output.status != 0 && output.stdout.is_empty() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-            return Err(format!("{refused}; and through the host's own tools: {said}"));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// Asks on a stream of its own, as HAProxy wants it from 3.0 on.
+///
+/// # Errors
+/// In words, when there was no way to the socket.
+pub(super) async fn ask<C: Connection>(
+    connection: &C,
+    plan: &HostPlan,
+    socket: &HostPath,
+    question: Secret,
+) -> Result<String, String> {
+    let refused = match connection.socket(socket).await {
+        Ok(stream) => return spoken(stream, &question).await,
+        Err(error) => error.reason,
+    };
+    let script = Script::new()
+        .assign("socket", socket.as_str())
+        .assign("patience", &PATIENCE.as_secs().to_string())
+        .text(RELAY);
+    let line = script.line(plan.login.become_user.as_deref());
+    let command = RemoteCommand { line, stdin: Some(question), deadline: PATIENCE + PATIENCE };
+    let output = connection.exec(command).await.map_err(|error| error.reason)?;
+    if output.status != 0 && output.stdout.is_empty() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        return Err(format!("{refused}; and through the host's own tools: {said}"));
     }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 async fn spoken(mut stream: BoxedStream, question: &Secret) -> Result<String, String> {

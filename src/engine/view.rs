@@ -1,55 +1,52 @@
-//! A look at a host that changes nothing: what it serves, and what lies on its disk.
+//! A look at a host that changes nothing and holds nothing up: what it serves, what lies on its disk, and what its
+//! servers hold in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+use super::held::held;
 use super::ports::{Connection, Connector, Prober, RemoteCommand};
 use super::probe::{observe, places};
 use super::session::answer;
-use crate::certificate::{Certificate, parse_pem};
-use crate::install::Facts;
+use crate::install::OnDisk;
 use crate::plan::HostPlan;
-use crate::verify::{Endpoint, Observation};
+use crate::status::{HostView, Inside};
+use crate::verify::Via;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What was seen.
-#[derive(Debug)]
-pub struct HostView {
-    /// For each service, what each of its endpoints serves.
-    pub observed: Vec<Vec<(Endpoint, Observation)>>,
-    /// The certificates on disk; else why they could not be read.
-    pub files: Result<Vec<Certificate>, String>,
-}
-
-/// Looks at a host.
+/// Looks at a host: over one SSH connection, and by handshakes that do not wait for it.
 pub async fn view<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, prober: &P) -> HostView {
-    let connection = connector.connect(&plan.login).await.map(Arc::new).map_err(|error| error.reason);
-    let files = match &connection {
-        Ok(connection) => files(plan, connection.as_ref()).await,
-        Err(reason) => Err(reason.clone()),
+    let connect = connector.connect(&plan.login);
+    let connection = connect.map(|made| made.map(Arc::new).map_err(|error| error.reason)).shared();
+
+    let inside = async {
+        let connection = connection.clone().await?;
+        let memory = join_all(plan.services.iter().map(|service| held(connection.as_ref(), plan, service)));
+        let (disk, memory) = tokio::join!(disk(connection.as_ref(), plan), memory);
+        Ok(Inside { disk, memory })
     };
-    let mut observed = Vec::new();
-    for service in &plan.services {
-        let mut seen = Vec::new();
-        for endpoint in places(prober, &service.endpoints).await {
-            let observation = observe(prober, connection.as_ref().ok(), &endpoint).await;
-            seen.push((endpoint, observation));
-        }
-        observed.push(seen);
-    }
-    HostView { observed, files }
+    let services = plan.services.iter().map(|service| async {
+        let seen = places(prober, &service.endpoints).await.into_iter().map(|place| async {
+            let through = match place.via {
+                Via::Ssh => connection.clone().await.ok(),
+                Via::Direct => None,
+            };
+            let observed = observe(prober, through.as_ref(), &place).await;
+            (place, observed)
+        });
+        join_all(seen).await
+    });
+    let (inside, observed) = tokio::join!(inside, join_all(services));
+    HostView { inside, observed }
 }
 
-async fn files<C: Connection>(plan: &HostPlan, connection: &C) -> Result<Vec<Certificate>, String> {
-    let line = plan.install.inspect(&[]).line(plan.login.become_user.as_deref());
+async fn disk<C: Connection>(connection: &C, plan: &HostPlan) -> Result<OnDisk, String> {
+    let line = plan.install.look().line(plan.login.become_user.as_deref());
     let command = RemoteCommand { line, stdin: None, deadline: DEADLINE };
     let output = connection.exec(command).await.map_err(|error| error.reason)?;
-    let facts = Facts::parse(&answer(&output), &plan.install, &[]).map_err(|error| error.to_string())?;
-    let mut leaves = Vec::new();
-    for pem in facts.active {
-        let chain = parse_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
-        leaves.extend(chain.into_iter().next());
-    }
-    Ok(leaves)
+    OnDisk::parse(&answer(&output), &plan.install).map_err(|error| error.to_string())
 }

@@ -254,7 +254,7 @@ fn named_file(text: &str, pem: Option<String>) -> Option<NamedFile> {
     Some(NamedFile { path: path.to_owned(), is_key: kind == "key", ours: owner == "ours", pem })
 }
 
-fn live(target: &str, spec: &InstallSpec) -> Live {
+pub(super) fn live(target: &str, spec: &InstallSpec) -> Live {
     let version = target.rsplit('/').next().and_then(|name| name.parse::<Version>().ok());
     match version {
         Some(version) if spec.layout.live_target(&version) == target => Live::Version(version),
@@ -262,7 +262,7 @@ fn live(target: &str, spec: &InstallSpec) -> Live {
     }
 }
 
-fn link(state: &str) -> Option<LinkState> {
+pub(super) fn link(state: &str) -> Option<LinkState> {
     Some(match state.split_once(' ').unwrap_or((state, "")) {
         ("missing", _) => LinkState::Missing,
         ("no-folder", _) => LinkState::NoFolder,

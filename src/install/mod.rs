@@ -10,6 +10,7 @@
 mod answer;
 mod archive;
 mod dead_man;
+mod disk;
 mod error;
 mod facts;
 mod layout;
@@ -20,6 +21,7 @@ mod shell;
 pub use answer::Output;
 pub use archive::{stage_payload, tar_archive};
 pub use dead_man::{Armed, DeadMan, Fired};
+pub use disk::OnDisk;
 pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};

@@ -38,7 +38,13 @@ impl InstallSpec {
             .assign("survey", survey)
             .text(COMMON)
             .text(&self.each_link())
+            .text(ACTIVE)
             .text(include_str!("scripts/inspect.sh"))
+    }
+
+    /// Looks at the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`super::OnDisk`].
+    pub fn look(&self) -> Script {
+        self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
     }
 
     /// Puts a version into the archive; [`super::stage_payload`] goes to standard input. Answer: [`super::Staged`].
@@ -137,6 +143,8 @@ impl InstallSpec {
 }
 
 pub(super) const COMMON: &str = include_str!("scripts/common.sh");
+/// What is active: certificates only, never a key.
+const ACTIVE: &str = include_str!("scripts/active.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers. The hooks run in

@@ -66,6 +66,12 @@ impl Host {
         Some(filled)
     }
 
+    /// Where it is: `ansible_host`, else its name.
+    pub fn address(&self) -> String {
+        let named = self.text("ansible_host").or_else(|| self.text("ansible_ssh_host"));
+        named.unwrap_or_else(|| self.name.to_string())
+    }
+
     /// How to log in, by Ansible's connection variables. Notes what is wrong with them.
     pub fn login(&self, problems: &mut Problems) -> Option<Login> {
         let before = problems.len();

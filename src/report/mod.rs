@@ -5,14 +5,22 @@ mod plain;
 mod plan;
 mod plan_json;
 mod progress;
+mod screen;
+mod served;
+mod status;
 mod summary;
+mod verified;
 mod words;
 
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use plan::{Coming, PlanReport, PlannedCertificate};
 pub use progress::ProgressReporter;
+pub use screen::screen;
+pub use served::ServedReport;
+pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
+pub use verified::VerifyReport;
 pub use words::{failure, line};
 
 use jiff::Timestamp;

@@ -10,12 +10,14 @@ mod actions;
 pub mod admin;
 mod envoy;
 mod haproxy;
+mod held;
 pub mod master;
 pub mod runtime_api;
 mod spec;
 
 pub use envoy::{AdminAddress, Envoy, EnvoySecret};
 pub use haproxy::{Haproxy, HaproxyCertificate, HaproxyReload};
+pub use held::Held;
 pub use runtime_api::RuntimeError;
 pub use spec::{Nginx, ServiceSpec};
 

@@ -1,8 +1,11 @@
 //! The words of HAProxy's runtime API (Management Guide, section 9.3): commands as text, answers taken apart. An
 //! answer is judged by its text alone, since the API has no status.
 
-use crate::certificate::Certificate;
-use crate::model::Secret;
+use jiff::Timestamp;
+
+use super::Held;
+use crate::certificate::{Certificate, KeyAlgorithm};
+use crate::model::{Secret, Serial};
 
 /// Below `tune.bufsize` by this much HAProxy is safe: at its very size it has been seen to spin or to crash, and
 /// some of the buffer is kept back for rewriting.
@@ -214,6 +217,35 @@ pub fn read_show(name: &str, leaf: &Certificate, chain: usize, answer: &str) -> 
     })
 }
 
+/// What `show ssl cert` tells of the leaf that is held under a name.
+///
+/// # Errors
+/// When it tells of none: an empty certificate, or another answer.
+pub fn read_held(name: &str, answer: &str) -> Result<Held, RuntimeError> {
+    let field = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+    let read = || {
+        let mut sha1 = [0; 20];
+        hex::decode_to_slice(field("SHA1 FingerPrint")?.trim(), &mut sha1).ok()?;
+        let serial = field("Serial")?.trim();
+        let serial = hex::decode(format!("{}{serial}", if serial.len() % 2 == 1 { "0" } else { "" }));
+        let not_after = field("notAfter").and_then(|text| read_time(text.trim()));
+        let algorithm = field("Algorithm").and_then(|text| match text.trim() {
+            text if text.starts_with("EC") => Some(KeyAlgorithm::Ecdsa),
+            text if text.starts_with("RSA") => Some(KeyAlgorithm::Rsa),
+            _ => None,
+        });
+        Some(Held { serial: Serial::from_bytes(&serial.ok()?), sha1, not_after, algorithm })
+    };
+    read().ok_or_else(|| refused(&format!("show ssl cert {name}"), answer))
+}
+
+/// `Feb 22 15:03:00 2027 GMT`, as OpenSSL writes it.
+fn read_time(text: &str) -> Option<Timestamp> {
+    let text = text.strip_suffix(" GMT")?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let time = jiff::civil::DateTime::strptime("%b %d %H:%M:%S %Y", &text).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(time).ok()
+}
+
 /// One command, as it is sent on a connection of its own.
 fn command(text: &str) -> Secret {
     Secret::new(format!("{text}\n").into_bytes())
@@ -242,5 +274,24 @@ fn refused(command: &str, answer: &str) -> RuntimeError {
                 None => RuntimeError::Refused { command: command.to_owned(), answer },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_told_by_all_that_haproxy_says_of_it() {
+        let answer = "Filename: /a.pem\nStatus: Used\nSerial: 0C3FE\nnotBefore: Nov 24 15:03:01 2026 GMT\n\
+                      notAfter: Feb  2 15:03:00 2027 GMT\nSubject Alternative Name: DNS:a.test\n\
+                      Algorithm: EC256\nSHA1 FingerPrint: 0102030405060708090A0B0C0D0E0F1011121314\n\
+                      Subject: /CN=a.test\nIssuer: /CN=Root\n\n";
+        let held = read_held("/a.pem", answer).unwrap();
+        assert_eq!((held.serial.as_str(), held.algorithm), ("c3fe", Some(KeyAlgorithm::Ecdsa)));
+        assert_eq!((held.sha1[0], held.sha1[19]), (1, 20));
+        assert_eq!(held.not_after.unwrap().to_string(), "2027-02-02T15:03:00Z");
+        let empty = "Filename: /a.pem\nStatus: Empty\n\n";
+        assert!(matches!(read_held("/a.pem", empty), Err(RuntimeError::Refused { .. })));
     }
 }

@@ -17,9 +17,11 @@ mod resume;
 mod revoke;
 mod rollback;
 mod rollout;
+mod served;
 mod show;
 mod status;
 mod steer;
+mod verify;
 
 use super::args::Command;
 use super::error::Failure;
@@ -43,6 +45,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Certificates(args) => certificates::run(&args, settings),
         Command::Revoke(args) => revoke::run(&args, settings),
         Command::Status(args) => status::run(&args, settings),
+        Command::Verify(args) => verify::run(&args, settings),
         Command::Inventory(args) => inventory::run(args, settings),
         Command::History => history::run(settings),
         Command::Show(args) => show::run(&args, settings),

@@ -7,10 +7,10 @@ use super::super::carry_out::{self, cancel_on_signal, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
+use super::super::replay::{Replayed, replay};
 use super::super::settings::Settings;
 use super::super::stored;
 use crate::certificate::{CertificateSet, Requirements};
-use crate::plan::Plan;
 use crate::rollout::State;
 use crate::store::{Journal, RolloutRecord, Store};
 
@@ -76,10 +76,7 @@ pub(super) async fn go_on(
     let id = record.id.clone();
     let who = who(&id);
     let lease = store.lease(journal, &record.certificate, &who)?;
-    let plan: Plan = serde_json::from_str(&record.plan)
-        .map_err(|error| Failure::to(&format!("read the plan of rollout `{id}`"), &error))?;
-    let mut state = State::new(&plan.schedule);
-    journal.events(&id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
+    let Replayed { plan, state, .. } = replay(journal, record)?;
     let set = certificate(record, store, &state)?;
     if !settings.json() {
         let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {

@@ -4,17 +4,15 @@ use super::super::args::Show;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
+use super::super::replay::{Replayed, replay};
 use super::super::settings::Settings;
-use crate::plan::Plan;
 use crate::report::{JsonReporter, Summary, line};
 use crate::rollout::State;
 
 pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;
     let rollout = find::named(&args.rollout, journal.rollouts()?)?;
-    let events = journal.events(&rollout.id)?;
-    let plan: Plan = serde_json::from_str(&rollout.plan)
-        .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", rollout.id), &error))?;
+    let Replayed { plan, events, .. } = replay(&journal, &rollout)?;
     if settings.json() {
         let reporter = JsonReporter::new(rollout.id.clone(), plan.schedule.clone());
         let mut state = State::new(&plan.schedule);

@@ -1,145 +1,131 @@
 //! `certwave status`
 
-use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
 
-use comfy_table::{Table, presets};
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::super::args::Status;
 use super::super::error::Failure;
 use super::super::exit::Exit;
+use super::super::left;
 use super::super::load;
 use super::super::settings::Settings;
-use crate::certificate::{Certificate, parse_pem};
-use crate::engine::{HostView, view};
-use crate::model::Fingerprint;
-use crate::ssh::SshConnector;
+use super::super::stored;
+use super::super::watch::{Look, Told, watch};
+use super::served;
+use crate::engine::view;
+use crate::model::Version;
+use crate::plan::{HostPlan, Plan};
+use crate::report::StatusReport;
+use crate::ssh::{SshConnector, SshOptions};
+use crate::status::{Row, Wanted, compare};
+use crate::store::Store;
 use crate::tls::TlsProber;
-use crate::verify::{EndpointState, Expectation, Judgement, judge};
-
-const AT_ONCE: usize = 32;
 
 pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
-    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
-    let store = settings.store()?.certificates();
-    let name = &loaded.plan.certificate;
-    let Some(version) = store.versions(name)?.pop() else {
-        return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
-            .hint(format!("`certwave rollout {}` issues it", args.playbook.display())));
-    };
-    let mut chains: Vec<Vec<Certificate>> = Vec::new();
-    for pem in store.chains(name, &version)? {
-        let chain = parse_pem(&pem);
-        chains.push(chain.map_err(|error| Failure::to(&format!("read {version} in the store"), &error))?);
+    let Some(playbook) = &args.playbook else { return served::run(args, settings) };
+    let plan = load::load(settings, playbook, args.limit.as_deref())?.plan;
+    let store = settings.store()?;
+    let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
+    let looker =
+        Looker { plan, connector: SshConnector::new(hasty()), prober, parallel: args.parallel.into() };
+    let (wanted, newer) = wanted(&looker.plan, &store, playbook)?;
+    if let Some(newer) = newer {
+        let text = format!("note: {newer} is in the store, but no rollout left a host on it");
+        super::remark(settings, &text);
     }
-    let mut known: BTreeSet<Fingerprint> = BTreeSet::new();
-    for pem in store.all_chains()? {
-        known.extend(parse_pem(&pem).ok().and_then(|chain| chain.first().map(|leaf| leaf.fingerprint)));
-    }
-    let prober =
-        TlsProber::new(&loaded.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
-    let connector = SshConnector::default();
-    let views: Vec<HostView> = super::runtime()?.block_on(async {
-        let mut looks = Vec::new();
-        for host in &loaded.plan.hosts {
-            looks.push(view(host, &connector, &prober));
-        }
-        stream::iter(looks).buffered(AT_ONCE).collect().await
-    });
-
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["HOST", "SERVICE", "ADDRESS", "STATE", "SERVED", "ON DISK", "DAYS LEFT", "REMARK"]);
-    let mut same = true;
-    for (plan, view) in loaded.plan.hosts.iter().zip(views) {
-        let seen = plan.services.iter().zip(view.observed);
-        let seen = seen.flat_map(|(service, all)| all.into_iter().map(move |(at, one)| (service, at, one)));
-        for (service, endpoint, observed) in seen {
-            let of_key = |chain: &&Vec<Certificate>| {
-                endpoint.key.is_none() || chain.first().and_then(Certificate::key_algorithm) == endpoint.key
-            };
-            let chain = chains.iter().find(of_key).map(Vec::as_slice).unwrap_or_default();
-            let expected = Expectation {
-                chain: chain.iter().map(|one| one.fingerprint).collect(),
-                server_name: endpoint.server_name.clone(),
-                previous: Vec::new(),
-                known: known.clone(),
-            };
-            let now = Timestamp::now();
-            let judgement = judge(&expected, &observed, now);
-            let files = view.files.as_ref().map(Vec::as_slice).unwrap_or_default();
-            let same_key =
-                |file: &&Certificate| endpoint.key.is_none() || file.key_algorithm() == endpoint.key;
-            let file = files.iter().find(same_key);
-            let remark = remark(&judgement, file, view.files.as_ref().err());
-            same &= judgement.is_good() && remark.is_none();
-            if settings.json() {
-                let line = json!({
-                    "time": now, "event": "status", "host": plan.login.host, "service": service.name,
-                    "address": endpoint.address, "port": endpoint.port,
-                    "server_name": endpoint.server_name,
-                    "key_type": judgement.leaf.as_ref().and_then(Certificate::key_type),
-                    "state": judgement.state, "served": certificate(judgement.leaf.as_ref()),
-                    "file": certificate(file), "error": remark,
-                });
-                super::print(&line.to_string());
-            } else {
-                let short =
-                    |leaf: Option<&Certificate>| leaf.map_or("-".to_owned(), |leaf| leaf.fingerprint.short());
-                let days =
-                    judgement.leaf.as_ref().map(|leaf| leaf.not_after.duration_since(now).as_hours() / 24);
-                table.add_row([
-                    plan.login.host.to_string(),
-                    service.name.to_string(),
-                    endpoint.to_string(),
-                    state(judgement.state).to_owned(),
-                    short(judgement.leaf.as_ref()),
-                    short(file),
-                    days.map_or("-".to_owned(), |days| days.to_string()),
-                    remark.unwrap_or_default(),
-                ]);
-            }
-        }
-    }
-    if !settings.json() {
-        table.lines().for_each(|line| super::print(line.trim_end()));
-        let word = if same { "every host serves" } else { "not every host serves" };
-        super::print(&format!("\n{word} {name} {version}"));
-    }
-    Ok(if same { Exit::Done } else { Exit::Failed })
-}
-
-/// What a person should know about a host, if anything.
-fn remark(judgement: &Judgement, file: Option<&Certificate>, unreadable: Option<&String>) -> Option<String> {
-    if let Some(reason) = unreadable {
-        return Some(reason.clone());
-    }
-    let served = judgement.leaf.as_ref().map(|leaf| leaf.fingerprint);
-    match (file.map(|file| file.fingerprint), served) {
-        (Some(file), Some(served)) if file != served => {
-            Some("another certificate is on disk than is served: the reload did not happen".to_owned())
-        }
-        _ if judgement.is_good() => None,
-        _ => Some(judgement.words()),
-    }
-}
-
-fn state(state: EndpointState) -> &'static str {
-    match state {
-        EndpointState::New => "current",
-        EndpointState::Previous => "previous",
-        EndpointState::Known => "known",
-        EndpointState::Unknown => "unknown",
-        EndpointState::None => "no TLS",
-        EndpointState::Unreachable => "unreachable",
-    }
-}
-
-fn certificate(leaf: Option<&Certificate>) -> Value {
-    leaf.map_or(Value::Null, |leaf| {
-        json!({"fingerprint_sha256": leaf.fingerprint, "serial": leaf.serial, "not_after": leaf.not_after})
+    super::runtime()?.block_on(async {
+        let Some(every) = args.watch else { return Ok(looker.once(&wanted, settings).await) };
+        watch(Duration::from_secs(every.into()), settings, async || {
+            // A rollout may be under way.
+            let (wanted, _) = self::wanted(&looker.plan, &store, playbook)?;
+            Ok(looker.look_at_all(&wanted, settings).await)
+        })
+        .await
     })
+}
+
+/// Who asks how things are wants an answer soon: a host that is dead is told as one.
+fn hasty() -> SshOptions {
+    SshOptions { connect_timeout: Duration::from_secs(5), connect_retries: 2, ..SshOptions::default() }
+}
+
+/// The version that hosts were left on last; where none ever was, the newest in the store. Beside it, a newer one.
+fn wanted(plan: &Plan, store: &Store, playbook: &Path) -> Result<(Wanted, Option<Version>), Failure> {
+    let (name, certificates) = (&plan.certificate, store.certificates());
+    let newest = certificates.versions(name)?.pop();
+    let last = left::last(&store.journal()?, name)?.map(|left| left.record.version);
+    let Some(version) = last.or_else(|| newest.clone()) else {
+        return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
+            .hint(format!("`certwave rollout {}` issues it", playbook.display())));
+    };
+    let set = stored::chains(&certificates, name, &version)?;
+    let known = stored::leaves(&certificates)?;
+    Ok((Wanted { set, known }, newest.filter(|newest| *newest > version)))
+}
+
+/// All that it takes to look at a fleet.
+struct Looker {
+    plan: Plan,
+    connector: SshConnector,
+    prober: TlsProber,
+    parallel: usize,
+}
+
+impl Looker {
+    /// A look at every host, so many of them at a time, in their order. What is kept of each is small.
+    async fn rows(&self, wanted: &Wanted, mut seen: impl FnMut(&[Row])) -> Vec<Row> {
+        let one = |host: &HostPlan| {
+            let host = host.clone();
+            async move {
+                let view = view(&host, &self.connector, &self.prober).await;
+                compare(&host, &view, wanted, Timestamp::now())
+            }
+        };
+        let mut looks = stream::iter(&self.plan.hosts).map(one).buffered(self.parallel);
+        let mut rows = Vec::new();
+        while let Some(of_host) = looks.next().await {
+            seen(&of_host);
+            rows.extend(of_host);
+        }
+        rows
+    }
+
+    fn report<'r>(&'r self, wanted: &'r Wanted, rows: &'r [Row]) -> StatusReport<'r> {
+        StatusReport { certificate: &self.plan.certificate, version: wanted.set.version(), rows }
+    }
+
+    /// Each host is told as soon as it is known.
+    async fn once(&self, wanted: &Wanted, settings: &Settings) -> Exit {
+        let print = |row: &Row| super::print(&StatusReport::json(row, Timestamp::now()).to_string());
+        let seen = |rows: &[Row]| {
+            if settings.json() {
+                rows.iter().for_each(print);
+            }
+        };
+        let rows = self.rows(wanted, seen).await;
+        let report = self.report(wanted, &rows);
+        if !settings.json() {
+            super::print(&report.block(settings.verbosity > 0));
+        }
+        if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed }
+    }
+
+    async fn look_at_all(&self, wanted: &Wanted, settings: &Settings) -> Look {
+        let rows = self.rows(wanted, |_| {}).await;
+        let report = self.report(wanted, &rows);
+        let told = |row: &Row| Told {
+            key: format!("{} {} {} {}", row.host, row.service, row.endpoint, row.endpoint.server_name),
+            line: StatusReport::line(row),
+            object: StatusReport::json(row, Timestamp::now()),
+        };
+        Look {
+            block: report.block(settings.verbosity > 0),
+            sentence: report.sentence(),
+            told: rows.iter().map(told).collect(),
+            good: report.is_as_it_should_be(),
+        }
+    }
 }

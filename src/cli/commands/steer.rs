@@ -5,11 +5,11 @@ use super::super::carry_out::{cancel_on_signal, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
+use super::super::replay::{Replayed, replay};
 use super::super::settings::Settings;
 use super::resume;
 use crate::model::WaveName;
-use crate::plan::Plan;
-use crate::rollout::{Event, State};
+use crate::rollout::Event;
 use crate::store::{Journal, RolloutRecord, Store, StoreError};
 
 /// Finishes what is in flight, then ends; `resume` goes on.
@@ -55,10 +55,7 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
             record.id
         )));
     }
-    let plan: Plan = serde_json::from_str(&record.plan)
-        .map_err(|error| Failure::to(&format!("read the plan of rollout `{}`", record.id), &error))?;
-    let mut state = State::new(&plan.schedule);
-    journal.events(&record.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
+    let Replayed { plan, state, .. } = replay(&journal, &record)?;
     let waiting: Vec<&WaveName> =
         plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave)).map(|wave| &wave.name).collect();
     let wave = match &args.wave {

@@ -1,0 +1,62 @@
+//! What was issued as one, as everybody may see it.
+
+use jiff::Timestamp;
+
+use super::{Certificate, KeyAlgorithm, UnreadableCertificate, parse_pem};
+use crate::model::Version;
+
+/// The chains of one version, without its keys: enough to know it where it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainSet {
+    version: Version,
+    first: Vec<Certificate>,
+    second: Option<Vec<Certificate>>,
+}
+
+impl ChainSet {
+    /// Reads them, each PEM with its leaf first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn read(
+        version: Version,
+        first: &[u8],
+        second: Option<&[u8]>,
+    ) -> Result<Self, UnreadableCertificate> {
+        Ok(Self { version, first: parse_pem(first)?, second: second.map(parse_pem).transpose()? })
+    }
+
+    /// Which version.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The one whose key is of that algorithm; the first where that is not asked. Never empty.
+    pub fn of(&self, algorithm: Option<KeyAlgorithm>) -> &[Certificate] {
+        let fits = |chain: &&Vec<Certificate>| algorithm.is_some() && chain[0].key_algorithm() == algorithm;
+        self.second.iter().find(fits).unwrap_or(&self.first)
+    }
+
+    /// When the first of them expires.
+    pub fn not_after(&self) -> Timestamp {
+        let second = self.second.as_ref().map(|chain| chain[0].not_after);
+        second.into_iter().fold(self.first[0].not_after, Timestamp::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Authority, Leaf, pem};
+    use super::*;
+
+    #[test]
+    fn the_first_stands_for_what_is_not_asked_for() {
+        let root = Authority::new("Root");
+        let (leaf, _) = root.issue(&Leaf::default());
+        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+        let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
+        assert_eq!(set.of(None), [leaf.clone(), root.certificate.clone()]);
+        assert_eq!(set.of(Some(KeyAlgorithm::Rsa))[0], leaf);
+        assert_eq!(set.not_after(), leaf.not_after);
+    }
+}

@@ -1,0 +1,83 @@
+//! `certwave status` without a playbook: whatever the hosts of an inventory serve.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+
+use super::super::args::Status;
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::load;
+use super::super::settings::Settings;
+use super::super::watch::{Look, Told, watch};
+use crate::engine::glance;
+use crate::inventory::Host;
+use crate::model::DnsName;
+use crate::report::ServedReport;
+use crate::status::{Entry, appraise};
+use crate::tls::TlsProber;
+use crate::verify::{Endpoint, Via};
+
+const PORT: u16 = 443;
+/// An address is never sent as a name (RFC 6066, section 3): where this is asked for, no name is.
+const NO_NAME: &str = "0.0.0.0";
+
+pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
+    let (inventory, names) = load::hosts(settings, args.limit.as_deref())?;
+    let prober = TlsProber::new(&args.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
+    let ports = if args.ports.is_empty() { vec![PORT] } else { args.ports.clone() };
+    let hosts = names.iter().filter_map(|name| inventory.host(name.as_str()));
+    let places: Vec<(&Host, u16)> =
+        hosts.flat_map(|host| ports.iter().map(move |port| (host, *port))).collect();
+    let look_at_all = async || {
+        let one = |(host, port)| look(host, port, args, &prober);
+        let all = stream::iter(places.clone()).map(one).buffered(args.parallel.into());
+        let report = ServedReport::new(all.map(stream::iter).flatten().collect().await);
+        let told = |entry: &Entry| Told {
+            key: format!("{} {} {}", entry.host, entry.address, entry.port),
+            line: ServedReport::line(entry),
+            object: ServedReport::json(entry, Timestamp::now()),
+        };
+        Look {
+            block: report.block(settings.verbosity > 0),
+            sentence: report.sentence(),
+            told: report.entries().iter().map(told).collect(),
+            good: report.is_in_order(),
+        }
+    };
+    super::runtime()?.block_on(async {
+        if let Some(every) = args.watch {
+            return watch(Duration::from_secs(every.into()), settings, async || Ok(look_at_all().await))
+                .await;
+        }
+        let looked = look_at_all().await;
+        if settings.json() {
+            looked.told.iter().for_each(|told| super::print(&told.object.to_string()));
+        } else {
+            super::print(&looked.block);
+        }
+        Ok(looked.exit())
+    })
+}
+
+/// One port of a host, at each of its addresses.
+async fn look(host: &Host, port: u16, args: &Status, prober: &TlsProber) -> Vec<Entry> {
+    let address = host.address();
+    let own = || [host.name.as_str(), address.as_str()].into_iter().find_map(name_of);
+    let asked = args.server_name.clone().or_else(own);
+    let Some(server_name) = asked.clone().or_else(|| NO_NAME.parse().ok()) else { return Vec::new() };
+    let endpoint = Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None };
+    let seen = glance(endpoint, prober).await;
+    let appraised = seen.iter().map(|(place, observed)| {
+        let name = (asked.as_ref(), args.server_name.is_some());
+        appraise((&host.name, &place.address, place.port), name, observed, Timestamp::now())
+    });
+    appraised.collect()
+}
+
+/// A name that can be asked for; an address is none.
+fn name_of(text: &str) -> Option<DnsName> {
+    let address = text.parse::<std::net::IpAddr>().is_ok();
+    if address { None } else { text.to_ascii_lowercase().parse().ok() }
+}

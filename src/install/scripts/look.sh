@@ -1,0 +1,27 @@
+# shellcheck shell=sh disable=SC2154
+# What lies on the disk. Changes nothing, not for a moment, and waits for nobody.
+printf '\n'
+
+if [ -L "$live" ]; then
+  say "live $(one_line "$(readlink "$live")")"
+  version=$(live_version)
+  # Who may not read the manifest cannot tell.
+  if [ -n "$version" ] && { [ ! -e "$archive/$version/.manifest" ] || [ -r "$archive/$version/.manifest" ]; }; then
+    complete "$version" || say damaged
+  fi
+elif [ -e "$live" ]; then
+  say live-occupied
+fi
+if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
+[ ! -f "$switch.fired" ] || say "fired $(one_line "$(head -n 1 "$switch.fired")")"
+
+show_link() {
+  state=$(link_state "$1" "$2")
+  case $state in
+    link) state="link $(one_line "$(readlink "$1")")" ;;
+  esac
+  say "link $state"
+}
+each_link show_link
+show_active
+say result looked

@@ -1,0 +1,37 @@
+//! A certificate as a server says that it holds it in memory.
+
+use jiff::Timestamp;
+
+use crate::certificate::{Certificate, KeyAlgorithm};
+use crate::model::Serial;
+
+/// What a server holds: known by what all of them tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The leaf's serial number.
+    pub serial: Serial,
+    /// SHA-1 of the leaf's encoding: tells certificates apart, proves nothing.
+    pub sha1: [u8; 20],
+    /// When it expires, where the server says that.
+    pub not_after: Option<Timestamp>,
+    /// What its key signs with.
+    pub algorithm: Option<KeyAlgorithm>,
+}
+
+impl Held {
+    /// Whether it is this certificate.
+    pub fn is(&self, certificate: &Certificate) -> bool {
+        self.sha1 == openssl::sha::sha1(&certificate.der)
+    }
+}
+
+impl From<&Certificate> for Held {
+    fn from(leaf: &Certificate) -> Self {
+        Self {
+            serial: leaf.serial.clone(),
+            sha1: openssl::sha::sha1(&leaf.der),
+            not_after: Some(leaf.not_after),
+            algorithm: leaf.key_algorithm(),
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! One host: what was seen of it, against what it should be.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::drift::Drift;
+use super::seen::{HostView, Inside};
+use crate::certificate::{Certificate, ChainSet, KeyType, parse_pem};
+use crate::install::{LinkState, Live, OnDisk};
+use crate::model::{Fingerprint, HostName, HostPath, Serial, ServiceName, Version};
+use crate::plan::HostPlan;
+use crate::service;
+use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Via, judge};
+
+/// What should be served.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The version that should be there.
+    pub set: ChainSet,
+    /// The leaves of everything in the store.
+    pub known: BTreeSet<Fingerprint>,
+}
+
+impl Wanted {
+    /// What an endpoint should show.
+    pub fn expected(&self, endpoint: &Endpoint) -> Expectation {
+        Expectation {
+            chain: self.set.of(endpoint.key).iter().map(|one| one.fingerprint).collect(),
+            server_name: endpoint.server_name.clone(),
+            previous: Vec::new(),
+            known: self.known.clone(),
+        }
+    }
+}
+
+/// A certificate, as much of it as tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leaf {
+    /// The SHA-256 of its encoding.
+    pub fingerprint_sha256: Fingerprint,
+    /// Its serial number.
+    pub serial: Serial,
+    /// When it expires.
+    pub not_after: Timestamp,
+}
+
+impl From<&Certificate> for Leaf {
+    fn from(leaf: &Certificate) -> Self {
+        Self { fingerprint_sha256: leaf.fingerprint, serial: leaf.serial.clone(), not_after: leaf.not_after }
+    }
+}
+
+/// What should be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stored {
+    /// Its version in the store.
+    pub version: Version,
+    /// Its leaf.
+    #[serde(flatten)]
+    pub leaf: Leaf,
+}
+
+/// A certificate in a server's memory; its fingerprint only where it is one of those that were seen elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The SHA-256 of its encoding.
+    pub fingerprint_sha256: Option<Fingerprint>,
+    /// Its serial number.
+    pub serial: Serial,
+    /// When it expires.
+    pub not_after: Option<Timestamp>,
+}
+
+/// One endpoint of one service of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which host.
+    pub host: HostName,
+    /// Which service.
+    pub service: ServiceName,
+    /// Where it is served.
+    pub endpoint: Endpoint,
+    /// What is served: `New` is what should be.
+    pub state: EndpointState,
+    /// The kind of its key.
+    pub key_type: Option<KeyType>,
+    /// What is served.
+    pub served: Option<Leaf>,
+    /// What is on disk.
+    pub file: Option<Leaf>,
+    /// What is in memory, where the server says that. Of several processes, the first that differs from what is
+    /// served.
+    pub memory: Option<Held>,
+    /// What should be served.
+    pub store: Stored,
+    /// Whole days until what is served expires; below zero where it has.
+    pub days_left: Option<i64>,
+    /// How it differs. None: all is as it should be.
+    pub drifts: Vec<Drift>,
+}
+
+impl Row {
+    /// Whether it serves what it should, without a finding.
+    pub fn serves(&self) -> bool {
+        self.state == EndpointState::New
+            && !self.drifts.iter().any(|drift| matches!(drift, Drift::Finding(_)))
+    }
+
+    /// What is wrong, in words; none where nothing is.
+    pub fn words(&self) -> Option<String> {
+        let all: Vec<String> = self.drifts.iter().map(ToString::to_string).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}
+
+/// Every endpoint of a host.
+pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp) -> Vec<Row> {
+    let disk = Disk::of(view.inside.as_ref().ok());
+    let host = host_drifts(plan, view, wanted);
+    let mut rows = Vec::new();
+    for (at, (service, observed)) in plan.services.iter().zip(&view.observed).enumerate() {
+        let memory = view.inside.as_ref().ok().and_then(|inside| inside.memory.get(at));
+        for (endpoint, observed) in observed {
+            let chain = wanted.set.of(endpoint.key);
+            let judgement = judge(&wanted.expected(endpoint), observed, now);
+            let file = disk.file(endpoint);
+            let held = held(memory, endpoint, judgement.leaf.as_ref());
+            // Where a path leads elsewhere, the server does not read what is live.
+            let read = file.filter(|_| !host.iter().any(|drift| matches!(drift, Drift::PathsElsewhere(_))));
+            // What is dialled through the host is not known without it.
+            let mut drifts = match (endpoint.via, &view.inside) {
+                (Via::Ssh, Err(_)) => Vec::new(),
+                _ => endpoint_drifts(&judgement, &chain[0], read, held, endpoint, now),
+            };
+            drifts.extend_from_slice(&host);
+            if let Some(Err(reason)) = memory {
+                drifts.push(Drift::MemoryUnreadable(reason.clone()));
+            }
+            let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
+            rows.push(Row {
+                host: plan.login.host.clone(),
+                service: service.name.clone(),
+                endpoint: endpoint.clone(),
+                state: judgement.state,
+                key_type: judgement.leaf.as_ref().and_then(Certificate::key_type),
+                served: judgement.leaf.as_ref().map(Leaf::from),
+                file: file.map(Leaf::from),
+                memory: held.map(|held| known_as(held, &near)),
+                store: Stored { version: wanted.set.version().clone(), leaf: Leaf::from(&chain[0]) },
+                days_left: judgement.leaf.as_ref().map(|leaf| days_left(leaf.not_after, now)),
+                drifts,
+            });
+        }
+    }
+    rows
+}
+
+/// Whole days, rounded down: one that expired an hour ago has -1 left.
+pub(crate) fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
+    (not_after.as_second() - now.as_second()).div_euclid(86_400)
+}
+
+/// The leaves that are active on a disk.
+struct Disk(Vec<Certificate>);
+
+impl Disk {
+    fn of(inside: Option<&Inside>) -> Self {
+        let disk = inside.and_then(|inside| inside.disk.as_ref().ok());
+        let active = disk.map(|disk| disk.active.as_slice()).unwrap_or_default();
+        // What cannot be read is no certificate: the manifest tells that it is damaged.
+        Self(active.iter().filter_map(|pem| parse_pem(pem.as_bytes()).ok()?.into_iter().next()).collect())
+    }
+
+    fn file(&self, endpoint: &Endpoint) -> Option<&Certificate> {
+        self.0.iter().find(|file| endpoint.key.is_none() || file.key_algorithm() == endpoint.key)
+    }
+}
+
+/// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first.
+fn held<'m>(
+    memory: Option<&'m Result<Vec<service::Held>, String>>,
+    endpoint: &Endpoint,
+    served: Option<&Certificate>,
+) -> Option<&'m service::Held> {
+    let all = memory?.as_ref().ok()?;
+    let of_key = || all.iter().filter(|held| endpoint.key.is_none() || held.algorithm == endpoint.key);
+    of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
+}
+
+fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> Held {
+    let known = near.iter().flatten().find(|certificate| held.is(certificate));
+    Held {
+        fingerprint_sha256: known.map(|certificate| certificate.fingerprint),
+        serial: held.serial.clone(),
+        not_after: held.not_after,
+    }
+}
+
+/// What differs for the host as a whole.
+fn host_drifts(plan: &HostPlan, view: &HostView, wanted: &Wanted) -> Vec<Drift> {
+    match &view.inside {
+        Err(reason) => vec![Drift::NoLogin(reason.clone())],
+        Ok(Inside { disk: Err(reason), .. }) => vec![Drift::DiskUnreadable(reason.clone())],
+        Ok(Inside { disk: Ok(disk), .. }) => disk_drifts(plan, disk, wanted),
+    }
+}
+
+fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &Wanted) -> Vec<Drift> {
+    let mut drifts = Vec::new();
+    let live = match &disk.live {
+        Live::Missing => return vec![Drift::NotInstalled],
+        Live::Foreign => return vec![Drift::ForeignLink],
+        Live::Version(live) => live,
+    };
+    if live != wanted.set.version() {
+        let put_back = disk.fired.as_ref().is_some_and(|fired| fired.previous == *live);
+        drifts.push(Drift::LinkElsewhere { to: live.clone(), put_back });
+    }
+    if disk.damaged {
+        drifts.push(Drift::Damaged);
+    }
+    if let Some(armed) = disk.armed.as_ref().filter(|armed| armed.target == *live) {
+        drifts.push(Drift::Unconfirmed { back_to: armed.previous.clone() });
+    }
+    let strays = plan.install.links.iter().zip(&disk.links).filter(|(_, state)| **state != LinkState::Ours);
+    let strays: Vec<HostPath> = strays.map(|((path, _), _)| path.clone()).collect();
+    drifts.extend((!strays.is_empty()).then_some(Drift::PathsElsewhere(strays)));
+    drifts
+}
+
+/// What differs for an endpoint: first how what is served came about, then what is wrong with it.
+fn endpoint_drifts(
+    judgement: &Judgement,
+    wanted: &Certificate,
+    file: Option<&Certificate>,
+    held: Option<&service::Held>,
+    endpoint: &Endpoint,
+    now: Timestamp,
+) -> Vec<Drift> {
+    let reason = || judgement.reason.clone().unwrap_or_default();
+    let Some(leaf) = &judgement.leaf else {
+        return vec![match judgement.state {
+            EndpointState::Unreachable => Drift::NoAnswer(reason()),
+            _ => Drift::NotTls(reason()),
+        }];
+    };
+    let mut drifts = Vec::new();
+    let served = leaf.fingerprint.short();
+    if let Some(file) = file.filter(|file| file.fingerprint != leaf.fingerprint) {
+        let name = file.fingerprint.short();
+        drifts.push(match leaf.fingerprint == wanted.fingerprint {
+            true => Drift::DiskBehind { file: name },
+            false => Drift::NotReloaded { served: served.clone(), file: name },
+        });
+    }
+    if let Some(held) = held.filter(|held| !held.is(leaf)) {
+        drifts.push(Drift::MemoryElsewhere { held: held.serial.clone(), served: served.clone() });
+    }
+    let names = leaf.names.join(", ");
+    match judgement.state {
+        EndpointState::Unknown => {
+            drifts.push(Drift::Foreign { served, names, issuer: leaf.issuer.clone() });
+        }
+        // A reload that did not happen says it all.
+        EndpointState::Known | EndpointState::Previous
+            if !drifts.iter().any(|drift| matches!(drift, Drift::NotReloaded { .. })) =>
+        {
+            drifts.push(Drift::Other { served, names });
+        }
+        _ => {}
+    }
+    let findings = match judgement.state {
+        EndpointState::New => judgement.findings.clone(),
+        _ => lasting_findings(leaf, endpoint, now),
+    };
+    drifts.extend(findings.into_iter().map(Drift::Finding));
+    drifts
+}
+
+/// What is wrong with a certificate, whoever issued it.
+fn lasting_findings(leaf: &Certificate, endpoint: &Endpoint, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !leaf.covers(&endpoint.server_name) {
+        findings.push(Finding::WrongName { wanted: endpoint.server_name.to_string() });
+    }
+    if leaf.not_after <= now {
+        findings.push(Finding::Expired(leaf.not_after));
+    } else if leaf.not_before > now {
+        findings.push(Finding::NotYetValid(leaf.not_before));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::World;
+    use super::*;
+    use crate::install::{Armed, Fired};
+
+    fn words(world: &World) -> String {
+        World::masked(&world.row().words().unwrap_or_else(|| "nothing".to_owned()))
+    }
+
+    #[test]
+    fn each_drift_is_named_for_what_it_is() {
+        let world = World::new;
+        let texts = [
+            words(&world()),
+            words(&world().serving("old")),
+            words(&world().serving("old").linked("old")),
+            words(&world().linked("old")),
+            words(&world().holding(&["new"]).linked("old")),
+            words(&world().serving("old").holding(&["old"])),
+            words(&world().holding(&["new", "old"])),
+            words(&world().serving("foreign").linked("none")),
+            words(&world().serving("foreign").straying()),
+            words(&world().serving("lapsed").linked("lapsed")),
+            words(&world().disk(|disk| disk.live = Live::Foreign)),
+            words(&world().disk(|disk| disk.damaged = true)),
+            words(&world().disk(|disk| {
+                let (target, previous) = (World::version("new"), World::version("old"));
+                disk.armed = Some(Armed { target, previous });
+            })),
+            words(&world().serving("old").linked("old").disk(|disk| {
+                let (target, previous) = (World::version("new"), World::version("old"));
+                disk.fired = Some(Fired { at: Timestamp::UNIX_EPOCH, target, previous, problem: None });
+            })),
+            words(&world().without_login()),
+            words(&world().silent().without_login()),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+nothing
+the reload did not happen: new_____ is on disk, old_____ is served
+another certificate of certwave's is served: old_____ for a.test; the live link points to 20261115T080000Z-00000000
+memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
+memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
+the reload did not happen: new_____ is on disk, old_____ is served
+another certificate is in memory (serial <serial of old>) than is served (new_____)
+a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; nothing was installed there yet
+a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; `/etc/ssl/a.crt` does not lead to the live version
+another certificate of certwave's is served: lapsed__ for a.test; it expired on 2027-01-12T08:00:00Z; the live link points to 20261115T080000Z-00000000
+the live link is not certwave's
+the live version's files are not what was installed
+not confirmed yet: without that the host goes back to 20261115T080000Z-00000000 by itself
+another certificate of certwave's is served: old_____ for a.test; the live link points to 20261115T080000Z-00000000, which the host's dead-man switch put back
+no SSH: connect to 192.0.2.1:22: no answer
+no answer: connection refused; no SSH: connect to 192.0.2.1:22: no answer
+"#);
+    }
+
+    #[test]
+    fn what_is_served_and_what_differs_are_two_things() {
+        assert!(World::new().row().serves());
+        let behind = World::new().holding(&["new"]).linked("old").row();
+        assert!(behind.serves() && behind.drifts.iter().any(|drift| drift.code() == "disk_behind"));
+        assert!(!World::new().serving("old").row().serves());
+        let held = World::new().holding(&["new"]).row().memory.unwrap();
+        assert_eq!(held.fingerprint_sha256, Some(World::new().leaf("new").fingerprint));
+    }
+
+    #[test]
+    fn days_are_whole_and_below_zero_once_it_expired() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(days_left(at(86_400), at(0)), 1);
+        assert_eq!(days_left(at(86_399), at(0)), 0);
+        assert_eq!(days_left(at(0), at(1)), -1);
+    }
+}

@@ -1,0 +1,17 @@
+//! What a fleet serves, against what it should: what was seen is compared, and each difference is named for what
+//! it is. Pure; the engine looks.
+
+mod compare;
+mod drift;
+mod group;
+mod seen;
+mod served;
+
+pub use compare::{Held, Leaf, Row, Stored, Wanted, compare};
+pub use drift::Drift;
+pub use group::{Group, group};
+pub use seen::{HostView, Inside};
+pub use served::{Condition, Entry, appraise};
+
+#[cfg(test)]
+pub(crate) mod testing;

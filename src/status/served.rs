@@ -1,0 +1,130 @@
+//! Whatever is served somewhere, appraised for itself: nothing is known of what should be.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::compare::{Leaf, days_left};
+use crate::certificate::{Certificate, KeyType};
+use crate::model::{DnsName, HostName};
+use crate::verify::Observation;
+
+/// How a certificate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Valid now, and its chain leads to a trusted root.
+    Valid,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is not for the name that was asked for.
+    WrongName,
+    /// Its chain does not lead to a trusted root.
+    Untrusted,
+    /// The endpoint answers, but not with TLS.
+    None,
+    /// It does not answer.
+    Unreachable,
+}
+
+impl Condition {
+    /// The word for it, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Valid => "valid",
+            Condition::Expired => "expired",
+            Condition::NotYetValid => "not yet valid",
+            Condition::WrongName => "wrong name",
+            Condition::Untrusted => "not trusted",
+            Condition::None => "no TLS",
+            Condition::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// What one endpoint serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which host.
+    pub host: HostName,
+    /// The address that was dialled.
+    pub address: String,
+    /// And the port.
+    pub port: u16,
+    /// The name that was asked for, if any.
+    pub server_name: Option<DnsName>,
+    /// How its certificate is.
+    pub condition: Condition,
+    /// The certificate, if there is one.
+    pub leaf: Option<Leaf>,
+    /// The names that it is for.
+    pub names: Vec<String>,
+    /// Who issued it.
+    pub issuer: Option<String>,
+    /// The kind of its key.
+    pub key_type: Option<KeyType>,
+    /// Whole days until it expires; below zero where it has.
+    pub days_left: Option<i64>,
+    /// Why it is not valid, in words.
+    pub error: Option<String>,
+}
+
+/// Appraises what an endpoint showed. `asked` is the name that was sent; it only has to fit where `must_fit`.
+pub fn appraise(
+    (host, address, port): (&HostName, &str, u16),
+    (asked, must_fit): (Option<&DnsName>, bool),
+    observed: &Observation,
+    now: Timestamp,
+) -> Entry {
+    let mut entry = Entry {
+        host: host.clone(),
+        address: address.to_owned(),
+        port,
+        server_name: asked.cloned(),
+        condition: Condition::Unreachable,
+        leaf: None,
+        names: Vec::new(),
+        issuer: None,
+        key_type: None,
+        days_left: None,
+        error: None,
+    };
+    let served = match observed {
+        Observation::Served(served) => served,
+        Observation::NotTls(reason) | Observation::Unreachable(reason) => {
+            entry.error = Some(reason.clone());
+            if matches!(observed, Observation::NotTls(_)) {
+                entry.condition = Condition::None;
+            }
+            return entry;
+        }
+    };
+    let leaf = match served.chain.first().map(|der| Certificate::from_der(der)) {
+        Some(Ok(leaf)) => leaf,
+        unreadable => {
+            let reason = unreadable.and_then(Result::err).map(|error| error.to_string());
+            entry.condition = Condition::None;
+            entry.error = Some(reason.unwrap_or_else(|| "no certificate was sent".to_owned()));
+            return entry;
+        }
+    };
+    // What matters most to a client comes first.
+    let wrong_name = asked.filter(|name| must_fit && !leaf.covers(name));
+    (entry.condition, entry.error) = if leaf.not_after <= now {
+        (Condition::Expired, Some(format!("it expired on {}", leaf.not_after)))
+    } else if leaf.not_before > now {
+        (Condition::NotYetValid, Some(format!("it is not valid before {}", leaf.not_before)))
+    } else if let Some(name) = wrong_name {
+        (Condition::WrongName, Some(format!("it is not for `{name}`")))
+    } else if let Err(reason) = &served.trust {
+        (Condition::Untrusted, Some(reason.clone()))
+    } else {
+        (Condition::Valid, None)
+    };
+    entry.leaf = Some(Leaf::from(&leaf));
+    entry.key_type = leaf.key_type();
+    entry.days_left = Some(days_left(leaf.not_after, now));
+    (entry.names, entry.issuer) = (leaf.names, Some(leaf.issuer));
+    entry
+}

@@ -1,0 +1,173 @@
+//! One host with one nginx, as tests want it to be.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use super::seen::{HostView, Inside};
+use super::{Entry, Row, Wanted, appraise, compare};
+use crate::certificate::testing::{Authority, Leaf, now, pem};
+use crate::certificate::{Certificate, ChainSet};
+use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
+use crate::inventory::Login;
+use crate::model::Version;
+use crate::plan::{HostPlan, PlannedService};
+use crate::service::{Held, ServiceSpec};
+use crate::verify::{Endpoint, Observation, Served, Via};
+
+struct Certificates {
+    leaves: BTreeMap<&'static str, Certificate>,
+    middle: Certificate,
+}
+
+static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
+    let middle = Authority::new("Root").intermediate("Middle");
+    let other = Authority::new("Other CA");
+    let issue = |authority: &Authority, leaf: Leaf<'_>| authority.issue(&leaf).0;
+    let lapsed = Leaf { from_days: -90, to_days: -3, ..Leaf::default() };
+    let foreign = Leaf { names: &["b.test"], ..Leaf::default() };
+    let leaves = BTreeMap::from([
+        ("new", issue(&middle, Leaf::default())),
+        ("old", issue(&middle, Leaf { to_days: 20, ..Leaf::default() })),
+        ("lapsed", issue(&middle, lapsed)),
+        ("foreign", issue(&other, foreign)),
+    ]);
+    Certificates { leaves, middle: middle.certificate }
+});
+
+/// A host on which all is as it should be, until it is told otherwise.
+pub(crate) struct World {
+    plan: HostPlan,
+    view: HostView,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let endpoint = Endpoint {
+            address: "192.0.2.1".to_owned(),
+            port: 443,
+            server_name: "a.test".parse().unwrap(),
+            via: Via::Direct,
+            key: None,
+            starttls: None,
+        };
+        let login = Login {
+            host: "web01".parse().unwrap(),
+            address: "192.0.2.1".to_owned(),
+            port: 22,
+            user: None,
+            key_file: None,
+            become_user: None,
+            known_hosts: Vec::new(),
+        };
+        let install = InstallSpec {
+            layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
+            keep: 3,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            key_mode: 0o600,
+            links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
+        };
+        let spec = ServiceSpec::Command { test: None, reload: "true".to_owned() };
+        let services =
+            vec![PlannedService { name: "nginx".parse().unwrap(), spec, endpoints: vec![endpoint.clone()] }];
+        let (timeout, answers) = (Duration::from_secs(1), 3);
+        let plan = HostPlan { login, install, services, timeout, dead_man: None, answers };
+        let disk = OnDisk {
+            live: Live::Missing,
+            damaged: false,
+            armed: None,
+            fired: None,
+            links: vec![LinkState::Ours],
+            active: Vec::new(),
+        };
+        let inside = Inside { disk: Ok(disk), memory: vec![Ok(Vec::new())] };
+        let silent = Observation::Unreachable(String::new());
+        let view = HostView { inside: Ok(inside), observed: vec![vec![(endpoint, silent)]] };
+        Self { plan, view }.serving("new").linked("new")
+    }
+
+    pub(crate) fn leaf(&self, name: &str) -> &'static Certificate {
+        &CERTIFICATES.leaves[name]
+    }
+
+    pub(crate) fn version(name: &str) -> Version {
+        let time = if name == "new" { "20270115T080000Z" } else { "20261115T080000Z" };
+        format!("{time}-00000000").parse().unwrap()
+    }
+
+    pub(crate) fn named(mut self, host: &str) -> Self {
+        self.plan.login.host = host.parse().unwrap();
+        self
+    }
+
+    fn observe(mut self, observation: Observation) -> Self {
+        self.view.observed[0][0].1 = observation;
+        self
+    }
+
+    pub(crate) fn serving(self, name: &str) -> Self {
+        let chain = vec![self.leaf(name).der.clone(), CERTIFICATES.middle.der.clone()];
+        let protocol = "TLSv1.3".to_owned();
+        self.observe(Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO }))
+    }
+
+    pub(crate) fn silent(self) -> Self {
+        self.observe(Observation::Unreachable("connection refused".to_owned()))
+    }
+
+    pub(crate) fn disk(mut self, change: impl FnOnce(&mut OnDisk)) -> Self {
+        change(self.view.inside.as_mut().unwrap().disk.as_mut().unwrap());
+        self
+    }
+
+    /// The live link and its file; to `none`, there is no link.
+    pub(crate) fn linked(self, name: &str) -> Self {
+        self.disk(|disk| {
+            let leaf = CERTIFICATES.leaves.get(name);
+            disk.live = leaf.map_or(Live::Missing, |_| Live::Version(Self::version(name)));
+            disk.active = leaf.map(|leaf| String::from_utf8(pem(&[leaf])).unwrap()).into_iter().collect();
+        })
+    }
+
+    /// The path that the server's configuration names is a file of somebody's.
+    pub(crate) fn straying(self) -> Self {
+        self.disk(|disk| disk.links[0] = LinkState::File)
+    }
+
+    /// What its processes say that they hold.
+    pub(crate) fn holding(mut self, names: &[&str]) -> Self {
+        let held = names.iter().map(|name| Held::from(self.leaf(name))).collect();
+        self.view.inside.as_mut().unwrap().memory = vec![Ok(held)];
+        self
+    }
+
+    pub(crate) fn without_login(mut self) -> Self {
+        self.view.inside = Err("connect to 192.0.2.1:22: no answer".to_owned());
+        self
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        let leaf = |name: &str| &CERTIFICATES.leaves[name];
+        let chain = pem(&[leaf("new"), &CERTIFICATES.middle]);
+        let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
+        let known = ["new", "old", "lapsed"].map(|name| leaf(name).fingerprint).into();
+        compare(&self.plan, &self.view, &Wanted { set, known }, now()).remove(0)
+    }
+
+    /// What is served, appraised for itself.
+    pub(crate) fn entry(&self) -> Entry {
+        let (endpoint, observed) = &self.view.observed[0][0];
+        let place = (&self.plan.login.host, endpoint.address.as_str(), endpoint.port);
+        appraise(place, (Some(&endpoint.server_name), true), observed, now())
+    }
+
+    /// A text with names instead of what differs from run to run.
+    pub(crate) fn masked(text: &str) -> String {
+        CERTIFICATES.leaves.iter().fold(text.to_owned(), |text, (name, leaf)| {
+            text.replace(&leaf.fingerprint.to_string(), &format!("<{name}>"))
+                .replace(&leaf.fingerprint.short(), &format!("{name:_<8}"))
+                .replace(leaf.serial.as_str(), &format!("<serial of {name}>"))
+        })
+    }
+}
