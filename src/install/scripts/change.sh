@@ -62,5 +62,7 @@ show_output() {
 disarm() {
   if mv -f "$switch" "$switch.off" 2>/dev/null; then
     rm -f "$switch.off" "$switch.on" && flush "$directory"
+  else
+    [ ! -e "$switch" ]
   fi
 }
