@@ -155,7 +155,13 @@ async fn issue_one(
                 let version = Version::new(issued, &bundle.leaf().fingerprint);
                 bundle.with_version(version)
             }
-            (Ok(bundle), Issuer::Acme(_)) => bundle,
+            (Ok(bundle), Issuer::Acme(_)) => match store.certificates().versions(&wanted.name)?.pop() {
+                Some(last) => {
+                    let version = last.followed_by(now, &bundle.leaf().fingerprint);
+                    bundle.with_version(version)
+                }
+                None => bundle,
+            },
             (Err(defects), _) => {
                 // It will be no better next time.
                 settle(order)?;
