@@ -38,7 +38,7 @@ fn cut_after_any_number_of_bytes() {
     let all = proxy.sent() - before;
     let watch = Watch::over(&fleet);
     let mut doubted = BTreeSet::new();
-    const CUTS: usize = 9;
+    const CUTS: usize = 6;
     for cut in 1..=CUTS {
         let old = fleet.served(0);
         proxy.cut_after(all * cut / (CUTS + 1));
