@@ -27,6 +27,7 @@ mod returning;
 mod rollback;
 mod rollout;
 mod running;
+mod scopes;
 mod secrets;
 mod starttls;
 mod steer;
