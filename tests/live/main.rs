@@ -22,6 +22,7 @@ mod killed;
 mod matrix;
 mod others;
 mod proxy;
+mod rebooted;
 mod resume;
 mod returning;
 mod rollback;
