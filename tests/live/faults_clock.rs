@@ -1,8 +1,10 @@
-//! A controller whose clock is set back: while it runs, and between a rollout's death and its end.
+//! A controller whose clock is set back, while it runs or between a rollout's death and its end; and one that hangs for longer
+//! than it may.
 
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::running::{ROLLOUT, Running};
@@ -31,7 +33,10 @@ impl FakeClock {
     }
 
     fn rollout(&self, fleet: &Fleet) -> Running {
-        let mut command = fleet.command(&ROLLOUT);
+        self.start(fleet.command(&ROLLOUT))
+    }
+
+    fn start(&self, mut command: Command) -> Running {
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", &self.offset)
@@ -119,4 +124,26 @@ fn set_back_in_the_middle_of_its_soak_and_of_its_wait_for_hosts() {
     assert_eq!(run.hosts(), ["changed", "changed"]);
     assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
     assert_told(&fleet, &run);
+}
+
+#[test]
+fn a_controller_that_hangs_is_taken_over_when_its_time_is_up_and_does_nothing_more_when_it_wakes() {
+    let fleet = Fleet::with_soak(2, "1s");
+    fleet.edit("  timeout: 20s", "  timeout: 20s\n  answers: 100");
+    let mut hung = Running::rollout(&fleet);
+    let id = hung.until_step("web01", "verify")["rollout"].clone();
+    hung.signal(Signal::SIGSTOP);
+    // Not before; a minute and more later for who takes it over.
+    let early = fleet.resume().expect(1);
+    assert!(early.stderr.contains("already running"), "{}", early.stderr);
+    let resume = fleet.command(&["--output", "json", "resume"]);
+    let run = FakeClock::ahead(&fleet, "+2m").start(resume).end().expect(0);
+    assert_eq!((&run.last()["rollout"], run.hosts()), (&id, vec!["changed".to_owned(); 2]));
+
+    hung.signal(Signal::SIGCONT);
+    let late = hung.end().expect(4);
+    assert!(late.stderr.contains("it was taken over by rollout"), "{}", late.stderr);
+    assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
+    fleet.run(&["audit", "verify"]).expect(0);
+    assert_eq!(fleet.roll_out(&[]).expect(0).hosts(), ["unchanged"; 2]);
 }
