@@ -8,14 +8,14 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::clock::SystemClock;
+use super::clock::SteadyClock;
 use super::commands::print;
 use super::error::Failure;
 use super::exit::Exit;
 use super::settings::Settings;
 use super::stored;
 use crate::certificate::CertificateSet;
-use crate::engine::ports::{JournalError, Observer};
+use crate::engine::ports::{Clock, JournalError, Observer};
 use crate::engine::{Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
 use crate::plan::{Plan, Schedule};
@@ -102,13 +102,14 @@ impl Rollout<'_> {
         let target = Arc::new(Target { set: self.set, known, revoked });
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
-        let fleet = Fleet::new(plan.clone(), target, connector, prober, SystemClock, self.who);
+        let clock = SteadyClock::start();
+        let fleet = Fleet::new(plan.clone(), target, connector, prober, clock, self.who);
         let fleet = Arc::new(fleet);
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
         self.journal.events(&self.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
         let mut take_in = |event: &Event| -> Result<(), Failure> {
-            let now = Timestamp::now();
+            let now = clock.now();
             self.journal.append(&self.id, &self.lease.fence(), &[(now, event.clone())])?;
             state.evolve(now, event);
             reporter.event(now, event, &state);
@@ -123,16 +124,9 @@ impl Rollout<'_> {
         let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), sender));
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
-        let driven = drive(
-            &plan.schedule,
-            state,
-            fleet.clone(),
-            events,
-            SystemClock,
-            reporter,
-            Steering { cancel, wishes },
-        )
-        .await;
+        let driven =
+            drive(&plan.schedule, state, fleet.clone(), events, clock, reporter, Steering { cancel, wishes })
+                .await;
         beat.abort();
         listener.abort();
         if let Some(error) = driven.journal_failure {

@@ -1,18 +1,28 @@
-//! The real time.
+//! The time of a rollout.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::engine::ports::Clock;
 
-/// The system's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SystemClock;
+/// What the system's clock said at the start, and what has passed since: whoever sets the clock meanwhile neither
+/// prolongs a soak nor cuts it short.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SteadyClock {
+    start: Timestamp,
+    since: Instant,
+}
 
-impl Clock for SystemClock {
+impl SteadyClock {
+    pub(super) fn start() -> Self {
+        Self { start: Timestamp::now(), since: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.start.checked_add(self.since.elapsed()).unwrap_or(Timestamp::MAX)
     }
 
     async fn sleep(&self, duration: Duration) {

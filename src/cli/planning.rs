@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use openssl::sha::sha256;
 
 use super::carry_out::known_leaves;
-use super::clock::SystemClock;
+use super::clock::SteadyClock;
 use super::commands::issue::{Choice, choose, peek};
 use super::error::Failure;
 use super::load::Loaded;
@@ -141,7 +141,7 @@ pub(super) async fn survey(
         None => None,
     };
     let surveyor =
-        Surveyor { connector: SshConnector::default(), prober, clock: SystemClock, target, revoked };
+        Surveyor { connector: SshConnector::default(), prober, clock: SteadyClock::start(), target, revoked };
     let mut looks = Vec::with_capacity(plan.hosts.len());
     for host in &plan.hosts {
         looks.push(surveyor.survey(host));

@@ -18,7 +18,8 @@ pub struct Service {
 
 impl InstallSpec {
     /// Takes the lock and holds it until its standard input ends; it then prints nothing more. The first line
-    /// is a [`super::LockAnswer`]. `who` names the rollout and the controller, for a second one to read.
+    /// is a [`super::LockAnswer`]. `who` names the rollout and the controller, for a second one to read: `ROLLOUT by PROCESS`. An earlier
+    /// connection of the same rollout is ended.
     pub fn lock(&self, who: &str) -> Script {
         self.prelude().assign("who", who).text(COMMON).text(include_str!("scripts/lock.sh"))
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The SHA-256 of a certificate's DER encoding.
@@ -95,6 +97,23 @@ impl Version {
         Self(format!("{}-{}", issued.strftime("%Y%m%dT%H%M%SZ"), leaf.short()))
     }
 
+    /// The version of a leaf that was issued after this one: it sorts behind it, also where the clock was set back
+    /// since.
+    pub fn followed_by(&self, issued: Timestamp, leaf: &Fingerprint) -> Self {
+        let own = Self::new(issued, leaf);
+        let next = || self.issued()?.checked_add(SignedDuration::from_secs(1)).ok();
+        match own.0[..16] > self.0[..16] {
+            true => own,
+            false => next().map_or(own, |next| Self::new(next, leaf)),
+        }
+    }
+
+    /// None where the digits are no time.
+    fn issued(&self) -> Option<Timestamp> {
+        let time = DateTime::strptime("%Y%m%dT%H%M%SZ", &self.0[..16]).ok()?;
+        TimeZone::UTC.to_timestamp(time).ok()
+    }
+
     /// The version as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -164,6 +183,19 @@ mod tests {
         {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_version_sorts_behind_the_one_before_whatever_the_clock_says() {
+        let leaf = Fingerprint::new([0x3f; 32]);
+        let last: Version = "20261123T200159Z-ffffffff".parse().unwrap();
+        let after = |issued: &str| last.followed_by(issued.parse().unwrap(), &leaf).as_str().to_owned();
+        assert_eq!(after("2026-11-23T20:02:30Z"), "20261123T200230Z-3f3f3f3f");
+        assert_eq!(after("2026-11-23T20:01:59Z"), "20261123T200200Z-3f3f3f3f");
+        assert_eq!(after("2026-11-23T19:02:30Z"), "20261123T200200Z-3f3f3f3f");
+        let no_time: Version = "20269923T200159Z-ffffffff".parse().unwrap();
+        let issued = "2026-11-23T19:02:30Z".parse().unwrap();
+        assert_eq!(no_time.followed_by(issued, &leaf), Version::new(issued, &leaf));
     }
 
     #[test]

@@ -99,8 +99,9 @@ impl Summary {
                 state: proven[number],
                 failed_handshakes: measured.handshakes.failed,
                 dropped_connections: u32::from(matches!(measured.held, Some(HeldOutcome::Cut(_)))),
+                // Between a death and its end the clock may have been set back.
                 seconds: spans[number].map_or(0.0, |(first, last)| {
-                    (last.duration_since(first).as_millis() as f64 / 10.0).round() / 100.0
+                    (last.duration_since(first).as_millis().max(0) as f64 / 10.0).round() / 100.0
                 }),
                 error: host.error.clone(),
                 breaks_at: None,

@@ -275,6 +275,10 @@ impl State {
         if matches!(self.phase, Phase::Soaking { .. }) {
             self.phase = Phase::Running;
         }
+        // Nor is it known how long that was: hosts that were waited for are tried now.
+        if let Some((until, _)) = &mut self.retry {
+            *until = Timestamp::MIN;
+        }
         if let Some(ended) = self.outcome.take() {
             self.reopen(ended);
         }

@@ -155,13 +155,14 @@ impl Journal {
         self.with(|connection| chain::verify(connection))
     }
 
-    /// All rollouts, newest first.
+    /// All rollouts, newest first: as the journal took them up, whatever the clock said.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, StoreError> {
         self.with(|connection| {
-            let sql = format!("{SELECT} ORDER BY id DESC");
+            let first = "SELECT min(seq) FROM events WHERE rollout = rollouts.id";
+            let sql = format!("{SELECT} ORDER BY ({first}) DESC");
             let mut select = connection.prepare(&sql)?;
             let rows = select.query_map([], read_record)?;
             rows.collect()

@@ -11,6 +11,7 @@ use certwave::model::Version;
 use jiff::Timestamp;
 
 use crate::killed::{arm, left};
+use crate::refusals::Mounted;
 use crate::support::{Host, SHELLS, Shell, quoted, read, version};
 
 /// Until a fact, on a slow machine too.
@@ -108,6 +109,22 @@ fn a_confirmed_version_stays_and_the_switch_ends() {
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(2)));
         assert_eq!(host.inspect().armed, None);
+    }
+}
+
+#[test]
+fn a_switch_that_cannot_be_disarmed_is_told_and_nothing_is_confirmed() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        let waiter = host.waiter();
+        let Some(read_only) = Mounted::read_only(&host) else { return };
+        let path = host.switch("").display().to_string();
+        assert_eq!(host.try_commit(), Err(InstallError::StillArmed { path }), "{shell:?}");
+        drop(read_only);
+        assert!(!is_over(&waiter), "{shell:?}");
+        host.try_commit().unwrap();
+        assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
     }
 }
 

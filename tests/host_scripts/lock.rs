@@ -64,6 +64,25 @@ fn one_rollout_at_a_time_and_the_second_is_told_who() {
 }
 
 #[test]
+fn a_lost_connection_of_the_same_rollout_holds_nothing() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        // Nobody told the host that it is lost: its input stays open.
+        let (_, mut lost) = take(&host, "rollout 1 by process 7 on ops1");
+        let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
+        assert_eq!(answer, LockAnswer::Busy("rollout 1 by process 7 on ops1".to_owned()), "{shell:?}");
+        let (answer, mut held) = take(&host, "rollout 1 by process 9 on ops2");
+        assert_eq!(answer, LockAnswer::Locked, "{shell:?}");
+        assert!(!lost.0.wait().unwrap().success());
+        let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
+        assert_eq!(answer, LockAnswer::Busy("rollout 1 by process 9 on ops2".to_owned()), "{shell:?}");
+        drop(held.0.stdin.take());
+        assert!(held.0.wait().unwrap().success());
+        drop(take_soon(&host, "rollout 2 by process 8 on ops1"));
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_told() {
     for shell in SHELLS {
         let host = Host::new(shell);

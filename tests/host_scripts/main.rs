@@ -13,3 +13,4 @@ mod refusals;
 mod relay;
 mod steps;
 mod support;
+mod twice;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use certwave::install::{FilePart, InstallError, Staged};
 
-use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version};
+use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version, words};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -49,28 +49,39 @@ fn a_file_size_limit_stops_staging_and_changes_nothing() {
     }
 }
 
-/// A file system of 64 KiB in the host's folder; None where it may not be mounted.
-struct Tmpfs(std::path::PathBuf);
+/// A mount over the host's folder.
+pub(crate) struct Mounted(std::path::PathBuf);
 
-impl Tmpfs {
-    fn mount(host: &Host, options: &str) -> Option<Tmpfs> {
+impl Mounted {
+    /// An empty file system; None where it may not be mounted.
+    fn tmpfs(host: &Host, options: &str) -> Option<Mounted> {
+        Mounted::over(host, &["-t", "tmpfs", "-o", options, "tmpfs"])
+    }
+
+    /// The folder as it is, but nobody may write there; None where it may not be mounted.
+    pub(crate) fn read_only(host: &Host) -> Option<Mounted> {
+        let folder = host.directory();
+        let mounted = Mounted::over(host, &["--bind", folder.to_str().unwrap()])?;
+        // A bind becomes read-only by a second call (mount(8)).
+        words("mount", &["-o", "remount,bind,ro", folder.to_str().unwrap()]);
+        Some(mounted)
+    }
+
+    fn over(host: &Host, arguments: &[&str]) -> Option<Mounted> {
         fs::create_dir_all(host.directory()).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(host.directory())
-            .output()
-            .unwrap();
+        let mounted = Command::new("mount").args(arguments).arg(host.directory()).output().unwrap();
         if !mounted.status.success() {
-            println!("skipped: no tmpfs: {}", String::from_utf8_lossy(&mounted.stderr));
+            println!("skipped: it may not be mounted: {}", String::from_utf8_lossy(&mounted.stderr));
             return None;
         }
-        Some(Tmpfs(host.directory()))
+        Some(Mounted(host.directory()))
     }
 }
 
-impl Drop for Tmpfs {
+impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).output();
+        // Lazily: a switch that waits may look into it just now.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
     }
 }
 
@@ -78,7 +89,7 @@ impl Drop for Tmpfs {
 fn a_full_disk_is_told_and_changes_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let Some(_tmpfs) = Tmpfs::mount(&host, "size=64k") else { return };
+        let Some(_tmpfs) = Mounted::tmpfs(&host, "size=64k") else { return };
         host.install(&version(1), None, "one");
         let before = host.tree();
         let error = refused(host.stage(&version(2), &"x".repeat(50_000)));
@@ -93,7 +104,7 @@ fn a_full_disk_is_told_and_changes_nothing() {
 fn a_read_only_file_system_is_told() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let Some(_tmpfs) = Tmpfs::mount(&host, "ro") else { return };
+        let Some(_tmpfs) = Mounted::tmpfs(&host, "ro") else { return };
         let expected = format!("`{}` is on a read-only file system", host.directory().display());
         assert_eq!(host.problems(), [expected.as_str()], "{shell:?}");
         let ended = host.run(&host.spec.lock("me"));

@@ -1,11 +1,12 @@
 //! Each step from a clean start to its end.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use certwave::install::{Activation, FilePart, LinkState, Live, Rollback, Staged};
 
-use crate::support::{Host, SHELLS, body, mode, read, version};
+use crate::support::{Host, SHELLS, body, mode, payload, read, version};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -285,6 +286,35 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
             assert_eq!(host.live_version(), Some(version(1)));
             assert_eq!(reloads, "one certificate\ntwo certificate\none certificate\n", "{shell:?}");
         }
+    }
+}
+
+#[test]
+fn an_upload_that_never_ends_holds_up_nothing() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let mut lost = host.login_command(&host.spec.stage(&version(2))).spawn().unwrap();
+        let payload = payload("two");
+        let (some, rest) = payload.expose().split_at(1500);
+        lost.stdin.as_mut().unwrap().write_all(some).unwrap();
+        let partial = |entry: std::io::Result<fs::DirEntry>| {
+            entry.unwrap().file_name().to_string_lossy().contains(".partial.")
+        };
+        let archive = host.directory().join("archive/a.test");
+        let begun = || fs::read_dir(&archive).unwrap().any(partial);
+        assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), begun), "{shell:?}");
+
+        assert_eq!(host.inspect().complete, [version(1)], "{shell:?}");
+        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
+        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
+        host.commit(Some(&version(1)));
+        // The rest comes when nobody asks for it any more.
+        let inode = fs::metadata(host.live("cert.pem")).unwrap().ino();
+        let _ = lost.stdin.take().unwrap().write_all(rest);
+        lost.wait_with_output().unwrap();
+        assert_eq!(fs::metadata(host.live("cert.pem")).unwrap().ino(), inode, "{shell:?}");
+        assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
     }
 }
 

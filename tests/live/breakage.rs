@@ -65,48 +65,6 @@ fn an_unreachable_host_within_the_budget_leaves_the_rollout_incomplete() {
     assert_eq!(run.hosts(), ["changed", "unreachable", "changed"]);
 }
 
-/// The canary passes its proof, production fails: what follows is `on_failure`'s to say.
-fn failed_production(on_failure: &str) -> (Run, Vec<bool>) {
-    let mut fleet = Fleet::start(3);
-    let before = fleet.all_served();
-    // The second host of production refuses; the first has been proven by then.
-    fleet.lab.hosts.swap(0, 2);
-    fleet.lab.break_canary(Break::Config).unwrap();
-    fleet.lab.hosts.swap(0, 2);
-    fleet.edit("    batch: [1, 50%]", &format!("    batch: 1\n\non_failure: {on_failure}"));
-    let run = fleet.roll_out(&[]);
-    let same = fleet.all_served().iter().zip(&before).map(|(now, before)| now == before).collect();
-    (run, same)
-}
-
-#[test]
-fn the_whole_rollout_goes_back() {
-    let (run, back) = failed_production("rollback");
-    assert_eq!(run.expect(3).hosts(), ["rolled_back"; 3]);
-    assert_eq!(back, [true; 3]);
-}
-
-#[test]
-fn the_wave_goes_back() {
-    let (run, back) = failed_production("rollback-wave");
-    assert_eq!(run.expect(4).hosts(), ["changed", "rolled_back", "rolled_back"]);
-    assert_eq!(back, [false, true, true]);
-}
-
-#[test]
-fn the_host_goes_back() {
-    let (run, back) = failed_production("rollback-host");
-    assert_eq!(run.expect(4).hosts(), ["changed", "changed", "rolled_back"]);
-    assert_eq!(back, [false, false, true]);
-}
-
-#[test]
-fn it_halts() {
-    let (run, back) = failed_production("halt");
-    assert_eq!(run.expect(4).hosts(), ["changed", "changed", "rolled_back"]);
-    assert_eq!(back, [false, false, true]);
-}
-
 #[test]
 fn a_server_that_dies_in_the_soak_needs_a_person() {
     let fleet = Fleet::with_soak(2, "10m");

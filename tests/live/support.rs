@@ -29,6 +29,11 @@ impl Fleet {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_in(&self.state(), args)
+    }
+
+    /// The program with a state folder of its own, as another controller has it.
+    pub(crate) fn command_in(&self, state: &std::path::Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
             command.env_remove(name);
@@ -38,7 +43,7 @@ impl Fleet {
             .arg("-i")
             .arg(self.lab.inventory())
             .arg("--state")
-            .arg(format!("sqlite:{}", self.state().display()))
+            .arg(format!("sqlite:{}", state.display()))
             .env("HOME", self.lab.directory())
             .env_remove("SSH_AUTH_SOCK")
             .current_dir(self.lab.directory())
@@ -56,6 +61,10 @@ impl Fleet {
 
     pub(crate) fn roll_out(&self, args: &[&str]) -> Run {
         self.run(&[&["rollout", "playbook.yaml", "--yes", "--output", "json"], args].concat())
+    }
+
+    pub(crate) fn resume(&self) -> Run {
+        self.run(&["--output", "json", "resume"])
     }
 
     /// Starts a rollout and waits for an event on its standard output; gives the lines so far.
@@ -157,6 +166,16 @@ impl Run {
     pub(crate) fn last(&self) -> Value {
         serde_json::from_str(self.stdout.lines().last().unwrap_or_default())
             .unwrap_or_else(|_| panic!("\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
+    }
+
+    /// The SHA-256 of the leaf that was rolled out.
+    pub(crate) fn leaf(&self) -> String {
+        self.last()["certificate"]["fingerprint_sha256"].as_str().unwrap().to_owned()
+    }
+
+    /// Why a host failed.
+    pub(crate) fn error(&self, host: usize) -> String {
+        self.last()["hosts"][host]["error"].as_str().unwrap().to_owned()
     }
 
     /// Every line of JSON.

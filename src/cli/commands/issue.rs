@@ -171,7 +171,13 @@ async fn issue_one(
         let proven = Bundle::prove(&chain, &private_key, now, &required);
         let bundle = match (proven, issuer) {
             (Ok(bundle), Issuer::Files(_)) => of_files(bundle),
-            (Ok(bundle), Issuer::Acme(_)) => bundle,
+            (Ok(bundle), Issuer::Acme(_)) => match store.certificates().versions(&wanted.name)?.pop() {
+                Some(last) => {
+                    let version = last.followed_by(now, &bundle.leaf().fingerprint);
+                    bundle.with_version(version)
+                }
+                None => bundle,
+            },
             (Err(defects), _) => {
                 // It will be no better next time.
                 settle(order, store)?;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::super::args::Verify;
-use super::super::clock::SystemClock;
+use super::super::clock::SteadyClock;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::left::{self, Left};
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
         Wanted { set: stored::chains(&certificates, name, version)?, known: stored::leaves(&certificates)? };
     let prober =
         TlsProber::new(&left.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
-    let world = (&SshConnector::default(), &prober, &SystemClock);
+    let world = (&SshConnector::default(), &prober, &SteadyClock::start());
 
     let proven = super::runtime()?.block_on(async {
         let one = |host: HostPlan| async {

@@ -2,6 +2,7 @@
 # Switches to a version, tests, reloads. Settings: version, previous (may be empty), services,
 # dead_man (the switch's script; may be empty).
 printf '\n'
+one_at_a_time
 
 if [ -e "$live" ] || [ -L "$live" ]; then
   current=$(live_version)

@@ -11,13 +11,14 @@ trap cleanup EXIT
 # A lost controller must not stop a step half-way: what was begun is brought to its end.
 trap '' HUP PIPE
 
-# One step at a time, even when the controller gave up on the one before and that one still runs.
-if command -v flock >/dev/null 2>&1; then
-  if (umask 077 && : >>"$lock.step") 2>/dev/null; then
+# One step at a time, even when the controller gave up on the one before and that one still runs. Nothing that waits
+# for the controller comes after it: a link may be lost without a word, and the next step would wait for it, too.
+one_at_a_time() {
+  if command -v flock >/dev/null 2>&1 && (umask 077 && : >>"$lock.step") 2>/dev/null; then
     exec 8>>"$lock.step"
     flock 8
   fi
-fi
+}
 
 # Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first.
 point_live() {
@@ -62,5 +63,7 @@ show_output() {
 disarm() {
   if mv -f "$switch" "$switch.off" 2>/dev/null; then
     rm -f "$switch.off" "$switch.on" && flush "$directory"
+  else
+    [ ! -e "$switch" ]
   fi
 }

@@ -18,6 +18,12 @@ text=$( (umask 077 && mkdir "$partial") 2>&1) || { reason "$text"; partial=; fai
 text=$( (umask 077 && tar -x -o -m -f - -C "$partial") 2>&1) || { reason "$text"; fail unpack "$version"; }
 (cd "$partial" && [ -s .manifest ] && sha256sum -c .manifest) >/dev/null 2>&1 || fail corrupt "$version"
 
+one_at_a_time
+if complete "$version"; then
+  say result already
+  exit 0
+fi
+
 # The owner first: a mode that lets a group read must never meet the wrong group.
 text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 for path in "$partial"/*.pem; do
