@@ -130,7 +130,16 @@ impl Rollout<'_> {
         beat.abort();
         listener.abort();
         if let Some(error) = driven.journal_failure {
-            return Err(unwritten(&error, &plan.schedule, &driven.state, &self.id));
+            let failure = unwritten(&error, &plan.schedule, &driven.state, &self.id);
+            if settings.json() && matches!(error, JournalError::Unwritable(_)) {
+                let mut events = self.journal.events(&self.id)?;
+                events.extend(driven.unwritten);
+                let mut line =
+                    Summary::of(&plan.schedule, &events).to_json(Timestamp::now(), &self.id, &certificate);
+                line["error"] = failure.message.clone().into();
+                print(&line.to_string());
+            }
+            return Err(failure);
         }
         let mut summary = Summary::of(&plan.schedule, &self.journal.events(&self.id)?);
         if summary.outcome == Some(RolloutOutcome::Incomplete) {

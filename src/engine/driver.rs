@@ -57,6 +57,8 @@ pub struct Driven {
     /// The journal could not be written from some point on: no further host was started then, and what
     /// was in flight was finished or rolled back all the same.
     pub journal_failure: Option<JournalError>,
+    /// What happened since then.
+    pub unwritten: Vec<(Timestamp, Event)>,
 }
 
 /// What people ask for while it runs.
@@ -138,7 +140,7 @@ pub async fn drive<E: Effects>(
         });
         drive.record(events.collect()).await;
     }
-    Driven { state: drive.state, journal_failure: drive.failure }
+    Driven { state: drive.state, journal_failure: drive.failure, unwritten: drive.unwritten }
 }
 
 struct Drive<'s, E, J, C, O> {

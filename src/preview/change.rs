@@ -56,7 +56,10 @@ fn change(outcome: HostOutcome, steps: &[Step], seen: &Seen) -> Change {
         HostOutcome::Changed if does(Step::Activate) => Change::Switch { upload: does(Step::Stage) },
         HostOutcome::Changed => Change::Confirm,
         HostOutcome::Unchanged => Change::Nothing,
-        HostOutcome::RolledBack if does(Step::Activate) => Change::BackAgain,
+        HostOutcome::RolledBack if does(Step::Activate) => match seen.refuses() {
+            Some(reason) => Change::Fails { reason },
+            None => Change::BackAgain,
+        },
         HostOutcome::RolledBack => Change::Back,
         HostOutcome::Untouched => Change::NotReached,
         HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RollbackFailed => {

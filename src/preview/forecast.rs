@@ -133,7 +133,10 @@ impl Run<'_> {
         let result = match step {
             Step::Inspect => self.seen[host].inspected(),
             Step::Stage | Step::Commit => StepResult::Done,
-            Step::Activate => StepResult::Activated,
+            Step::Activate => match self.seen[host].refuses() {
+                Some(reason) => StepResult::Refused { reason },
+                None => StepResult::Activated,
+            },
             Step::Verify => StepResult::Proven(Measured::default()),
             Step::Rollback => StepResult::RolledBack,
         };

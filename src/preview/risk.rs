@@ -314,3 +314,58 @@ pub fn rollout_risks(
     }
     risks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each in words: a new one has to be read aloud first.
+    #[test]
+    fn every_risk_reads_well() {
+        let text = |text: &str| text.to_owned();
+        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+        let time: Timestamp = "2026-12-24T18:00:00Z".parse().unwrap();
+        let wave: WaveName = "canary".parse().unwrap();
+        let risks = [
+            Risk::Away { reason: text("connection refused") },
+            Risk::Fails { reason: text("there is no `tar`") },
+            Risk::Broken { service: text("nginx"), reason: text("unknown directive \"x\"") },
+            Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
+            Risk::NotNamed { service: text("nginx") },
+            Risk::LinkNotNamed { path: text("/etc/ssl/a.crt") },
+            Risk::Clock { ahead: 94 },
+            Risk::Clock { ahead: -7 },
+            Risk::NoWayBack,
+            Risk::WayBackUnfit { version: version.clone(), reason: text("was revoked") },
+            Risk::WayBackShort { version: version.clone(), not_after: time },
+            Risk::Unconfirmed,
+            Risk::Undone { target: version },
+            Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
+            Risk::OtherIssuer { now: text("CN=R10"), then: text("CN=R11") },
+            Risk::WaveStops { wave: wave.clone(), reason: text("2 of 3 hosts failed, 0 may fail") },
+            Risk::MayMissDeadline { wave },
+            Risk::TooLate { expires: time, over: time },
+        ];
+        let lines: Vec<String> = risks.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        does not answer: connection refused
+        would fail before anything live is changed: there is no `tar`
+        nginx does not take its configuration as it is: unknown directive "x"
+        nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
+        nginx names no file that the rollout switches: it would go on to serve what it serves
+        no server's configuration names `/etc/ssl/a.crt`: is the link needed?
+        its clock is 94 s ahead
+        its clock is 7 s behind
+        has no certificate to go back to
+        would not go back to 20261123T200100Z-3f9a1c2e: it was revoked
+        would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
+        has a live version that was never confirmed
+        went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
+        nginx at 192.0.2.1:443 has no handshake to offer now: timed out
+        serves a certificate of `CN=R10` now, and would one of `CN=R11`: soak longer
+        wave `canary` would stop: 2 of 3 hosts failed, 0 may fail
+        wave `canary` may miss its deadline where everything takes all its time
+        what is served now begins to expire on 2026-12-24 18:00:00Z, and the rollout may take until 2026-12-24 18:00:00Z
+        "#);
+    }
+}

@@ -119,12 +119,20 @@ pub struct Missed {
 #[serde(rename_all = "snake_case")]
 pub enum Seen {
     /// It came about.
+    #[serde(rename = "found")]
     Host(Box<SeenHost>),
     /// It did not.
     Missed(Missed),
 }
 
 impl Seen {
+    /// Why an activation would be refused: a server does not take its configuration even as it is.
+    pub fn refuses(&self) -> Option<String> {
+        let Seen::Host(host) = self else { return None };
+        let broken = |reads: &SeenReads| Some(format!("{}: {}", reads.service, reads.broken.as_ref()?));
+        host.reads.iter().find_map(broken)
+    }
+
     /// What a rollout's inspection would answer.
     pub fn inspected(&self) -> StepResult {
         match self {

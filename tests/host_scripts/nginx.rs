@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certwave::install::{Activation, FilePart, Rollback, Staged, stage_payload};
+use certwave::install::{Activation, Facts, FilePart, Rollback, Staged, stage_payload};
 use certwave::model::{Secret, Version};
 use certwave::service::{Nginx as NginxSettings, ServiceSpec};
 use openssl::asn1::Asn1Time;
@@ -424,4 +424,83 @@ fn an_error_in_an_old_log_is_not_todays() {
     writeln!(log, "2026/01/01 00:00:00 [emerg] {master}#{master}: yesterday's").unwrap();
     site.stage_next();
     assert_eq!(site.activate_next(), Activation::Activated);
+}
+
+/// A look in order to plan, in each shell: what nginx reads, whose it is, and why it would refuse that.
+#[test]
+fn a_survey_tells_what_is_read_and_touches_nothing() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell);
+        let link = site.host.link("linked.pem", FilePart::Fullchain);
+        let other = site.prefix.join("other.pem");
+        let (foreign, key) = certificate("foreign");
+        fs::write(&link, foreign.to_pem().unwrap()).unwrap();
+        let with_key = [foreign.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap()].concat();
+        fs::write(&other, with_key).unwrap();
+        // One by a symbolic link of somebody's, one relative to the configuration, one by a link of ours.
+        let alias = site.prefix.join("alias.pem");
+        std::os::unix::fs::symlink(site.host.live("fullchain.pem"), &alias).unwrap();
+        let live = site.host.live("");
+        let server = |name: &str, certificate: &str| {
+            let (port, key) = (site.port, live.join("privkey.pem"));
+            format!(
+                "server {{ listen 127.0.0.1:{port} ssl; server_name {name}.test; ssl_certificate {certificate};\n\
+                 ssl_certificate_key \"{}\"; }}\n",
+                key.display()
+            )
+        };
+        let quoted = |path: &Path| format!("\"{}\"", path.display());
+        let servers = [server("a", &quoted(&alias)), server("b", "other.pem"), server("c", &quoted(&link))];
+        site.configure(&servers.concat());
+        let before = site.host.tree();
+        let log = fs::read(site.error_log()).unwrap();
+        // What nginx itself would refuse does not matter to what it names: the keys do not fit.
+        let reads = &survey(&site).reads[0];
+        assert!(
+            reads.broken.as_ref().is_some_and(|words| words.contains("key values mismatch")),
+            "{reads:?}"
+        );
+        assert_eq!(fs::read(site.error_log()).unwrap(), log, "{shell:?}: it was logged");
+        assert_eq!(site.host.tree(), before, "{shell:?}");
+
+        fs::copy(site.host.live("fullchain.pem"), &other).unwrap();
+        fs::copy(site.host.live("fullchain.pem"), &link).unwrap();
+        let facts = survey(&site);
+        assert_eq!(facts.reads[0].broken, None, "{shell:?}");
+        let file = |path: &Path| {
+            let path = path.to_str().unwrap();
+            facts.reads[0]
+                .files
+                .iter()
+                .find(|file| file.path == path)
+                .unwrap_or_else(|| panic!("{shell:?}: `{path}` is not in {:?}", facts.reads[0].files))
+        };
+        for (path, ours, is_key) in [
+            (live.join("fullchain.pem"), true, false),
+            (live.join("privkey.pem"), true, true),
+            (alias, true, false),
+            (link, true, false),
+            (other, false, false),
+        ] {
+            assert_eq!(
+                (file(&path).ours, file(&path).is_key),
+                (ours, is_key),
+                "{shell:?}: {}",
+                path.display()
+            );
+            assert_eq!(file(&path).pem.is_some(), !ours, "{shell:?}: {}", path.display());
+        }
+        assert_eq!(site.host.tree(), before, "{shell:?}");
+        site.configure("no_such_directive on;");
+        let facts = survey(&site);
+        assert!(facts.reads[0].broken.as_ref().is_some_and(|words| words.starts_with("unknown directive")));
+        assert!(facts.reads[0].files.is_empty());
+    }
+}
+
+fn survey(site: &Site) -> Facts {
+    let ended = site.host.run(&site.host.spec.survey(&site.host.services));
+    assert!(!ended.text().contains("PRIVATE KEY"), "{}", ended.text());
+    let facts = Facts::parse(&ended.output(), &site.host.spec, &site.host.services);
+    facts.unwrap_or_else(|error| panic!("{:?}: {error}\n{}", site.host.shell, ended.text()))
 }

@@ -34,6 +34,12 @@ fn where_the_state_has_no_room_left_hosts_in_flight_come_to_their_end_and_no_oth
     for words in ["failed to keep the journal", "full", "state: web01 changed, web02 untouched"] {
         assert!(run.stderr.contains(words), "no `{words}` in {}", run.stderr);
     }
+    let last = run.last();
+    assert_eq!(
+        (last["event"].as_str(), run.hosts()),
+        (Some("rollout.finished"), vec!["changed".into(), "untouched".into()])
+    );
+    assert!(last["error"].as_str().unwrap().contains("failed to keep the journal"), "{last}");
     assert!(run.stderr.contains(&format!("make room where the state is kept, then `certwave resume {id}`")));
     let switched = fleet.served(0);
     assert_eq!((switched != before[0], fleet.served(1)), (true, before[1].clone()));

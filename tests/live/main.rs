@@ -21,6 +21,7 @@ mod interrupted;
 mod killed;
 mod matrix;
 mod others;
+mod plan;
 mod proxy;
 mod rebooted;
 mod resume;

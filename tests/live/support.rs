@@ -135,7 +135,7 @@ pub(crate) fn leaf(address: std::net::SocketAddr, name: &str, signatures: &str) 
     hex::encode(openssl::sha::sha256(&leaf.to_der().unwrap()))
 }
 
-fn edit(path: &std::path::Path, from: &str, to: &str) {
+pub(crate) fn edit(path: &std::path::Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "`{from}` is not in {text}");
     std::fs::write(path, text.replace(from, to)).unwrap();

@@ -53,8 +53,13 @@ pub(super) fn same_certificate(path: &Path, saved: &SavedPlan, choice: &Choice) 
     let now = match (&saved.next, choice) {
         (Next::Stored { version }, Choice::Stored(set, _)) if set.version() == version => return Ok(()),
         (Next::New { .. }, Choice::New(..)) => return Ok(()),
-        (_, Choice::Stored(set, why)) => format!("{} would be rolled out now: {why}", set.version()),
-        (_, Choice::New(why, _)) => why.clone(),
+        (Next::New { .. }, Choice::Stored(set, why)) => {
+            format!("a new certificate was planned, and {} would be rolled out now: {why}", set.version())
+        }
+        (Next::Stored { version }, Choice::Stored(set, why)) => {
+            format!("{version} was planned, and {} would be rolled out now: {why}", set.version())
+        }
+        (Next::Stored { version }, Choice::New(why, _)) => format!("{version} was planned, and now {why}"),
     };
     Err(anew(refused_for(path, vec![now])))
 }

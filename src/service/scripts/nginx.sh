@@ -142,11 +142,23 @@ hook_facts() {
   find_master
 }
 
-# The files that its configuration names, or why it would not take that as it is: `nginx -T` changes nothing.
+# Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
+# configuration names; `-e` came with 1.19.5.
+dump() {
+  text=$(nginx -e stderr -T 2>&1) && return
+  case $text in
+    *'invalid option: "e"'*) text=$(nginx -T 2>&1) ;;
+    *) return 1 ;;
+  esac
+}
+
+# The files that its configuration names, or why it would not take that as it is.
 hook_reads() {
   main=$(main_config)
-  if ! text=$(nginx -T 2>&1); then
-    printf 'broken %s\n' "$(printf '%s\n' "$text" | grep -F '[emerg]' | tail -n 1)"
+  if ! dump; then
+    # Without the time and the process, which are others each time.
+    words=$(printf '%s\n' "$text" | sed -n 's/^.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//p' | head -n 1)
+    printf 'broken %s\n' "${words:-$(printf '%s\n' "$text" | tail -n 1)}"
     return
   fi
   printf '%s\n' "$text" | awk '
@@ -156,9 +168,10 @@ hook_reads() {
       count = split($0, part, "\n")
       for (i = 1; i <= count; i++) {
         if (part[i] == ";") {
-          fields = split(text, field, " ")
-          if (fields == 2 && field[1] == "ssl_certificate") print "certificate", field[2]
-          if (fields == 2 && field[1] == "ssl_certificate_key") print "key", field[2]
+          # A path in quotes may have spaces in it.
+          gsub(/[ \t]+$/, "", text)
+          if (sub(/^[ \t]*ssl_certificate[ \t]+/, "", text)) print "certificate", text
+          else if (sub(/^[ \t]*ssl_certificate_key[ \t]+/, "", text)) print "key", text
         }
         if (part[i] ~ /^[{};]$/) text = ""
         else text = text " " part[i]

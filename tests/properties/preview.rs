@@ -1,0 +1,281 @@
+//! A plan is what is then executed: the forecast against rollouts of the same fleet, in whatever order hosts answer.
+
+use std::collections::HashMap;
+
+use certwave::certificate::KeyType;
+use certwave::gate::Handshakes;
+use certwave::install::{InstallSpec, Layout};
+use certwave::inventory::Login;
+use certwave::model::{Fingerprint, Serial, Version};
+use certwave::plan::{HostPlan, Plan};
+use certwave::preview::{
+    Change, Leaf, Missed, Pace, Risk, Seen, SeenHost, SeenReads, SeenServed, changes, forecast, host_risks,
+    rollout_risks,
+};
+use certwave::rollout::{
+    Action, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step, StepResult, next,
+};
+use certwave::verify::{Endpoint, Via};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::world::{Random, TrueHost, World, schedule, start};
+
+const FLEETS: u64 = 4_000;
+
+fn plan(random: &mut Random) -> Plan {
+    let mut schedule = schedule(random);
+    schedule.deadline = None;
+    for wave in &mut schedule.waves {
+        (wave.deadline, wave.progress_deadline) = (None, None);
+    }
+    let host = |name: &certwave::model::HostName| HostPlan {
+        login: Login {
+            host: name.clone(),
+            address: name.to_string(),
+            port: 22,
+            user: None,
+            key_file: None,
+            become_user: None,
+            known_hosts: Vec::new(),
+        },
+        install: InstallSpec {
+            layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
+            keep: 3,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            key_mode: 0o600,
+            links: Vec::new(),
+        },
+        services: Vec::new(),
+        timeout: std::time::Duration::from_secs(30),
+        dead_man: None,
+        answers: 3,
+    };
+    let hosts = schedule.hosts.iter().map(host).collect();
+    let certificate = "a.test".parse().unwrap();
+    Plan { certificate, schedule, hosts, ca_files: Vec::new(), challenge_hosts: Vec::new() }
+}
+
+/// What a look would find: a host as it is, away, in trouble, or with a server that takes nothing.
+fn look(random: &mut Random, host: &TrueHost) -> Seen {
+    let missed = |unreachable| Seen::Missed(Missed { reason: "it is what it is".to_owned(), unreachable });
+    let reads = |broken: Option<String>| {
+        vec![SeenReads { service: "nginx".parse().unwrap(), broken, files: Vec::new() }]
+    };
+    let (problems, broken) = match random.below(40) {
+        0 => return missed(true),
+        1 => return missed(false),
+        2 => (vec!["no room".to_owned()], None),
+        3 => (Vec::new(), Some("unknown directive".to_owned())),
+        _ => (Vec::new(), None),
+    };
+    Seen::Host(Box::new(SeenHost {
+        clock_ahead: 0,
+        live: None,
+        on_disk: Vec::new(),
+        proven: host.serves_new && host.link_new,
+        staged: host.staged,
+        previous: host.previous.clone(),
+        armed: host.link_new && host.armed,
+        undone: None,
+        links: Vec::new(),
+        problems,
+        reads: reads(broken),
+        served: Vec::new(),
+    }))
+}
+
+/// A rollout in which nothing fails but what was seen to, with hosts that answer in any order.
+fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>, State) {
+    let schedule = &plan.schedule;
+    let (mut state, mut now) = (State::new(schedule), start());
+    let mut steps = vec![Vec::new(); schedule.hosts.len()];
+    let mut running: Vec<(usize, Step)> = Vec::new();
+    for wave in &schedule.waves {
+        state.evolve(now, &Event::Approved { wave: wave.name.clone(), by: "ann".to_owned() });
+    }
+    while state.outcome.is_none() {
+        let mut until: Option<Timestamp> = None;
+        for action in next(schedule, &state, now) {
+            match action {
+                Action::Record(event) => state.evolve(now, &event),
+                Action::Run { host, step } => {
+                    steps[host].push(step);
+                    running.push((host, step));
+                    state.evolve(now, &Event::StepStarted { host: schedule.hosts[host].clone(), step });
+                }
+                Action::Wait { until: time } => until = Some(time),
+                Action::Observe => {
+                    let event = Event::SoakObserved {
+                        wave: schedule.waves[state.wave].name.clone(),
+                        handshakes: Handshakes { tried: 7, failed: 0 },
+                        failed_hosts: Vec::new(),
+                        first_failure: None,
+                    };
+                    state.evolve(now, &event);
+                }
+            }
+        }
+        if running.is_empty() {
+            now = until.unwrap_or(now);
+            continue;
+        }
+        let (host, step) = running.swap_remove(random.below(running.len()));
+        let refused = matches!(&seen[host], Seen::Host(host) if host.reads[0].broken.is_some());
+        let result = match step {
+            Step::Inspect => seen[host].inspected(),
+            Step::Activate if refused => StepResult::Refused { reason: "unknown directive".to_owned() },
+            Step::Activate => StepResult::Activated,
+            Step::Verify => StepResult::Proven(Measured::default()),
+            Step::Stage | Step::Commit => StepResult::Done,
+            Step::Rollback => StepResult::RolledBack,
+        };
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+    }
+    (steps, state)
+}
+
+#[test]
+fn what_is_planned_is_what_is_done() {
+    let mut seen_outcomes: HashMap<RolloutOutcome, usize> = HashMap::new();
+    for seed in 0..FLEETS {
+        let mut random = Random(seed);
+        let plan = plan(&mut random);
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
+        let planned = forecast(&plan, &seen, Pace::Fastest, start());
+        let (steps, state) = roll_out(&plan, &seen, &mut random);
+        assert_eq!(planned.failures.is_empty(), !state.failed, "seed {seed}");
+        *seen_outcomes.entry(planned.outcome).or_default() += 1;
+        // Where a wave stops, who was under way by then depends on who was faster.
+        if planned.failures.is_empty() {
+            assert_eq!(Some(planned.outcome), state.outcome, "seed {seed}");
+            assert_eq!(planned.steps, steps, "seed {seed}");
+            let outcomes: Vec<HostOutcome> = state.hosts().iter().map(|host| host.outcome()).collect();
+            assert_eq!(planned.outcomes, outcomes, "seed {seed}");
+        }
+        // Nothing is called done where something is done.
+        for ((change, steps), seen) in changes(&planned, &seen).iter().zip(&planned.steps).zip(&seen) {
+            let quiet = steps.iter().all(|step| *step == Step::Inspect);
+            assert!(*change != Change::Nothing || quiet, "seed {seed}: {change:?} {steps:?}");
+            assert!(
+                *change != Change::Nothing || matches!(seen, Seen::Host(host) if host.proven),
+                "seed {seed}"
+            );
+        }
+    }
+    for outcome in [
+        RolloutOutcome::Succeeded,
+        RolloutOutcome::RolledBack,
+        RolloutOutcome::Incomplete,
+        RolloutOutcome::Failed,
+        RolloutOutcome::Unchanged,
+    ] {
+        assert!(
+            seen_outcomes.get(&outcome).is_some_and(|seen| *seen > 5),
+            "{outcome:?} in {seen_outcomes:?}"
+        );
+    }
+}
+
+#[test]
+fn taking_all_the_time_never_makes_it_faster() {
+    for seed in 0..FLEETS / 10 {
+        let mut random = Random(seed);
+        let plan = plan(&mut random);
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
+        let [fastest, slowest] =
+            [Pace::Fastest, Pace::Slowest].map(|pace| forecast(&plan, &seen, pace, start()));
+        assert!(fastest.failures.is_empty() != slowest.failures.is_empty() || fastest.takes <= slowest.takes);
+        let soaks: std::time::Duration = plan.schedule.waves.iter().map(|wave| wave.soak).sum();
+        if fastest.failures.is_empty() && !fastest.steps.iter().any(|steps| steps.len() < 2) {
+            assert!(fastest.takes >= soaks, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_host_is_found() {
+    let plan = plan(&mut Random(1));
+    let leaf = |issuer: &str, hours: i64| Leaf {
+        fingerprint_sha256: Fingerprint::new([7; 32]),
+        serial: Serial::from_bytes(&[7]),
+        names: vec!["a.test".to_owned()],
+        issuer: issuer.to_owned(),
+        key_type: Some(KeyType::EcdsaP256),
+        not_after: start() + SignedDuration::from_hours(hours),
+    };
+    let endpoint = Endpoint {
+        address: "192.0.2.1".to_owned(),
+        port: 443,
+        server_name: "a.test".parse().unwrap(),
+        via: Via::Direct,
+        key: None,
+        starttls: None,
+    };
+    let served = |leaf: Option<Leaf>| SeenServed {
+        service: "nginx".parse().unwrap(),
+        endpoint: endpoint.clone(),
+        reason: leaf.is_none().then(|| "timed out".to_owned()),
+        leaf,
+    };
+    let previous = |hours: i64, revoked: bool| Previous {
+        version: Version::new(start(), &Fingerprint::new([1; 32])),
+        leaves: Vec::new(),
+        not_after: start() + SignedDuration::from_hours(hours),
+        revoked,
+    };
+    let good = SeenHost {
+        clock_ahead: 5,
+        live: None,
+        on_disk: Vec::new(),
+        proven: false,
+        staged: false,
+        previous: Some(previous(48, false)),
+        armed: false,
+        undone: None,
+        links: Vec::new(),
+        problems: Vec::new(),
+        reads: Vec::new(),
+        served: vec![served(Some(leaf("CN=one", 48)))],
+    };
+    let next = [leaf("CN=one", 2_000)];
+    let kinds = |change: fn(&mut SeenHost)| -> Vec<String> {
+        let mut host = good.clone();
+        change(&mut host);
+        let risks = host_risks(&plan.hosts[0], &Seen::Host(Box::new(host)), &next, start());
+        risks
+            .iter()
+            .map(|risk| serde_json::to_value(risk).unwrap()["risk"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert!(kinds(|_| {}).is_empty());
+    assert_eq!(kinds(|host| host.clock_ahead = -6), ["clock"]);
+    assert_eq!(kinds(|host| host.previous = None), ["no_way_back"]);
+    assert_eq!(kinds(|host| host.previous.as_mut().unwrap().revoked = true), ["way_back_unfit"]);
+    assert_eq!(kinds(|host| host.previous.as_mut().unwrap().not_after = start()), ["way_back_unfit"]);
+    assert_eq!(
+        kinds(|host| host.previous.as_mut().unwrap().not_after = start() + SignedDuration::from_mins(30)),
+        ["way_back_short"]
+    );
+    assert_eq!(kinds(|host| host.armed = true), ["unconfirmed"]);
+    assert_eq!(kinds(|host| host.problems.push("no room".to_owned())), ["fails"]);
+    assert_eq!(
+        kinds(|host| host.served[0].leaf.as_mut().unwrap().issuer = "CN=other".to_owned()),
+        ["other_issuer"]
+    );
+    assert_eq!(
+        kinds(|host| (host.served[0].leaf, host.served[0].reason) = (None, Some("timed out".to_owned()))),
+        ["no_handshake"]
+    );
+    // What it has already is not talked about.
+    assert!(kinds(|host| (host.proven, host.clock_ahead) = (true, 60)).is_empty());
+
+    // Slower than what is served lasts.
+    let host = SeenHost { served: vec![served(Some(leaf("CN=one", 0)))], ..good };
+    let seen = vec![Seen::Host(Box::new(host)); plan.schedule.hosts.len()];
+    let [fastest, slowest] = [Pace::Fastest, Pace::Slowest].map(|pace| forecast(&plan, &seen, pace, start()));
+    let risks = rollout_risks(&seen, (&fastest, &slowest), start(), |_| String::new());
+    assert!(matches!(risks.as_slice(), [Risk::TooLate { .. }]), "{risks:?}");
+}
