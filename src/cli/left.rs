@@ -30,7 +30,8 @@ impl Left {
 /// The last rollout of a certificate that left a host on it. One that was rolled back, or stopped before it changed
 /// anything, left hosts on what an earlier one had brought.
 pub(super) fn last(journal: &Journal, name: &CertificateName) -> Result<Option<Left>, Failure> {
-    for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
+    for id in journal.rollouts_of(name)? {
+        let Some(record) = journal.rollout(&id)? else { continue };
         let left = Left::by(journal, record)?;
         if left.on_it.contains(&true) {
             return Ok(Some(left));

@@ -169,6 +169,20 @@ impl Journal {
         })
     }
 
+    /// The rollouts of one certificate, newest first, by their names alone: a record holds its whole plan.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn rollouts_of(&self, certificate: &CertificateName) -> Result<Vec<RolloutId>, StoreError> {
+        let ids: Vec<String> = self.with(|connection| {
+            let sql = "SELECT id FROM rollouts WHERE certificate = ?1 ORDER BY id DESC";
+            let mut select = connection.prepare(sql)?;
+            select.query_map([certificate.as_str()], |row| row.get(0))?.collect()
+        })?;
+        // What this program wrote is a name.
+        Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// One rollout; none when there is no such.
     ///
     /// # Errors
@@ -335,6 +349,8 @@ mod tests {
         let finished = RolloutRecord { outcome: Some(outcome), ..record(&id) };
         assert_eq!(journal.rollout(&id).unwrap(), Some(finished));
         assert_eq!(journal.rollout(&RolloutId::new(2, [0; 10])).unwrap(), None);
+        assert_eq!(journal.rollouts_of(&record(&id).certificate).unwrap(), [id]);
+        assert_eq!(journal.rollouts_of(&"other.test".parse().unwrap()).unwrap(), []);
         assert_eq!(journal.verify().unwrap(), Ok(4));
     }
 

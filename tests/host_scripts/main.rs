@@ -8,6 +8,7 @@ mod dead_man;
 mod killed;
 mod killed_services;
 mod lock;
+mod look;
 mod nginx;
 mod refusals;
 mod relay;

@@ -1,0 +1,70 @@
+//! A look at the disk: all that `status` needs, and not one write.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use certwave::install::{FilePart, LinkState, Live, OnDisk};
+
+use crate::support::{Host, SHELLS, body, version};
+
+fn look(host: &Host) -> OnDisk {
+    let ended = host.run(&host.spec.look());
+    OnDisk::parse(&ended.output(), &host.spec).unwrap_or_else(|error| {
+        panic!("{:?}: {error}\n{}", host.shell, ended.text());
+    })
+}
+
+/// When everything was last written, folders as well: a file that comes and goes shows there.
+fn written(host: &Host) -> BTreeMap<PathBuf, SystemTime> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![host.file("")];
+    while let Some(folder) = folders.pop() {
+        all.insert(folder.clone(), fs::metadata(&folder).unwrap().modified().unwrap());
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let state = fs::symlink_metadata(&path).unwrap();
+            all.insert(path.clone(), state.modified().unwrap());
+            if state.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_look_tells_what_is_there_and_writes_nothing() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let certificate = host.link("a.crt", FilePart::Fullchain);
+        let empty = look(&host);
+        assert_eq!((&empty.live, &empty.links[..]), (&Live::Missing, &[LinkState::Missing][..]), "{shell:?}");
+
+        host.install(&version(1), None, "one");
+        host.install(&version(2), Some(&version(1)), "two");
+        let before = written(&host);
+        let good = look(&host);
+        assert_eq!(written(&host), before, "{shell:?}: something was written");
+        assert_eq!((&good.live, good.damaged), (&Live::Version(version(2)), false), "{shell:?}");
+        assert_eq!(good.links, [LinkState::Ours]);
+
+        // Damaged, a path that leads elsewhere, and a step that has not ended: nobody waits for it.
+        fs::write(host.live("chain.pem"), "").unwrap();
+        fs::remove_file(&certificate).unwrap();
+        fs::write(&certificate, body("other", FilePart::Fullchain)).unwrap();
+        let step = host.directory().join(".lock.step");
+        let mut holder = std::process::Command::new("flock");
+        let mut holder = holder.arg("-F").arg(&step).args(["sleep", "600"]).spawn().unwrap();
+        let bad = look(&host);
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        assert!(bad.damaged, "{shell:?}");
+        assert_eq!(bad.links, [LinkState::File]);
+
+        fs::remove_file(host.spec.layout.live().as_str()).unwrap();
+        fs::create_dir(host.spec.layout.live().as_str()).unwrap();
+        assert_eq!(look(&host).live, Live::Foreign, "{shell:?}");
+    }
+}
