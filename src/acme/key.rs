@@ -14,7 +14,10 @@ use crate::certificate::KeyType;
 use crate::model::DnsName;
 
 /// A new private key. RSA takes a good part of a second.
-pub(super) fn generate(kind: KeyType) -> Result<PKey<Private>, ErrorStack> {
+///
+/// # Errors
+/// When OpenSSL refuses.
+pub fn generate(kind: KeyType) -> Result<PKey<Private>, ErrorStack> {
     let curve = |id| {
         EcGroup::from_curve_name(id).and_then(|group| EcKey::generate(&group)).and_then(PKey::from_ec_key)
     };

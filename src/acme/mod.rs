@@ -10,6 +10,7 @@ mod revoke;
 mod transport;
 
 pub use error::IssueError;
+pub use key::generate as generate_key;
 pub use listener::Listener;
 pub use order::{Issued, Progress, Request, issue};
 pub use placed::PlacedOrder;

@@ -245,6 +245,10 @@ pub struct Plan {
     /// How many hosts are looked at at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
+    /// Try what can be tried on the hosts of the first wave: a throw-away certificate is uploaded aside, servers test it
+    /// where that touches nothing live, and all is removed again
+    #[arg(long, conflicts_with = "facts")]
+    pub rehearse: bool,
     /// Write down what was seen on the hosts, a line for each
     #[arg(long, value_name = "FILE", conflicts_with = "facts")]
     pub record: Option<PathBuf>,

@@ -11,6 +11,7 @@ mod left;
 mod load;
 mod planning;
 mod reference;
+mod rehearsal;
 mod replay;
 mod served;
 mod settings;

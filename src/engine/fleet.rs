@@ -360,7 +360,7 @@ fn patience(plan: &HostPlan) -> Duration {
     SCRIPT + plan.timeout * 3 * u32::try_from(plan.services.len()).unwrap_or(1)
 }
 
-fn files(set: &CertificateSet) -> Vec<(FileName, Secret)> {
+pub(super) fn files(set: &CertificateSet) -> Vec<(FileName, Secret)> {
     let mut files = Vec::new();
     for (algorithm, bundle) in set.files() {
         let combined = bundle.combined_pem();

@@ -15,6 +15,7 @@ mod error;
 mod facts;
 mod layout;
 mod outcome;
+mod rehearsal;
 mod script;
 mod shell;
 
@@ -26,5 +27,6 @@ pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
+pub use rehearsal::{Tested, rehearsed};
 pub use script::Service;
 pub use shell::{Script, Word, become_line};

@@ -133,7 +133,7 @@ impl InstallSpec {
     }
 
     /// Defines `each_link COMMAND`, which calls it with every link's path and file.
-    fn each_link(&self) -> String {
+    pub(super) fn each_link(&self) -> String {
         let calls: String = self
             .links
             .iter()

@@ -48,9 +48,22 @@ impl Authority {
         to_days: i64,
     ) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
         let key = new_key()?;
+        Ok((self.certify(&key, names, from_days, to_days)?, key.private_key_to_pem_pkcs8()?))
+    }
+
+    /// A certificate (PEM, the leaf alone) for a key that is there already.
+    ///
+    /// # Errors
+    /// When OpenSSL refuses.
+    pub fn certify(
+        &self,
+        key: &PKey<Private>,
+        names: &[&str],
+        from_days: i64,
+        to_days: i64,
+    ) -> Result<Vec<u8>, ErrorStack> {
         let subject = names.first().copied().unwrap_or("lab");
-        let leaf = build(subject, &key, Some((&self.root, &self.key)), names, from_days, to_days)?;
-        Ok((leaf.to_pem()?, key.private_key_to_pem_pkcs8()?))
+        build(subject, key, Some((&self.root, &self.key)), names, from_days, to_days)?.to_pem()
     }
 }
 

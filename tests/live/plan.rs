@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::support::{Fleet, Run, edit};
+use crate::watch::Watch;
 
 fn plan(fleet: &Fleet, args: &[&str]) -> Run {
     fleet.run(&[&["plan", "playbook.yaml"], args].concat())
@@ -204,4 +205,50 @@ fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
         (json(&fleet, &["--force"]).lines(), json(&fleet, &["--force", "--facts", "facts.jsonl"]).lines());
     with.iter_mut().chain(&mut without).for_each(|line| line["time"] = Value::Null);
     assert_eq!(with, without);
+}
+
+#[test]
+fn a_rehearsal_tries_what_can_be_tried_and_nobody_notices() {
+    let mut fleet = Fleet::mixed(2, 1, 1);
+    fleet.edit("hosts: canary", "hosts: all");
+    let text = std::fs::read_to_string(fleet.lab.playbook()).unwrap();
+    std::fs::write(fleet.lab.playbook(), &text[..text.find("  - name: production").unwrap()]).unwrap();
+    let all = |fleet: &Fleet| (fleet.all_served(), fleet.front_served(0), fleet.front_served(1));
+    let paths = |fleet: &Fleet| -> BTreeMap<PathBuf, u64> {
+        let files = files(&fleet.lab.directory().join("hosts")).into_iter();
+        let files = files.filter(|(path, _)| !path.ends_with(".lock") && !path.is_dir());
+        files
+            .map(|(path, (_, size, _))| (path, size))
+            .filter(|(path, _)| !path.ends_with("error.log"))
+            .collect()
+    };
+    // Before anything was installed, and on hosts that have links.
+    for roll_out in [true, false] {
+        let (served, before, running) = (all(&fleet), paths(&fleet), servers());
+        let watch = Watch::over(&fleet);
+        let run = plan(&fleet, &["--rehearse", "--force"]).expect(0);
+        let seen = watch.end();
+        let own: BTreeSet<String> = served.0.iter().chain([&served.1, &served.2]).cloned().collect();
+        assert_eq!(seen, own, "another certificate was served");
+        for host in ["web01", "web02", "lb01", "edge01"] {
+            let line = run.stdout.lines().find(|line| line.starts_with(&format!("  {host}: uploaded")));
+            let line = line.unwrap_or_else(|| panic!("{}", run.stdout));
+            // Without root, or in a container, a host may not let us.
+            let tried = line.contains("would take it") || line.contains("without touching what is live");
+            assert!(tried, "{line}");
+        }
+        assert_eq!((served, before), (all(&fleet), paths(&fleet)));
+        assert!(running.is_subset(&servers()), "a server was restarted");
+        if roll_out {
+            fleet.roll_out(&[]).expect(0);
+        }
+    }
+    // What would be refused is told, and why.
+    fleet.lab.break_canary(certwave::lab::Break::Key).unwrap();
+    let lines = plan(&fleet, &["--rehearse", "--force", "--output", "json"]).expect(1).lines();
+    let web01 =
+        lines.iter().find(|line| line["event"] == "plan.rehearsed" && line["host"] == "web01").unwrap();
+    assert_eq!(web01["good"], false);
+    assert!(web01["text"].as_str().unwrap().contains("nginx refuses it: "), "{web01}");
+    assert_eq!(lines.last().unwrap()["event"], "plan.finished");
 }

@@ -8,11 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::args::Plan as Args;
+use super::super::carry_out::who;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::planning::{self, Wanted};
+use super::super::rehearsal::{self, Rehearsed};
 use super::super::settings::Settings;
+use super::rollout::new_id;
 use crate::model::HostName;
 use crate::plan::Plan;
 use crate::preview::{Missed, Preview, SavedPlan, Seen};
@@ -37,17 +40,33 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     if let Some(path) = &args.record {
         record(path, &loaded.plan, &seen)?;
     }
+    let rehearsed = match args.rehearse {
+        true => {
+            let who = who(&new_id()?);
+            let rehearsal = rehearsal::run(&loaded, &who, usize::from(args.parallel));
+            super::runtime()?.block_on(rehearsal)?
+        }
+        false => Vec::new(),
+    };
     let now = Timestamp::now();
     let preview = Preview::new(&loaded.plan, &seen, &wanted.leaves(), now, failure);
     let report = PlanReport { preview: &preview, certificate: &wanted.shown };
     if settings.json() {
+        rehearsed.iter().for_each(|one| super::print(&one.json(now).to_string()));
         report.json(now).iter().for_each(|line| super::print(&line.to_string()));
     } else {
         super::print(&report.text(settings.verbosity > 0));
+        if args.rehearse {
+            super::print("\nrehearsal:");
+        }
+        rehearsed.iter().for_each(|one| super::print(&format!("  {}: {}", one.host, one.words())));
     }
     let changes = preview.has_changes();
     if let Some(path) = &args.out {
         save(path, args, settings, loaded, wanted, seen.clone(), now)?;
+    }
+    if !rehearsed.iter().all(Rehearsed::is_good) {
+        return Ok(Exit::Failed);
     }
     Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
 }

@@ -13,7 +13,7 @@ disarm || fail armed "$switch"
 if firing || [ "$(live_version)" != "$committed" ]; then fail undone "$(live_version)"; fi
 rm -f "$switch".*
 
-rm -rf "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*
+rm -rf "$directory/.rehearsal" "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*
 remove_draft() { rm -f "$(link_draft "$1")"; }
 each_link remove_draft
 

@@ -1,0 +1,50 @@
+//! A rehearsal on a host: upload and permissions for real, and servers' tests, with nothing that is served changed.
+
+use std::time::Duration;
+
+use super::fleet::{files, services};
+use super::ports::Connector;
+use super::session::{Ended, Session, answer, failed};
+use crate::certificate::CertificateSet;
+use crate::install::{Staged, Tested, rehearsed, stage_payload};
+use crate::plan::HostPlan;
+use crate::rollout::StepResult;
+
+const SCRIPT: Duration = Duration::from_secs(60);
+
+/// Stages a throw-away certificate aside on a host, has servers test it, and removes it. The host's lock is held.
+///
+/// # Errors
+/// In words, where the upload or the permissions already fail.
+pub async fn rehearse<C: Connector>(
+    connector: &C,
+    plan: &HostPlan,
+    throwaway: &CertificateSet,
+    who: &str,
+) -> Result<Vec<Tested>, String> {
+    run(connector, plan, throwaway, who).await.map_err(|ended| match ended {
+        StepResult::Failed { reason }
+        | StepResult::Unreachable { reason }
+        | StepResult::InDoubt { reason }
+        | StepResult::Refused { reason } => reason,
+        _ => "the rehearsal gave an answer that is not its own".to_owned(),
+    })
+}
+
+async fn run<C: Connector>(
+    connector: &C,
+    plan: &HostPlan,
+    throwaway: &CertificateSet,
+    who: &str,
+) -> Result<Vec<Tested>, Ended> {
+    let session = Session::open(connector, plan, who).await?;
+    let aside = plan.install.aside();
+    let payload = stage_payload(&files(throwaway));
+    let output = session.run(plan, &aside.stage(throwaway.version()), Some(payload), SCRIPT).await?;
+    Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
+    let services = services(plan);
+    let patience = SCRIPT + plan.timeout * u32::try_from(services.len()).unwrap_or(1);
+    let script = plan.install.rehearse(throwaway.version(), &services);
+    let output = session.run(plan, &script, None, patience).await?;
+    rehearsed(&answer(&output), &services).map_err(|error| failed(&error))
+}

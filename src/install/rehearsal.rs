@@ -1,0 +1,71 @@
+//! A rehearsal: a throw-away version is staged aside, servers' own tests are run against it, and all is removed again.
+
+use super::answer::Answer;
+use super::script::{COMMON, with_services};
+use super::{InstallError, InstallSpec, Layout, Output, Script, Service};
+use crate::model::{ServiceName, Version};
+
+/// What became of one service's test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tested {
+    /// It would take the version.
+    Took(ServiceName),
+    /// It would not: its own words.
+    Refused(ServiceName, String),
+    /// No service could be tested without touching what is live: why.
+    Untested(String),
+}
+
+impl InstallSpec {
+    /// The same host, with everything in a folder of its own and no links.
+    pub fn aside(&self) -> InstallSpec {
+        let directory = self.layout.directory().join(".rehearsal");
+        InstallSpec {
+            layout: Layout::new(directory, self.layout.name().clone()),
+            links: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Tests what was staged [`aside`](InstallSpec::aside), where the host can without touching what is live, and removes
+    /// it. Answer: [`rehearsed`].
+    pub fn rehearse(&self, version: &Version, services: &[Service]) -> Script {
+        let aside = self.aside().layout;
+        let shadow = aside.version(version);
+        let test = with_services(self.prelude(), services)
+            .assign("shadow", shadow.as_str())
+            .text(COMMON)
+            .text(&self.each_link())
+            .text(include_str!("scripts/rehearse_test.sh"));
+        self.prelude()
+            .assign("aside", aside.directory().as_str())
+            .assign("test", test.as_str())
+            .text(COMMON)
+            .text(include_str!("scripts/rehearse.sh"))
+    }
+}
+
+/// Reads a rehearsal's answer.
+///
+/// # Errors
+/// When it did not come to its end, or spoke out of protocol.
+pub fn rehearsed(output: &Output<'_>, services: &[Service]) -> Result<Vec<Tested>, InstallError> {
+    let answer = Answer::read(output)?;
+    let (mut all, mut reason) = (Vec::new(), String::new());
+    for (key, value) in answer.statements() {
+        let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
+        let service = || {
+            let number = value.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let service = number.and_then(|number| services.get(number)).ok_or_else(unexpected)?;
+            Ok(service.name.clone())
+        };
+        match key {
+            "reason" => value.clone_into(&mut reason),
+            "took" => all.push(Tested::Took(service()?)),
+            "refused" => all.push(Tested::Refused(service()?, std::mem::take(&mut reason))),
+            "untested" => all.push(Tested::Untested(value.to_owned())),
+            _ => return Err(unexpected()),
+        }
+    }
+    Ok(all)
+}
