@@ -41,8 +41,11 @@ impl Rehearsed {
         match &self.result {
             Err(reason) => format!("failed: {reason}"),
             Ok(tested) => {
-                let each: Vec<String> = tested.iter().map(words).collect();
-                format!("uploaded, owned and removed again; {}", each.join("; "))
+                let each = tested.iter().map(words);
+                std::iter::once("uploaded, owned and removed again".to_owned())
+                    .chain(each)
+                    .collect::<Vec<_>>()
+                    .join("; ")
             }
         }
     }

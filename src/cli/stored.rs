@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::error::Failure;
 use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
 use crate::model::{CertificateName, Fingerprint, Revocation, Version};
@@ -82,6 +84,18 @@ pub(super) fn chains(
 pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, Failure> {
     let chains = store.all_chains()?;
     Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint)).collect())
+}
+
+/// When what was rolled out before expires: the newest other version in the store.
+pub(super) fn served_until(
+    store: &CertificateStore,
+    name: &CertificateName,
+    next: Option<&Version>,
+) -> Result<Option<Timestamp>, Failure> {
+    let before = store.versions(name)?.into_iter().rev().find(|version| Some(version) != next);
+    let Some(before) = before else { return Ok(None) };
+    let chains = store.chains(name, &before)?;
+    Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.not_after)).min())
 }
 
 /// All that is wrong, in one line.

@@ -9,6 +9,7 @@ mod path;
 mod revocation;
 mod secret;
 mod time;
+mod window;
 
 pub use amount::Amount;
 pub use fingerprint::{Fingerprint, Serial, Version};
@@ -17,3 +18,4 @@ pub use path::{HostPath, InvalidPath};
 pub use revocation::{Revocation, RevocationReason};
 pub use secret::Secret;
 pub use time::{InvalidDuration, format_duration, parse_duration};
+pub use window::{InvalidWindow, Window};

@@ -33,6 +33,7 @@ impl Plan {
             waves,
             on_failure: OnFailure::Halt,
             every_host: true,
+            windows: None,
             undo: None,
             deadline: None,
         };

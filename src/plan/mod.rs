@@ -12,4 +12,4 @@ pub use crate::playbook::OnFailure;
 pub use check::check;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Resolved, resolve};
-pub use schedule::{Schedule, Undo, WaveSchedule, batches};
+pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};

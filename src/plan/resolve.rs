@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::plan::{ChallengeHost, HostPlan, Plan};
-use super::{Schedule, WaveSchedule, batches};
+use super::{Schedule, WaveSchedule, Windows, batches};
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern};
 use crate::model::{HostName, HostPath, format_duration};
@@ -161,7 +161,12 @@ fn schedule(
         notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
     }
     let (on_failure, deadline) = (playbook.on_failure, playbook.deadline);
-    Schedule { hosts, waves, on_failure, every_host: false, undo: None, deadline }
+    let windows = playbook.windows.as_ref().map(|windows| Windows {
+        allow: windows.allow.clone(),
+        override_before_expiry: windows.override_before_expiry,
+        served_until: None,
+    });
+    Schedule { hosts, waves, on_failure, every_host: false, windows, undo: None, deadline }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

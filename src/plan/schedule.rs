@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Amount, HostName, Version, WaveName};
+use crate::model::{Amount, HostName, Version, WaveName, Window};
 use crate::playbook::OnFailure;
 
 /// The order of a rollout, with no choice left in it. Hosts are numbered in the order they go.
@@ -21,12 +21,42 @@ pub struct Schedule {
     /// Every host is tried, whatever becomes of the others: on the way back to an earlier certificate.
     #[serde(default)]
     pub every_host: bool,
+    /// Hosts are begun only then; on the way back at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// What was rolled out is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
     /// The rollout fails when it is not over after so much work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
+}
+
+/// When hosts may be begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// In any of these.
+    pub allow: Vec<Window>,
+    /// With no more than this left of what is served, at any time.
+    pub override_before_expiry: Option<Duration>,
+    /// When what is served expires, as far as the store knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_until: Option<Timestamp>,
+}
+
+impl Windows {
+    /// Now where hosts may be begun, else when they may; none where no window ever opens.
+    pub fn open(&self, now: Timestamp) -> Option<Timestamp> {
+        let opens = self.allow.iter().filter_map(|window| window.opens(now)).min();
+        let overridden = self.overridden_from().map(|from| from.max(now));
+        opens.into_iter().chain(overridden).min()
+    }
+
+    /// From when on they no longer count.
+    pub fn overridden_from(&self) -> Option<Timestamp> {
+        let before = SignedDuration::try_from(self.override_before_expiry?).ok()?;
+        self.served_until?.checked_sub(before).ok()
+    }
 }
 
 /// Each host goes back to the version that it had before the one that was rolled out.

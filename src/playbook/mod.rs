@@ -13,6 +13,7 @@ mod service;
 mod template;
 mod verify;
 mod wave;
+mod windows;
 
 pub use certificate::{CertificateSettings, Renew};
 pub use envoy::EnvoySettings;
@@ -25,3 +26,4 @@ pub use service::{Service, ServiceKind};
 pub use template::{MissingVariable, Template};
 pub use verify::VerifySettings;
 pub use wave::{OnFailure, Wave};
+pub use windows::Windows;

@@ -9,6 +9,7 @@ use super::issuer::Issuer;
 use super::service::Service;
 use super::verify::VerifySettings;
 use super::wave::{OnFailure, Wave, limit};
+use super::windows::Windows;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// A playbook as written.
@@ -30,6 +31,8 @@ pub struct Playbook {
     pub on_failure: OnFailure,
     /// How long the rollout may take.
     pub deadline: Option<Duration>,
+    /// When hosts may be changed.
+    pub windows: Option<Windows>,
 }
 
 impl Playbook {
@@ -54,6 +57,7 @@ pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
     let waves: Option<Vec<Wave>> = list(&mut fields, "waves", problems);
     let on_failure = fields.optional("on_failure", problems).unwrap_or_default();
     let deadline = limit(&mut fields, "deadline", problems).map(|limit| limit.value);
+    let windows = fields.optional("windows", problems);
     fields.finish(problems);
     if let (Some(certificate), Some(issuers)) = (&certificate, &issuers) {
         issuers.iter().for_each(|issuer| issuer.check_domains(&certificate.written, problems));
@@ -85,6 +89,7 @@ pub fn parse(node: &Node, problems: &mut Problems) -> Option<Playbook> {
         waves,
         on_failure,
         deadline,
+        windows,
     })
 }
 

@@ -35,7 +35,7 @@ pub struct Forecast {
     pub outcome: RolloutOutcome,
     /// The waves that would fail, and why.
     pub failures: Vec<(WaveName, WaveFailure)>,
-    /// From the first step to the end; time that waits for people or windows is not in it.
+    /// From the first step to the end, windows that are waited for included; approvals are not.
     pub takes: Duration,
 }
 

@@ -11,7 +11,7 @@ use super::words::count;
 use crate::install::LinkState;
 use crate::inventory::compact;
 use crate::model::{Version, format_duration};
-use crate::plan::{HostPlan, WaveSchedule};
+use crate::plan::{HostPlan, WaveSchedule, Windows};
 use crate::preview::{Change, Leaf, Preview, Risk, Seen, SeenHost};
 
 /// So many ranges are written out.
@@ -78,6 +78,10 @@ impl PlanReport<'_> {
         let _ = writeln!(text, "{name}: {why}");
         for (version, leaf) in now {
             let _ = writeln!(text, "  in store  {version}: {}", leaf_words(leaf, self.preview.start));
+        }
+        if let Some(windows) = &self.preview.plan.schedule.windows {
+            let all: Vec<String> = windows.allow.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  windows   {}{}", all.join(", "), opens(windows, self.preview.start));
         }
         let Some(next) = next else { return };
         let version = next.version.as_ref().map_or(String::new(), |version| format!("{version}, "));
@@ -227,6 +231,15 @@ impl PlanReport<'_> {
             over(least),
             over(most)
         )
+    }
+}
+
+/// When hosts may be begun, where that is not now.
+fn opens(windows: &Windows, start: Timestamp) -> String {
+    match windows.open(start) {
+        Some(open) if open == start => String::new(),
+        Some(open) => format!(": the next one opens on {}", open.strftime("%Y-%m-%d %H:%M:%SZ")),
+        None => ": none ever opens".to_owned(),
     }
 }
 

@@ -59,7 +59,7 @@ impl PlanReport<'_> {
             "certificate": {"name": certificate.name, "why": certificate.why, "in_store": now, "next": certificate.next},
             "changes": preview.has_changes(), "changing": preview.changing(),
             "hosts": preview.changes.len(), "outcome": preview.fastest.outcome, "waves": waves,
-            "on_failure": preview.plan.schedule.on_failure,
+            "on_failure": preview.plan.schedule.on_failure, "windows": preview.plan.schedule.windows,
             "risks": preview.risks.iter().map(risk).collect::<Vec<_>>(),
             "seconds_at_least": preview.fastest.takes.as_secs(),
             "seconds_at_most": preview.slowest.takes.as_secs(),

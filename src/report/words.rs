@@ -28,6 +28,9 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
                 if let [host] = hosts.as_slice() { host.to_string() } else { count(hosts.len(), "host") };
             format!("{named} could not be reached: tried again in {}", left(*until, time))
         }
+        Event::WindowAwaited { until } => {
+            format!("outside of the playbook's windows: waits until {}", until.strftime("%Y-%m-%d %H:%M:%SZ"))
+        }
         Event::RetryStarted { .. } => return None,
         Event::SoakStarted { wave, until } => {
             format!("wave `{wave}` soaks for {}, watched by handshakes", left(*until, time))

@@ -293,6 +293,12 @@ pub enum Event {
         #[serde(flatten)]
         reason: RefusedRollback,
     },
+    /// No host may be begun now.
+    #[serde(rename = "window.awaited")]
+    WindowAwaited {
+        /// When the next window opens.
+        until: Timestamp,
+    },
     /// Hosts of a wave that could not be reached are tried again, when all others are done.
     #[serde(rename = "retry.planned")]
     RetryPlanned {

@@ -85,6 +85,9 @@ fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
         }
         Some(wave) => {
+            if let Some(wait) = closed(schedule, state, now) {
+                return vec![wait];
+            }
             vec![Action::Record(Event::WaveStarted { wave: wave.name.clone(), hosts: wave.hosts().len() })]
         }
         None => finish(state),
@@ -114,12 +117,17 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     }
     let mut actions = ready_steps(state);
     let batch_end = wave.batches.get(state.batch).map_or(0, |batch| batch.end);
+    let closed = closed(schedule, state, now);
     let free = wave.parallel.saturating_sub(state.in_flight.len());
+    let free = if closed.is_none() { free } else { 0 };
     let turn = state.waiting.range(..batch_end).take(free);
     actions.extend(turn.map(|&host| Action::Run { host, step: Step::Inspect }));
     if !actions.is_empty() || !state.in_flight.is_empty() {
         actions.extend(due(schedule, state, now).map(|until| Action::Wait { until }));
         return actions;
+    }
+    if let Some(wait) = closed.filter(|_| state.waiting.range(..batch_end).next().is_some()) {
+        return vec![wait];
     }
     if let Some(retry) = retry(schedule, state, now) {
         return vec![retry];
@@ -153,9 +161,23 @@ fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
     Some(Action::Record(Event::RetryPlanned { wave: wave.name.clone(), hosts, until }))
 }
 
+/// Where no host may be begun now: what to do instead.
+fn closed(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
+    let until = schedule.windows.as_ref()?.open(now).unwrap_or(Timestamp::MAX);
+    if until <= now {
+        return None;
+    }
+    // Said once.
+    Some(match state.window {
+        Some(awaited) if awaited == until => Action::Wait { until },
+        _ => Action::Record(Event::WindowAwaited { until }),
+    })
+}
+
 /// What may take only so long: so long, and how long it has taken.
 fn limits(schedule: &Schedule, state: &State, now: Timestamp) -> [(Deadline, Option<Duration>, Duration); 3] {
-    let watch = state.watch.at(now);
+    // What waits for a window is not worked on.
+    let watch = if state.window.is_some() { state.watch } else { state.watch.at(now) };
     let wave = schedule.waves.get(state.wave).filter(|_| state.phase != Phase::Between);
     // A soak is no lack of progress.
     let hosts = wave.filter(|_| state.phase == Phase::Running);

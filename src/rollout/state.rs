@@ -82,6 +82,8 @@ pub struct State {
     pub interposed: Option<usize>,
     /// How long it has been worked on.
     pub watch: Stopwatch,
+    /// The window that is waited for.
+    pub window: Option<Timestamp>,
     hosts: Vec<HostState>,
     index: HashMap<HostName, usize>,
     waves: Vec<Vec<Range<usize>>>,
@@ -111,6 +113,7 @@ impl State {
             changed: 0,
             interposed: None,
             watch: Stopwatch::default(),
+            window: None,
             hosts: vec![HostState::new(); schedule.hosts.len()],
             index: schedule.hosts.iter().cloned().zip(0..).collect(),
             waves: schedule.waves.iter().map(|wave| wave.batches.clone()).collect(),
@@ -135,7 +138,9 @@ impl State {
     /// Takes in one event, and when it was. An event about an unknown host changes nothing: it cannot have come
     /// from this schedule.
     pub fn evolve(&mut self, at: Timestamp, event: &Event) {
-        let stopped = self.outcome.is_some() || matches!(event, Event::Resumed);
+        // Nobody works on it while it waits for a window.
+        let awaited = self.window.take().is_some();
+        let stopped = awaited || self.outcome.is_some() || matches!(event, Event::Resumed);
         let undo = self.undo;
         self.watch = if stopped { self.watch.after_a_stop(at) } else { self.watch.at(at) };
         match event {
@@ -158,6 +163,7 @@ impl State {
             Event::RollbackRefused { host, reason } => {
                 self.on(host, |host| refuse_rollback(host, reason, undo))
             }
+            Event::WindowAwaited { until } => self.window = Some(*until),
             Event::RetryPlanned { hosts, until, .. } => {
                 self.retries += 1;
                 self.retry = Some((*until, hosts.iter().filter_map(|host| self.number(host)).collect()));

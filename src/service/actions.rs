@@ -3,6 +3,15 @@
 use super::{HaproxyReload, ServiceSpec};
 
 impl ServiceSpec {
+    /// Whether it can be asked beforehand if it would take what is on the disk.
+    pub fn has_test(&self) -> bool {
+        match self {
+            ServiceSpec::Nginx(_) | ServiceSpec::Haproxy(_) => true,
+            ServiceSpec::Envoy(_) => false,
+            ServiceSpec::Command { test, .. } => test.is_some(),
+        }
+    }
+
     /// The commands that are run on the host when it is switched, in their order, and what is told to a socket.
     pub fn actions(&self) -> Vec<String> {
         match self {

@@ -234,7 +234,9 @@ fn a_rehearsal_tries_what_can_be_tried_and_nobody_notices() {
             let line = run.stdout.lines().find(|line| line.starts_with(&format!("  {host}: uploaded")));
             let line = line.unwrap_or_else(|| panic!("{}", run.stdout));
             // Without root, or in a container, a host may not let us.
-            let tried = line.contains("would take it") || line.contains("without touching what is live");
+            let told = line.contains("would take it") || line.contains("without touching what is live");
+            // Envoy has no test to run.
+            let tried = told || host == "edge01" && line.ends_with("removed again");
             assert!(tried, "{line}");
         }
         assert_eq!((served, before), (all(&fleet), paths(&fleet)));

@@ -76,6 +76,48 @@ fn a_deadline_stands_still_while_a_rollout_is_paused() {
 }
 
 #[test]
+fn outside_of_its_windows_a_rollout_waits_unless_the_certificate_is_about_to_expire() {
+    let fleet = Fleet::start(2);
+    let first = fleet.roll_out(&[]).expect(0);
+    let before = fleet.all_served();
+    // Open for an hour, in two hours from now.
+    let hour = |hours: i64| {
+        (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours)).strftime("%H:00").to_string()
+    };
+    let windows = format!("windows: {{allow: [\"Mon-Sun {}-{} UTC\"]}}\n", hour(2), hour(3));
+    fleet.edit("waves:\n", &format!("{windows}waves:\n"));
+    let planned = fleet.run(&["plan", "playbook.yaml", "--force", "--output", "json"]).expect(0);
+    assert!(planned.last()["seconds_at_least"].as_u64().unwrap() > 3_600, "{}", planned.last());
+
+    let mut command = fleet.command(&["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("window.awaited") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it did not wait");
+    }
+    let id = serde_json::from_str::<Value>(&line).unwrap()["rollout"].as_str().unwrap().to_owned();
+    fleet.run(&["pause", &id]).expect(0);
+    assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
+    assert_eq!(fleet.all_served(), before);
+
+    // Ninety days are left of what is served: with a hundred, windows no longer count.
+    fleet.edit("]}\nwaves:", "], override_before_expiry: 100d}\nwaves:");
+    let run = fleet.run(&["rollout", "playbook.yaml", "--yes", "--force"]).expect(0);
+    assert!(
+        run.stderr.contains("note: outside of every window, but what is served expires on"),
+        "{}",
+        run.stderr
+    );
+    assert_ne!(fleet.all_served(), before);
+    // On the way back nobody waits.
+    let version = first.last()["certificate"]["version"].as_str().unwrap().to_owned();
+    fleet.run(&["rollback", "playbook.yaml", "--yes", "--to", &version]).expect(0);
+    assert_eq!(fleet.all_served(), before);
+}
+
+#[test]
 fn a_wave_waits_for_its_approval() {
     let fleet = Fleet::start(3);
     fleet.edit("    batch: [1, 50%]", "    approval: required");

@@ -53,6 +53,9 @@ impl Run {
     }
 
     fn record(&mut self, event: Event) {
+        if self.state.window.is_some() {
+            self.stop_the_watch();
+        }
         self.check_event(&event);
         let done =
             |state: &State| state.hosts().iter().filter(|h| matches!(h.phase, HostPhase::Done(_))).count();
@@ -159,6 +162,12 @@ impl Run {
                 {
                     assert!(self.in_time() == [true; 3], "seed {seed}: a host is begun after a deadline");
                 }
+                let open =
+                    self.schedule.windows.as_ref().is_none_or(|all| all.open(self.now) == Some(self.now));
+                let again = self.state.host(number).phase != HostPhase::Pending;
+                if *step == Step::Inspect && !again {
+                    assert!(open, "seed {seed}: a host is begun outside of every window");
+                }
                 if *step == Step::Activate {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
                     assert!(!self.state.cancelled, "seed {seed}: activated after a cancel");
@@ -225,12 +234,20 @@ impl Run {
         self.resume();
     }
 
+    /// Nobody worked on it since the last event.
+    fn stop_the_watch(&mut self) {
+        let since = self.journal.last().map_or(start(), |(last, _)| *last);
+        self.stopped += self.now.duration_since(since);
+    }
+
     /// After a while: nobody worked on it, so no deadline comes nearer.
     fn resume(&mut self) {
         let away = SignedDuration::from_secs(self.world.random.below(100) as i64);
         self.now += away;
         // How long it had been worked on since the last event, nobody knows.
-        self.stopped += self.journal.last().map_or(away, |(last, _)| self.now.duration_since(*last));
+        if self.state.window.is_none() {
+            self.stop_the_watch();
+        }
         self.record(Event::Resumed);
     }
 
@@ -513,6 +530,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         }],
         on_failure: OnFailure::Rollback,
         every_host: false,
+        windows: None,
         undo: None,
         deadline: None,
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
-use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, batches};
+use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
 use certwave::rollout::{Measured, Previous, Step, StepResult};
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
@@ -86,6 +86,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         waves,
         on_failure,
         every_host: random.chance(15),
+        windows: windows(random),
         undo: None,
         deadline: limit(random, 120),
     };
@@ -95,13 +96,20 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             (wave.max_failures, wave.soak) = (wave.hosts().len(), Duration::ZERO);
             (wave.progress_deadline, wave.deadline) = (None, None);
         }
-        schedule.deadline = None;
+        (schedule.deadline, schedule.windows) = (None, None);
         schedule.undo = random.chance(50).then(|| {
             let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
             Undo { lasts_until: Timestamp::from_second(seconds).unwrap(), accepted: Vec::new() }
         });
     }
     schedule
+}
+
+/// Minutes of the day in which hosts may be begun: the world starts at 08:00.
+fn windows(random: &mut Random) -> Option<Windows> {
+    let allow = ["Mon-Sun 08:00-08:02 UTC", "Mon-Sun 08:03-08:05 UTC", "Mon-Sun 08:06-08:30 UTC"];
+    let allow = allow.into_iter().map(|window| window.parse().unwrap()).collect();
+    random.chance(15).then(|| Windows { allow, override_before_expiry: None, served_until: None })
 }
 
 /// A deadline, here and there: sometimes a tight one.

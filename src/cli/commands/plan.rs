@@ -15,7 +15,9 @@ use super::super::load::{self, Loaded};
 use super::super::planning::{self, Wanted};
 use super::super::rehearsal::{self, Rehearsed};
 use super::super::settings::Settings;
+use super::super::stored;
 use super::rollout::new_id;
+use crate::certificate::CertificateSet;
 use crate::model::HostName;
 use crate::plan::Plan;
 use crate::preview::{Missed, Preview, SavedPlan, Seen};
@@ -49,7 +51,12 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         false => Vec::new(),
     };
     let now = Timestamp::now();
-    let preview = Preview::new(&loaded.plan, &seen, &wanted.leaves(), now, failure);
+    let mut plan = loaded.plan.clone();
+    if let Some(windows) = &mut plan.schedule.windows {
+        let version = wanted.set.as_ref().map(CertificateSet::version);
+        windows.served_until = stored::served_until(&store.certificates(), &plan.certificate, version)?;
+    }
+    let preview = Preview::new(&plan, &seen, &wanted.leaves(), now, failure);
     let report = PlanReport { preview: &preview, certificate: &wanted.shown };
     if settings.json() {
         rehearsed.iter().for_each(|one| super::print(&one.json(now).to_string()));

@@ -12,13 +12,15 @@ use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::planning;
 use super::super::settings::Settings;
+use super::super::stored;
 use super::issue::{Choice, choose, issue};
 use super::{planned, resume};
+use crate::certificate::CertificateSet;
 use crate::model::RolloutId;
-use crate::plan::Plan;
+use crate::plan::{Plan, Windows};
 use crate::preview::{Next, SavedPlan};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, RolloutRecord};
+use crate::store::{Journal, RolloutRecord, Store};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
@@ -94,10 +96,32 @@ async fn roll_out(
         return Err(failure);
     }
 
-    let plan = loaded.plan;
+    let mut plan = loaded.plan;
+    mind_windows(&mut plan, &set, &store, settings)?;
     let rollout =
         carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
     rollout.carry_out(cancel, settings).await
+}
+
+/// Windows no longer count when what is served is about to expire: that is said.
+fn mind_windows(
+    plan: &mut Plan,
+    set: &CertificateSet,
+    store: &Store,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let Some(windows) = &mut plan.schedule.windows else { return Ok(()) };
+    let version = Some(set.version());
+    windows.served_until = stored::served_until(&store.certificates(), &plan.certificate, version)?;
+    let now = Timestamp::now();
+    let closed = Windows { served_until: None, ..windows.clone() }.open(now) != Some(now);
+    if let Some(until) = windows.served_until.filter(|_| closed && windows.open(now) == Some(now)) {
+        let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
+        let text =
+            format!("note: outside of every window, but what is served expires on {until}: it goes ahead");
+        super::remark(settings, &text);
+    }
+    Ok(())
 }
 
 /// The last rollout of the same certificate, where its controller died.
@@ -115,7 +139,13 @@ fn goes_on(
     settings: &Settings,
 ) -> Result<bool, Failure> {
     let planned: Option<Plan> = serde_json::from_str(&record.plan).ok();
-    let same = planned.is_some_and(|planned| planned == loaded.plan);
+    let same = planned.is_some_and(|mut planned| {
+        // Found out when it began.
+        if let Some(windows) = &mut planned.schedule.windows {
+            windows.served_until = None;
+        }
+        planned == loaded.plan
+    });
     let found = format!("rollout {} of {} {} was broken off", record.id, record.certificate, record.version);
     let anew = |why: &str| {
         let text = format!("{found}; {why}, so a new one begins, and every host is looked at first");
