@@ -88,7 +88,7 @@ fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> 
         StepResult::Inspected { proven: true, armed: true, .. } => {
             "serves the new certificate, which nobody has confirmed yet".to_owned()
         }
-        StepResult::Inspected { proven: true, .. } => "already serves the new certificate".to_owned(),
+        StepResult::Inspected { proven: true, .. } => "already serves this certificate".to_owned(),
         StepResult::Inspected { .. } | StepResult::Done if !verbose => match step {
             Step::Commit => "committed".to_owned(),
             _ => return None,

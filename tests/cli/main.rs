@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
+mod plan;
 mod sealing;
 
 use std::path::Path;
