@@ -11,6 +11,7 @@ mod lock;
 mod look;
 mod nginx;
 mod refusals;
+mod rehearsal;
 mod relay;
 mod steps;
 mod support;

@@ -28,7 +28,7 @@ pub(crate) enum Shell {
 
 pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
 
-const TOOLS: [&str; 41] = [
+const TOOLS: [&str; 42] = [
     "awk",
     "cat",
     "chmod",
@@ -67,6 +67,7 @@ const TOOLS: [&str; 41] = [
     "tr",
     "true",
     "umount",
+    "unshare",
     "wc",
     "kill",
     "env",

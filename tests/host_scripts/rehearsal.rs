@@ -1,0 +1,45 @@
+//! A rehearsal in each shell: servers see the throw-away version, nobody else does, and nothing of it stays.
+
+use std::fs;
+
+use certwave::install::{FilePart, Staged, Tested, rehearsed};
+
+use crate::support::{Host, SHELLS, is_root, payload, quoted, version};
+
+#[test]
+fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
+    if !is_root() {
+        eprintln!("skipped: only root has mount namespaces here");
+        return;
+    }
+    for shell in SHELLS {
+        // What was there before the first rollout, and then a version of ours.
+        for installed in [false, true] {
+            let mut host = Host::new(shell);
+            let link = host.link("linked.pem", FilePart::Fullchain);
+            fs::write(&link, "what is there now").unwrap();
+            let linked = quoted(&link);
+            host.command(&format!("grep -q rehearsed '{linked}'"), "true");
+            host.command(&format!("echo 'it says no' >&2; ! grep -q rehearsed '{linked}'"), "true");
+            if installed {
+                let services = std::mem::take(&mut host.services);
+                fs::remove_file(&link).unwrap();
+                host.install(&version(1), None, "first");
+                host.services = services;
+            }
+            let (tree, before) = (host.tree(), fs::read(&link).unwrap());
+            let aside = host.spec.aside();
+            let staged = host.run_with(&aside.stage(&version(9)), payload("rehearsed").expose());
+            assert_eq!(Staged::parse(&staged.output()).unwrap(), Staged::New, "{shell:?}");
+            assert!(host.tree().len() > tree.len());
+            let ended = host.run(&host.spec.rehearse(&version(9), &host.services));
+            let tested = rehearsed(&ended.output(), &host.services).unwrap_or_else(|error| {
+                panic!("{shell:?}: {error}\n{}", ended.text());
+            });
+            let [took, refused] = &tested[..] else { panic!("{shell:?}: {tested:?}") };
+            assert!(matches!(took, Tested::Took(_)), "{shell:?}: {took:?}");
+            assert!(matches!(refused, Tested::Refused(_, why) if why.contains("it says no")), "{refused:?}");
+            assert_eq!((host.tree(), fs::read(&link).unwrap()), (tree, before), "{shell:?}");
+        }
+    }
+}
