@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use certwave::install::{FilePart, InstallError, Staged};
+use certwave::install::{FilePart, InstallError, Script, Staged};
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version, words};
 
@@ -97,6 +97,23 @@ fn a_full_disk_is_told_and_changes_nothing() {
         assert_eq!(host.tree(), before);
         let problems = host.problems();
         assert!(problems[0].starts_with("no room in"), "{problems:?}");
+    }
+}
+
+/// Root may remove a device. The script's words are changed so that it is not this machine's own that is at stake.
+#[test]
+fn what_is_said_where_no_file_can_be_written_goes_nowhere_and_nowhere_stays() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let nowhere = host.file("nowhere");
+        fs::write(&nowhere, "").unwrap();
+        let script = host.spec.activate(&version(1), Some(&version(1)), &host.services, None);
+        let script = script.as_str().replace("/dev/null", nowhere.to_str().unwrap());
+        let script = script.replace("/.output.", "/no such folder/.output.");
+        let ended = host.run(&Script::new().text(&script));
+        assert!(ended.text().contains("certwave:result activated"), "{shell:?}: {}", ended.text());
+        assert!(nowhere.exists(), "{shell:?}: it removed what stands for /dev/null");
     }
 }
 

@@ -5,7 +5,11 @@ output=
 
 cleanup() {
   [ -z "$partial" ] || rm -rf "$partial"
-  [ -z "$output" ] || rm -f "$output"
+  # On a full disk it is a device, and for root even that could be removed.
+  case $output in
+    '' | /dev/null) ;;
+    *) rm -f "$output" ;;
+  esac
 }
 trap cleanup EXIT
 # A lost controller must not stop a step half-way: what was begun is brought to its end.
