@@ -9,9 +9,11 @@ use crate::preview::{Risk, Seen};
 
 impl PlanReport<'_> {
     /// A line for each host of the schedule, then the last one.
-    pub fn json(&self, time: Timestamp) -> Vec<Value> {
+    pub fn json(&self, time: Timestamp) -> impl Iterator<Item = Value> {
         let hosts = 0..self.preview.plan.schedule.hosts.len();
-        hosts.map(|host| self.host_json(host, time)).chain([self.whole_json(time)]).collect()
+        hosts
+            .map(move |host| self.host_json(host, time))
+            .chain(std::iter::once_with(move || self.whole_json(time)))
     }
 
     fn host_json(&self, number: usize, time: Timestamp) -> Value {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     let report = PlanReport { preview: &preview, certificate: &wanted.shown };
     if settings.json() {
         rehearsed.iter().for_each(|one| super::print(&one.json(now).to_string()));
-        report.json(now).iter().for_each(|line| super::print(&line.to_string()));
+        report.json(now).for_each(|line| super::print(&line.to_string()));
     } else {
         super::print(&report.text(settings.verbosity > 0));
         if args.rehearse {
