@@ -56,7 +56,10 @@ pub(super) fn wanted(
             let version = set.version().clone();
             (Next::Stored { version }, format!("{why}: it is rolled out as it is"))
         }
-        Choice::New(why, _) => (Next::New { forced: force }, why),
+        Choice::New(why, _) => {
+            let version = set.as_ref().map(|set| set.version().clone());
+            (Next::New { forced: force, version }, why)
+        }
     };
     let name = &loaded.plan.certificate;
     let now = match store.versions(name)?.pop() {

@@ -33,6 +33,8 @@ pub enum Next {
     New {
         /// It was asked for, though none was due.
         forced: bool,
+        /// Which, where it is read from files: then it is known already.
+        version: Option<Version>,
     },
 }
 

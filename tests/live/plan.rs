@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use certwave::lab::Authority;
 use serde_json::Value;
 
 use crate::support::{Fleet, Run, edit};
@@ -19,6 +20,36 @@ fn json(fleet: &Fleet, args: &[&str]) -> Run {
 
 fn host<'r>(lines: &'r [Value], name: &str) -> &'r Value {
     lines.iter().find(|line| line["event"] == "plan.host" && line["host"] == name).unwrap()
+}
+
+/// The playbook with files as its only issuer, and what is in them.
+fn certificate_in_files(fleet: &Fleet, authority: &Authority) {
+    let (leaf, key) = authority.issue(&["api.lab.test"], 0, 90).unwrap();
+    let folder = fleet.lab.directory();
+    std::fs::write(folder.join("chain.pem"), [leaf, authority.root_pem().unwrap()].concat()).unwrap();
+    std::fs::write(folder.join("key.pem"), key).unwrap();
+    let text = std::fs::read_to_string(fleet.lab.playbook()).unwrap();
+    let (start, end) = (text.find("issuers:").unwrap(), text.find("services:").unwrap());
+    let issuers = "issuers: [{files: {certificate: chain.pem, key: key.pem}}]\n\n";
+    std::fs::write(fleet.lab.playbook(), format!("{}{issuers}{}", &text[..start], &text[end..])).unwrap();
+}
+
+#[test]
+fn a_plan_of_files_is_of_those_files_and_no_others() {
+    let fleet = Fleet::start(1);
+    let authority = Authority::new("private CA").unwrap();
+    certificate_in_files(&fleet, &authority);
+    std::fs::write(fleet.lab.directory().join("roots.pem"), authority.root_pem().unwrap()).unwrap();
+    plan(&fleet, &["--out", "files.plan"]).expect(0);
+    certificate_in_files(&fleet, &authority);
+    let before = fleet.served(0);
+    let run = fleet.run(&["rollout", "--plan", "files.plan"]).expect(1);
+    assert!(run.stderr.contains("another certificate is in the issuer's files"), "{}", run.stderr);
+    assert_eq!(fleet.served(0), before);
+    plan(&fleet, &["--out", "files.plan"]).expect(0);
+    fleet.run(&["rollout", "--plan", "files.plan"]).expect(0);
+    // What is read from the same files again changes nothing, and the plan says so.
+    assert_eq!(plan(&fleet, &["--detailed-exitcode"]).code, 0);
 }
 
 /// Every file below the hosts with its time, size and target; what sshd logs aside.

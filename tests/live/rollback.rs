@@ -49,6 +49,17 @@ fn the_first_rollout_is_taken_back_to_what_each_host_had_before() {
     let reason = refused.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("before a renewal could be sure to finish"), "{reason}");
     assert_ne!(all(&fleet), before);
+    // Who names it, gets it: one host's, and no other's.
+    let web01 = refused.lines().last().unwrap()["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .position(|host| host["host"] == "web01");
+    let error = refused.last()["hosts"][web01.unwrap()]["error"].as_str().unwrap().to_owned();
+    let named = error.split_whitespace().nth(3).unwrap();
+    let accepted = back(&fleet, &["--accept", named]).expect(6);
+    assert_eq!(accepted.hosts().iter().filter(|outcome| *outcome == "rolled_back").count(), 1, "{error}");
+    assert_eq!(fleet.served(0), before.0[0]);
     fleet.edit("soak: 20000d", "soak: 1s");
 
     // One is away: the others go back, and it does later.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use certwave::lab::Break;
+use certwave::lab::{Break, wait_for};
 use serde_json::Value;
 
 use crate::findings::issue;
@@ -252,7 +252,11 @@ fn a_watch_tells_what_changed_and_ends_with_how_it_was_last() {
     for host in ["web01", "web02"] {
         assert!(told(&mut lines, host).starts_with('{'));
     }
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // Until it has looked again, twice.
+    let log = fleet.lab.hosts[0].root.join("sshd/sshd.log");
+    let logins = || std::fs::read_to_string(&log).unwrap().matches("Accepted publickey").count();
+    let before = logins();
+    assert!(before > 0 && wait_for(std::time::Duration::from_secs(120), || logins() >= before + 2));
     interrupt(&child);
     assert_eq!(lines.count(), 0);
     assert_eq!(child.wait().unwrap().code(), Some(0));

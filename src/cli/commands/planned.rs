@@ -49,10 +49,17 @@ pub(super) fn read(path: &Path, settings: &Settings) -> Result<(SavedPlan, Loade
 }
 
 /// The certificate has to be the one that was planned with.
-pub(super) fn same_certificate(path: &Path, saved: &SavedPlan, choice: &Choice) -> Result<(), Failure> {
+pub(super) fn same_certificate(
+    path: &Path,
+    saved: &SavedPlan,
+    choice: &Choice,
+    known: Option<&CertificateSet>,
+) -> Result<(), Failure> {
+    let known = known.map(CertificateSet::version);
     let now = match (&saved.next, choice) {
         (Next::Stored { version }, Choice::Stored(set, _)) if set.version() == version => return Ok(()),
-        (Next::New { .. }, Choice::New(..)) => return Ok(()),
+        (Next::New { version, .. }, Choice::New(..)) if version.as_ref() == known => return Ok(()),
+        (Next::New { .. }, Choice::New(..)) => "another certificate is in the issuer's files".to_owned(),
         (Next::New { .. }, Choice::Stored(set, why)) => {
             format!("a new certificate was planned, and {} would be rolled out now: {why}", set.version())
         }

@@ -70,15 +70,15 @@ async fn roll_out(
     let connector = SshConnector::default();
 
     let (force, version) = match saved.as_ref().map(|(_, saved)| &saved.next) {
-        Some(Next::New { forced }) => (*forced, None),
+        Some(Next::New { forced, .. }) => (*forced, None),
         Some(Next::Stored { version }) => (false, Some(version)),
         None => (args.force, args.certificate.as_ref()),
     };
     let choice = choose(&loaded, &store.certificates(), force, version)?;
     match &saved {
         Some((path, saved)) => {
-            planned::same_certificate(path, saved, &choice)?;
             let set = planning::known(&loaded, &choice)?;
+            planned::same_certificate(path, saved, &choice, set.as_ref())?;
             planned::same_hosts(path, saved, set.as_ref(), &store).await?;
         }
         None => confirm(&loaded, &choice, args.yes, settings)?,
