@@ -111,11 +111,13 @@ impl Lab {
             }
         };
         let [a, b] = network()?;
-        let address = |last: u8| IpAddr::V4(Ipv4Addr::new(127, a, b, last));
+        // Hosts beyond the 245th have the next network's addresses, and so on.
+        let first = u32::from(Ipv4Addr::new(127, a, b, 0));
+        let address = |offset: u32| IpAddr::V4(Ipv4Addr::from(first + offset));
         let user = UserKey::new(&directory)?;
         let authority = Authority::new("certwave lab's old root")?;
         let http_port = free_port(address(10))?;
-        let host_at = |number: usize| address(u8::try_from(number + 10).unwrap_or(u8::MAX));
+        let host_at = |number: usize| address(u32::try_from(number + 10).unwrap_or(u32::MAX / 2));
         let hosts = start_hosts(options.hosts, &directory, &host_at, &user, &authority, http_port)?;
         let kinds = [(Front::Haproxy, options.haproxy), (Front::Envoy, options.envoy)];
         let kinds = kinds.into_iter().flat_map(|(kind, count)| (0..count).map(move |number| (kind, number)));
@@ -411,7 +413,7 @@ fn start_host(
 fn network() -> Result<[u8; 2], LabError> {
     let mut random = [0; 2];
     getrandom::fill(&mut random).map_err(|error| LabError::Key(format!("no random numbers: {error}")))?;
-    Ok([random[0].clamp(1, 254), random[1]])
+    Ok([random[0].clamp(1, 253), random[1]])
 }
 
 fn current_user() -> String {

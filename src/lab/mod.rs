@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub use authority::Authority;
 pub use envoy::{Envoy, EnvoyOptions};
-pub use fleet::{Break, Lab, LabOptions};
+pub use fleet::{Break, Lab, LabHost, LabOptions};
 pub use front::{FrontHost, FrontServer};
 pub use handle::{LabHandle, ServerStatus};
 pub use haproxy::{Haproxy, HaproxyOptions};

@@ -76,10 +76,12 @@ impl Sshd {
                 "ListenAddress {address}\nPort {port}\nHostKey {}\nPidFile {}\nAuthorizedKeysFile {}\n\
                  UsePAM {pam}\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
                  PermitRootLogin yes\nMaxStartups 1000:30:2000\nUseDNS no\nPrintMotd no\nAllowTcpForwarding yes\n\
-                 {}{extra}\n",
+                 Subsystem sftp internal-sftp\nSetEnv HOME={}\n{}{extra}\n",
                 at("host_key"),
                 at("sshd.pid"),
                 at("authorized_keys"),
+                // A host of its own does not read what the shell of whoever starts the lab reads at its start.
+                directory.display(),
                 if knows_penalties(&program) { "PerSourcePenalties no\n" } else { "" },
             );
             write(&directory.join("sshd_config"), config)?;
