@@ -2,6 +2,8 @@
 //! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
 
 mod event;
+#[cfg(test)]
+mod growth;
 mod host;
 mod next;
 mod outcome;

@@ -1,5 +1,6 @@
 //! What to record or do now.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::host::HostPhase;
 use super::outcome::{HostOutcome, RolloutOutcome};
 use super::state::{Phase, State};
 use crate::gate::{Verdict, judge_soak};
+use crate::model::HostName;
 use crate::plan::{OnFailure, Schedule};
 
 /// How long to wait before a wave's unreachable hosts are tried again, and again.
@@ -213,7 +215,7 @@ fn out_of_time(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action
 
 /// The next step of every host that is between two.
 fn ready_steps(state: &State) -> Vec<Action> {
-    let ready = state.in_flight.iter().filter_map(|&host| match state.host(host).phase {
+    let ready = state.ready.iter().filter_map(|&host| match state.host(host).phase {
         HostPhase::Ready(step) => Some(Action::Run { host, step }),
         _ => None,
     });
@@ -226,7 +228,7 @@ fn drain(schedule: &Schedule, state: &State) -> Option<Vec<Action>> {
     let before_activation = |number: &&usize| {
         matches!(state.host(**number).phase, HostPhase::Ready(Step::Inspect | Step::Stage | Step::Activate))
     };
-    if let Some(&number) = state.in_flight.iter().find(before_activation) {
+    if let Some(&number) = state.ready.iter().find(before_activation) {
         return Some(vec![Action::Record(Event::HostAbandoned { host: schedule.hosts[number].clone() })]);
     }
     if state.in_flight.is_empty() { None } else { Some(ready_steps(state)) }
@@ -243,15 +245,17 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
         OnFailure::RollbackWave | OnFailure::RollbackHost => state.wave..state.wave + 1,
         OnFailure::Halt => 0..0,
     };
-    let failed_in_soak = |host: &usize| match reason {
-        WaveFailure::Soak { hosts, .. } => hosts.contains(&schedule.hosts[*host]),
-        _ => false,
+    let failed_in_soak: HashSet<&HostName> = match reason {
+        WaveFailure::Soak { hosts, .. } => hosts.iter().collect(),
+        _ => HashSet::new(),
     };
     let back: Vec<usize> = waves
         .rev()
         .flat_map(|wave| schedule.waves[wave].hosts())
         .filter(changed)
-        .filter(|host| schedule.on_failure != OnFailure::RollbackHost || failed_in_soak(host))
+        .filter(|&host| {
+            schedule.on_failure != OnFailure::RollbackHost || failed_in_soak.contains(&schedule.hosts[host])
+        })
         .collect();
     if back.is_empty() {
         return finish(state);
@@ -263,31 +267,42 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
 /// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
 fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: usize) -> Vec<Action> {
     let mut actions = ready_steps(state);
-    // `started` of them are behind us; those that were refused never start, so it is a lower bound.
+    actions.extend(
+        turn_back(schedule, state, order, started).map(|host| Action::Run { host, step: Step::Rollback }),
+    );
+    if actions.is_empty() && state.in_flight.is_empty() { finish(state) } else { actions }
+}
+
+/// The hosts whose turn to go back it is.
+fn turn_back<'s>(
+    schedule: &'s Schedule,
+    state: &'s State,
+    order: &'s [usize],
+    started: usize,
+) -> impl Iterator<Item = usize> + 's {
+    // Behind the first that waits there may be some that were refused.
     let mut queue = order[started.min(order.len())..]
         .iter()
         .copied()
         .filter(|&host| state.host(host).phase == HostPhase::Ready(Step::Rollback))
         .filter(|host| !state.in_flight.contains(host))
         .peekable();
-    if let Some(&first) = queue.peek() {
-        let wave = schedule.wave_of(first);
-        if state.in_flight.iter().all(|&host| schedule.wave_of(host) == wave) {
-            let free = schedule.waves[wave].parallel.saturating_sub(state.in_flight.len());
-            let turn = queue.take_while(|&host| schedule.wave_of(host) == wave).take(free);
-            actions.extend(turn.map(|host| Action::Run { host, step: Step::Rollback }));
-        }
-    }
-    if actions.is_empty() && state.in_flight.is_empty() { finish(state) } else { actions }
+    let wave = queue.peek().map_or(usize::MAX, |&first| schedule.wave_of(first));
+    let ends = [state.in_flight.first(), state.in_flight.last()];
+    // Waves are stretches of hosts: with the first and the last, all are of it.
+    let alone = ends.into_iter().flatten().all(|&host| schedule.wave_of(host) == wave);
+    let parallel = schedule.waves.get(wave).filter(|_| alone).map_or(0, |wave| wave.parallel);
+    let free = parallel.saturating_sub(state.in_flight.len());
+    queue.take_while(move |&host| schedule.wave_of(host) == wave).take(free)
 }
 
 /// A lapsed or revoked certificate is never put back, and what never was cannot be.
 fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Event> {
-    let queued = match &state.phase {
-        Phase::RollingBack { order, started } => &order[*started..],
-        _ => &[],
+    let turn = match &state.phase {
+        Phase::RollingBack { order, started } => Some(turn_back(schedule, state, order, *started)),
+        _ => None,
     };
-    state.in_flight.iter().chain(queued).find_map(|&number| {
+    state.ready.iter().copied().chain(turn.into_iter().flatten()).find_map(|number| {
         let host = state.host(number);
         if host.phase != HostPhase::Ready(Step::Rollback) {
             return None;

@@ -34,7 +34,7 @@ pub enum Phase {
     RollingBack {
         /// In this order.
         order: Vec<usize>,
-        /// So many of them have been started.
+        /// So many of them, from the first, have had their turn.
         started: usize,
     },
 }
@@ -72,6 +72,8 @@ pub struct State {
     pub failed: bool,
     /// Hosts between their first step and their end.
     pub in_flight: BTreeSet<usize>,
+    /// Those of them that are between two steps: what is asked after every event is asked of these alone.
+    pub(super) ready: BTreeSet<usize>,
     /// Failed hosts of the current wave.
     pub failures: usize,
     /// Hosts of the current wave that serve the new certificate, proven.
@@ -108,6 +110,7 @@ impl State {
             approved: BTreeSet::new(),
             failed: false,
             in_flight: BTreeSet::new(),
+            ready: BTreeSet::new(),
             failures: 0,
             proven: 0,
             changed: 0,
@@ -122,11 +125,15 @@ impl State {
 
     /// A host by its number in the schedule.
     pub fn host(&self, number: usize) -> &HostState {
+        #[cfg(test)]
+        super::growth::visited(1);
         &self.hosts[number]
     }
 
     /// Every host, in the schedule's order.
     pub fn hosts(&self) -> &[HostState] {
+        #[cfg(test)]
+        super::growth::visited(self.hosts.len());
         &self.hosts
     }
 
@@ -219,17 +226,15 @@ impl State {
             Event::Finished { outcome } => self.outcome = Some(*outcome),
         }
         self.advance_batch();
+        self.advance_rollback();
     }
 
     fn start(&mut self, host: &HostName, step: Step) {
         let Some(number) = self.number(host) else { return };
         self.hosts[number].phase = HostPhase::Running(step);
         self.waiting.remove(&number);
-        if self.in_flight.insert(number)
-            && let Phase::RollingBack { started, .. } = &mut self.phase
-        {
-            *started += 1;
-        }
+        self.ready.remove(&number);
+        self.in_flight.insert(number);
     }
 
     /// Changes one host, and counts it when that ended it.
@@ -246,6 +251,17 @@ impl State {
             self.changed += usize::from(outcome == HostOutcome::Changed);
             self.proven += usize::from(matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged));
         }
+        self.note_ready(number);
+    }
+
+    /// Keeps `ready` what it says, for one host.
+    fn note_ready(&mut self, number: usize) {
+        let ready = matches!(self.hosts[number].phase, HostPhase::Ready(_));
+        if ready && self.in_flight.contains(&number) {
+            self.ready.insert(number);
+        } else {
+            self.ready.remove(&number);
+        }
     }
 
     fn abandon(&mut self, host: &HostName) {
@@ -260,6 +276,7 @@ impl State {
             self.in_flight.remove(&number);
             self.waiting.insert(number);
         }
+        self.note_ready(number);
     }
 
     fn finish(&mut self, name: &HostName, step: Step, result: &StepResult) {
@@ -302,6 +319,7 @@ impl State {
                 Step::Stage | Step::Verify | Step::Commit => Step::Inspect,
             });
         }
+        (0..self.hosts.len()).for_each(|number| self.note_ready(number));
     }
 
     /// Hosts that were left get another turn: in the direction that the rollout went.
@@ -365,6 +383,17 @@ impl State {
         let batches = self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default();
         let first = batches.first().map_or(0, |batch| batch.start);
         first..batches.last().map_or(first, |batch| batch.end)
+    }
+
+    /// Passes over hosts that were started, or refused.
+    fn advance_rollback(&mut self) {
+        let Phase::RollingBack { order, started } = &mut self.phase else { return };
+        while let Some(&number) = order.get(*started)
+            && (self.hosts[number].phase != HostPhase::Ready(Step::Rollback)
+                || self.in_flight.contains(&number))
+        {
+            *started += 1;
+        }
     }
 
     /// The next batch begins when nothing of the one before is in flight.
