@@ -10,12 +10,13 @@ use tokio::sync::Mutex;
 
 use super::driver::Effects;
 use super::memory::Memory;
-use super::ports::{Clock, Connector, Prober};
+use super::pace::Pace;
+use super::ports::{Clock, Connection, Connector, Prober};
 use super::probe::{Proof, Wanted, observe, places, prove_all};
 use super::session::{Ended, Session, answer, failed};
 use super::soak::FleetWatch;
 use super::way_back::WayBack;
-use super::witness::{Witness, together};
+use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
     Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, Rollback, Service,
@@ -43,22 +44,36 @@ pub struct Target {
 }
 
 /// A plan's hosts, and all that is needed to act on them.
-pub struct Fleet<C: Connector, P, K> {
+pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) plan: Arc<Plan>,
     pub(super) target: Arc<Target>,
     pub(super) connector: Arc<C>,
     pub(super) prober: Arc<P>,
     pub(super) clock: Arc<K>,
+    pace: Arc<Pace>,
     who: String,
-    sessions: Vec<Mutex<Option<Session<C::Connection>>>>,
+    seats: Vec<Mutex<Seat<C::Connection, P::Held>>>,
+}
+
+/// What is kept of a host from one step to the next.
+struct Seat<C: Connection, H> {
+    session: Option<Session<C>>,
+    /// Made ready while it was staged, to watch it while it is switched.
+    prepared: Option<Vec<Prepared<H>>>,
+}
+
+impl<C: Connection, H> Default for Seat<C, H> {
+    fn default() -> Self {
+        Self { session: None, prepared: None }
+    }
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     /// `who` is told to anybody else who wants the lock of a host.
     pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
-        let sessions = plan.hosts.iter().map(|_| Mutex::new(None)).collect();
+        let seats = plan.hosts.iter().map(|_| Mutex::default()).collect();
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
-        Self { plan, target, connector, prober, clock, who, sessions }
+        Self { plan, target, connector, prober, clock, pace: Arc::default(), who, seats }
     }
 
     /// Makes sure of a connection that holds the host's lock.
@@ -78,13 +93,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         step: Step,
         known: &HostState,
-        slot: &mut Option<Session<C::Connection>>,
+        Seat { session, prepared }: &mut Seat<C::Connection, P::Held>,
     ) -> Result<StepResult, Ended> {
-        let session = self.session(plan, slot).await?;
+        let session = self.session(plan, session).await?;
         match step {
             Step::Inspect => self.inspect(plan, session, known).await,
-            Step::Stage => self.stage(plan, session).await,
-            Step::Activate => self.activate(plan, session, known).await,
+            Step::Stage => self.stage(plan, session, prepared).await,
+            Step::Activate => self.activate(plan, session, known, prepared.take()).await,
             Step::Verify => self.verify(plan, session, known).await,
             Step::Commit => self.commit(plan, session, known).await,
             Step::Rollback => self.roll_back(plan, session, known).await,
@@ -149,12 +164,29 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         !plan.services.is_empty()
     }
 
-    async fn stage(&self, plan: &HostPlan, session: &Session<C::Connection>) -> Result<StepResult, Ended> {
+    /// The host's services are made ready to be watched at the same time.
+    async fn stage(
+        &self,
+        plan: &HostPlan,
+        session: &Session<C::Connection>,
+        prepared: &mut Option<Vec<Prepared<P::Held>>>,
+    ) -> Result<StepResult, Ended> {
         let set = &self.target.set;
         let script = plan.install.stage(set.version());
-        let output = session.run(plan, &script, Some(stage_payload(&files(set))), SCRIPT).await?;
-        Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
+        let staging = session.run(plan, &script, Some(stage_payload(&files(set))), SCRIPT);
+        let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
+        *prepared = Some(ready);
+        Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
         Ok(StepResult::Done)
+    }
+
+    async fn prepare(&self, plan: &HostPlan, connection: &Arc<C::Connection>) -> Vec<Prepared<P::Held>> {
+        // One look at each place is enough: what is watched is the server, not its certificate.
+        let mut places: Vec<Endpoint> = Vec::new();
+        for PlannedService { endpoints, .. } in &plan.services {
+            places.extend(endpoints.iter().filter(|one| one.key == endpoints[0].key).cloned());
+        }
+        prepare(self.prober.as_ref(), connection, places).await
     }
 
     async fn activate(
@@ -162,14 +194,16 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         session: &mut Session<C::Connection>,
         known: &HostState,
+        prepared: Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
         session.witnesses.clear();
-        for service in &plan.services {
-            // One look at each place is enough: what is watched is the server, not its certificate.
-            for endpoint in service.endpoints.iter().filter(|one| one.key == service.endpoints[0].key) {
-                let watched = Witness::start(&self.prober, &session.connection, &self.clock, endpoint).await;
-                session.witnesses.extend(watched);
-            }
+        let prepared = match prepared {
+            Some(prepared) => prepared,
+            None => self.prepare(plan, &session.connection).await,
+        };
+        for one in prepared {
+            let (prober, connection) = (&self.prober, &session.connection);
+            session.witnesses.push(Witness::start(prober, connection, &self.clock, &self.pace, one));
         }
         let services = services(plan);
         let counted = self.memory(plan, session).before().await;
@@ -316,19 +350,19 @@ impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
 
     async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
         let plan = &self.plan.hosts[host];
-        let mut slot = self.sessions[host].lock().await;
-        let result = self.act(plan, step, &known, &mut slot).await.unwrap_or_else(|ended| ended);
+        let mut seat = self.seats[host].lock().await;
+        let result = self.act(plan, step, &known, &mut seat).await.unwrap_or_else(|ended| ended);
         if matches!(result, StepResult::Unreachable { .. } | StepResult::InDoubt { .. }) {
             // The next step finds out for itself whether the host is there again.
-            *slot = None;
+            *seat = Seat::default();
         }
         result
     }
 
     fn release(&self, host: usize) {
         // Its steps are over, so nobody else has the slot.
-        if let Ok(mut slot) = self.sessions[host].try_lock() {
-            *slot = None;
+        if let Ok(mut seat) = self.seats[host].try_lock() {
+            *seat = Seat::default();
         }
     }
 
@@ -337,7 +371,7 @@ impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
     }
 }
 
-async fn end_witnesses<C: super::ports::Connection>(session: &mut Session<C>) -> Measured {
+async fn end_witnesses<C: Connection>(session: &mut Session<C>) -> Measured {
     let mut all = Vec::new();
     for witness in session.witnesses.drain(..) {
         all.push(witness.finish().await);

@@ -11,6 +11,7 @@ mod glance;
 mod haproxy;
 mod held;
 mod memory;
+mod pace;
 pub mod ports;
 mod probe;
 mod prove_again;

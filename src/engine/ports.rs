@@ -166,22 +166,33 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
 
-    /// Whether the endpoint answers a whole HTTP/1.1 request, so that one can be held in flight.
-    fn speaks_http(
+    /// A handshake and a whole HTTP/1.1 request; where that is answered, another one on the same connection but for
+    /// its last empty line, so that the server has a request in flight.
+    fn converse(
         &self,
         stream: BoxedStream,
         endpoint: &Endpoint,
         deadline: Duration,
-    ) -> impl Future<Output = bool> + Send;
+    ) -> impl Future<Output = Conversation<Self::Held>> + Send;
 
-    /// A handshake and an HTTP/1.1 request but for its last empty line, so that the server has a
-    /// request in flight. None where that could not be sent.
+    /// A handshake and an HTTP/1.1 request but for its last empty line. None where that could not be sent.
     fn hold(
         &self,
         stream: BoxedStream,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Option<Self::Held>> + Send;
+}
+
+/// What became of a first request.
+#[derive(Debug)]
+pub enum Conversation<H> {
+    /// It was answered, and the next one is in flight.
+    Held(H),
+    /// It was answered, and the server ended the connection.
+    Ended,
+    /// There was no answer in HTTP.
+    None,
 }
 
 /// A connection with a request in flight, kept open over a reload.

@@ -3,58 +3,74 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::ports::{Clock, Connection, HeldRequest, Prober};
+use super::pace::Pace;
+use super::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
 use super::probe::{HANDSHAKE, dial, observe};
 use crate::gate::Handshakes;
 use crate::rollout::Measured;
 use crate::verify::{Endpoint, HeldOutcome, Observation};
 
-/// From the end of one handshake to the start of the next: dense enough to hit a gap of a reload, and thin
-/// enough to leave the processors of controller and host to their work.
-const PAUSE: Duration = Duration::from_millis(20);
 /// How long a request that was held may take to be answered.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Handshakes without pause, and one request in flight, until it is asked to stop.
+/// An endpoint that answers, with a request in flight where it speaks HTTP.
+pub(super) struct Prepared<H> {
+    endpoint: Endpoint,
+    held: Option<H>,
+}
+
+/// Makes ready to watch endpoints. Where nothing answers TLS there is nothing that could be noticed.
+pub(super) async fn prepare<C: Connection, P: Prober>(
+    prober: &P,
+    connection: &Arc<C>,
+    endpoints: Vec<Endpoint>,
+) -> Vec<Prepared<P::Held>> {
+    let each = endpoints.into_iter().map(|endpoint| async move {
+        let held = hold(prober, connection, &endpoint).await;
+        let answers = held.is_some()
+            || matches!(observe(prober, Some(connection), &endpoint).await, Observation::Served(_));
+        answers.then_some(Prepared { endpoint, held })
+    });
+    join_all(each).await.into_iter().flatten().collect()
+}
+
+/// Handshakes one after the other, and one request in flight, until it is asked to stop.
 pub(super) struct Witness {
     stop: watch::Sender<bool>,
     task: JoinHandle<Measured>,
 }
 
 impl Witness {
-    /// Starts to watch an endpoint; nothing where nothing answers TLS there now, since then there is nothing
-    /// that could be noticed.
-    pub(super) async fn start<C: Connection, P: Prober>(
+    /// Starts to watch an endpoint.
+    pub(super) fn start<C: Connection, P: Prober>(
         prober: &Arc<P>,
         connection: &Arc<C>,
         clock: &Arc<impl Clock>,
-        endpoint: &Endpoint,
-    ) -> Option<Self> {
-        let before = observe(prober.as_ref(), Some(connection), endpoint).await;
-        if !matches!(before, Observation::Served(_)) {
-            return None;
-        }
-        let held = hold(prober.as_ref(), connection, endpoint).await;
+        pace: &Arc<Pace>,
+        Prepared { endpoint, held }: Prepared<P::Held>,
+    ) -> Self {
         let (stop, mut stopped) = watch::channel(false);
-        let (prober, connection, clock) = (prober.clone(), connection.clone(), clock.clone());
-        let endpoint = endpoint.clone();
+        let (prober, connection) = (prober.clone(), connection.clone());
+        let (clock, pace) = (clock.clone(), pace.clone());
         let task = tokio::spawn(async move {
             let mut measured = Measured::default();
             // A lost sender means the same as being asked to stop.
             while !*stopped.borrow_and_update() && stopped.has_changed().is_ok() {
                 let observed = observe(prober.as_ref(), Some(&connection), &endpoint).await;
                 count(&mut measured, &endpoint, observed);
-                clock.sleep(PAUSE).await;
+                let wait = pace.turn(measured.handshakes.tried, clock.now());
+                tokio::select! { () = clock.sleep(wait) => {}, _ = stopped.changed() => {} }
             }
             if let Some(held) = held {
                 measured.held = Some(held.finish(ANSWER).await);
             }
             measured
         });
-        Some(Self { stop, task })
+        Self { stop, task }
     }
 
     /// Stops, and says what was seen.
@@ -74,11 +90,14 @@ async fn hold<C: Connection, P: Prober>(
         return None;
     }
     let first = dial(prober, Some(connection), endpoint).await.ok()?;
-    if !prober.speaks_http(first, endpoint, HANDSHAKE).await {
-        return None;
+    match prober.converse(first, endpoint, HANDSHAKE).await {
+        Conversation::Held(held) => Some(held),
+        Conversation::Ended => {
+            let second = dial(prober, Some(connection), endpoint).await.ok()?;
+            prober.hold(second, endpoint, HANDSHAKE).await
+        }
+        Conversation::None => None,
     }
-    let second = dial(prober, Some(connection), endpoint).await.ok()?;
-    prober.hold(second, endpoint, HANDSHAKE).await
 }
 
 fn count(measured: &mut Measured, endpoint: &Endpoint, observed: Observation) {

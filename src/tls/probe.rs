@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{
@@ -17,7 +18,7 @@ use tokio_openssl::SslStream;
 use super::held::HeldConnection;
 use super::starttls::upgrade;
 use crate::certificate::KeyAlgorithm;
-use crate::engine::ports::{BoxedStream, Prober};
+use crate::engine::ports::{BoxedStream, Conversation, Prober};
 use crate::verify::{Endpoint, Observation, Served};
 
 /// Why TLS could not be set up.
@@ -42,14 +43,35 @@ pub enum TlsError {
     OpenSsl(#[from] openssl::error::ErrorStack),
 }
 
-/// Probes endpoints. Reading the system's roots takes long, so there is one for a whole rollout; clones
+/// Probes endpoints. Reading the system's roots takes 50 ms and more, so there is one for a whole rollout; clones
 /// share it.
 #[derive(Clone)]
 pub struct TlsProber {
-    /// One for each choice of [`Endpoint::key`].
     any: SslConnector,
-    ecdsa: SslConnector,
-    rsa: SslConnector,
+    keyed: Arc<Keyed>,
+}
+
+/// For the other choices of [`Endpoint::key`], made when the first endpoint has it.
+struct Keyed {
+    ca_files: Vec<PathBuf>,
+    ecdsa: OnceLock<SslConnector>,
+    rsa: OnceLock<SslConnector>,
+}
+
+impl Keyed {
+    fn get(&self, algorithm: KeyAlgorithm) -> Result<&SslConnector, String> {
+        let (cell, signatures) = match algorithm {
+            KeyAlgorithm::Ecdsa => (&self.ecdsa, ECDSA),
+            KeyAlgorithm::Rsa => (&self.rsa, RSA),
+        };
+        match cell.get() {
+            Some(connector) => Ok(connector),
+            // Two that come at once make two, and use one.
+            None => connector(&self.ca_files, Some(signatures))
+                .map(|made| cell.get_or_init(|| made))
+                .map_err(|error| format!("failed to {error}")),
+        }
+    }
 }
 
 /// Signature algorithms that leave the server no choice of its certificate (RFC 8446, section 4.2.3).
@@ -62,8 +84,8 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let any = connector(ca_files, None)?;
-        Ok(Self { ecdsa: connector(ca_files, Some(ECDSA))?, rsa: connector(ca_files, Some(RSA))?, any })
+        let keyed = Keyed { ca_files: ca_files.to_vec(), ecdsa: OnceLock::new(), rsa: OnceLock::new() };
+        Ok(Self { any: connector(ca_files, None)?, keyed: Arc::new(keyed) })
     }
 
     async fn connect(
@@ -78,8 +100,7 @@ impl TlsProber {
         let words = |error: openssl::error::ErrorStack| error.to_string();
         let connector = match endpoint.key {
             None => &self.any,
-            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
-            Some(KeyAlgorithm::Rsa) => &self.rsa,
+            Some(algorithm) => self.keyed.get(algorithm)?,
         };
         let mut config = connector.configure().map_err(words)?;
         // The name is judged apart, so that a wrong one is not mistaken for a wrong chain.
@@ -183,13 +204,19 @@ impl Prober for TlsProber {
         }
     }
 
-    async fn speaks_http(&self, stream: BoxedStream, endpoint: &Endpoint, deadline: Duration) -> bool {
+    async fn converse(
+        &self,
+        stream: BoxedStream,
+        endpoint: &Endpoint,
+        deadline: Duration,
+    ) -> Conversation<HeldConnection> {
         let asked = async {
-            let stream = self.connect(stream, endpoint, Some(b"\x08http/1.1")).await.ok()?;
-            let held = HeldConnection::ask(stream, &endpoint.server_name).await.ok()?;
-            Some(held.answer().await)
+            match self.connect(stream, endpoint, Some(b"\x08http/1.1")).await {
+                Ok(stream) => HeldConnection::converse(stream, &endpoint.server_name).await,
+                Err(_) => Conversation::None,
+            }
         };
-        matches!(timeout(deadline, asked).await, Ok(Some(crate::verify::HeldOutcome::Answered)))
+        timeout(deadline, asked).await.unwrap_or(Conversation::None)
     }
 
     async fn hold(
