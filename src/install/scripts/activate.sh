@@ -56,8 +56,11 @@ fi
 base=${current:-$previous}
 
 # Whether a path can become a link without changing what is read there.
+all_ours=yes
 fits() { # PATH FILE
-  case $(link_state "$1" "$2") in
+  state=$(link_state "$1" "$2")
+  [ "$state" = ours ] || all_ours=no
+  case $state in
     ours | missing) ;;
     link | file)
       if [ -e "$1" ]; then
@@ -80,7 +83,7 @@ make_link() { # PATH FILE
     { reason "$text"; fail unwritable "${1%/*}"; }
   flush "${1%/*}/"
 }
-each_link make_link
+[ "$all_ours" = yes ] || each_link make_link
 
 # Back to what was there before; on a first installation, to nothing.
 unlink_ours() { # PATH FILE
@@ -101,8 +104,9 @@ swap_back() {
 # systemd keeps it when the login's session ends.
 start_switch() {
   shell=$(command -v sh)
-  unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token
-  if systemd-run --quiet --collect --unit="$unit" -- "$shell" "$switch"; then
+  if command -v systemd-run &&
+    unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token &&
+    systemd-run --quiet --collect --unit="$unit" -- "$shell" "$switch"; then
     return 0
   elif command -v setsid; then
     setsid "$shell" "$switch" &

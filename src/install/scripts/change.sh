@@ -27,7 +27,7 @@ one_at_a_time() {
 # Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first.
 point_live() {
   [ -d "$live_folder" ] || (umask 022 && mkdir -p "$live_folder") || return 1
-  rm -f "$live_folder/.$name.new" &&
+  { [ ! -L "$live_folder/.$name.new" ] || rm -f "$live_folder/.$name.new"; } &&
     ln -s "../archive/$name/$1" "$live_folder/.$name.new" &&
     mv -f -T "$live_folder/.$name.new" "$live" &&
     flush "$live_folder"

@@ -13,12 +13,18 @@ disarm || fail armed "$switch"
 if firing || [ "$(live_version)" != "$committed" ]; then fail undone "$(live_version)"; fi
 rm -f "$switch".*
 
-rm -rf "$directory/.rehearsal" "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*
-remove_draft() { rm -f "$(link_draft "$1")"; }
+for path in "$directory/.rehearsal" "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*; do
+  { [ ! -e "$path" ] && [ ! -L "$path" ]; } || rm -rf "$path"
+done
+remove_draft() {
+  draft=${1%/*}/.certwave-${1##*/}
+  [ ! -L "$draft" ] || rm -f "$draft"
+}
 each_link remove_draft
 
-current=$(live_version)
-count=$(versions | grep -c .)
+current=$committed
+count=0
+for version in $(versions); do count=$((count + 1)); done
 for version in $(versions); do
   [ "$count" -gt "$keep" ] || break
   case $version in

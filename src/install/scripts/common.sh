@@ -21,7 +21,12 @@ block() {
   say "end $1"
 }
 
-one_line() { printf '%s' "$1" | tr '\n\r' '  '; }
+one_line() {
+  case $1 in
+    *[![:print:]]*) printf '%s' "$1" | tr '\n\r' '  ' ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
 
 fail() {
   say "error $*"

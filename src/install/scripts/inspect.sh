@@ -9,7 +9,18 @@ if [ "$survey" = no ] && [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1
   flock -s 8
 fi
 
-say "user $(id -u) $(id -un 2>/dev/null || id -u)"
+# uid=0(root) gid=0(root) groups=0(root),4(adm)
+identity=$(id)
+user=${identity#uid=}
+user=${user%% gid=*}
+uid=${user%%"("*}
+case $user in
+  *"("*)
+    user=${user#*"("}
+    user=${user%")"}
+    ;;
+esac
+say "user $uid $user"
 say "clock $(date +%s)"
 
 for tool in awk cat chmod chown cmp cp cut date df grep head id ln mkdir mv readlink rm sed sha256sum sleep sync tail tar touch tr; do
@@ -20,21 +31,46 @@ case $(mv --help 2>&1) in
   *) say "missing mv -T" ;;
 esac
 
-# Folders that will be written to.
+# Folders that will be written to, each once.
+probed=
+drafts=
 probe() {
   folder=$1
+  case $probed in
+    *"
+$folder
+"*) return ;;
+  esac
+  probed="$probed
+$folder
+"
   if [ "$survey" = yes ]; then
     [ -w "$folder" ] || { reason 'it may not be written to'; say "unwritable $folder"; }
     return
   fi
   draft=$folder/.certwave-probe.$$
-  if text=$( (umask 077 && : >"$draft") 2>&1); then
-    rm -f "$draft"
+  if { printf '' >"$draft"; } 2>/dev/null; then
+    drafts="$drafts$draft
+"
   else
+    text=$( (printf '' >"$draft") 2>&1)
     reason "$text"
     say "unwritable $folder"
   fi
 }
+remove_drafts() {
+  [ -n "$drafts" ] || return 0
+  (
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2086
+    rm -f $drafts
+  )
+}
+umask 077
+trap remove_drafts EXIT
+trap 'exit 1' HUP INT TERM PIPE
 existing=$directory
 while [ ! -d "$existing" ]; do
   existing=${existing%/*}
@@ -44,18 +80,25 @@ probe "$existing"
 for folder in "$directory/archive" "$archive" "$live_folder"; do
   [ ! -d "$folder" ] || probe "$folder"
 done
-say "free $(df -Pk "$existing" | awk 'NR == 2 { print $4 }')"
+free=$(df -Pk "$existing")
+# The second line; its fourth word.
+read -r _ _ _ free _ <<END
+${free#*
+}
+END
+say "free $free"
 
-id -u "$owner" >/dev/null 2>&1 || say no-owner
-case $group in
-  *[!0-9]*)
+[ "$owner" = "$user" ] || id -u "$owner" >/dev/null 2>&1 || say no-owner
+case $group:${identity##* gid=} in
+  *[!0-9]*:*"($group)"*) ;;
+  *[!0-9]*:*)
     getent group "$group" >/dev/null 2>&1 ||
       cut -d: -f1 /etc/group | grep -qxF -e "$group" ||
       say no-group
     ;;
 esac
-if [ "$(id -u)" != 0 ]; then
-  [ "$(id -u "$owner" 2>/dev/null)" = "$(id -u)" ] || say foreign-owner
+if [ "$uid" != 0 ]; then
+  [ "$owner" = "$user" ] || [ "$(id -u "$owner" 2>/dev/null)" = "$uid" ] || say foreign-owner
   case " $(id -G) $(id -Gn 2>/dev/null) " in
     *" $group "*) ;;
     *) say foreign-group ;;

@@ -9,8 +9,12 @@ if complete "$version"; then
   exit 0
 fi
 
-text=$( (umask 022 && mkdir -p "$archive" "$live_folder") 2>&1) || { reason "$text"; fail unwritable "$archive"; }
-rm -rf "$archive/.$version.partial".*
+if [ ! -d "$archive" ] || [ ! -d "$live_folder" ]; then
+  text=$( (umask 022 && mkdir -p "$archive" "$live_folder") 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+fi
+for path in "$archive/.$version.partial".*; do
+  [ ! -e "$path" ] || rm -rf "$path"
+done
 partial=$archive/.$version.partial.$$
 text=$( (umask 077 && mkdir "$partial") 2>&1) || { reason "$text"; partial=; fail unwritable "$archive"; }
 
@@ -26,13 +30,16 @@ fi
 
 # The owner first: a mode that lets a group read must never meet the wrong group.
 text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
+# All as keys, then those that hold none.
+set --
 for path in "$partial"/*.pem; do
   case ${path##*/} in
-    privkey.* | combined.*) mode=$key_mode ;;
-    *) mode=0644 ;;
+    privkey.* | combined.*) ;;
+    *) set -- "$@" "$path" ;;
   esac
-  text=$(chmod "$mode" "$path" 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 done
+text=$( (chmod "$key_mode" "$partial"/*.pem && { [ $# = 0 ] || chmod 0644 "$@"; }) 2>&1) ||
+  { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 
 if [ -d "$archive/$version" ]; then
   # Damaged, and perhaps live: mended file by file, so that `live` never dangles.

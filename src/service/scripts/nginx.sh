@@ -25,9 +25,10 @@ main_config() {
   absolute "${path:-conf/nginx.conf}"
 }
 
-# First arguments of a directive of the main context, one a line; the configuration is read from stdin.
+# The main context's `pid` and `error_log`, one a line, each with its first argument; the configuration is read from
+# stdin.
 main_context() {
-  awk -v name="$1" '
+  awk '
     {
       sub(/(^|[ \t])#.*/, "")
       gsub(/[{};]/, "\n&\n")
@@ -36,28 +37,52 @@ main_context() {
         if (part[i] == "{") { depth++; text = "" }
         else if (part[i] == "}") { depth--; text = "" }
         else if (part[i] == ";") {
+          gsub(/["\047]/, "", text)
           fields = split(text, field, " ")
-          if (depth == 0 && fields >= 2 && field[1] == name) print field[2]
+          if (depth == 0 && fields >= 2 && (field[1] == "pid" || field[1] == "error_log")) print field[1], field[2]
           text = ""
         }
         else text = text " " part[i]
       }
     }
-  ' | tr -d "\"'"
+  '
 }
 
-# The main file tells it even when the configuration is broken; `nginx -T` knows included files as well.
-directive() {
-  values=$(main_context "$1" 2>/dev/null <"$main")
-  [ -n "$values" ] || values=$(nginx -T 2>/dev/null | main_context "$1")
-  [ -z "$values" ] || printf '%s\n' "$values"
+# Takes such lines apart: the first `pid` is $pid_file, $logs are all logs, one a line.
+take_settings() { # LINES
+  while read -r kind value; do
+    case $kind in
+      pid) [ -n "$pid_file" ] || pid_file=$value ;;
+      error_log) logs="$logs$value
+" ;;
+    esac
+  done <<END
+$1
+END
 }
 
-find_pid_file() {
+# The main file tells it even when the configuration is broken; `nginx -T` knows included files as well. LOGS: yes where
+# they matter.
+read_settings() { # LOGS
   main=$(main_config)
-  pid_file=$(directive pid | head -n 1)
+  pid_file=
+  logs=
+  take_settings "$(main_context 2>/dev/null <"$main")"
+  if [ -z "$pid_file" ] || [ "$1$logs" = yes ]; then
+    own_pid_file=$pid_file
+    own_logs=$logs
+    pid_file=
+    logs=
+    take_settings "$(nginx -T 2>/dev/null | main_context)"
+    pid_file=${own_pid_file:-$pid_file}
+    logs=${own_logs:-$logs}
+  fi
   [ -n "$pid_file" ] || pid_file=$(compiled pid-path)
-  pid_file=$(absolute "${pid_file:-logs/nginx.pid}")
+  pid_file=${pid_file:-logs/nginx.pid}
+  case $pid_file in
+    /*) ;;
+    *) pid_file=$(absolute "$pid_file") ;;
+  esac
 }
 
 # Finds the master, or says why there is none.
@@ -83,37 +108,64 @@ find_master() {
       return 1
       ;;
   esac
-  if ! grep -q 'master process' "/proc/$master/cmdline" 2>/dev/null; then
-    printf 'nginx is not running: the pid file %s names process %s, which is no nginx master\n' "$pid_file" "$master"
-    return 1
+  line=
+  # It ends with NUL, not with a line.
+  { read -r line <"/proc/$master/cmdline"; } 2>/dev/null || :
+  case $line in
+    *'master process'*) return 0 ;;
+  esac
+  printf 'nginx is not running: the pid file %s names process %s, which is no nginx master\n' "$pid_file" "$master"
+  return 1
+}
+
+# The master's children. The kernel has a list of them; where it does not tell, all processes are asked. It may leave
+# one out while another one ends, so it is asked twice.
+children() {
+  first=
+  again=
+  {
+    read -r first <"/proc/$master/task/$master/children"
+    read -r again <"/proc/$master/task/$master/children"
+  } 2>/dev/null
+  if [ -n "$first" ]; then
+    printf '%s' "$first $again"
+    return
   fi
+  for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    case ${line##*) } in
+      [A-Za-z]" $master "*) ;;
+      *) continue ;;
+    esac
+    process=${stat#/proc/}
+    printf '%s ' "${process%/stat}"
+  done
 }
 
 # The master's workers that accept connections. An old one keeps its connections while it is
 # "shutting down", but accepts no others; the cache manager and loader never do; Z and X are dead.
 accepting() {
-  for stat in /proc/[0-9]*/stat; do
-    { read -r line <"$stat"; } 2>/dev/null || continue
+  for process in $(children); do
+    { read -r line <"/proc/$process/stat"; } 2>/dev/null || continue
     case ${line##*) } in
       [ZX]*) continue ;;
-      [A-Za-z]" $master "*) ;;
-      *) continue ;;
     esac
-    process=${stat#/proc/}
-    process=${process%/stat}
-    grep -q -e 'shutting down' -e 'cache ' "/proc/$process/cmdline" 2>/dev/null && continue
+    { read -r line <"/proc/$process/cmdline"; } 2>/dev/null || :
+    case $line in
+      *'shutting down'* | *'cache '*) continue ;;
+    esac
     printf '%s ' "$process"
   done
 }
 
 # The error logs that are files, each after its size: what comes later is about this reload.
 mark_logs() {
-  logs=$(directive error_log)
   [ -n "$logs" ] || logs=$(compiled error-log-path)
   marks=$(
     printf '%s\n' "$logs" | while read -r log; do
+      [ -n "$log" ] || continue
       log=$(absolute "$log")
-      if [ -f "$log" ] && [ -r "$log" ]; then printf '%s %s\n' "$(wc -c <"$log" | tr -d ' ')" "$log"; fi
+      if [ -f "$log" ] && [ -r "$log" ]; then printf '%s %s\n' "$(($(wc -c <"$log")))" "$log"; fi
     done
   )
 }
@@ -127,7 +179,7 @@ refusals() {
   done
 }
 
-nap() { sleep 0.05 2>/dev/null || sleep 1; }
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
 
 hook_facts() {
   if [ ! -e "$binary" ]; then
@@ -138,7 +190,7 @@ hook_facts() {
     printf '%s is not executable\n' "$binary"
     return 1
   fi
-  find_pid_file
+  read_settings no
   find_master
 }
 
@@ -193,16 +245,21 @@ hook_test() {
 # The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers
 # that accepted before does so any more, and that others do.
 hook_reload() {
-  find_pid_file
+  read_settings yes
   find_master || return 1
   before=$(accepting)
   mark_logs
   if [ -n "$reload_command" ]; then
     bounded sh -c "$reload_command" || return 1
-  else
+  elif [ -n "$test_command" ]; then
     nginx -s reload || return 1
+  else
+    # What `-s reload` does when it has read the whole configuration once more, which `-t` just did.
+    kill -HUP "$master" || return 1
   fi
-  deadline=$(($(date +%s) + patience))
+  # nginx gives new workers 100 ms before it stops old ones: nothing to see before.
+  nap 0.12
+  deadline=
   while :; do
     if problem=$(find_master); then
       read -r master <"$pid_file" || :
@@ -221,11 +278,13 @@ hook_reload() {
         return 1
       fi
     fi
-    if [ "$(date +%s)" -ge "$deadline" ]; then
+    time=$(date +%s)
+    deadline=${deadline:-$((time + patience))}
+    if [ "$time" -ge "$deadline" ]; then
       [ -z "${refused:-}" ] || printf '%s\n' "$refused"
       printf 'after %s s %s\n' "$patience" "$problem"
       return 1
     fi
-    nap
+    nap 0.05
   done
 }
