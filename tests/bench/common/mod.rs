@@ -1,0 +1,115 @@
+//! What the benches share: the program run and measured, and the floor that it is measured against.
+
+#![allow(dead_code)] // Each bench uses a part of it.
+
+pub(crate) mod far;
+pub(crate) mod floor;
+pub(crate) mod slow;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+
+/// What a process, or a part of this one, took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    pub(crate) wall: Duration,
+    /// User and system time, by the kernel's accounting.
+    pub(crate) cpu: Duration,
+    /// The most memory that was resident; 0 where it was not watched.
+    pub(crate) peak_kib: u64,
+}
+
+impl Cost {
+    pub(crate) fn cpu_ms_each(&self, hosts: usize) -> f64 {
+        self.cpu.as_secs_f64() * 1000.0 / hosts as f64
+    }
+
+    pub(crate) fn over(&self, floor: Duration) -> f64 {
+        self.wall.as_secs_f64() / floor.as_secs_f64()
+    }
+}
+
+fn cpu(usage: &Usage) -> Duration {
+    let part = |time: nix::sys::time::TimeVal| {
+        Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap() * 1000)
+    };
+    part(usage.user_time()) + part(usage.system_time())
+}
+
+/// Runs a command to its end; only that it ended with `code` is looked at. Its children count, too.
+pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
+    let before = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap());
+    let began = Instant::now();
+    let errors = tempfile::tempfile().unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors.try_clone().unwrap())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let status = Path::new("/proc").join(child.id().to_string()).join("status");
+    let mut peak_kib = 0;
+    let ended = loop {
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let wall = began.elapsed();
+    if ended.code() != Some(code) {
+        use std::io::{Read, Seek};
+        let (mut errors, mut text) = (errors, String::new());
+        errors.rewind().unwrap();
+        errors.read_to_string(&mut text).unwrap();
+        let end = text.len().saturating_sub(2_000);
+        panic!("{command:?} ended with {ended}, not {code}:\n{}", text.get(end..).unwrap_or_default());
+    }
+    let cpu = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap()) - before;
+    Cost { wall, cpu, peak_kib }
+}
+
+/// What this process takes for something.
+pub(crate) async fn measure<T>(work: impl Future<Output = T>) -> (T, Cost) {
+    let before = cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap());
+    let began = Instant::now();
+    let done = work.await;
+    let wall = began.elapsed();
+    (done, Cost { wall, cpu: cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap()) - before, peak_kib: 0 })
+}
+
+/// The program, with a state of its own in a folder.
+pub(crate) fn certwave(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CERTWAVE_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(args)
+        .arg("-i")
+        .arg(folder.join("inventory.yaml"))
+        .arg("--state")
+        .arg(format!("sqlite:{}", folder.join("state").display()))
+        .env("HOME", folder)
+        .env_remove("SSH_AUTH_SOCK")
+        .current_dir(folder);
+    command
+}
+
+/// The numbers on the command line, else these: cargo's own words are none.
+pub(crate) fn numbers(usual: &[usize]) -> Vec<usize> {
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    if given.is_empty() { usual.to_vec() } else { given }
+}
+
+/// So many open files as the system allows: each connection is one.
+pub(crate) fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}

@@ -1,0 +1,230 @@
+//! A whole rollout on N hosts of the lab against the floor, and against other tools where they are installed. All
+//! in one run, since the machine is never the same twice. `cargo bench --bench fleet -- 100`
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A bench says what it expects by failing.
+
+mod common;
+mod others;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use certwave::engine::ports::Prober;
+use certwave::lab::{Lab, LabHost, LabOptions};
+use certwave::tls::TlsProber;
+use certwave::verify::{Endpoint, Expectation, Observation, Via, judge};
+use futures_util::{StreamExt, stream};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslVerifyMode};
+use tokio::io::AsyncWriteExt;
+use tokio_openssl::SslStream;
+
+use common::floor::Floor;
+use common::{Cost, certwave, measure, numbers, run};
+
+/// Hosts at the same time.
+const AT_ONCE: usize = 32;
+/// For one handshake.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() {
+    common::raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for hosts in numbers(&[100]) {
+        fleet(&runtime, hosts);
+    }
+}
+
+fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
+    let options = LabOptions { hosts: count, haproxy: 0, envoy: 0, directory: None, soak: "0s".to_owned() };
+    let lab = Lab::start(&options).unwrap();
+    one_wave(&lab);
+    let folder = lab.directory();
+    let floor = Floor::new(&folder.join("id_ed25519"));
+    let on_hosts = |work: &mut dyn FnMut() -> Cost| {
+        let before = cpu_on_hosts(&lab);
+        let cost = work();
+        // What is still being reaped counts with it.
+        std::thread::sleep(Duration::from_millis(500));
+        (cost, cpu_on_hosts(&lab) - before)
+    };
+    let bare = || on_hosts(&mut || runtime.block_on(floor.run(bare_hosts(&lab), AT_ONCE)));
+    let before = bare();
+    let act = on_hosts(&mut || runtime.block_on(floor.run(acting_hosts(&lab), AT_ONCE)));
+    let rollout = &["rollout", "playbook.yaml", "--yes", "--force", "-q"];
+    let first = on_hosts(&mut || run(&mut certwave(folder, rollout), 0));
+    let second = on_hosts(&mut || run(&mut certwave(folder, rollout), 0));
+    // Another build of the program, to see in one run what a change gave.
+    let other = std::env::var_os("FLEET_OTHER").map(|program| {
+        let mut command = std::process::Command::new(program);
+        let own = certwave(folder, rollout);
+        command.args(own.get_args()).current_dir(folder).env("HOME", folder).env_remove("SSH_AUTH_SOCK");
+        on_hosts(&mut || run(&mut command, 0))
+    });
+    let keep = &["rollout", "playbook.yaml", "--yes", "-q"];
+    let unchanged = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
+    let after = bare();
+    let wall = (before.0.wall + after.0.wall) / 2;
+    println!("\n{count} hosts, {AT_ONCE} at once\n");
+    println!(
+        "| what | wall | CPU here, a host | CPU there, a host | peak memory | wall / bare floor | wall / acting floor |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let row = |what: &str, (cost, there): &(Cost, Duration)| {
+        let memory = if cost.peak_kib == 0 { "".to_owned() } else { format!("{} MB", cost.peak_kib / 1024) };
+        println!(
+            "| {what} | {:.2} s | {:.1} ms | {:.0} ms | {memory} | {:.2} | {:.2} |",
+            cost.wall.as_secs_f64(),
+            cost.cpu_ms_each(count),
+            there.as_secs_f64() * 1000.0 / count as f64,
+            cost.over(wall),
+            cost.over(act.0.wall),
+        );
+    };
+    row("floor: a connection and `true`, before", &before);
+    row("floor: the same, after", &after);
+    row("floor: a connection and one command that receives, switches, tests, reloads", &act);
+    row("certwave, first rollout", &first);
+    row("certwave, second rollout", &second);
+    if let Some(other) = &other {
+        row("certwave, the other build", other);
+    }
+    row("certwave, nothing to change", &unchanged);
+    for (name, mut command) in others::all(&lab, AT_ONCE) {
+        row(name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
+    }
+    verify_pass(runtime, &lab);
+}
+
+/// What the hosts' servers took so far, and all that they started and saw the end of.
+fn cpu_on_hosts(lab: &Lab) -> Duration {
+    let ticks: u64 = lab
+        .hosts
+        .iter()
+        .flat_map(|host| [host.sshd.as_ref().unwrap().process.id(), host.nginx.process.id()])
+        .map(|id| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+            fields.skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+        })
+        .sum();
+    // USER_HZ, which is 100 on every Linux.
+    Duration::from_millis(ticks * 10)
+}
+
+/// One wave with all hosts, so that the figures are of the work and not of the waves.
+fn one_wave(lab: &Lab) {
+    let playbook = std::fs::read_to_string(lab.playbook()).unwrap();
+    let waves = playbook.find("waves:").unwrap();
+    let wave = format!("waves:\n  - {{name: all, hosts: web, parallel: {AT_ONCE}}}\n");
+    std::fs::write(lab.playbook(), format!("{}{wave}", &playbook[..waves])).unwrap();
+}
+
+fn ssh(host: &LabHost) -> SocketAddr {
+    host.sshd.as_ref().unwrap().address
+}
+
+fn bare_hosts(lab: &Lab) -> Vec<(SocketAddr, String, Vec<u8>)> {
+    lab.hosts.iter().map(|host| (ssh(host), "true".to_owned(), Vec::new())).collect()
+}
+
+/// What must be done on a host, in one command: two files received and flushed, a switch, a test, a reload.
+fn acting_hosts(lab: &Lab) -> Vec<(SocketAddr, String, Vec<u8>)> {
+    lab.hosts.iter().map(|host| (ssh(host), acting_line(host), payload(host))).collect()
+}
+
+fn acting_line(host: &LabHost) -> String {
+    let (floor, prefix) = (host.root.join("etc/floor"), &host.nginx.prefix);
+    let nginx = format!("/usr/sbin/nginx -p {0} -c {0}/nginx.conf -e {0}/logs/error.log", prefix.display());
+    format!(
+        "umask 077; mkdir -p {0}/new && cd {0} && tar -xmof - -C new && sync new/* new && ln -sf new next && \
+         mv -T next live && sync . && {nginx} -t -q && {nginx} -s reload",
+        floor.display()
+    )
+}
+
+/// A tar of a certificate and a key.
+fn payload(host: &LabHost) -> Vec<u8> {
+    let ssl = host.root.join("etc/ssl");
+    let files: [PathBuf; 2] = [ssl.join("api.crt"), ssl.join("api.key")];
+    let tar = std::process::Command::new("tar")
+        .args(["-chf", "-", "-C"])
+        .arg(&ssl)
+        .args(files.iter().map(|file| file.file_name().unwrap()))
+        .output()
+        .unwrap();
+    assert!(tar.status.success());
+    tar.stdout
+}
+
+/// The proof alone: so many judged handshakes in a row on each of 1,000 endpoints, by what certwave proves with,
+/// against as many bare ones.
+fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
+    const ENDPOINTS: usize = 1_000;
+    const IN_A_ROW: usize = 3;
+    let endpoints: Vec<SocketAddr> =
+        lab.hosts.iter().map(|host| host.nginx.https).cycle().take(ENDPOINTS).collect();
+    let prober = TlsProber::new(&[lab.directory().join("roots.pem")]).unwrap();
+    let expected = Expectation {
+        chain: Vec::new(),
+        server_name: "api.lab.test".parse().unwrap(),
+        previous: Vec::new(),
+        known: BTreeSet::new(),
+    };
+    let (prober, expected) = (&prober, &expected);
+    let judged = || {
+        let each = stream::iter(endpoints.clone()).for_each_concurrent(AT_ONCE, |address| async move {
+            let endpoint = Endpoint {
+                address: address.ip().to_string(),
+                port: address.port(),
+                server_name: expected.server_name.clone(),
+                via: Via::Direct,
+                starttls: None,
+                key: None,
+            };
+            for _ in 0..IN_A_ROW {
+                let stream = prober.dial(&endpoint.address, endpoint.port, PATIENCE).await.unwrap();
+                let observed = prober.handshake(stream, &endpoint, PATIENCE).await;
+                assert!(matches!(observed, Observation::Served(_)), "{address}: {observed:?}");
+                let _ = judge(expected, &observed, jiff::Timestamp::now());
+            }
+        });
+        runtime.block_on(measure(each)).1
+    };
+    let context = bare_context();
+    let context = &context;
+    let bare = || {
+        let each = stream::iter(endpoints.clone()).for_each_concurrent(AT_ONCE, |address| async move {
+            for _ in 0..IN_A_ROW {
+                let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+                let mut ssl = Ssl::new(context).unwrap();
+                ssl.set_hostname("api.lab.test").unwrap();
+                let mut stream = SslStream::new(ssl, socket).unwrap();
+                std::pin::Pin::new(&mut stream).connect().await.unwrap();
+                let _ = stream.shutdown().await;
+            }
+        });
+        runtime.block_on(measure(each)).1
+    };
+    // In turns, and the best of each: what else the machine does is in the others.
+    let best = |costs: [Cost; 3]| costs.into_iter().min_by_key(|cost| cost.wall).unwrap();
+    let rounds = [(); 3].map(|()| (bare(), judged()));
+    let (bare, judged) = (best(rounds.map(|(bare, _)| bare)), best(rounds.map(|(_, judged)| judged)));
+    println!(
+        "\n{IN_A_ROW} handshakes on each of {ENDPOINTS} endpoints: bare {:.2} s ({:.2} ms of CPU each), judged {:.2} s \
+         ({:.2} ms): {:.2} of the bare loop",
+        bare.wall.as_secs_f64(),
+        bare.cpu_ms_each(ENDPOINTS * IN_A_ROW),
+        judged.wall.as_secs_f64(),
+        judged.cpu_ms_each(ENDPOINTS * IN_A_ROW),
+        judged.over(bare.wall),
+    );
+}
+
+fn bare_context() -> SslContext {
+    let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_session_cache_mode(SslSessionCacheMode::OFF);
+    context.build()
+}
