@@ -1,10 +1,12 @@
 //! Child processes that end with their owner, and ports for them.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -132,14 +134,23 @@ pub fn wait_for(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// A port that is free on an address now. Whoever takes it may still lose it to another: try again then.
+/// Those that were given away: a server of which one is meant to be may not listen yet.
+static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+
+/// A port that is free on an address now, and was not asked for by this process before. Another process may still take
+/// it first: try again then.
 ///
 /// # Errors
 /// When the address is not one of this machine's.
 pub fn free_port(address: IpAddr) -> Result<u16, LabError> {
-    let listener = TcpListener::bind((address, 0)).map_err(LabError::io(format!("listen on {address}")))?;
-    let bound = listener.local_addr().map_err(LabError::io(format!("listen on {address}")))?;
-    Ok(bound.port())
+    loop {
+        let listener =
+            TcpListener::bind((address, 0)).map_err(LabError::io(format!("listen on {address}")))?;
+        let bound = listener.local_addr().map_err(LabError::io(format!("listen on {address}")))?;
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(bound) {
+            return Ok(bound.port());
+        }
+    }
 }
 
 /// A program by its name, where servers are.
