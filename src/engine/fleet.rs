@@ -173,7 +173,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     ) -> Result<StepResult, Ended> {
         let set = &self.target.set;
         let script = plan.install.stage(set.version());
-        let staging = session.run(plan, &script, Some(stage_payload(&files(set))), SCRIPT);
+        let staging =
+            session.run(plan, &script, Some(stage_payload(&files(set), plan.install.key_mode)), SCRIPT);
         let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
         *prepared = Some(ready);
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;

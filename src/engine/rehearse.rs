@@ -40,7 +40,7 @@ async fn run<C: Connector>(
 ) -> Result<Vec<Tested>, Ended> {
     let session = Session::open(connector, plan, who).await?;
     let aside = plan.install.aside();
-    let payload = stage_payload(&files(throwaway));
+    let payload = stage_payload(&files(throwaway), plan.install.key_mode);
     let output = session.run(plan, &aside.stage(throwaway.version()), Some(payload), SCRIPT).await?;
     Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
     let services = services(plan);

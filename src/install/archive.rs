@@ -46,16 +46,18 @@ fn header(name: &str, size: usize, mode: u16) -> [u8; BLOCK] {
 /// What the `stage` script reads on its standard input: the files and, last, a manifest of their SHA-256 digests
 /// in the form that `sha256sum -c` reads. A version without a fitting manifest is not complete.
 ///
-/// The manifest travels with the files and not on the command line, and is 0600 on the host: a digest does not
+/// Files have the modes that they are to have on the host: `key_mode` where they hold a key, else 0644. The manifest travels with the files and not on the command line, and is 0600 on the host: a digest does not
 /// give a key away, but nobody has to rely on that.
-pub fn stage_payload(files: &[(FileName, Secret)]) -> Secret {
+pub fn stage_payload(files: &[(FileName, Secret)], key_mode: u16) -> Secret {
     let manifest: String = files
         .iter()
         .map(|(file, bytes)| format!("{}  {file}\n", hex::encode(sha256(bytes.expose()))))
         .collect();
     let names: Vec<String> = files.iter().map(|(file, _)| file.to_string()).collect();
-    let mut entries: Vec<_> =
-        names.iter().zip(files).map(|(name, (_, bytes))| (name.as_str(), bytes.clone(), 0o600)).collect();
+    let mode = |file: &FileName| if file.is_secret() { key_mode } else { 0o644 };
+    let mut entries: Vec<_> = (names.iter().zip(files))
+        .map(|(name, (file, bytes))| (name.as_str(), bytes.clone(), mode(file)))
+        .collect();
     entries.push((".manifest", Secret::new(manifest.into_bytes()), 0o600));
     tar_archive(&entries)
 }

@@ -1,7 +1,7 @@
 //! The scripts of each step: fixed text from `scripts/*.sh` after a prelude of quoted assignments.
 
 use super::{FileName, InstallSpec, Script};
-use crate::model::{ServiceName, Version};
+use crate::model::{HostPath, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
@@ -51,7 +51,6 @@ impl InstallSpec {
     /// Puts a version into the archive; [`super::stage_payload`] goes to standard input. Answer: [`super::Staged`].
     pub fn stage(&self, version: &Version) -> Script {
         self.owned(self.prelude())
-            .assign("key_mode", &format!("{:04o}", self.key_mode))
             .assign("version", version.as_str())
             .text(COMMON)
             .text(CHANGE)
@@ -132,14 +131,19 @@ impl InstallSpec {
         script.assign("owner", &self.owner).assign("group", &self.group)
     }
 
-    /// Defines `each_link COMMAND`, which calls it with every link's path and file.
+    /// Defines `each_link COMMAND`, which calls it with every link's path and file; `read_links`, which prints where
+    /// `live` and all links lead; and `own_links`, which is what that is of links that are ours, each after a line's end.
     pub(super) fn each_link(&self) -> String {
-        let calls: String = self
-            .links
-            .iter()
-            .map(|(path, file)| format!("\"$1\" {} {file}\n", super::Word::new(path.as_str())))
-            .collect();
-        format!("each_link() {{\n:\n{calls}}}\n")
+        let word = |path: &HostPath| super::Word::new(path.as_str());
+        let each = |one: &dyn Fn(&HostPath, &FileName) -> String| -> String {
+            self.links.iter().map(|(path, file)| one(path, file)).collect()
+        };
+        let calls = each(&|path, file| format!("\"$1\" {} {file}\n", word(path)));
+        let paths = each(&|path, _| format!(" {}", word(path)));
+        let own = each(&|_, file| format!("\n$live/{file}"));
+        format!(
+            "each_link() {{\n:\n{calls}}}\nread_links() {{ readlink \"$live\"{paths}; }}\nown_links=\"{own}\"\n"
+        )
     }
 }
 

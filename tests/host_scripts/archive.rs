@@ -35,7 +35,7 @@ fn tar_reads_the_archive() {
 
 #[test]
 fn the_manifest_comes_last() {
-    let payload = stage_payload(&[(FilePart::Cert.into(), Secret::new(b"abc".to_vec()))]);
+    let payload = stage_payload(&[(FilePart::Cert.into(), Secret::new(b"abc".to_vec()))], 0o600);
     assert_eq!(tar(&["tar"], &["-tf", "-"], &payload), "cert.pem\n.manifest\n");
     assert_eq!(
         tar(&["tar"], &["-xOf", "-", ".manifest"], &payload),

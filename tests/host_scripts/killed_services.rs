@@ -54,7 +54,7 @@ fn payload(authority: &Authority) -> Secret {
             (part.into(), Secret::new(text))
         })
         .collect();
-    stage_payload(&files)
+    stage_payload(&files, 0o600)
 }
 
 /// Kills a script before each of its commands, from the same start; `left` looks at what each kill left, `again`

@@ -46,7 +46,7 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
         FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
         _ => (file.into(), Secret::new(pem.clone())),
     });
-    let ended = host.run_with(&host.spec.stage(version), stage_payload(&files).expose());
+    let ended = host.run_with(&host.spec.stage(version), stage_payload(&files, 0o600).expose());
     assert_eq!(Staged::parse(&ended.output()), Ok(Staged::New));
 }
 
@@ -270,7 +270,7 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
         let pem = if file == FilePart::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
         (file.into(), Secret::new(pem))
     });
-    site.host.run_with(&site.host.spec.stage(&version(2)), stage_payload(&files).expose());
+    site.host.run_with(&site.host.spec.stage(&version(2)), stage_payload(&files, 0o600).expose());
     assert!(matches!(site.activate_next(), Activation::Refused { swapped_back: true, .. }));
 }
 

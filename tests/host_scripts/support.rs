@@ -244,7 +244,8 @@ impl Host {
     }
 
     pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {
-        Staged::parse(&self.run_with(&self.spec.stage(version), payload(content).expose()).output())
+        let payload = stage_payload(&files(content), self.spec.key_mode);
+        Staged::parse(&self.run_with(&self.spec.stage(version), payload.expose()).output())
     }
 
     pub(crate) fn activate(
@@ -336,7 +337,7 @@ pub(crate) fn body(content: &str, file: FilePart) -> String {
 }
 
 pub(crate) fn payload(content: &str) -> Secret {
-    stage_payload(&files(content))
+    stage_payload(&files(content), 0o600)
 }
 
 pub(crate) fn read(path: &Path) -> String {

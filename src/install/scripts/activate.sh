@@ -4,12 +4,8 @@
 printf '\n'
 one_at_a_time
 
-if [ -e "$live" ] || [ -L "$live" ]; then
-  current=$(live_version)
-  [ -n "$current" ] || fail live-occupied "$live"
-else
-  current=
-fi
+find_links
+if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi
 complete "$version" || fail incomplete "$version"
 # A version that nobody confirmed is no version to go back to: the one before it is.
 unconfirmed() {
@@ -56,10 +52,8 @@ fi
 base=${current:-$previous}
 
 # Whether a path can become a link without changing what is read there.
-all_ours=yes
 fits() { # PATH FILE
-  state=$(link_state "$1" "$2")
-  [ "$state" = ours ] || all_ours=no
+  link_state "$1" "$2"
   case $state in
     ours | missing) ;;
     link | file)
@@ -77,17 +71,19 @@ if [ -z "$current" ] && [ -n "$previous" ]; then
   text=$(point_live "$previous" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
 fi
 make_link() { # PATH FILE
-  [ "$(link_state "$1" "$2")" != ours ] || return 0
-  draft=$(link_draft "$1")
+  link_state "$1" "$2"
+  [ "$state" != ours ] || return 0
+  link_draft "$1"
   text=$( (rm -f "$draft" && ln -s "$live/$2" "$draft" && mv -f -T "$draft" "$1") 2>&1) ||
     { reason "$text"; fail unwritable "${1%/*}"; }
   flush "${1%/*}/"
 }
-[ "$all_ours" = yes ] || each_link make_link
+each_link make_link
 
 # Back to what was there before; on a first installation, to nothing.
 unlink_ours() { # PATH FILE
-  [ "$(link_state "$1" "$2")" != ours ] || rm -f "$1"
+  link_state "$1" "$2"
+  [ "$state" != ours ] || rm -f "$1"
 }
 swap_back() {
   if [ "$base" != "$version" ] && [ -n "$base" ]; then
@@ -101,23 +97,24 @@ swap_back() {
   fi
 }
 
-# systemd keeps it when the login's session ends.
+# systemd keeps it when the login's session ends, where systemd runs: see sd_booted(3).
 start_switch() {
-  shell=$(command -v sh)
-  if command -v systemd-run &&
+  if [ -d /run/systemd/system ] && command -v systemd-run &&
     unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token &&
-    systemd-run --quiet --collect --unit="$unit" -- "$shell" "$switch"; then
+    systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch"; then
     return 0
   elif command -v setsid; then
-    setsid "$shell" "$switch" &
+    setsid sh "$switch" &
   else
-    "$shell" "$switch" &
+    sh "$switch" &
   fi
 }
 # Armed when its process says so, not before.
 arm() {
-  token=$$.$(date +%s)
-  rm -f "$switch.on" "$switch.fired" "$switch.firing"
+  { read -r token </proc/sys/kernel/random/uuid; } 2>/dev/null || token=$$.$(date +%s)
+  for path in "$switch.on" "$switch.fired" "$switch.firing"; do
+    [ ! -e "$path" ] || rm -f "$path" || return 1
+  done
   (umask 077 && printf "token='%s' # %s %s\n%s\n" "$token" "$version" "$previous" "$dead_man" >"$switch.new") &&
     flush "$switch.new" && mv -f "$switch.new" "$switch" && flush "$directory" || return 1
   start_switch >/dev/null 2>&1 </dev/null 8>&-
@@ -126,6 +123,7 @@ arm() {
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then
       disarm
+      forget_switch
       echo 'its process did not start'
       return 1
     fi
@@ -136,8 +134,8 @@ if [ -n "$dead_man" ]; then
   text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
 fi
 
-if [ "$(live_version)" != "$version" ]; then
-  text=$(point_live "$version" 2>&1) || { disarm; reason "$text"; fail unwritable "$live_folder"; }
+if [ "$current" != "$version" ]; then
+  text=$(point_live "$version" 2>&1) || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
 fi
 for service in $services; do
   run "$service" test && continue
@@ -145,6 +143,7 @@ for service in $services; do
   if swap_back >/dev/null 2>&1; then
     swapped=yes
     disarm
+    forget_switch
   fi
   show_output
   # The same test of what was there before tells whose fault it is.
@@ -159,4 +158,6 @@ for service in $services; do
   say "result reload-failed $service"
   exit 1
 done
+# The commit removes it with whatever else is left.
+output=
 say result activated

@@ -1,13 +1,15 @@
 # shellcheck shell=sh disable=SC2154
-# Whole CERTIFICATE blocks only: a private key in the same file is never printed.
-certificates() {
-  awk '
+# Whole CERTIFICATE blocks only: a private key in the same file is never printed. MARK goes before each line; a block
+# is as long as 1000 lines.
+certificates() { # FILE [MARK]
+  awk -v mark="${2:-}" '
+    function print_held() { if ((lines += count) > 1000) exit; printf "%s", held }
     { sub(/\r$/, "") }
-    /^-----BEGIN CERTIFICATE-----$/ { held = $0; inside = 1; next }
-    /^-----END CERTIFICATE-----$/ { if (inside) print held "\n" $0; inside = 0; next }
-    inside && /^[A-Za-z0-9+\/=]+$/ { held = held "\n" $0; next }
+    /^-----BEGIN CERTIFICATE-----$/ { held = mark $0 "\n"; count = 1; inside = 1; next }
+    /^-----END CERTIFICATE-----$/ { if (inside) { held = held mark $0 "\n"; count++; print_held() } inside = 0; next }
+    inside && /^[A-Za-z0-9+\/=]+$/ { held = held mark $0 "\n"; count++; next }
     { inside = 0 }
-  ' "$1" 2>/dev/null | head -n 1000
+  ' "$1" 2>/dev/null
 }
 
 # What is active of one certificate; of the second of two, its algorithm stands in the files' names.
@@ -24,6 +26,10 @@ show_active() {
       wanted=$file.$suffix
       each_link linked
     done
-    [ -z "$active" ] || certificates "$active" | block active
+    if [ -n "$active" ]; then
+      say 'begin active'
+      certificates "$active" '|'
+      say 'end active'
+    fi
   done
 }

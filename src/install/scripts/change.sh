@@ -33,8 +33,8 @@ point_live() {
     flush "$live_folder"
 }
 
-# Where a link is built before it is renamed into its place: PATH
-link_draft() { printf '%s' "${1%/*}/.certwave-${1##*/}"; }
+# Sets $draft: where a link is built before it is renamed into its place. PATH
+link_draft() { draft=${1%/*}/.certwave-${1##*/}; }
 
 # Turns the finished folder $partial into a version: everything on disk first, then one rename.
 seal() {
@@ -65,9 +65,8 @@ show_output() {
 
 # Nobody has to confirm any more. Only one of two can rename the switch: this one, or the one that fires.
 disarm() {
-  if mv -f "$switch" "$switch.off" 2>/dev/null; then
-    rm -f "$switch.off" "$switch.on" && flush "$directory"
-  else
-    [ ! -e "$switch" ]
-  fi
+  [ -e "$switch" ] || return 0
+  if mv -f "$switch" "$switch.off" 2>/dev/null; then flush "$directory"; else [ ! -e "$switch" ]; fi
 }
+# What is left of a switch that was disarmed.
+forget_switch() { [ ! -e "$switch.off" ] || rm -f "$switch.off" "$switch.on"; }

@@ -10,30 +10,34 @@ firing() {
     { read -r line <"$switch.on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
 }
 disarm || fail armed "$switch"
-if firing || [ "$(live_version)" != "$committed" ]; then fail undone "$(live_version)"; fi
-rm -f "$switch".*
-
-for path in "$directory/.rehearsal" "$archive"/.*.partial.* "$archive"/.*.pruned "$live_folder/.$name.new" "$directory"/.output.*; do
-  { [ ! -e "$path" ] && [ ! -L "$path" ]; } || rm -rf "$path"
-done
+find_current
+if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
 remove_draft() {
-  draft=${1%/*}/.certwave-${1##*/}
+  link_draft "$1"
   [ ! -L "$draft" ] || rm -f "$draft"
 }
 each_link remove_draft
 
-current=$committed
 count=0
-for version in $(versions); do count=$((count + 1)); done
-for version in $(versions); do
-  [ "$count" -gt "$keep" ] || break
-  case $version in
-    "$current" | "$previous") continue ;;
+count_version() { count=$((count + 1)); }
+each_version count_version
+prune() {
+  [ "$count" -gt "$keep" ] || return 0
+  case $1 in
+    "$committed" | "$previous") return ;;
   esac
   # Renamed first, so that a version is there as a whole or not at all.
-  text=$( (mv -f -T "$archive/$version" "$archive/.$version.pruned" && rm -rf "$archive/.$version.pruned") 2>&1) ||
-    { reason "$text"; fail unwritable "$archive"; }
-  say "pruned $version"
+  text=$(mv -f -T "$archive/$1" "$archive/.$1.pruned" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  say "pruned $1"
   count=$((count - 1))
+}
+each_version prune
+
+# What steps left, this one and those that were killed, by one process.
+set --
+for path in "$switch".* "$directory/.rehearsal" "$directory"/.output.* "$archive"/.*.partial.* "$archive"/.*.pruned \
+  "$live_folder/.$name.new"; do
+  { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
 done
+[ $# = 0 ] || text=$(rm -rf "$@" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
 say result committed

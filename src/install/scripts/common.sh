@@ -39,12 +39,20 @@ reason() { say "reason $(one_line "$1")"; }
 # GNU's and busybox's `sync FILE` is fsync(2); older ones know only `sync`.
 flush() { sync "$@" 2>/dev/null || sync; }
 
-# The version that `live` points to; empty when it is not a link of ours.
-live_version() {
+# Processes are what a host's share of a rollout costs: functions that are called often set a variable instead of
+# printing what the caller would catch in one more process.
+
+# Sets $current: the version that `live` points to; empty when it is not a link of ours.
+find_current() {
+  current=
   [ -L "$live" ] || return 0
-  target=$(readlink "$live")
-  case $target in
-    "../archive/$name/"*) printf '%s' "${target##*/}" ;;
+  current=$(readlink "$live")
+  own_version "$current"
+}
+own_version() { # TEXT OF A LINK
+  current=
+  case $1 in
+    "../archive/$name/"*) current=${1##*/} ;;
   esac
 }
 
@@ -53,24 +61,40 @@ complete() {
   (cd "$archive/$1" && [ -s .manifest ] && sha256sum -c .manifest) >/dev/null 2>&1
 }
 
-versions() {
+# Calls COMMAND with each version's name.
+each_version() {
   for folder in "$archive"/[0-9]*T[0-9]*Z-*; do
-    [ -d "$folder" ] && [ ! -L "$folder" ] && printf '%s\n' "${folder##*/}"
+    if [ -d "$folder" ] && [ ! -L "$folder" ]; then "$1" "${folder##*/}"; fi
   done
-  return 0
 }
 
-# What stands at a path that a server's configuration names: PATH FILE
+# Sets $current, and $all_ours (yes or no): whether every link leads into `live`. Both by one process where the host's
+# readlink takes several paths.
+find_links() {
+  texts=$(read_links 2>/dev/null)
+  own_version "${texts%"$own_links"}"
+  all_ours=yes
+  if [ -z "$current" ] || [ "$texts" != "../archive/$name/$current$own_links" ]; then
+    all_ours=no
+    find_current
+  fi
+}
+
+# What stands at a path that a server's configuration names: PATH FILE. Sets $state, and
+# $leads_to of a link that is not ours.
 link_state() {
+  state=ours
+  [ "$all_ours" = no ] || return 0
   if [ -L "$1" ]; then
-    if [ "$(readlink "$1")" = "$live/$2" ]; then printf 'ours'; else printf 'link'; fi
+    leads_to=$(readlink "$1")
+    [ "$leads_to" = "$live/$2" ] || state=link
   elif [ -f "$1" ]; then
-    printf 'file'
+    state=file
   elif [ -e "$1" ]; then
-    printf 'other'
+    state=other
   elif [ -d "${1%/*}/" ]; then
-    printf 'missing'
+    state=missing
   else
-    printf 'no-folder'
+    state=no-folder
   fi
 }

@@ -2,7 +2,7 @@
 # Nobody confirmed the version: back to the one before.
 one_at_a_time
 armed || exit 0
-current=$(live_version)
+find_current
 case $current in
   "$target" | "$version") ;;
   *)

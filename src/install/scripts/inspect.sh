@@ -26,10 +26,6 @@ say "clock $(date +%s)"
 for tool in awk cat chmod chown cmp cp cut date df grep head id ln mkdir mv readlink rm sed sha256sum sleep sync tail tar touch tr; do
   command -v "$tool" >/dev/null 2>&1 || say "missing $tool"
 done
-case $(mv --help 2>&1) in
-  *-T*) ;;
-  *) say "missing mv -T" ;;
-esac
 
 # Folders that will be written to, each once.
 probed=
@@ -105,23 +101,63 @@ if [ "$uid" != 0 ]; then
   esac
 fi
 
-if [ -L "$live" ]; then
+find_links
+if [ -n "$current" ]; then
+  say "live ../archive/$name/$current"
+elif [ -L "$live" ]; then
   say "live $(one_line "$(readlink "$live")")"
 elif [ -e "$live" ]; then
   say live-occupied
 fi
-versions | while read -r version; do
-  if complete "$version"; then say "version $version"; fi
-done
+
+# Which versions are complete, all by one process.
+manifests=
+add_manifest() {
+  [ -s "$archive/$1/.manifest" ] || return 0
+  while read -r digest file; do
+    manifests="$manifests$digest  $1/${file#./}
+"
+  done <"$archive/$1/.manifest"
+}
+each_version add_manifest
+good=
+bad=
+results=
+[ -z "$manifests" ] || results=$(cd "$archive" && sha256sum -c - 2>/dev/null <<END
+$manifests
+END
+)
+while IFS= read -r line; do
+  case $line in
+    *': OK') good="$good ${line%%/*}" ;;
+    *) bad="$bad ${line%%/*}" ;;
+  esac
+done <<END
+$results
+END
+say_complete() {
+  case "$bad " in
+    *" $1 "*) return ;;
+  esac
+  case "$good " in
+    *" $1 "*) say "version $1" ;;
+  esac
+}
+each_version say_complete
+# What was installed here before was renamed with it.
+if [ -z "$good" ]; then
+  case $(mv --help 2>&1) in
+    *-T*) ;;
+    *) say "missing mv -T" ;;
+  esac
+fi
 
 if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
 [ ! -f "$switch.fired" ] || say "fired $(one_line "$(head -n 1 "$switch.fired")")"
 
 show_link() {
-  state=$(link_state "$1" "$2")
-  case $state in
-    link) state="link $(one_line "$(readlink "$1")")" ;;
-  esac
+  link_state "$1" "$2"
+  [ "$state" != link ] || state="link $(one_line "$leads_to")"
   say "link $state"
   case $state in
     ours | other | no-folder) ;;

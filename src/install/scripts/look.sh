@@ -2,9 +2,10 @@
 # What lies on the disk. Changes nothing, not for a moment, and waits for nobody.
 printf '\n'
 
+find_links
 if [ -L "$live" ]; then
   say "live $(one_line "$(readlink "$live")")"
-  version=$(live_version)
+  version=$current
   # Who may not read the manifest cannot tell.
   if [ -n "$version" ] && { [ ! -e "$archive/$version/.manifest" ] || [ -r "$archive/$version/.manifest" ]; }; then
     complete "$version" || say damaged
@@ -16,10 +17,8 @@ if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
 [ ! -f "$switch.fired" ] || say "fired $(one_line "$(head -n 1 "$switch.fired")")"
 
 show_link() {
-  state=$(link_state "$1" "$2")
-  case $state in
-    link) state="link $(one_line "$(readlink "$1")")" ;;
-  esac
+  link_state "$1" "$2"
+  [ "$state" != link ] || state="link $(one_line "$leads_to")"
   say "link $state"
 }
 each_link show_link

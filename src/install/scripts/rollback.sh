@@ -5,7 +5,8 @@ one_at_a_time
 
 complete "$version" || fail incomplete "$version"
 if [ -e "$live" ] && [ ! -L "$live" ]; then fail live-occupied "$live"; fi
-if [ "$(live_version)" != "$version" ]; then
+find_current
+if [ "$current" != "$version" ]; then
   text=$(point_live "$version" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
 fi
 [ "$reload" = yes ] || services=
@@ -30,4 +31,5 @@ if [ -n "$failed" ]; then
   exit 1
 fi
 disarm
+forget_switch
 say result rolled-back

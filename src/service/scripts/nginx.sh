@@ -3,26 +3,28 @@
 # An encrypted key would ask for its pass phrase: standard input is empty.
 nginx() { bounded "$binary" ${prefix:+-p "$prefix"} ${config:+-c "$config"} "$@" </dev/null; }
 
+# What it was built with.
 compiled() { "$binary" -V 2>&1 | tr ' ' '\n' | sed -n "s/^--$1=//p" | head -n 1; }
 
-absolute() {
-  case $1 in
-    /*) printf '%s' "$1" ;;
-    *)
-      base=$prefix
-      [ -n "$base" ] || base=$(compiled prefix)
-      printf '%s' "${base:-/usr/local/nginx}/$1"
-      ;;
+# Sets $path.
+absolute() { # PATH
+  path=$1
+  case $path in
+    /*) return ;;
   esac
+  base=$prefix
+  [ -n "$base" ] || base=$(compiled prefix)
+  path=${base:-/usr/local/nginx}/$path
 }
 
+# Sets $main.
 main_config() {
-  if [ -n "$config" ]; then
-    printf '%s' "$config"
-    return
+  main=$config
+  if [ -z "$main" ]; then
+    main=$(compiled conf-path)
+    absolute "${main:-conf/nginx.conf}"
+    main=$path
   fi
-  path=$(compiled conf-path)
-  absolute "${path:-conf/nginx.conf}"
 }
 
 # The main context's `pid` and `error_log`, one a line, each with its first argument; the configuration is read from
@@ -64,7 +66,7 @@ END
 # The main file tells it even when the configuration is broken; `nginx -T` knows included files as well. LOGS: yes where
 # they matter.
 read_settings() { # LOGS
-  main=$(main_config)
+  main_config
   pid_file=
   logs=
   take_settings "$(main_context 2>/dev/null <"$main")"
@@ -78,33 +80,30 @@ read_settings() { # LOGS
     logs=${own_logs:-$logs}
   fi
   [ -n "$pid_file" ] || pid_file=$(compiled pid-path)
-  pid_file=${pid_file:-logs/nginx.pid}
-  case $pid_file in
-    /*) ;;
-    *) pid_file=$(absolute "$pid_file") ;;
-  esac
+  absolute "${pid_file:-logs/nginx.pid}"
+  pid_file=$path
 }
 
-# Finds the master, or says why there is none.
+# Sets $master, or in $problem why there is none.
 find_master() {
   master=
   if [ ! -e "$pid_file" ]; then
-    printf 'nginx is not running: there is no pid file %s\n' "$pid_file"
+    problem="nginx is not running: there is no pid file $pid_file"
     return 1
   fi
   if [ ! -r "$pid_file" ]; then
-    printf 'the pid file %s is not readable\n' "$pid_file"
+    problem="the pid file $pid_file is not readable"
     return 1
   fi
   read -r master <"$pid_file" || :
   case $master in
     '')
       # `nginx -t` makes an empty one where there is none.
-      printf 'nginx is not running: the pid file %s is empty\n' "$pid_file"
+      problem="nginx is not running: the pid file $pid_file is empty"
       return 1
       ;;
     *[!0-9]*)
-      printf 'the pid file %s holds no process id\n' "$pid_file"
+      problem="the pid file $pid_file holds no process id"
       return 1
       ;;
   esac
@@ -114,23 +113,21 @@ find_master() {
   case $line in
     *'master process'*) return 0 ;;
   esac
-  printf 'nginx is not running: the pid file %s names process %s, which is no nginx master\n' "$pid_file" "$master"
+  problem="nginx is not running: the pid file $pid_file names process $master, which is no nginx master"
   return 1
 }
 
-# The master's children. The kernel has a list of them; where it does not tell, all processes are asked. It may leave
+# Sets $children: the master's. The kernel has a list of them; where it does not tell, all processes are asked. It may leave
 # one out while another one ends, so it is asked twice.
-children() {
+find_children() {
   first=
   again=
   {
     read -r first <"/proc/$master/task/$master/children"
     read -r again <"/proc/$master/task/$master/children"
   } 2>/dev/null
-  if [ -n "$first" ]; then
-    printf '%s' "$first $again"
-    return
-  fi
+  children="$first $again"
+  [ -z "$first" ] || return 0
   for stat in /proc/[0-9]*/stat; do
     { read -r line <"$stat"; } 2>/dev/null || continue
     case ${line##*) } in
@@ -138,14 +135,16 @@ children() {
       *) continue ;;
     esac
     process=${stat#/proc/}
-    printf '%s ' "${process%/stat}"
+    children="$children ${process%/stat}"
   done
 }
 
-# The master's workers that accept connections. An old one keeps its connections while it is
+# Sets $accepting: the master's workers that accept connections. An old one keeps its connections while it is
 # "shutting down", but accepts no others; the cache manager and loader never do; Z and X are dead.
-accepting() {
-  for process in $(children); do
+find_accepting() {
+  accepting=
+  find_children
+  for process in $children; do
     { read -r line <"/proc/$process/stat"; } 2>/dev/null || continue
     case ${line##*) } in
       [ZX]*) continue ;;
@@ -154,27 +153,28 @@ accepting() {
     case $line in
       *'shutting down'* | *'cache '*) continue ;;
     esac
-    printf '%s ' "$process"
+    accepting="$accepting $process"
   done
 }
 
 # The error logs that are files, each after its size: what comes later is about this reload.
 mark_logs() {
   [ -n "$logs" ] || logs=$(compiled error-log-path)
-  marks=$(
-    printf '%s\n' "$logs" | while read -r log; do
-      [ -n "$log" ] || continue
-      log=$(absolute "$log")
-      if [ -f "$log" ] && [ -r "$log" ]; then printf '%s %s\n' "$(($(wc -c <"$log")))" "$log"; fi
-    done
-  )
+  marks=
+  while read -r log; do
+    [ -n "$log" ] || continue
+    absolute "$log"
+    [ ! -f "$path" ] || [ ! -r "$path" ] || marks="$marks$(($(wc -c <"$path"))) $path
+"
+  done <<END
+$logs
+END
 }
 
 # What the master has refused since. A listen address that is taken is tried five times before it gives up
 # with "still could not bind()".
 refusals() {
-  [ -n "$marks" ] || return 0
-  printf '%s\n' "$marks" | while read -r size log; do
+  printf '%s' "$marks" | while read -r size log; do
     tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -F "[emerg] $master#"
   done
 }
@@ -191,7 +191,7 @@ hook_facts() {
     return 1
   fi
   read_settings no
-  find_master
+  find_master || { printf '%s\n' "$problem"; return 1; }
 }
 
 # Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
@@ -206,7 +206,7 @@ dump() {
 
 # The files that its configuration names, or why it would not take that as it is.
 hook_reads() {
-  main=$(main_config)
+  main_config
   if ! dump; then
     # Without the time and the process, which are others each time.
     words=$(printf '%s\n' "$text" | sed -n 's/^.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//p' | head -n 1)
@@ -246,8 +246,9 @@ hook_test() {
 # that accepted before does so any more, and that others do.
 hook_reload() {
   read_settings yes
-  find_master || return 1
-  before=$(accepting)
+  find_master || { printf '%s\n' "$problem"; return 1; }
+  find_accepting
+  before=$accepting
   mark_logs
   if [ -n "$reload_command" ]; then
     bounded sh -c "$reload_command" || return 1
@@ -257,33 +258,37 @@ hook_reload() {
     # What `-s reload` does when it has read the whole configuration once more, which `-t` just did.
     kill -HUP "$master" || return 1
   fi
+  clock
+  deadline=$((clock + patience))
   # nginx gives new workers 100 ms before it stops old ones: nothing to see before.
   nap 0.12
-  deadline=
+  looks=0
   while :; do
-    if problem=$(find_master); then
-      read -r master <"$pid_file" || :
-      now=$(accepting)
+    if find_master; then
+      find_accepting
       old=
       for process in $before; do
-        case " $now" in
+        case "$accepting " in
           *" $process "*) old="$old $process" ;;
         esac
       done
-      [ -z "$now" ] || [ -n "$old" ] || return 0
+      [ -z "$accepting" ] || [ -n "$old" ] || return 0
       problem="workers that have not taken the new configuration still accept connections:$old"
+    fi
+    looks=$((looks + 1))
+    clock
+    # Its logs are read now and then, since that takes several processes; and at the end.
+    if [ $((looks % 4)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
       refused=$(refusals)
       if printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; then
         printf '%s\n' "$refused"
         return 1
       fi
-    fi
-    time=$(date +%s)
-    deadline=${deadline:-$((time + patience))}
-    if [ "$time" -ge "$deadline" ]; then
-      [ -z "${refused:-}" ] || printf '%s\n' "$refused"
-      printf 'after %s s %s\n' "$patience" "$problem"
-      return 1
+      if [ "$clock" -ge "$deadline" ]; then
+        [ -z "$refused" ] || printf '%s\n' "$refused"
+        printf 'after %s s %s\n' "$patience" "$problem"
+        return 1
+      fi
     fi
     nap 0.05
   done
