@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certwave::engine::ports::{
-    Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
+    Certainty, Connection, Connector, HeldCommand as _, RemoteCommand, RemoteError, RemoteErrorKind,
+    RemoteOutput,
 };
 use certwave::inventory::Login;
 use certwave::model::Secret;
@@ -396,6 +397,42 @@ async fn a_held_command_lasts_until_it_is_dropped() {
     // One that prints no line gives its output.
     let output = connection.hold(command("printf busy; exit 75")).await.unwrap().unwrap_err();
     assert_eq!((output.status, output.stdout.as_slice()), (75, &b"busy"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_command_answers_line_by_line() {
+    let server = Sshd::start("");
+    let connection = server.connect().await;
+    let line = "echo READY; while read -r line; do eval \"$line\"; echo \"ended $?\"; done";
+    let (_, held) = connection.hold(command(line)).await.unwrap().unwrap();
+    let ask = async |line: &str, patience| held.ask(line, "ended ", patience).await;
+    let said = ask("echo one; (exit 75)", PATIENCE).await.unwrap();
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!((said.status, words(&said.stdout)), (75, "one\n".to_owned()));
+    // Long answers come whole, and nothing of one is taken for the next.
+    let said = ask("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i + 1)); done", PATIENCE).await.unwrap();
+    assert!(words(&said.stdout).ends_with("\n19998\n19999\n"));
+    assert_eq!(words(&ask("echo three", PATIENCE).await.unwrap().stdout), "three\n");
+    // One that ends in the middle of a task may have done a part of it; then nothing is sent any more.
+    let error = refusal(ask("exit 1", PATIENCE).await);
+    assert_eq!(error.certainty, Certainty::MaybeSent, "{error:?}");
+    let error = refusal(ask("echo four", PATIENCE).await);
+    assert_eq!(error.certainty, Certainty::NotSent, "{error:?}");
+    assert!(error.reason.contains("has ended"), "{error:?}");
+    // What takes too long may still run.
+    let (_, held) = connection.hold(command(line)).await.unwrap().unwrap();
+    let error = refusal(held.ask("sleep 600", "ended ", Duration::from_millis(100)).await);
+    assert_eq!((error.kind, error.certainty), (RemoteErrorKind::Timeout, Certainty::MaybeSent));
+    drop(held);
+    // The connection serves others, and its end is told to whoever waits.
+    assert_eq!(exec(&connection, "echo five").await.stdout, b"five\n");
+    let (_, held) = connection.hold(command(line)).await.unwrap().unwrap();
+    let begun = server.path("begun");
+    let task = format!(": >{}; sleep 600", begun.display());
+    let waiting = tokio::spawn(async move { held.ask(&task, "ended ", PATIENCE).await });
+    comes("the task began", || begun.exists()).await;
+    drop(connection);
+    assert_eq!(refusal(waiting.await.unwrap()).certainty, Certainty::MaybeSent);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,8 +19,8 @@ use super::way_back::WayBack;
 use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
-    Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, Rollback, Service,
-    Staged, stage_payload,
+    Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec, Rollback,
+    Service, Staged, stage_payload,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
@@ -101,7 +101,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             Step::Stage => self.stage(plan, session, prepared).await,
             Step::Activate => self.activate(plan, session, known, prepared.take()).await,
             Step::Verify => self.verify(plan, session, known).await,
-            Step::Commit => self.commit(plan, session, known).await,
+            Step::Commit => self.commit(session, known).await,
             Step::Rollback => self.roll_back(plan, session, known).await,
         }
     }
@@ -113,7 +113,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         known: &HostState,
     ) -> Result<StepResult, Ended> {
         let services = services(plan);
-        let output = session.run(plan, &plan.install.inspect(&services), None, SCRIPT).await?;
+        let output = session.task(&InstallSpec::inspect(), SCRIPT).await?;
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         let problems = facts.problems(&plan.install, &services, NEEDED_KIB);
@@ -213,10 +213,10 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let back = known.previous.as_ref().filter(|previous| !previous.revoked);
         let dead_man = back.zip(plan.dead_man).map(|(previous, after)| {
             let (previous, not_after) = (previous.version.clone(), previous.not_after);
-            plan.install.dead_man(&DeadMan { target: target.clone(), previous, not_after, after }, &services)
+            DeadMan { target: target.clone(), previous, not_after, after }
         });
-        let script = plan.install.activate(target, before, &services, dead_man.as_ref());
-        let output = session.run(plan, &script, None, patience(plan)).await?;
+        let task = InstallSpec::activate(target, before, dead_man.as_ref());
+        let output = session.task(&task, patience(plan)).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,
             Err(error @ InstallError::Unfinished { .. }) => return Err(failed(&error)),
@@ -257,15 +257,10 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         })
     }
 
-    async fn commit(
-        &self,
-        plan: &HostPlan,
-        session: &Session<C::Connection>,
-        known: &HostState,
-    ) -> Result<StepResult, Ended> {
+    async fn commit(&self, session: &Session<C::Connection>, known: &HostState) -> Result<StepResult, Ended> {
         let before = known.previous.as_ref().map(|previous| &previous.version);
-        let script = plan.install.commit(self.target.set.version(), before);
-        let output = session.run(plan, &script, None, SCRIPT).await?;
+        let task = InstallSpec::commit(self.target.set.version(), before);
+        let output = session.task(&task, SCRIPT).await?;
         match Committed::parse(&answer(&output)) {
             Ok(_) => Ok(StepResult::Done),
             Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
@@ -286,8 +281,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             return Err(StepResult::Failed { reason: "there is no previous certificate".to_owned() });
         };
         let services = services(plan);
-        let script = plan.install.rollback(&previous.version, &services, known.reloaded);
-        let output = session.run(plan, &script, None, patience(plan)).await?;
+        let task = InstallSpec::rollback(&previous.version, known.reloaded);
+        let output = session.task(&task, patience(plan)).await?;
         let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
         if let Some(reason) = rollback.problem() {
             return Err(StepResult::Failed { reason: one_line(&reason) });

@@ -95,8 +95,8 @@ pub trait Connector: Send + Sync + 'static {
 
 /// One connection to one host, used for all its steps.
 pub trait Connection: Send + Sync + 'static {
-    /// Something that the host keeps for as long as this value lives.
-    type Held: Send + Sync + 'static;
+    /// A command that stays on the host for as long as this value lives.
+    type Held: HeldCommand;
 
     /// Runs a command to its end. A non-zero exit status is not an error here.
     ///
@@ -134,6 +134,21 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Says goodbye. Dropping a connection does the same without waiting.
     fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A command that was [held](Connection::hold), and answers what it is told.
+pub trait HeldCommand: Send + Sync + 'static {
+    /// Writes a line to its standard input, and gives what it printed until a line that begins with `end`, whose rest
+    /// is an exit status.
+    ///
+    /// # Errors
+    /// As [`Connection::exec`]; with [`Certainty::NotSent`] where the command has ended before.
+    fn ask(
+        &self,
+        line: &str,
+        end: &'static str,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send;
 }
 
 /// Speaks TLS to endpoints.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fleet::services;
 use super::ports::{
-    Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
+    Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use super::witness::Witness;
-use crate::install::{InstallError, LockAnswer, Output, Script};
+use crate::install::{InstallError, LockAnswer, Output, Script, Task};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::rollout::StepResult;
@@ -15,11 +16,11 @@ use crate::rollout::StepResult;
 /// Long enough for a host under load to start a shell.
 const LOCK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A connection that holds its host's lock, where the host is changed.
+/// A connection, and where the host is changed the shell that attends it and holds its lock.
 pub(super) struct Session<C: Connection> {
     pub(super) connection: Arc<C>,
     /// Keeps the lock while it lives; none where nothing is changed.
-    _lock: Option<C::Held>,
+    shell: Option<C::Held>,
     /// Watches the host from before its switch to its proof.
     pub(super) witnesses: Vec<Witness>,
 }
@@ -45,15 +46,16 @@ impl<C: Connection> Session<C> {
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let line = plan.install.lock(who).line(plan.login.become_user.as_deref());
+        let script = plan.install.attend(who, &services(plan));
+        let line = script.line(plan.login.become_user.as_deref());
         let command = RemoteCommand { line, stdin: None, deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepResult::Unreachable { reason: error.reason }
         })?;
-        let lock = match held {
-            Ok((line, lock)) => match LockAnswer::parse(&line) {
-                Some(LockAnswer::Locked) => lock,
+        let shell = match held {
+            Ok((line, shell)) => match LockAnswer::parse(&line) {
+                Some(LockAnswer::Locked) => shell,
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
                 None => {
                     let reason =
@@ -63,7 +65,7 @@ impl<C: Connection> Session<C> {
             },
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
-        Ok(Self { connection: Arc::new(connection), _lock: Some(lock), witnesses: Vec::new() })
+        Ok(Self { connection: Arc::new(connection), shell: Some(shell), witnesses: Vec::new() })
     }
 
     /// Connects in order to look: others may change the host meanwhile.
@@ -72,7 +74,15 @@ impl<C: Connection> Session<C> {
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        Ok(Self { connection: Arc::new(connection), _lock: None, witnesses: Vec::new() })
+        Ok(Self { connection: Arc::new(connection), shell: None, witnesses: Vec::new() })
+    }
+
+    /// Has the shell that attends the host do a task.
+    pub(super) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, Ended> {
+        let Some(shell) = &self.shell else {
+            return Err(StepResult::Failed { reason: "the host's lock is not held".to_owned() });
+        };
+        shell.ask(task.line(), Task::ENDED, deadline).await.map_err(transport)
     }
 
     /// Runs a script to its end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::script::{CHANGE, COMMON, with_services};
+use super::script::{CHANGE, COMMON, assignments, with_services};
 use super::{InstallSpec, Script, Service};
 use crate::model::Version;
 
@@ -22,14 +22,22 @@ pub struct DeadMan {
     pub after: Duration,
 }
 
+impl DeadMan {
+    /// Its settings, as a line of its script.
+    pub(super) fn settings(&self) -> String {
+        assignments(&[
+            ("target", self.target.as_str()),
+            ("version", self.previous.as_str()),
+            ("until", &self.not_after.as_second().to_string()),
+            ("seconds", &self.after.as_secs().max(1).to_string()),
+        ])
+    }
+}
+
 impl InstallSpec {
-    /// The switch as a script, for [`InstallSpec::activate`] to write and start on the host. It holds no secret.
-    pub fn dead_man(&self, switch: &DeadMan, services: &[Service]) -> Script {
+    /// The switch's script but for its settings. It holds no secret.
+    pub(super) fn dead_man(&self, services: &[Service]) -> Script {
         with_services(self.prelude(), services)
-            .assign("target", switch.target.as_str())
-            .assign("version", switch.previous.as_str())
-            .assign("until", &switch.not_after.as_second().to_string())
-            .assign("seconds", &switch.after.as_secs().max(1).to_string())
             .text(COMMON)
             .text(include_str!("scripts/dead_man_wait.sh"))
             .text(CHANGE)

@@ -1,9 +1,11 @@
 //! How a certificate is installed on a host: paths, settings, POSIX `sh` scripts as data, and parsers of what
 //! they print. Nothing here runs anything.
 //!
-//! A step is one [`Script`]: its text is on the command line and holds no secret; the payload of
-//! [`InstallSpec::stage`] goes to standard input. Every script is correct when killed after any line, from any
-//! starting state. The fixed text is in `scripts/*.sh`; all that varies is a prelude of quoted assignments.
+//! A host that is changed is attended by one shell ([`InstallSpec::attend`]), which holds its lock and is asked for one
+//! [`Task`] after the other. Whatever else is run there is a [`Script`] of its own: its text is on the command line and
+//! holds no secret; the payload of [`InstallSpec::stage`] goes to standard input. Every task and script is correct when
+//! killed after any line, from any starting state. The fixed text is in `scripts/*.sh`; all that varies is quoted
+//! assignments.
 //!
 //! Order on a host: lock (held throughout), inspect, stage, activate, then commit or rollback.
 
@@ -28,5 +30,5 @@ pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
 pub use rehearsal::{Tested, rehearsed};
-pub use script::Service;
+pub use script::{Service, Task};
 pub use shell::{Script, Word, become_line};

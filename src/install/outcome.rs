@@ -4,10 +4,10 @@ use super::answer::Answer;
 use super::{InstallError, Output, Service};
 use crate::model::{ServiceName, Version};
 
-/// The first line of the lock script.
+/// The first line of the shell that attends a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockAnswer {
-    /// The lock is held for as long as the script runs.
+    /// The lock is held for as long as that shell runs.
     Locked,
     /// Another one holds it: as it named itself.
     Busy(String),
@@ -24,7 +24,7 @@ impl LockAnswer {
         }
     }
 
-    /// Why a lock script ended that printed no answer, or was told that the lock is busy.
+    /// Why it ended without an answer, or with the one that the lock is busy.
     pub fn failure(output: &Output<'_>) -> InstallError {
         let text = String::from_utf8_lossy(output.stdout);
         match text.lines().find_map(Self::parse) {

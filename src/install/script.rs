@@ -1,6 +1,6 @@
-//! The scripts of each step: fixed text from `scripts/*.sh` after a prelude of quoted assignments.
+//! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
-use super::{FileName, InstallSpec, Script};
+use super::{DeadMan, FileName, InstallSpec, Script, Word};
 use crate::model::{HostPath, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -16,31 +16,66 @@ pub struct Service {
     pub script: &'static str,
 }
 
+/// What the shell that [attends](InstallSpec::attend) a host is asked to do. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task(String);
+
+impl Task {
+    /// Begins the line that the shell prints when a task is over; its exit status follows.
+    pub const ENDED: &str = "certwave:ended ";
+
+    fn new(step: &str, settings: &[(&str, &str)]) -> Self {
+        Self(assignments(settings) + step)
+    }
+
+    /// One line for the shell's standard input, without its end.
+    pub fn line(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Assignments that are part of one line.
+pub(super) fn assignments(settings: &[(&str, &str)]) -> String {
+    settings.iter().map(|(name, value)| format!("{name}={}; ", Word::new(value))).collect()
+}
+
 impl InstallSpec {
-    /// Takes the lock and holds it until its standard input ends; it then prints nothing more. The first line
-    /// is a [`super::LockAnswer`]. `who` names the rollout and the controller, for a second one to read: `ROLLOUT by PROCESS`. An earlier
-    /// connection of the same rollout is ended.
-    pub fn lock(&self, who: &str) -> Script {
-        self.prelude().assign("who", who).text(COMMON).text(include_str!("scripts/lock.sh"))
+    /// The shell that stays on a host while it is changed. It takes the lock and holds it until its standard input
+    /// ends; its first line is a [`super::LockAnswer`]. Then it runs [`Task`]s. `who` names the rollout and the
+    /// controller, for a second one to read: `ROLLOUT by PROCESS`. An earlier connection of the same rollout is ended.
+    ///
+    /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip.
+    pub fn attend(&self, who: &str, services: &[Service]) -> Script {
+        self.owned(with_services(self.prelude(), services))
+            .assign("who", who)
+            .assign("keep", &self.keep.to_string())
+            .assign("survey", "no")
+            .assign("dead_man", self.dead_man(services).as_str())
+            .text(COMMON)
+            .text(CHANGE)
+            .text(&self.each_link())
+            .text(ACTIVE)
+            .function("inspect", INSPECT)
+            .function("activate", include_str!("scripts/activate.sh"))
+            .function("rollback", include_str!("scripts/rollback.sh"))
+            .function("commit", include_str!("scripts/commit.sh"))
+            .text(include_str!("scripts/lock.sh"))
+            .text(include_str!("scripts/attend.sh"))
     }
 
     /// Gathers [`super::Facts`] of a host that is about to be changed: its folders are tried.
-    pub fn inspect(&self, services: &[Service]) -> Script {
-        self.facts(services, "no")
+    pub fn inspect() -> Task {
+        Task::new("inspect", &[])
     }
 
     /// Gathers [`super::Facts`] without touching anything, and what servers' configurations name.
     pub fn survey(&self, services: &[Service]) -> Script {
-        self.facts(services, "yes")
-    }
-
-    fn facts(&self, services: &[Service], survey: &str) -> Script {
         self.owned(with_services(self.prelude(), services))
-            .assign("survey", survey)
+            .assign("survey", "yes")
             .text(COMMON)
             .text(&self.each_link())
             .text(ACTIVE)
-            .text(include_str!("scripts/inspect.sh"))
+            .text(INSPECT)
     }
 
     /// Looks at the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`super::OnDisk`].
@@ -48,7 +83,8 @@ impl InstallSpec {
         self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
     }
 
-    /// Puts a version into the archive; [`super::stage_payload`] goes to standard input. Answer: [`super::Staged`].
+    /// Puts a version into the archive; [`super::stage_payload`] goes to standard input, which is why it is no
+    /// [`Task`]: a key is never where a command could be read. Answer: [`super::Staged`].
     pub fn stage(&self, version: &Version) -> Script {
         self.owned(self.prelude())
             .assign("version", version.as_str())
@@ -62,47 +98,27 @@ impl InstallSpec {
     /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
     /// what stands at the links as. None on a first installation.
     ///
-    /// `dead_man` is the switch that is armed before: see [`InstallSpec::dead_man`].
-    pub fn activate(
-        &self,
-        version: &Version,
-        previous: Option<&Version>,
-        services: &[Service],
-        dead_man: Option<&Script>,
-    ) -> Script {
-        with_services(self.prelude(), services)
-            .assign("dead_man", dead_man.map_or("", Script::as_str))
-            .assign("version", version.as_str())
-            .assign("previous", previous.map_or("", Version::as_str))
-            .text(COMMON)
-            .text(CHANGE)
-            .text(&self.each_link())
-            .text(include_str!("scripts/activate.sh"))
+    /// `dead_man` is the switch that is armed before.
+    pub fn activate(version: &Version, previous: Option<&Version>, dead_man: Option<&DeadMan>) -> Task {
+        let armed = dead_man.map(DeadMan::settings).unwrap_or_default();
+        let previous = previous.map_or("", Version::as_str);
+        let settings = [("version", version.as_str()), ("previous", previous), ("armed", &armed)];
+        Task::new("activate", &settings)
     }
 
     /// Back to a version that was live before. Answer: [`super::Rollback`]. Without `reload` only the link is
     /// put back: right where nothing was reloaded since.
-    pub fn rollback(&self, previous: &Version, services: &[Service], reload: bool) -> Script {
-        with_services(self.prelude(), services)
-            .assign("version", previous.as_str())
-            .assign("reload", if reload { "yes" } else { "no" })
-            .text(COMMON)
-            .text(CHANGE)
-            .text(include_str!("scripts/rollback.sh"))
+    pub fn rollback(previous: &Version, reload: bool) -> Task {
+        let reload = if reload { "yes" } else { "no" };
+        Task::new("rollback", &[("version", previous.as_str()), ("reload", reload)])
     }
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
     /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
     /// Answer: [`super::Committed`].
-    pub fn commit(&self, version: &Version, previous: Option<&Version>) -> Script {
-        self.prelude()
-            .assign("committed", version.as_str())
-            .assign("keep", &self.keep.to_string())
-            .assign("previous", previous.map_or("", Version::as_str))
-            .text(COMMON)
-            .text(CHANGE)
-            .text(&self.each_link())
-            .text(include_str!("scripts/commit.sh"))
+    pub fn commit(version: &Version, previous: Option<&Version>) -> Task {
+        let previous = previous.map_or("", Version::as_str);
+        Task::new("commit", &[("committed", version.as_str()), ("previous", previous)])
     }
 
     /// Prints a file of a version, which may be a key; fails where there is none. Changes nothing.
@@ -134,7 +150,7 @@ impl InstallSpec {
     /// Defines `each_link COMMAND`, which calls it with every link's path and file; `read_links`, which prints where
     /// `live` and all links lead; and `own_links`, which is what that is of links that are ours, each after a line's end.
     pub(super) fn each_link(&self) -> String {
-        let word = |path: &HostPath| super::Word::new(path.as_str());
+        let word = |path: &HostPath| Word::new(path.as_str());
         let each = |one: &dyn Fn(&HostPath, &FileName) -> String| -> String {
             self.links.iter().map(|(path, file)| one(path, file)).collect()
         };
@@ -147,6 +163,7 @@ impl InstallSpec {
     }
 }
 
+const INSPECT: &str = include_str!("scripts/inspect.sh");
 pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 /// What is active: certificates only, never a key.
 const ACTIVE: &str = include_str!("scripts/active.sh");

@@ -47,6 +47,11 @@ impl Script {
         self
     }
 
+    /// Appends a function, of such text.
+    pub(super) fn function(self, name: &str, text: &str) -> Self {
+        self.text(&format!("{name}() {{")).text(text).text("}")
+    }
+
     /// The script itself, as `sh -c` takes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::auth::{self, LoginError};
 use super::config::SshOptions;
-use super::exec::{self, HeldCommand, Sessions};
+use super::exec::{self, Sessions};
+use super::held::{self, HeldCommand};
 use super::host_key::{HostKeyRefused, HostKeys, KnownHosts};
 use super::key_file::Keyring;
 use super::link::{Link, Loss};
@@ -303,7 +304,7 @@ impl Connection for SshConnection {
         &self,
         command: RemoteCommand,
     ) -> impl Future<Output = Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError>> + Send {
-        exec::hold(self, command)
+        held::hold(self, command)
     }
 
     async fn tunnel(&self, address: &str, port: u16) -> Result<BoxedStream, RemoteError> {

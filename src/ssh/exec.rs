@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -23,17 +23,19 @@ const OUTPUT_LIMIT: usize = 1 << 20;
 const MAX_SESSIONS: usize = 8;
 
 /// How long a channel may take to say that it closes.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(super) const CLOSING: Duration = Duration::from_secs(10);
 
 /// Why a command has no result. Whether it may have run is told apart.
 #[derive(Debug, thiserror::Error)]
-enum ExecError {
+pub(super) enum ExecError {
     #[error("open a session: the host refuses all of them (`MaxSessions` in its sshd_config)")]
     NoSession,
     #[error("open a session: {0}")]
     Session(russh::Error),
     #[error("run the command: {0}")]
     Lost(Loss),
+    #[error("run the command: the shell that was started on the host has ended")]
+    Over,
     #[error("run the command: the host refuses to run any")]
     Refused,
     #[error("run the command: its channel was closed without an exit status")]
@@ -49,7 +51,7 @@ enum ExecError {
 }
 
 impl ExecError {
-    fn at(self, certainty: Certainty) -> RemoteError {
+    pub(super) fn at(self, certainty: Certainty) -> RemoteError {
         let kind = match self {
             Self::Lost(_) => RemoteErrorKind::Unreachable,
             Self::Queued { .. } | Self::Timeout { .. } => RemoteErrorKind::Timeout,
@@ -109,15 +111,15 @@ impl Drop for Place {
 }
 
 /// An open session channel; closed when dropped, as russh does not.
-struct Session {
-    read: ChannelReadHalf,
-    write: Option<ChannelWriteHalf<Msg>>,
+pub(super) struct Session {
+    pub(super) read: ChannelReadHalf,
+    pub(super) write: Option<ChannelWriteHalf<Msg>>,
     _place: Place,
 }
 
 impl Session {
     /// Lets go of a channel that the host closed, and russh with it.
-    fn settle(mut self) {
+    pub(super) fn settle(mut self) {
         self.write = None;
     }
 }
@@ -182,14 +184,14 @@ impl AsRef<[u8]> for Input {
 
 /// What a command has said so far.
 #[derive(Default)]
-struct Transcript {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+pub(super) struct Transcript {
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
     status: Option<u32>,
 }
 
 impl Transcript {
-    fn take(&mut self, message: ChannelMsg) -> Result<(), ExecError> {
+    pub(super) fn take(&mut self, message: ChannelMsg) -> Result<(), ExecError> {
         match message {
             ChannelMsg::Data { data } => {
                 if self.stdout.len() + data.len() > OUTPUT_LIMIT {
@@ -239,13 +241,13 @@ fn number(signal: &Sig) -> u32 {
 }
 
 /// A command under way.
-struct Running {
-    session: Session,
+pub(super) struct Running {
+    pub(super) session: Session,
     transcript: Transcript,
 }
 
 /// What ended a [`Running::follow`].
-enum End {
+pub(super) enum End {
     /// The channel is closed.
     Closed,
     /// The first line is complete, and all input was sent.
@@ -254,7 +256,11 @@ enum End {
 
 impl Running {
     /// Opens a session and asks for the command. `sent` turns when the request may be on its way.
-    async fn start(connection: &SshConnection, line: &str, sent: &mut bool) -> Result<Self, RemoteError> {
+    pub(super) async fn start(
+        connection: &SshConnection,
+        line: &str,
+        sent: &mut bool,
+    ) -> Result<Self, RemoteError> {
         let session = open(connection).await?;
         *sent = true;
         if let Some(write) = &session.write
@@ -266,7 +272,7 @@ impl Running {
     }
 
     /// Feeds the input and drains the output, both at once: either may wait for the other.
-    async fn follow(
+    pub(super) async fn follow(
         &mut self,
         connection: &SshConnection,
         stdin: Option<Secret>,
@@ -306,7 +312,7 @@ impl Running {
     }
 
     /// The output of a command whose channel is closed.
-    fn finish(self) -> Result<RemoteOutput, RemoteError> {
+    pub(super) fn finish(self) -> Result<RemoteOutput, RemoteError> {
         let Self { session, transcript: Transcript { stdout, stderr, status } } = self;
         session.settle();
         match status {
@@ -316,7 +322,7 @@ impl Running {
     }
 }
 
-fn out_of_time(sent: bool, limit: Duration) -> RemoteError {
+pub(super) fn out_of_time(sent: bool, limit: Duration) -> RemoteError {
     match sent {
         true => ExecError::Timeout { limit }.at(Certainty::MaybeSent),
         false => ExecError::Queued { limit }.at(Certainty::NotSent),
@@ -336,60 +342,4 @@ pub(super) async fn exec(
     };
     let done = timeout(deadline, work).await;
     done.unwrap_or_else(|_| Err(out_of_time(sent, deadline)))
-}
-
-pub(super) async fn hold(
-    connection: &SshConnection,
-    command: RemoteCommand,
-) -> Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError> {
-    let RemoteCommand { line, stdin, deadline } = command;
-    let mut sent = false;
-    let work = async {
-        let mut running = Running::start(connection, &line, &mut sent).await?;
-        match running.follow(connection, stdin, true).await? {
-            End::Closed => running.finish().map(Err),
-            End::Line(line) => Ok(Ok((line, HeldCommand::watch(running.session)))),
-        }
-    };
-    let done = timeout(deadline, work).await;
-    done.unwrap_or_else(|_| Err(out_of_time(sent, deadline)))
-}
-
-/// A command on the host that runs until this is dropped, or the connection ends: then its standard
-/// input ends.
-#[derive(Debug)]
-pub struct HeldCommand {
-    /// Dropped, it wakes the task that holds the channel.
-    _release: oneshot::Sender<()>,
-}
-
-impl HeldCommand {
-    fn watch(mut session: Session) -> Self {
-        let (release, mut released) = oneshot::channel::<()>();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = &mut released => break,
-                    // Nobody reads what it prints now, but undrained it would stall the connection.
-                    message = session.read.wait() => if is_end(message.as_ref()) {
-                        return session.settle();
-                    },
-                }
-            }
-            let ending = async {
-                if let Some(write) = &session.write {
-                    let _ = write.eof().await;
-                }
-                while !is_end(session.read.wait().await.as_ref()) {}
-            };
-            if timeout(CLOSING, ending).await.is_ok() {
-                session.settle();
-            }
-        });
-        Self { _release: release }
-    }
-}
-
-fn is_end(message: Option<&ChannelMsg>) -> bool {
-    matches!(message, None | Some(ChannelMsg::Close))
 }

@@ -6,6 +6,7 @@ mod auth;
 mod client;
 mod config;
 mod exec;
+mod held;
 mod host_key;
 mod key_file;
 mod known_hosts;
@@ -14,4 +15,4 @@ mod tunnel;
 
 pub use client::{SshConnection, SshConnector};
 pub use config::SshOptions;
-pub use exec::HeldCommand;
+pub use held::HeldCommand;

@@ -1,18 +1,19 @@
 //! The dead-man switch: nobody comes back, and the host goes back by itself.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use certwave::install::{Activation, Committed, DeadMan, InstallError, Rollback};
+use certwave::install::{Activation, Committed, DeadMan, InstallError, InstallSpec, Rollback, Task};
 use certwave::lab::wait_for;
 use certwave::model::Version;
 use jiff::Timestamp;
 
 use crate::killed::{arm, left};
 use crate::refusals::Mounted;
-use crate::support::{Host, SHELLS, Shell, is_root, quoted, read, version};
+use crate::support::{Call, Host, SHELLS, Shell, is_root, quoted, read, version};
 
 /// Until a fact, on a slow machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,15 +29,12 @@ fn host(shell: Shell) -> Host {
 }
 
 impl Host {
-    fn script(&self, after: u64, not_after: Timestamp) -> certwave::install::Script {
-        let (target, previous) = (version(2), version(1));
-        let after = Duration::from_secs(after);
-        let dead_man = self.spec.dead_man(&DeadMan { target, previous, not_after, after }, &self.services);
-        self.spec.activate(&version(2), Some(&version(1)), &self.services, Some(&dead_man))
+    fn call(&self, after: u64, not_after: Timestamp) -> Call {
+        self.task(&armed(after, not_after))
     }
 
     fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
-        let ended = self.run(&self.script(after, Timestamp::MAX));
+        let ended = self.ask(&armed(after, Timestamp::MAX));
         Activation::parse(&ended.output(), &self.services)
     }
 
@@ -54,13 +52,22 @@ impl Host {
     }
 
     fn try_commit(&self) -> Result<Committed, InstallError> {
-        let ended = self.run(&self.spec.commit(&version(2), Some(&version(1))));
-        Committed::parse(&ended.output())
+        Committed::parse(&self.ask(&commit()).output())
     }
 
     fn reloads(&self) -> String {
         fs::read_to_string(self.file("reloads")).unwrap_or_default()
     }
+}
+
+fn armed(after: u64, not_after: Timestamp) -> Task {
+    let (target, previous) = (version(2), version(1));
+    let switch = DeadMan { target, previous, not_after, after: Duration::from_secs(after) };
+    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch))
+}
+
+fn commit() -> Task {
+    InstallSpec::commit(&version(2), Some(&version(1)))
 }
 
 fn is_over(process: &str) -> bool {
@@ -118,9 +125,12 @@ fn a_switch_that_cannot_be_disarmed_is_told_and_nothing_is_confirmed() {
         let host = host(shell);
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
         let waiter = host.waiter();
-        let Some(read_only) = Mounted::read_only(&host) else { return };
+        let mut read_only = None;
+        let ended = host.ask_after(&commit(), || read_only = Mounted::read_only(&host));
+        let Some(read_only) = read_only else { return };
         let path = host.switch("").display().to_string();
-        assert_eq!(host.try_commit(), Err(InstallError::StillArmed { path }), "{shell:?}");
+        let refused = Committed::parse(&ended.output());
+        assert_eq!(refused, Err(InstallError::StillArmed { path }), "{shell:?}");
         drop(read_only);
         assert!(!is_over(&waiter), "{shell:?}");
         host.try_commit().unwrap();
@@ -140,9 +150,7 @@ fn a_refused_version_and_a_rollback_disarm_it() {
             not_after: Timestamp::MAX,
             after: Duration::from_secs(NEVER),
         };
-        let switch = host.spec.dead_man(&switch, &host.services);
-        let ended =
-            host.run(&host.spec.activate(&version(3), Some(&previous), &host.services, Some(&switch)));
+        let ended = host.ask(&InstallSpec::activate(&version(3), Some(&previous), Some(&switch)));
         let refused = Activation::parse(&ended.output(), &host.services).unwrap();
         assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
         assert_eq!(host.inspect().armed, None, "{shell:?}");
@@ -159,7 +167,7 @@ fn a_refused_version_and_a_rollback_disarm_it() {
 fn a_lapsed_version_is_not_put_back() {
     for shell in SHELLS {
         let host = host(shell);
-        let ended = host.run(&host.script(1, Timestamp::from_second(1_700_000_000).unwrap()));
+        let ended = host.ask(&armed(1, Timestamp::from_second(1_700_000_000).unwrap()));
         assert_eq!(Activation::parse(&ended.output(), &host.services), Ok(Activation::Activated));
         assert!(wait_for(PATIENCE, || host.switch(".fired").exists()), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
@@ -209,7 +217,9 @@ fn it_fires_when_the_session_was_killed_in_the_middle_of_a_reload() {
         host.install(&version(1), None, "one");
         host.stage(&version(2), "two").unwrap();
         fs::write(host.file("hung"), "").unwrap();
-        let mut child = host.login_command(&host.script(2, Timestamp::MAX)).spawn().unwrap();
+        let call = host.call(2, Timestamp::MAX);
+        let mut child = host.login_command(&call.script).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&call.input).unwrap();
         assert!(wait_for(PATIENCE, || !host.file("hung").exists()), "{shell:?}");
         let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
@@ -227,7 +237,7 @@ fn activation_killed_anywhere_leaves_no_version_that_nobody_confirmed() {
         for n in 1.. {
             let mut host = host(shell);
             arm(&mut host);
-            if !crate::killed::killed(&host, n, &host.script(5, Timestamp::MAX), b"") {
+            if !crate::killed::killed(&host, n, &host.call(5, Timestamp::MAX)) {
                 break;
             }
             hosts.push(host);

@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, Facts, FilePart, Script};
+use certwave::install::{Activation, Facts, FilePart, InstallSpec};
 
-use crate::support::{Host, SHELLS, Shell, payload, read, version, words};
+use crate::support::{Call, Host, SHELLS, Shell, payload, read, version, words};
 
 /// Tools that change something, or stand between changes.
 const WATCHED: [&str; 13] =
@@ -38,9 +38,9 @@ pub(crate) fn arm(host: &mut Host) {
 }
 
 /// Runs a script that is killed before its nth command; false when it came to its end before that.
-pub(crate) fn killed(host: &Host, n: u32, script: &Script, stdin: &[u8]) -> bool {
+pub(crate) fn killed(host: &Host, n: u32, call: &Call) -> bool {
     fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
-    let ended = host.run_with(script, stdin);
+    let ended = host.run_with(&call.script, &call.input);
     let left = left(host);
     fs::write(host.file("shims/left"), "0\n").unwrap();
     assert_eq!(left <= 0, ended.status == 137, "{}", ended.text());
@@ -105,12 +105,14 @@ enum Step {
 }
 
 impl Step {
-    fn script(self, host: &Host, previous: Option<&certwave::model::Version>) -> Script {
+    fn call(self, host: &Host, previous: Option<&certwave::model::Version>) -> Call {
         match self {
-            Step::Stage => host.spec.stage(&version(2)),
-            Step::Activate => host.spec.activate(&version(2), previous, &host.services, None),
-            Step::Rollback => host.spec.rollback(&version(1), &host.services, true),
-            Step::Commit => host.spec.commit(&host.live_version().unwrap(), None),
+            Step::Stage => {
+                Call { script: host.spec.stage(&version(2)), input: payload("two").expose().to_vec() }
+            }
+            Step::Activate => host.task(&InstallSpec::activate(&version(2), previous, None)),
+            Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
+            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None)),
         }
     }
 }
@@ -183,7 +185,7 @@ fn kill_everywhere(shell: Shell, start: Start) {
         if matches!(step, Step::Rollback | Step::Commit) {
             assert_eq!(host.activate(&version(2), previous.as_ref()), Ok(Activation::Activated));
         }
-        let script = step.script(&host, previous.as_ref());
+        let call = step.call(&host, previous.as_ref());
         let snapshot = Snapshot::of(&host);
         let mut n = 0;
         let mut was_killed = true;
@@ -192,7 +194,7 @@ fn kill_everywhere(shell: Shell, start: Start) {
             assert!(n < 200, "the script never came to its end");
             let context = format!("{shell:?}, {start:?}, {step:?} killed before command {n}");
             snapshot.restore(&host);
-            was_killed = killed(&host, n, &script, payload("two").expose());
+            was_killed = killed(&host, n, &call);
             assert!(was_killed || n > 1, "{context}: nothing was killed");
             assert_whole(&host, start, &context);
 

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, FileName, FilePart, Rollback, Script, stage_payload};
+use certwave::install::{Activation, FileName, FilePart, InstallSpec, Rollback, stage_payload};
 use certwave::lab::Authority;
 use certwave::model::{HostPath, Secret};
 use certwave::service::{Envoy, EnvoySecret, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
 
 use crate::killed::{arm, killed};
-use crate::support::{Host, SHELLS, Shell, read, version, words};
+use crate::support::{Call, Host, SHELLS, Shell, read, version, words};
 
 /// Folders of a host, to be put back before the next kill.
 struct Snapshot(tempfile::TempDir);
@@ -59,14 +59,14 @@ fn payload(authority: &Authority) -> Secret {
 
 /// Kills a script before each of its commands, from the same start; `left` looks at what each kill left, `again`
 /// brings the host to the end all the same.
-fn kill_everywhere(host: &Host, script: &Script, left: &dyn Fn(&str), again: &dyn Fn(&str)) {
+fn kill_everywhere(host: &Host, call: &Call, left: &dyn Fn(&str), again: &dyn Fn(&str)) {
     let snapshot = Snapshot::of(host);
     let (mut n, mut was_killed) = (0, true);
     while was_killed {
         n += 1;
         assert!(n < 200, "the script never came to its end");
         snapshot.restore(host);
-        was_killed = killed(host, n, script, b"");
+        was_killed = killed(host, n, call);
         assert!(was_killed || n > 5, "nothing was killed");
         let context = format!("{:?}, killed before command {n}", host.shell);
         left(&context);
@@ -169,12 +169,12 @@ fn haproxy(shell: Shell) {
     let balancer = Balancer::new(shell);
     balancer.stage();
     let host = &balancer.host;
-    let forward = host.spec.activate(&version(2), Some(&version(1)), &host.services, None);
+    let forward = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None));
     let starts = |context: &str| balancer.starts(context);
     kill_everywhere(host, &forward, &starts, &|context| balancer.activate(context));
 
     balancer.activate("at first");
-    let back = host.spec.rollback(&version(1), &host.services, true);
+    let back = host.task(&InstallSpec::rollback(&version(1), true));
     // Between the link and the list, what is listed may be gone; the same again mends it.
     kill_everywhere(host, &back, &|_| {}, &|context| balancer.roll_back(context));
     // As does going forward.
@@ -203,7 +203,7 @@ fn envoy(shell: Shell) {
     let staged =
         host.run_with(&host.spec.stage(&version(2)), payload(&Authority::new("root").unwrap()).expose());
     assert_eq!(staged.status, 0, "{}", staged.text());
-    let script = host.spec.activate(&version(2), None, &host.services, None);
+    let call = host.task(&InstallSpec::activate(&version(2), None, None));
     // A file that is there is whole.
     let left = |context: &str| {
         for secret in &envoy.secrets {
@@ -217,7 +217,7 @@ fn envoy(shell: Shell) {
             assert_eq!(read(Path::new(secret.sds.as_str())), envoy.sds_text(secret), "{context}");
         }
     };
-    kill_everywhere(&host, &script, &left, &again);
+    kill_everywhere(&host, &call, &left, &again);
 }
 
 fn in_every_shell(test: fn(Shell)) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use certwave::install::{FilePart, InstallError, Script, Staged};
+use certwave::install::{Facts, FilePart, InstallError, InstallSpec, Script, Staged};
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version, words};
 
@@ -108,10 +108,10 @@ fn what_is_said_where_no_file_can_be_written_goes_nowhere_and_nowhere_stays() {
         host.install(&version(1), None, "one");
         let nowhere = host.file("nowhere");
         fs::write(&nowhere, "").unwrap();
-        let script = host.spec.activate(&version(1), Some(&version(1)), &host.services, None);
-        let script = script.as_str().replace("/dev/null", nowhere.to_str().unwrap());
+        let call = host.task(&InstallSpec::activate(&version(1), Some(&version(1)), None));
+        let script = call.script.as_str().replace("/dev/null", nowhere.to_str().unwrap());
         let script = script.replace("/.output.", "/no such folder/.output.");
-        let ended = host.run(&Script::new().text(&script));
+        let ended = host.run_with(&Script::new().text(&script), &call.input);
         assert!(ended.text().contains("certwave:result activated"), "{shell:?}: {}", ended.text());
         assert!(nowhere.exists(), "{shell:?}: it removed what stands for /dev/null");
     }
@@ -121,10 +121,13 @@ fn what_is_said_where_no_file_can_be_written_goes_nowhere_and_nowhere_stays() {
 fn a_read_only_file_system_is_told() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let Some(_tmpfs) = Mounted::tmpfs(&host, "ro") else { return };
+        fs::create_dir(host.directory()).unwrap();
         let expected = format!("`{}` is on a read-only file system", host.directory().display());
-        assert_eq!(host.problems(), [expected.as_str()], "{shell:?}");
-        let ended = host.run(&host.spec.lock("me"));
+        let mut read_only = None;
+        let problems = host.problems_after(|| read_only = Mounted::read_only(&host));
+        let Some(_read_only) = read_only else { return };
+        assert_eq!(problems, [expected.as_str()], "{shell:?}");
+        let ended = host.run(&host.spec.attend("me", &[]));
         assert_eq!(certwave::install::LockAnswer::failure(&ended.output()).to_string(), expected);
     }
 }
@@ -134,10 +137,11 @@ fn a_folder_of_someone_else_is_told() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         host.uid = is_root().then_some(65534);
-        fs::create_dir(host.directory()).unwrap();
-        fs::set_permissions(host.directory(), fs::Permissions::from_mode(0o555)).unwrap();
         host.spec.owner = "root".to_owned();
-        let problems = host.problems();
+        fs::create_dir(host.directory()).unwrap();
+        let allow = |mode| fs::set_permissions(host.directory(), fs::Permissions::from_mode(mode)).unwrap();
+        allow(0o777);
+        let problems = host.problems_after(|| allow(0o555));
         assert!(problems[0].contains("cannot be written to: "), "{shell:?}: {problems:?}");
         assert!(problems[0].contains("Permission denied"), "{shell:?}: {problems:?}");
         assert!(problems[1].contains("may not give files to `root:"), "{shell:?}: {problems:?}");
@@ -274,8 +278,9 @@ fn a_login_shell_may_chatter() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         host.login = "printf 'Welcome to web01'; echo oops >&2; ".to_owned();
-        host.install(&version(1), None, "one");
-        assert_eq!(host.inspect().live_version(), Some(&version(1)));
+        host.stage(&version(1), "one").unwrap();
+        let ended = host.run(&host.spec.survey(&[]));
+        assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().complete, [version(1)]);
         host.login = format!("cd '{}' && ", quoted(&host.file("gone")));
         let error = refused(host.stage(&version(2), "two"));
         assert!(error.contains("ended with status") && error.contains("gone"), "{error}");
@@ -290,7 +295,8 @@ fn becoming_another_user_works_or_is_told() {
         return;
     }
     host.become_user = Some("nobody".to_owned());
-    assert_eq!(host.inspect().user, "nobody");
+    let ended = host.run(&host.spec.survey(&[]));
+    assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().user, "nobody");
     host.become_user = Some("no such user".to_owned());
     let error = refused(host.stage(&version(1), "one"));
     assert!(error.starts_with("`sudo` refused: "), "{error}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use certwave::install::{Activation, FilePart, LinkState, Live, Rollback, Staged};
+use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, Rollback, Staged};
 
 use crate::support::{Host, SHELLS, body, mode, payload, read, version};
 
@@ -185,13 +185,13 @@ fn only_certificates_are_read_out() {
         let mut host = Host::new(shell);
         let both = host.link("a.pem", FilePart::Combined);
         fs::write(&both, format!("{key}\n{certificate}\r\n{key}\n{certificate}\n")).unwrap();
-        let ended = host.run(&host.spec.inspect(&[]));
+        let ended = host.ask(&InstallSpec::inspect());
         assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
         assert_eq!(host.inspect().active.concat(), format!("{certificate}\n{certificate}"));
 
         // A certificate that does not end must not open the way to what follows.
         fs::write(&both, format!("-----BEGIN CERTIFICATE-----\nMIIB\n{key}\n")).unwrap();
-        let ended = host.run(&host.spec.inspect(&[]));
+        let ended = host.ask(&InstallSpec::inspect());
         assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
         assert_eq!(host.inspect().active, Vec::<String>::new());
 
@@ -209,7 +209,7 @@ fn inspecting_leaves_nothing_behind() {
         let mut host = Host::new(shell).with_command();
         host.link("a.key", FilePart::Privkey);
         host.inspect();
-        assert!(!host.directory().exists());
+        assert_eq!(host.tree(), Vec::<String>::new());
         host.install(&version(1), None, "one");
         let before = (host.tree(), fs::read_dir(host.file("")).unwrap().count());
         let facts = host.inspect();
@@ -265,8 +265,9 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         let begun = host.file("begun");
         host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
         host.stage(&version(2), "two").unwrap();
-        let script = host.spec.activate(&version(2), Some(&version(1)), &host.services, None);
-        let mut lost = host.login_command(&script).spawn().unwrap();
+        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None));
+        let mut lost = host.login_command(&call.script).spawn().unwrap();
+        lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         while !begun.exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }

@@ -1,15 +1,15 @@
 //! A host in a folder: a shell, its tools, and the scripts run as sshd would run them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
     Activation, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Rollback,
-    Script, Service, Staged, stage_payload,
+    Script, Service, Staged, Task, stage_payload,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -89,6 +89,13 @@ impl Ended {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned() + &String::from_utf8_lossy(&self.stderr)
     }
+}
+
+/// A script, and what it finds on its standard input.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) script: Script,
+    pub(crate) input: Vec<u8>,
 }
 
 pub(crate) struct Host {
@@ -219,27 +226,65 @@ impl Host {
     }
 
     pub(crate) fn run_with(&self, script: &Script, stdin: &[u8]) -> Ended {
-        let mut child = self.login_command(script).spawn().unwrap();
-        // A script that ends early closes its input: no fault of the test.
-        let _ = child.stdin.take().unwrap().write_all(stdin);
-        let output = child.wait_with_output().unwrap();
-        let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-        Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
+        finish(self.login_command(script).spawn().unwrap(), stdin)
     }
 
     pub(crate) fn run(&self, script: &Script) -> Ended {
         self.run_with(script, b"")
     }
 
+    /// The shell that attends the host, asked for one task.
+    pub(crate) fn task(&self, task: &Task) -> Call {
+        let script = self.spec.attend("rollout 1 by process 1 on here", &self.services);
+        Call { script, input: format!("{}\n", task.line()).into_bytes() }
+    }
+
+    /// The answer to a task, as the controller reads it; where there is none, what the shell said.
+    pub(crate) fn ask(&self, task: &Task) -> Ended {
+        self.ask_after(task, || {})
+    }
+
+    /// The same, when something has happened since the lock was taken.
+    pub(crate) fn ask_after(&self, task: &Task, meanwhile: impl FnOnce()) -> Ended {
+        let Call { script, input } = self.task(task);
+        let mut child = self.login_command(&script).spawn().unwrap();
+        let mut first = Vec::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        // Byte by byte, so that nothing of the rest is taken.
+        while !first.ends_with(b"\n") && stdout.by_ref().take(1).read_to_end(&mut first).unwrap() > 0 {}
+        meanwhile();
+        let mut ended = finish(child, &input);
+        ended.stdout.splice(0..0, first);
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let answered = (|| {
+            let (said, status) = said.trim_end_matches('\n').rsplit_once(Task::ENDED)?;
+            Some((said.strip_prefix("certwave:locked\n")?, status.parse().ok()?))
+        })();
+        match answered {
+            Some((said, status)) => Ended { status, stdout: said.into(), stderr: ended.stderr },
+            None => ended,
+        }
+    }
+
     pub(crate) fn inspect(&self) -> Facts {
-        let ended = self.run(&self.spec.inspect(&self.services));
+        self.inspect_after(|| {})
+    }
+
+    /// The same, when something has happened since the lock was taken.
+    pub(crate) fn inspect_after(&self, meanwhile: impl FnOnce()) -> Facts {
+        let ended = self.ask_after(&InstallSpec::inspect(), meanwhile);
         Facts::parse(&ended.output(), &self.spec, &self.services).unwrap_or_else(|error| {
             panic!("{:?}: {error}\n{}", self.shell, ended.text());
         })
     }
 
     pub(crate) fn problems(&self) -> Vec<String> {
-        let facts = self.inspect();
+        self.problems_after(|| {})
+    }
+
+    /// The same, when something has happened since the lock was taken.
+    pub(crate) fn problems_after(&self, meanwhile: impl FnOnce()) -> Vec<String> {
+        let facts = self.inspect_after(meanwhile);
         facts.problems(&self.spec, &self.services, 64).iter().map(ToString::to_string).collect()
     }
 
@@ -253,17 +298,17 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.run(&self.spec.activate(version, previous, &self.services, None));
+        let ended = self.ask(&InstallSpec::activate(version, previous, None));
         Activation::parse(&ended.output(), &self.services)
     }
 
     pub(crate) fn rollback(&self, version: &Version, reload: bool) -> Result<Rollback, InstallError> {
-        let ended = self.run(&self.spec.rollback(version, &self.services, reload));
+        let ended = self.ask(&InstallSpec::rollback(version, reload));
         Rollback::parse(&ended.output(), &self.services)
     }
 
     pub(crate) fn commit(&self, previous: Option<&Version>) -> Committed {
-        let ended = self.run(&self.spec.commit(&self.live_version().unwrap(), previous));
+        let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous));
         Committed::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
     }
 
@@ -281,6 +326,15 @@ impl Host {
         let inside = |path: String| path.replacen(&format!("{}/", self.directory().display()), "", 1);
         paths.into_iter().map(inside).filter(|path| !path.starts_with(".lock")).collect()
     }
+}
+
+/// Gives a process its input, and waits for its end.
+fn finish(mut child: Child, input: &[u8]) -> Ended {
+    // A script that ends early closes its input: no fault of the test.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
+    Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
 }
 
 fn walk(folder: &Path, paths: &mut Vec<String>) {

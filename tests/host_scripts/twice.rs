@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use certwave::install::{DeadMan, FilePart, Script};
+use certwave::install::{DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
 use jiff::Timestamp;
 
@@ -40,7 +40,7 @@ impl Start {
             Start::Staged => drop(host.stage(&version(2), "two").unwrap()),
             Start::Armed | Start::New => {
                 host.stage(&version(2), "two").unwrap();
-                assert_eq!(host.run(&Step::Activate.script(&host)).status, 0);
+                assert_eq!(Step::Activate.run(&host).0, 0);
                 if let Start::New = self {
                     host.commit(Some(&version(1)));
                 }
@@ -62,25 +62,20 @@ enum Step {
 }
 
 impl Step {
-    fn script(self, host: &Host) -> Script {
+    fn run(self, host: &Host) -> (u32, String) {
         let (one, two) = (version(1), version(2));
-        match self {
-            Step::Inspect => host.spec.inspect(&host.services),
-            Step::Stage => host.spec.stage(&two),
+        let ended = match self {
+            Step::Inspect => host.ask(&InstallSpec::inspect()),
+            Step::Stage => host.run_with(&host.spec.stage(&two), payload("two").expose()),
             Step::Activate => {
                 let after = Duration::from_secs(3600);
                 let switch =
                     DeadMan { target: two.clone(), previous: one.clone(), not_after: Timestamp::MAX, after };
-                let switch = host.spec.dead_man(&switch, &host.services);
-                host.spec.activate(&two, Some(&one), &host.services, Some(&switch))
+                host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch)))
             }
-            Step::Commit => host.spec.commit(&two, Some(&one)),
-            Step::Rollback => host.spec.rollback(&one, &host.services, true),
-        }
-    }
-
-    fn run(self, host: &Host) -> (u32, String) {
-        let ended = host.run_with(&self.script(host), payload("two").expose());
+            Step::Commit => host.ask(&InstallSpec::commit(&two, Some(&one))),
+            Step::Rollback => host.ask(&InstallSpec::rollback(&one, true)),
+        };
         let said = String::from_utf8(ended.stdout).unwrap();
         // What it is to look at changes with every look: the time, and the room that is left.
         let lines = said.lines().filter(|line| !line.contains(":clock ") && !line.contains(":free "));

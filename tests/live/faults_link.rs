@@ -34,14 +34,20 @@ fn cut_after_any_number_of_bytes() {
     let proxy = Proxy::before(&fleet, 0);
     fleet.run(&ROLLOUT).expect(0);
     let before = proxy.sent();
-    fleet.run(&ROLLOUT).expect(0);
+    let mut rollout = Running::rollout(&fleet);
+    let begun = ["inspect", "stage", "activate", "commit"].map(|step| {
+        rollout.until_step("web01", step);
+        proxy.sent() - before
+    });
+    rollout.end().expect(0);
     let all = proxy.sent() - before;
+    // Anywhere, and in the first words of each step.
+    let cuts = [all / 4, all / 2, all * 3 / 4].into_iter().chain(begun.map(|bytes| bytes + 60));
     let watch = Watch::over(&fleet);
     let mut doubted = BTreeSet::new();
-    const CUTS: usize = 6;
-    for cut in 1..=CUTS {
+    for cut in cuts {
         let old = fleet.served(0);
-        proxy.cut_after(all * cut / (CUTS + 1));
+        proxy.cut_after(cut);
         let run = fleet.run(&ROLLOUT);
         // One cut is gone on after, unless it came before the host was locked.
         let untouched = run.code == 1 && run.hosts() == ["unreachable"];

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # Switches to a version, tests, reloads. Settings: version, previous (may be empty), services,
-# dead_man (the switch's script; may be empty).
+# armed (the switch's settings; may be empty), dead_man (its script).
 printf '\n'
+begin
 one_at_a_time
 
 find_links
@@ -115,7 +116,7 @@ arm() {
   for path in "$switch.on" "$switch.fired" "$switch.firing"; do
     [ ! -e "$path" ] || rm -f "$path" || return 1
   done
-  (umask 077 && printf "token='%s' # %s %s\n%s\n" "$token" "$version" "$previous" "$dead_man" >"$switch.new") &&
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$dead_man" >"$switch.new") &&
     flush "$switch.new" && mv -f "$switch.new" "$switch" && flush "$directory" || return 1
   start_switch >/dev/null 2>&1 </dev/null 8>&-
   tries=0
@@ -130,7 +131,7 @@ arm() {
     sleep 0.05 2>/dev/null || sleep 1
   done
 }
-if [ -n "$dead_man" ]; then
+if [ -n "$armed" ]; then
   text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
 fi
 

@@ -1,8 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What every script begins with that changes something.
-partial=
-output=
-
 cleanup() {
   [ -z "$partial" ] || rm -rf "$partial"
   # On a full disk it is a device, and for root even that could be removed.
@@ -11,9 +8,13 @@ cleanup() {
     *) rm -f "$output" ;;
   esac
 }
-trap cleanup EXIT
-# A lost controller must not stop a step half-way: what was begun is brought to its end.
-trap '' HUP PIPE
+begin() {
+  partial=
+  output=
+  trap cleanup EXIT
+  # A lost controller must not stop a step half-way: what was begun is brought to its end.
+  trap '' HUP PIPE
+}
 
 # One step at a time, even when the controller gave up on the one before and that one still runs. Nothing that waits
 # for the controller comes after it: a link may be lost without a word, and the next step would wait for it, too.

@@ -2,6 +2,7 @@
 # Makes the live version final: the dead-man switch is disarmed, the archive pruned. Settings: committed (the
 # version), keep, previous (may be empty).
 printf '\n'
+begin
 one_at_a_time
 
 # Without flock, the switch may be firing right now.

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Nobody confirmed the version: back to the one before.
+begin
 one_at_a_time
 armed || exit 0
 find_current

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Back to a version that was live before. Settings: version (to go back to), reload (yes or no), services.
 printf '\n'
+begin
 one_at_a_time
 
 complete "$version" || fail incomplete "$version"

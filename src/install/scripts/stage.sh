@@ -2,6 +2,7 @@
 # Puts a version into the archive; the tar on standard input holds its files and the manifest.
 # Settings: version, owner, group.
 printf '\n'
+begin
 umask 077
 
 if complete "$version"; then

@@ -1,0 +1,167 @@
+//! A command that stays on its channel, and answers line by line.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::ChannelMsg;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::client::SshConnection;
+use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time};
+use super::link::Loss;
+use crate::engine::ports::{self, Certainty, RemoteCommand, RemoteError, RemoteOutput};
+
+pub(super) async fn hold(
+    connection: &SshConnection,
+    command: RemoteCommand,
+) -> Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError> {
+    let RemoteCommand { line, stdin, deadline } = command;
+    let mut sent = false;
+    let work = async {
+        let mut running = Running::start(connection, &line, &mut sent).await?;
+        match running.follow(connection, stdin, true).await? {
+            End::Closed => running.finish().map(Err),
+            End::Line(line) => Ok(Ok((line, HeldCommand::new(running.session, connection.link.loss())))),
+        }
+    };
+    let done = timeout(deadline, work).await;
+    done.unwrap_or_else(|_| Err(out_of_time(sent, deadline)))
+}
+
+/// A command on the host that runs until this is dropped, or the connection ends: then its standard
+/// input ends.
+#[derive(Debug)]
+pub struct HeldCommand {
+    /// To the task that has the channel; closed, it ends.
+    questions: mpsc::Sender<Question>,
+}
+
+/// A line, and who waits for its answer.
+#[derive(Debug)]
+struct Question {
+    line: String,
+    end: &'static str,
+    answer: oneshot::Sender<Result<RemoteOutput, RemoteError>>,
+}
+
+impl HeldCommand {
+    fn new(session: Session, loss: impl Future<Output = Loss> + Send + 'static) -> Self {
+        let (questions, mut asked) = mpsc::channel(1);
+        tokio::spawn(async move {
+            serve(session, &mut asked, loss).await;
+            // What came too late was not sent.
+            asked.close();
+            while let Some(Question { answer, .. }) = asked.recv().await {
+                let _ = answer.send(Err(ExecError::Over.at(Certainty::NotSent)));
+            }
+        });
+        Self { questions }
+    }
+}
+
+impl ports::HeldCommand for HeldCommand {
+    async fn ask(
+        &self,
+        line: &str,
+        end: &'static str,
+        deadline: Duration,
+    ) -> Result<RemoteOutput, RemoteError> {
+        let (answer, answered) = oneshot::channel();
+        let question = Question { line: line.to_owned(), end, answer };
+        if self.questions.send(question).await.is_err() {
+            return Err(ExecError::Over.at(Certainty::NotSent));
+        }
+        match timeout(deadline, answered).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(ExecError::Over.at(Certainty::MaybeSent))),
+            Err(_) => Err(out_of_time(true, deadline)),
+        }
+    }
+}
+
+async fn serve(
+    mut session: Session,
+    asked: &mut mpsc::Receiver<Question>,
+    loss: impl Future<Output = Loss> + Send + 'static,
+) {
+    loop {
+        tokio::select! {
+            question = asked.recv() => {
+                let Some(Question { line, end, mut answer }) = question else { break };
+                let answering = tokio::select! {
+                    done = answered(&mut session, line, end) => done,
+                    // Nobody waits for it any more.
+                    () = answer.closed() => break,
+                };
+                // Whoever asked may have gone in this moment: then nobody needs the answer.
+                let error = match answering {
+                    Ok(said) => {
+                        let _ = answer.send(Ok(said));
+                        continue;
+                    }
+                    Err(Some(error)) => error,
+                    Err(None) => ExecError::Lost(loss.await),
+                };
+                let _ = answer.send(Err(error.at(Certainty::MaybeSent)));
+                return;
+            }
+            // Nobody reads what it prints unasked, but undrained it would stall the connection.
+            message = session.read.wait() => if is_end(message.as_ref()) {
+                return session.settle();
+            },
+        }
+    }
+    let ending = async {
+        if let Some(write) = &session.write {
+            let _ = write.eof().await;
+        }
+        while !is_end(session.read.wait().await.as_ref()) {}
+    };
+    if timeout(CLOSING, ending).await.is_ok() {
+        session.settle();
+    }
+}
+
+/// Asks, and drains until it is answered. The error is none where the connection is gone.
+async fn answered(session: &mut Session, line: String, end: &str) -> Result<RemoteOutput, Option<ExecError>> {
+    let write = session.write.as_ref().ok_or(None)?;
+    write.data_bytes(Bytes::from(line + "\n")).await.map_err(|_| None)?;
+    let mut said = Transcript::default();
+    loop {
+        match session.read.wait().await {
+            None => return Err(None),
+            Some(ChannelMsg::Close) => return Err(Some(ExecError::Over)),
+            Some(message) => said.take(message).map_err(Some)?,
+        }
+        if let Some((size, status)) = last_line(&said.stdout, end) {
+            said.stdout.truncate(size);
+            return Ok(RemoteOutput { status, stdout: said.stdout, stderr: said.stderr });
+        }
+    }
+}
+
+/// Where the last line begins, if it is the one that ends an answer, and the status on it.
+fn last_line(said: &[u8], end: &str) -> Option<(usize, u32)> {
+    let text = said.strip_suffix(b"\n")?;
+    let start = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let status = text[start..].strip_prefix(end.as_bytes())?;
+    Some((start, std::str::from_utf8(status).ok()?.parse().ok()?))
+}
+
+fn is_end(message: Option<&ChannelMsg>) -> bool {
+    matches!(message, None | Some(ChannelMsg::Close))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_over_at_its_last_line_alone() {
+        assert_eq!(last_line(b"said\nended 75\n", "ended "), Some((5, 75)));
+        assert_eq!(last_line(b"ended 0\n", "ended "), Some((0, 0)));
+        for more in ["said\nended 75", "ended 0\nsaid\n", "said ended 0\n", "ended x\n", ""] {
+            assert_eq!(last_line(more.as_bytes(), "ended "), None, "{more}");
+        }
+    }
+}
