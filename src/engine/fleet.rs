@@ -47,6 +47,8 @@ pub struct Target {
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) plan: Arc<Plan>,
     pub(super) target: Arc<Target>,
+    /// What every host is sent when it is staged: the same bytes for all.
+    payload: Secret,
     pub(super) connector: Arc<C>,
     pub(super) prober: Arc<P>,
     pub(super) clock: Arc<K>,
@@ -72,8 +74,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     /// `who` is told to anybody else who wants the lock of a host.
     pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
         let seats = plan.hosts.iter().map(|_| Mutex::default()).collect();
+        let payload = stage_payload(&files(&target.set));
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
-        Self { plan, target, connector, prober, clock, pace: Arc::default(), who, seats }
+        Self { plan, target, payload, connector, prober, clock, pace: Arc::default(), who, seats }
     }
 
     /// Makes sure of a connection that holds the host's lock.
@@ -171,9 +174,8 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &Session<C::Connection>,
         prepared: &mut Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
-        let set = &self.target.set;
-        let script = plan.install.stage(set.version());
-        let staging = session.run(plan, &script, Some(stage_payload(&files(set))), SCRIPT);
+        let script = plan.install.stage(self.target.set.version());
+        let staging = session.run(plan, &script, Some(self.payload.clone()), SCRIPT);
         let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
         *prepared = Some(ready);
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
