@@ -244,7 +244,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// Sees every event once it is in the journal.
 pub trait Observer: Send + 'static {
-    /// One event, and the state after it.
+    /// One event, and the state by then: events that were written together come one after the other.
     fn event(&mut self, time: Timestamp, event: &Event, state: &State);
 
     /// What the watch over a soaking wave has seen so far; comes about once a second.
