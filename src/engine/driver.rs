@@ -170,15 +170,14 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         if self.news.is_empty() && started.is_empty() {
             return true;
         }
-        let news = std::mem::take(&mut self.news);
         let start = |&(host, step): &(usize, Step)| {
             (self.now, Event::StepStarted { host: self.schedule.hosts[host].clone(), step })
         };
         let starting: Vec<_> = started.iter().map(start).collect();
-        self.unwritten.extend_from_slice(&news);
-        let written = self.journal.append([self.unwritten.as_slice(), &starting].concat()).await;
-        news.iter().for_each(|(at, event)| self.show(*at, event));
-        match written {
+        let mut told = std::mem::take(&mut self.news);
+        self.unwritten.extend_from_slice(&told);
+        let mut may_begin = true;
+        match self.journal.append([self.unwritten.as_slice(), &starting].concat()).await {
             Ok(()) => self.unwritten.clear(),
             // Nobody could resume from here, so nothing new is begun; but a host in flight is not left
             // half done for want of a line in a file. The events are offered again with the next ones.
@@ -186,24 +185,21 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
                 let first = self.failure.replace(error).is_none();
                 if first {
                     self.state.evolve(self.now, &Event::Cancelled);
-                    self.observer.event(self.now, &Event::Cancelled, &self.state);
+                    told.push((self.now, Event::Cancelled));
                 }
-                if first || self.is_deposed() {
-                    return false;
+                may_begin = !first && !self.is_deposed();
+                if may_begin {
+                    self.unwritten.extend_from_slice(&starting);
                 }
-                self.unwritten.extend_from_slice(&starting);
             }
         }
-        for (at, event) in starting {
-            self.state.evolve(at, &event);
-            self.show(at, &event);
+        if may_begin {
+            starting.iter().for_each(|(at, event)| self.state.evolve(*at, event));
+            told.extend(starting);
         }
-        true
-    }
-
-    fn show(&mut self, at: Timestamp, event: &Event) {
-        self.observer.event(at, event, &self.state);
-        self.release(event);
+        self.observer.events(&told, &self.state);
+        told.iter().for_each(|(_, event)| self.release(event));
+        may_begin
     }
 
     /// Another controller acts now.

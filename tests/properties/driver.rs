@@ -79,7 +79,7 @@ impl Clock for Fast {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn event(&mut self, _: Timestamp, _: &Event, _: &State) {}
+    fn events(&mut self, _: &[(Timestamp, Event)], _: &State) {}
     fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
 }
 
