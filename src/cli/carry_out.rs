@@ -109,10 +109,10 @@ impl Rollout<'_> {
         let mut state = State::new(&plan.schedule);
         self.journal.events(&self.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
         let mut take_in = |event: &Event| -> Result<(), Failure> {
-            let now = clock.now();
-            self.journal.append(&self.id, &self.lease.fence(), &[(now, event.clone())])?;
-            state.evolve(now, event);
-            reporter.event(now, event, &state);
+            let events = [(clock.now(), event.clone())];
+            self.journal.append(&self.id, &self.lease.fence(), &events)?;
+            state.evolve(events[0].0, event);
+            reporter.events(&events, &state);
             Ok(())
         };
         first.iter().try_for_each(&mut take_in)?;

@@ -1,4 +1,5 @@
-//! The loop: ask [`next`] what to do, journal it, do it, journal how it went.
+//! The loop: ask [`next`] what to do, journal it, do it, journal how it went. How steps went and which begin for that
+//! share one write: the disk is waited for once a turn.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -80,66 +81,64 @@ pub async fn drive<E: Effects>(
     observer: impl Observer,
     Steering { mut cancel, mut wishes }: Steering,
 ) -> Driven {
+    let now = clock.now();
+    let (news, unwritten) = (Vec::new(), Vec::new());
     let mut drive =
-        Drive { schedule, state, effects, journal, clock, observer, unwritten: Vec::new(), failure: None };
+        Drive { schedule, state, effects, journal, clock, observer, now, news, unwritten, failure: None };
     let mut steps = Steps::default();
     let mut soak: Option<E::Watch> = None;
-    while drive.state.outcome.is_none() {
-        if drive.is_deposed() {
-            // Steps in flight are let go of: the other one finds out what they did.
-            break;
-        }
-        let mut wake: Option<Timestamp> = None;
-        let actions = next(schedule, &drive.state, drive.clock.now());
-        let mut started = Vec::new();
-        let mut decided = false;
-        for action in actions {
+    // Where another controller acts now, steps in flight are let go of: it finds out what they did.
+    while drive.state.outcome.is_none() && !drive.is_deposed() {
+        let (mut started, mut wake, mut decided) = (Vec::new(), None, false);
+        for action in next(schedule, &drive.state, drive.now) {
             match action {
                 Action::Record(event) => {
-                    drive.record(vec![event]).await;
+                    drive.take_in(event);
                     decided = true;
                 }
                 Action::Run { host, step } => started.push((host, step)),
                 Action::Wait { until } => wake = Some(until),
                 Action::Observe => {
                     let watched = soak.as_ref().map(SoakWatch::so_far).unwrap_or_default();
-                    drive.record(vec![drive.observed(watched)]).await;
+                    drive.take_in(drive.observed(watched));
                     decided = true;
                 }
             }
         }
-        drive.start(started, &mut steps).await;
-        match drive.state.phase {
-            Phase::Soaking { .. } if soak.is_none() => soak = Some(drive.effects.watch(drive.proven_hosts())),
-            Phase::Soaking { .. } => {}
-            _ => soak = None,
-        }
-        if decided {
+        let soaking = matches!(drive.state.phase, Phase::Soaking { .. });
+        soak = soak.filter(|_| soaking);
+        if decided || !drive.write(&started).await {
             continue;
         }
-        let finished = tokio::select! {
-            finished = steps.finished(), if !steps.is_empty() => finished,
-            Ok(()) = cancel.changed(), if !drive.state.cancelled => {
-                if *cancel.borrow() {
-                    drive.record(vec![Event::Cancelled]).await;
+        drive.begin(started, &mut steps);
+        if soaking && soak.is_none() {
+            soak = Some(drive.effects.watch(drive.proven_hosts()));
+        }
+        tokio::select! {
+            finished = steps.finished(), if !steps.is_empty() => {
+                drive.now = drive.clock.now();
+                for (host, step, result) in finished {
+                    let host = schedule.hosts[host].clone();
+                    drive.take_in(Event::StepFinished { host, step, result });
                 }
-                Vec::new()
+            }
+            Ok(()) = cancel.changed(), if !drive.state.cancelled => {
+                drive.now = drive.clock.now();
+                if *cancel.borrow() {
+                    drive.take_in(Event::Cancelled);
+                }
             }
             Some(wish) = wishes.recv() => {
-                drive.record(vec![wish]).await;
-                Vec::new()
+                drive.now = drive.clock.now();
+                drive.take_in(wish);
             }
             () = drive.nap(wake) , if wake.is_some() => {
-                drive.look_at(soak.as_ref(), wake).await;
-                Vec::new()
+                drive.now = drive.clock.now();
+                drive.look_at(soak.as_ref(), wake);
             }
-        };
-        let events = finished.into_iter().map(|(host, step, result)| {
-            let host = schedule.hosts[host].clone();
-            Event::StepFinished { host, step, result }
-        });
-        drive.record(events.collect()).await;
+        }
     }
+    drive.write(&[]).await;
     Driven { state: drive.state, journal_failure: drive.failure, unwritten: drive.unwritten }
 }
 
@@ -150,35 +149,57 @@ struct Drive<'s, E, J, C, O> {
     journal: J,
     clock: C,
     observer: O,
+    /// Of the turn that is under way: all that comes of it has one time.
+    now: Timestamp,
+    /// Taken in, and not yet offered to the journal.
+    news: Vec<(Timestamp, Event)>,
     unwritten: Vec<(Timestamp, Event)>,
     failure: Option<JournalError>,
 }
 
 impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
-    /// Makes events durable, then takes them in and shows them.
-    async fn record(&mut self, events: Vec<Event>) {
-        if events.is_empty() {
-            return;
+    /// Takes an event in. Nothing is done or shown for its sake before [`Drive::write`].
+    fn take_in(&mut self, event: Event) {
+        self.state.evolve(self.now, &event);
+        self.news.push((self.now, event));
+    }
+
+    /// Makes durable, at once, what is new and which steps begin for its sake; then shows it. Whether they may begin:
+    /// where not, nothing was decided yet, and [`next`] is to be asked again.
+    async fn write(&mut self, started: &[(usize, Step)]) -> bool {
+        if self.news.is_empty() && started.is_empty() {
+            return true;
         }
-        let now = self.clock.now();
-        self.unwritten.extend(events.iter().map(|event| (now, event.clone())));
-        match self.journal.append(self.unwritten.clone()).await {
+        let start = |&(host, step): &(usize, Step)| {
+            (self.now, Event::StepStarted { host: self.schedule.hosts[host].clone(), step })
+        };
+        let starting: Vec<_> = started.iter().map(start).collect();
+        let mut told = std::mem::take(&mut self.news);
+        self.unwritten.extend_from_slice(&told);
+        let mut may_begin = true;
+        match self.journal.append([self.unwritten.as_slice(), &starting].concat()).await {
             Ok(()) => self.unwritten.clear(),
             // Nobody could resume from here, so nothing new is begun; but a host in flight is not left
             // half done for want of a line in a file. The events are offered again with the next ones.
             Err(error) => {
-                if self.failure.replace(error).is_none() {
-                    let event = Event::Cancelled;
-                    self.state.evolve(now, &event);
-                    self.observer.event(now, &event, &self.state);
+                let first = self.failure.replace(error).is_none();
+                if first {
+                    self.state.evolve(self.now, &Event::Cancelled);
+                    told.push((self.now, Event::Cancelled));
+                }
+                may_begin = !first && !self.is_deposed();
+                if may_begin {
+                    self.unwritten.extend_from_slice(&starting);
                 }
             }
         }
-        for event in events {
-            self.state.evolve(now, &event);
-            self.observer.event(now, &event, &self.state);
-            self.release(&event);
+        if may_begin {
+            starting.iter().for_each(|(at, event)| self.state.evolve(*at, event));
+            told.extend(starting);
         }
+        self.observer.events(&told, &self.state);
+        told.iter().for_each(|(_, event)| self.release(event));
+        may_begin
     }
 
     /// Another controller acts now.
@@ -200,26 +221,9 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
-    async fn start(&mut self, started: Vec<(usize, Step)>, steps: &mut Steps) {
-        let event = |&(host, step): &(usize, Step)| Event::StepStarted {
-            host: self.schedule.hosts[host].clone(),
-            step,
-        };
-        let forward_before = self.failure.is_none();
-        self.record(started.iter().map(event).collect()).await;
-        if self.is_deposed() {
-            return;
-        }
+    fn begin(&self, started: Vec<(usize, Step)>, steps: &mut Steps) {
         for (host, step) in started {
-            let known = self.state.host(host).clone();
-            if forward_before && self.failure.is_some() && step < Step::Verify {
-                // The intent did not reach the journal: the step is not begun.
-                let reason = "the journal could not be written".to_owned();
-                let task = steps.tasks.spawn(async { StepResult::Unreachable { reason } });
-                steps.running.insert(task.id(), (host, step));
-                continue;
-            }
-            let effects = self.effects.clone();
+            let (effects, known) = (self.effects.clone(), self.state.host(host).clone());
             let task = steps.tasks.spawn(async move { effects.run(host, step, known).await });
             steps.running.insert(task.id(), (host, step));
         }
@@ -256,11 +260,11 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
     }
 
     /// A failure during a soak is not slept over; anything else is only shown.
-    async fn look_at(&mut self, soak: Option<&E::Watch>, wake: Option<Timestamp>) {
+    fn look_at(&mut self, soak: Option<&E::Watch>, wake: Option<Timestamp>) {
         let (Some(soak), Some(until)) = (soak, wake) else { return };
         let watched = soak.so_far();
         if watched.handshakes.failed > 0 {
-            self.record(vec![self.observed(watched)]).await;
+            self.take_in(self.observed(watched));
         } else {
             self.observer.soaking(watched.handshakes, until, self.clock.now());
         }

@@ -1,6 +1,6 @@
 //! What each step does to a host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub struct Target {
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) plan: Arc<Plan>,
     pub(super) target: Arc<Target>,
+    /// What hosts are sent when they are staged, by the mode that their keys are to have: the same bytes for all.
+    payloads: HashMap<u16, Secret>,
     pub(super) connector: Arc<C>,
     pub(super) prober: Arc<P>,
     pub(super) clock: Arc<K>,
@@ -72,8 +74,15 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     /// `who` is told to anybody else who wants the lock of a host.
     pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
         let seats = plan.hosts.iter().map(|_| Mutex::default()).collect();
+        let files = files(&target.set);
+        let payloads: HashMap<u16, Secret> = (plan.hosts.iter())
+            .map(|host| host.install.key_mode)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(|mode| (mode, stage_payload(&files, mode)))
+            .collect();
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
-        Self { plan, target, connector, prober, clock, pace: Arc::default(), who, seats }
+        Self { plan, target, payloads, connector, prober, clock, pace: Arc::default(), who, seats }
     }
 
     /// Makes sure of a connection that holds the host's lock.
@@ -171,10 +180,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &Session<C::Connection>,
         prepared: &mut Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
-        let set = &self.target.set;
-        let script = plan.install.stage(set.version());
-        let staging =
-            session.run(plan, &script, Some(stage_payload(&files(set), plan.install.key_mode)), SCRIPT);
+        let script = plan.install.stage(self.target.set.version());
+        let payload = self.payloads[&plan.install.key_mode].clone();
+        let staging = session.run(plan, &script, Some(payload), SCRIPT);
         let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
         *prepared = Some(ready);
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;

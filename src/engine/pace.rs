@@ -1,57 +1,93 @@
 //! How dense the handshakes are that run while hosts are switched.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
 
-/// So many each witness makes in any case, at its own pace.
-const OWN: u64 = 3;
-/// From one of these to the next: a reload takes 100 ms and more.
-const OWN_PAUSE: Duration = Duration::from_millis(60);
-/// From one of those that all witnesses share to the next. One host alone is watched as densely as this, which hits
-/// the gap of a restart; a thousand at once cost the controller no more than one.
-const SHARED_PAUSE: SignedDuration = SignedDuration::from_millis(40);
+use super::ports::Clock;
+
+/// A witness that had no turn for so long since it started makes one handshake all the same: the switch is under way.
+pub(super) const OWN: Duration = Duration::from_millis(100);
+/// From one turn to the next, of all witnesses together. One host alone is watched as densely as this, which hits the
+/// gap of a restart; a thousand at once cost the controller no more than one, and the gap that all of them have is
+/// hit at some.
+const PAUSE: SignedDuration = SignedDuration::from_millis(40);
 
 /// Shared by all witnesses of a rollout.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When the next turn is.
+    /// When the next turn is: who holds it waits for that, and the others for whoever is before them.
     next: Mutex<Option<Timestamp>>,
 }
 
 impl Pace {
-    /// How long a witness that made so many handshakes waits for its next turn.
-    pub(super) fn turn(&self, made: u64, now: Timestamp) -> Duration {
-        if made < OWN {
-            return OWN_PAUSE;
+    /// Waits for the next turn. Who no longer waits takes none from those behind.
+    pub(super) async fn turn(&self, clock: &impl Clock) {
+        let mut next = self.next.lock().await;
+        if let Some(next) = *next {
+            clock.sleep(Duration::try_from(next.duration_since(clock.now())).unwrap_or_default()).await;
         }
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = next.unwrap_or(now).max(now).saturating_add(SHARED_PAUSE).unwrap_or(now);
-        *next = Some(turn);
-        Duration::try_from(turn.duration_since(now)).unwrap_or_default()
+        *next = clock.now().checked_add(PAUSE).ok();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::{join_all, poll_immediate};
+
     use super::*;
 
-    #[test]
-    fn a_thousand_witnesses_make_as_many_handshakes_a_second_as_one() {
-        let start = Timestamp::from_second(1_800_000_000).unwrap();
-        for witnesses in [1, 10, 1000] {
-            let pace = Pace::default();
-            let mut due = vec![(start, 0_u64); witnesses];
-            let end = start.saturating_add(SignedDuration::from_secs(10)).unwrap();
-            while let Some((at, made)) = due.iter_mut().min().filter(|(at, _)| *at < end) {
-                *made += 1;
-                let wait = pace.turn(*made, *at);
-                *at = at.saturating_add(SignedDuration::try_from(wait).unwrap()).unwrap();
-            }
-            let made: u64 = due.iter().map(|(_, made)| made).sum();
-            let own = OWN * witnesses as u64;
-            assert!((own + 200..=own + 251).contains(&made), "{witnesses} witnesses made {made}");
+    /// Time goes on when somebody waits for it.
+    struct Fast(Mutex<Timestamp>);
+
+    impl Clock for Fast {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
         }
+
+        async fn sleep(&self, duration: Duration) {
+            tokio::task::yield_now().await;
+            let mut now = self.0.lock().unwrap();
+            *now = now.checked_add(SignedDuration::try_from(duration).unwrap()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_thousand_witnesses_have_as_many_turns_a_second_as_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let end = start + SignedDuration::from_secs(10);
+        for witnesses in [1, 10, 1000] {
+            let (pace, clock) = (Pace::default(), Fast(Mutex::new(start)));
+            let each = (0..witnesses).map(async |_| {
+                let mut turns = 0;
+                while clock.now() < end {
+                    pace.turn(&clock).await;
+                    turns += usize::from(clock.now() < end);
+                }
+                turns
+            });
+            let turns = runtime.block_on(join_all(each));
+            assert_eq!(turns.iter().sum::<usize>(), 250, "{witnesses} witnesses");
+            let (least, most) = (turns.iter().min().unwrap(), turns.iter().max().unwrap());
+            assert!(most - least <= 2, "{witnesses} witnesses had from {least} to {most} turns");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_no_longer_waits_takes_no_turn_from_those_behind() {
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let (pace, clock) = (Pace::default(), Fast(Mutex::new(start)));
+        pace.turn(&clock).await;
+        let mut leaving: Vec<_> = (0..100).map(|_| Box::pin(pace.turn(&clock))).collect();
+        for one in &mut leaving {
+            assert!(poll_immediate(one).await.is_none());
+        }
+        drop(leaving);
+        pace.turn(&clock).await;
+        assert_eq!(clock.now(), start + PAUSE);
     }
 }

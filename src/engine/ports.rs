@@ -259,8 +259,8 @@ pub trait Clock: Send + Sync + 'static {
 
 /// Sees every event once it is in the journal.
 pub trait Observer: Send + 'static {
-    /// One event, and the state after it.
-    fn event(&mut self, time: Timestamp, event: &Event, state: &State);
+    /// Events that were written together, and the state after them.
+    fn events(&mut self, events: &[(Timestamp, Event)], state: &State);
 
     /// What the watch over a soaking wave has seen so far; comes about once a second.
     fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp);

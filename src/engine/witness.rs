@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::pace::Pace;
+use super::pace::{OWN, Pace};
 use super::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
 use super::probe::{HANDSHAKE, dial, observe};
 use crate::gate::Handshakes;
@@ -38,7 +38,7 @@ pub(super) async fn prepare<C: Connection, P: Prober>(
     join_all(each).await.into_iter().flatten().collect()
 }
 
-/// Handshakes one after the other, and one request in flight, until it is asked to stop.
+/// Handshakes, each at its turn, and one request in flight, until it is asked to stop.
 pub(super) struct Witness {
     stop: watch::Sender<bool>,
     task: JoinHandle<Measured>,
@@ -58,12 +58,16 @@ impl Witness {
         let (clock, pace) = (clock.clone(), pace.clone());
         let task = tokio::spawn(async move {
             let mut measured = Measured::default();
-            // A lost sender means the same as being asked to stop.
-            while !*stopped.borrow_and_update() && stopped.has_changed().is_ok() {
+            loop {
+                let first = measured.handshakes.tried == 0;
+                tokio::select! {
+                    // A lost sender means the same as being asked to stop. Each makes one at least.
+                    _ = stopped.changed(), if !first => break,
+                    () = pace.turn(clock.as_ref()) => {}
+                    () = clock.sleep(OWN), if first => {}
+                }
                 let observed = observe(prober.as_ref(), Some(&connection), &endpoint).await;
                 count(&mut measured, &endpoint, observed);
-                let wait = pace.turn(measured.handshakes.tried, clock.now());
-                tokio::select! { () = clock.sleep(wait) => {}, _ = stopped.changed() => {} }
             }
             if let Some(held) = held {
                 measured.held = Some(held.finish(ANSWER).await);

@@ -1,18 +1,19 @@
 //! Bytes that must never be shown.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// A private key or a token. It is wiped when dropped, prints as `Secret`, and cannot be serialised;
-/// the few places that take the bytes out are listed in `tests/architecture.rs`.
+/// A private key or a token. Clones share the bytes, which are wiped when the last one is dropped. It prints as
+/// `Secret`, and cannot be serialised; the few places that take the bytes out are listed in `tests/architecture.rs`.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
     /// Takes the bytes in; the caller keeps no copy.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// The bytes themselves. Each use of this is a place where a secret could leak.

@@ -44,10 +44,10 @@ impl JsonReporter {
 }
 
 impl Observer for JsonReporter {
-    fn event(&mut self, time: Timestamp, event: &Event, state: &State) {
+    fn events(&mut self, events: &[(Timestamp, Event)], state: &State) {
         // The end is told by `finished`, with all hosts.
-        if !matches!(event, Event::Finished { .. }) {
-            print(&self.object(time, event, state));
+        for (time, event) in events.iter().filter(|(_, event)| !matches!(event, Event::Finished { .. })) {
+            print(&self.object(*time, event, state));
         }
     }
 

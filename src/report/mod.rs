@@ -42,11 +42,11 @@ pub enum Reporter {
 }
 
 impl Observer for Reporter {
-    fn event(&mut self, time: Timestamp, event: &Event, state: &State) {
+    fn events(&mut self, events: &[(Timestamp, Event)], state: &State) {
         match self {
-            Reporter::Json(reporter) => reporter.event(time, event, state),
-            Reporter::Plain(reporter) => reporter.event(time, event, state),
-            Reporter::Progress(reporter) => reporter.event(time, event, state),
+            Reporter::Json(reporter) => reporter.events(events, state),
+            Reporter::Plain(reporter) => reporter.events(events, state),
+            Reporter::Progress(reporter) => reporter.events(events, state),
             Reporter::Quiet => {}
         }
     }

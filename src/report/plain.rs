@@ -23,10 +23,12 @@ impl PlainReporter {
 }
 
 impl Observer for PlainReporter {
-    fn event(&mut self, time: Timestamp, event: &Event, _: &State) {
-        if let Some(line) = words::line(time, event, self.verbose) {
-            // Nobody reads standard error any more: the rollout goes on all the same.
-            let _ = writeln!(anstream::stderr(), "{} {line}", time.strftime("%H:%M:%SZ"));
+    fn events(&mut self, events: &[(Timestamp, Event)], _: &State) {
+        for (time, event) in events {
+            if let Some(line) = words::line(*time, event, self.verbose) {
+                // Nobody reads standard error any more: the rollout goes on all the same.
+                let _ = writeln!(anstream::stderr(), "{} {line}", time.strftime("%H:%M:%SZ"));
+            }
         }
     }
 

@@ -59,7 +59,7 @@ pub struct Previous {
 /// What was seen from outside while a host was switched.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Measured {
-    /// Handshakes run without pause.
+    /// Handshakes, each at its turn.
     pub handshakes: Handshakes,
     /// The first reason why one failed.
     pub first_failure: Option<String>,

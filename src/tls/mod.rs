@@ -2,6 +2,7 @@
 
 mod held;
 mod probe;
+mod roots;
 mod starttls;
 
 pub use held::HeldConnection;

@@ -1,25 +1,29 @@
 //! One full handshake, and what it showed.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use openssl::error::ErrorStack;
 use openssl::ssl::{
-    SslConnector, SslContextBuilder, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
+    Ssl, SslContext, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
 };
-use openssl::x509::{X509, X509VerifyResult};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::held::HeldConnection;
+use super::roots::Roots;
 use super::starttls::upgrade;
 use crate::certificate::KeyAlgorithm;
 use crate::engine::ports::{BoxedStream, Conversation, Prober};
 use crate::verify::{Endpoint, Observation, Served};
+
+/// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.
+const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -40,38 +44,18 @@ pub enum TlsError {
     },
     /// OpenSSL itself.
     #[error("set up TLS")]
-    OpenSsl(#[from] openssl::error::ErrorStack),
+    OpenSsl(#[from] ErrorStack),
 }
 
 /// Probes endpoints. Reading the system's roots takes 50 ms and more, so there is one for a whole rollout; clones
 /// share it.
 #[derive(Clone)]
 pub struct TlsProber {
-    any: SslConnector,
-    keyed: Arc<Keyed>,
-}
-
-/// For the other choices of [`Endpoint::key`], made when the first endpoint has it.
-struct Keyed {
-    ca_files: Vec<PathBuf>,
-    ecdsa: OnceLock<SslConnector>,
-    rsa: OnceLock<SslConnector>,
-}
-
-impl Keyed {
-    fn get(&self, algorithm: KeyAlgorithm) -> Result<&SslConnector, String> {
-        let (cell, signatures) = match algorithm {
-            KeyAlgorithm::Ecdsa => (&self.ecdsa, ECDSA),
-            KeyAlgorithm::Rsa => (&self.rsa, RSA),
-        };
-        match cell.get() {
-            Some(connector) => Ok(connector),
-            // Two that come at once make two, and use one.
-            None => connector(&self.ca_files, Some(signatures))
-                .map(|made| cell.get_or_init(|| made))
-                .map_err(|error| format!("failed to {error}")),
-        }
-    }
+    roots: Arc<Roots>,
+    /// For each choice of [`Endpoint::key`].
+    any: SslContext,
+    ecdsa: SslContext,
+    rsa: SslContext,
 }
 
 /// Signature algorithms that leave the server no choice of its certificate (RFC 8446, section 4.2.3).
@@ -84,8 +68,9 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let keyed = Keyed { ca_files: ca_files.to_vec(), ecdsa: OnceLock::new(), rsa: OnceLock::new() };
-        Ok(Self { any: connector(ca_files, None)?, keyed: Arc::new(keyed) })
+        let any = context(None)?;
+        let roots = Arc::new(Roots::new(ca_files, any.security_level())?);
+        Ok(Self { roots, any, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? })
     }
 
     async fn connect(
@@ -97,50 +82,43 @@ impl TlsProber {
         if let Some(protocol) = endpoint.starttls {
             upgrade(&mut stream, protocol, &endpoint.server_name).await?;
         }
-        let words = |error: openssl::error::ErrorStack| error.to_string();
-        let connector = match endpoint.key {
+        let words = |error: ErrorStack| error.to_string();
+        let context = match endpoint.key {
             None => &self.any,
-            Some(algorithm) => self.keyed.get(algorithm)?,
+            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
+            Some(KeyAlgorithm::Rsa) => &self.rsa,
         };
-        let mut config = connector.configure().map_err(words)?;
-        // The name is judged apart, so that a wrong one is not mistaken for a wrong chain.
-        config.set_verify_hostname(false);
+        let mut ssl = Ssl::new(context).map_err(words)?;
+        ssl.set_hostname(endpoint.server_name.as_str()).map_err(words)?;
         if let Some(alpn) = alpn {
-            config.set_alpn_protos(alpn).map_err(words)?;
+            ssl.set_alpn_protos(alpn).map_err(words)?;
         }
-        let ssl = config.into_ssl(endpoint.server_name.as_str()).map_err(words)?;
         let mut stream = SslStream::new(ssl, stream).map_err(words)?;
         Pin::new(&mut stream).connect().await.map_err(|error| handshake_words(&error))?;
         Ok(stream)
     }
 }
 
-fn connector(ca_files: &[PathBuf], signatures: Option<&str>) -> Result<SslConnector, TlsError> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    // The handshake comes to its end whatever is served; what is wrong is read off afterwards.
+fn context(signatures: Option<&str>) -> Result<SslContext, ErrorStack> {
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    // The handshake comes to its end whatever is served; what is wrong is read off afterwards, and so is whether the
+    // chain is trusted: here no root is known.
     builder.set_verify(SslVerifyMode::NONE);
+    builder.set_cipher_list(CIPHERS)?;
+    builder.set_mode(
+        SslMode::AUTO_RETRY
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE
+            // A connection with a request in flight is kept for as long as its host is switched.
+            | SslMode::RELEASE_BUFFERS,
+    );
     // A resumed session would show the certificate of its first handshake, not today's.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    builder.set_options(SslOptions::NO_TICKET);
+    builder.set_options(SslOptions::ALL | SslOptions::NO_COMPRESSION | SslOptions::NO_TICKET);
     if let Some(signatures) = signatures {
         builder.set_sigalgs_list(signatures)?;
     }
-    for path in ca_files {
-        trust(&mut builder, path)?;
-    }
     Ok(builder.build())
-}
-
-fn trust(builder: &mut SslContextBuilder, path: &Path) -> Result<(), TlsError> {
-    let text = std::fs::read(path).map_err(|source| TlsError::Roots { path: path.to_owned(), source })?;
-    let roots = X509::stack_from_pem(&text)?;
-    if roots.is_empty() {
-        return Err(TlsError::NoRoots { path: path.to_owned() });
-    }
-    for root in roots {
-        builder.cert_store_mut().add_cert(root)?;
-    }
-    Ok(())
 }
 
 fn handshake_words(error: &openssl::ssl::Error) -> String {
@@ -153,14 +131,18 @@ fn handshake_words(error: &openssl::ssl::Error) -> String {
     }
 }
 
-fn served(ssl: &SslRef, took: Duration) -> Served {
-    let chain = ssl.peer_cert_chain();
-    let chain = chain.map(|chain| chain.iter().filter_map(|one| one.to_der().ok()).collect());
-    let trust = match ssl.verify_result() {
-        X509VerifyResult::OK => Ok(()),
-        error => Err(error.error_string().to_owned()),
+fn served(ssl: &SslRef, roots: &Roots, took: Duration) -> Served {
+    let protocol = ssl.version_str().to_owned();
+    let Some(sent) = ssl.peer_cert_chain() else {
+        return Served {
+            chain: Vec::new(),
+            trust: Err("no certificate was sent".to_owned()),
+            protocol,
+            took,
+        };
     };
-    Served { chain: chain.unwrap_or_default(), trust, protocol: ssl.version_str().to_owned(), took }
+    let chain: Vec<Vec<u8>> = sent.iter().filter_map(|one| one.to_der().ok()).collect();
+    Served { trust: roots.judge(sent, &chain), chain, protocol, took }
 }
 
 impl Prober for TlsProber {
@@ -194,7 +176,7 @@ impl Prober for TlsProber {
         let start = Instant::now();
         match timeout(deadline, self.connect(stream, endpoint, None)).await {
             Ok(Ok(mut stream)) => {
-                let served = served(stream.ssl(), start.elapsed());
+                let served = served(stream.ssl(), &self.roots, start.elapsed());
                 // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
                 let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
                 Observation::Served(served)
