@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_openssl::SslStream;
 
 use common::floor::Floor;
-use common::{Cost, certwave, measure, numbers, run};
+use common::{Cost, Page, certwave, measure, numbers, run};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
@@ -31,12 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn main() {
     common::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut page = Page::default();
     for hosts in numbers(&[100]) {
-        fleet(&runtime, hosts);
+        fleet(&mut page, &runtime, hosts);
     }
+    page.write("fleet.md");
 }
 
-fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
+fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let options = LabOptions { hosts: count, haproxy: 0, envoy: 0, directory: None, soak: "0s".to_owned() };
     let lab = Lab::start(&options).unwrap();
     one_wave(&lab);
@@ -66,21 +68,26 @@ fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
     let unchanged = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
     let after = bare();
     let wall = (before.0.wall + after.0.wall) / 2;
-    println!("\n{count} hosts, {AT_ONCE} at once\n");
-    println!(
-        "| what | wall | CPU here, a host | CPU there, a host | peak memory | wall / bare floor | wall / acting floor |"
-    );
-    println!("|---|---|---|---|---|---|---|");
-    let row = |what: &str, (cost, there): &(Cost, Duration)| {
-        let memory = if cost.peak_kib == 0 { "".to_owned() } else { format!("{} MB", cost.peak_kib / 1024) };
-        println!(
-            "| {what} | {:.2} s | {:.1} ms | {:.0} ms | {memory} | {:.2} | {:.2} |",
+    page.say(format!("\n{count} hosts, {AT_ONCE} at once\n"));
+    page.table(&[
+        "what",
+        "wall",
+        "CPU here, a host",
+        "CPU there, a host",
+        "peak memory",
+        "wall / bare floor",
+        "wall / acting floor",
+    ]);
+    let mut row = |what: &str, (cost, there): &(Cost, Duration)| {
+        page.say(format!(
+            "| {what} | {:.2} s | {:.1} ms | {:.0} ms | {} | {:.2} | {:.2} |",
             cost.wall.as_secs_f64(),
             cost.cpu_ms_each(count),
             there.as_secs_f64() * 1000.0 / count as f64,
+            cost.peak(),
             cost.over(wall),
             cost.over(act.0.wall),
-        );
+        ));
     };
     row("floor: a connection and `true`, before", &before);
     row("floor: the same, after", &after);
@@ -92,9 +99,9 @@ fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
     }
     row("certwave, nothing to change", &unchanged);
     for (name, mut command) in others::all(&lab, AT_ONCE) {
-        row(name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
+        row(&name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
     }
-    verify_pass(runtime, &lab);
+    verify_pass(page, runtime, &lab);
 }
 
 /// What the hosts' servers took so far, and all that they started and saw the end of.
@@ -160,7 +167,7 @@ fn payload(host: &LabHost) -> Vec<u8> {
 
 /// The proof alone: so many judged handshakes in a row on each of 1,000 endpoints, by what certwave proves with,
 /// against as many bare ones.
-fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
+fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
     const ENDPOINTS: usize = 1_000;
     const IN_A_ROW: usize = 3;
     let endpoints: Vec<SocketAddr> =
@@ -211,7 +218,7 @@ fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
     let best = |costs: [Cost; 3]| costs.into_iter().min_by_key(|cost| cost.wall).unwrap();
     let rounds = [(); 3].map(|()| (bare(), judged()));
     let (bare, judged) = (best(rounds.map(|(bare, _)| bare)), best(rounds.map(|(_, judged)| judged)));
-    println!(
+    page.say(format!(
         "\n{IN_A_ROW} handshakes on each of {ENDPOINTS} endpoints: bare {:.2} s ({:.2} ms of CPU each), judged {:.2} s \
          ({:.2} ms): {:.2} of the bare loop",
         bare.wall.as_secs_f64(),
@@ -219,7 +226,7 @@ fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
         judged.wall.as_secs_f64(),
         judged.cpu_ms_each(ENDPOINTS * IN_A_ROW),
         judged.over(bare.wall),
-    );
+    ));
 }
 
 fn bare_context() -> SslContext {

@@ -27,6 +27,11 @@ impl Cost {
         self.cpu.as_secs_f64() * 1000.0 / hosts as f64
     }
 
+    /// In a table.
+    pub(crate) fn peak(&self) -> String {
+        if self.peak_kib == 0 { "".to_owned() } else { format!("{} MB", self.peak_kib / 1024) }
+    }
+
     pub(crate) fn over(&self, floor: Duration) -> f64 {
         self.wall.as_secs_f64() / floor.as_secs_f64()
     }
@@ -41,13 +46,33 @@ fn cpu(usage: &Usage) -> Duration {
 
 /// Runs a command to its end; only that it ended with `code` is looked at. Its children count, too.
 pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
+    let errors = tempfile::tempfile().unwrap();
+    let said = errors.try_clone().unwrap().into();
+    run_saying(command, code, said, errors)
+}
+
+/// Runs a command whose standard error is a terminal that somebody reads.
+pub(crate) fn on_terminal(command: &mut Command) -> Cost {
+    let size = nix::pty::Winsize { ws_row: 50, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(&size, None).unwrap();
+    let mut screen = std::fs::File::from(pty.master);
+    let kept = tempfile::tempfile().unwrap();
+    let mut copy = kept.try_clone().unwrap();
+    // It ends with an error once the other side is closed everywhere.
+    let reader = std::thread::spawn(move || drop(std::io::copy(&mut screen, &mut copy)));
+    let cost = run_saying(command.env("TERM", "xterm-256color"), 0, pty.slave.into(), kept);
+    command.stderr(Stdio::null());
+    reader.join().unwrap();
+    cost
+}
+
+fn run_saying(command: &mut Command, code: i32, said: Stdio, errors: std::fs::File) -> Cost {
     let before = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap());
     let began = Instant::now();
-    let errors = tempfile::tempfile().unwrap();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(errors.try_clone().unwrap())
+        .stderr(said)
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let status = Path::new("/proc").join(child.id().to_string()).join("status");
@@ -59,7 +84,8 @@ pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
-        std::thread::sleep(Duration::from_millis(10));
+        // Often at first, since some are over soon; later seldom, since looking costs something, too.
+        std::thread::sleep(Duration::from_millis(1) + began.elapsed().min(Duration::from_secs(1)) / 50);
     };
     let wall = began.elapsed();
     if ended.code() != Some(code) {
@@ -99,6 +125,34 @@ pub(crate) fn certwave(folder: &Path, args: &[&str]) -> Command {
         .env_remove("SSH_AUTH_SOCK")
         .current_dir(folder);
     command
+}
+
+/// What a bench says: printed as it comes, and kept to be written down.
+#[derive(Default)]
+pub(crate) struct Page(String);
+
+impl Page {
+    pub(crate) fn say(&mut self, line: impl AsRef<str>) {
+        println!("{}", line.as_ref());
+        self.0 += line.as_ref();
+        self.0 += "\n";
+    }
+
+    /// The first two lines of a table.
+    pub(crate) fn table(&mut self, columns: &[&str]) {
+        self.say(format!("| {} |", columns.join(" | ")));
+        self.say(format!("|{}", "---|".repeat(columns.len())));
+    }
+
+    /// Into `target/`.
+    pub(crate) fn write(&self, name: &str) {
+        write_down(&Path::new("target").join(name), &self.0);
+    }
+}
+
+pub(crate) fn write_down(path: &Path, text: &str) {
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), text).unwrap();
+    println!("\nwritten to {}", path.display());
 }
 
 /// The numbers on the command line, else these: cargo's own words are none.
