@@ -10,11 +10,11 @@ use certwave::lab::{Lab, LabHost};
 pub(super) fn all(lab: &Lab, at_once: usize) -> Vec<(String, Command)> {
     let mut tools = Vec::new();
     let mut add = |name, version: Option<String>, command: fn(&Lab, usize) -> Command| match version {
-        Some(version) => tools.push((format!("{name} ({version})"), command(lab, at_once))),
+        Some(version) => tools.push((format!("{name} {version}"), command(lab, at_once))),
         None => println!("{name}: not installed"),
     };
-    add("`xargs ssh`", version("ssh", "-V"), xargs);
-    add("Ansible", version("ansible-playbook", "--version"), ansible);
+    add("`xargs ssh`, OpenSSH", version("ssh", "-V"), xargs);
+    add("ansible-core", version("ansible-playbook", "--version"), ansible);
     add("pyinfra", version("pyinfra", "--version"), pyinfra);
     tools
 }
@@ -23,8 +23,10 @@ pub(super) fn all(lab: &Lab, at_once: usize) -> Vec<(String, Command)> {
 fn version(program: &str, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    // `ansible-playbook [core 2.19]`, `pyinfra: v3.1`, `OpenSSH_9.2p1 Debian, OpenSSL …`
     let first = said.lines().next()?.split(',').next()?;
-    Some(first.trim().to_owned())
+    let number = first.find(|letter: char| letter.is_ascii_digit())?;
+    Some(first[number..].trim_end_matches(']').to_owned())
 }
 
 fn xargs(lab: &Lab, at_once: usize) -> Command {

@@ -6,6 +6,9 @@ pub(crate) mod far;
 pub(crate) mod floor;
 pub(crate) mod slow;
 
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +21,8 @@ pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// User and system time, by the kernel's accounting.
     pub(crate) cpu: Duration,
+    /// The part of it that threads of tokio's took, where that was watched.
+    pub(crate) tokio: Duration,
     /// The most memory that was resident; 0 where it was not watched.
     pub(crate) peak_kib: u64,
 }
@@ -75,15 +80,16 @@ fn run_saying(command: &mut Command, code: i32, said: Stdio, errors: std::fs::Fi
         .stderr(said)
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let status = Path::new("/proc").join(child.id().to_string()).join("status");
-    let mut peak_kib = 0;
+    let process = Path::new("/proc").join(child.id().to_string());
+    let (mut peak_kib, mut tokio) = (0, HashMap::new());
     let ended = loop {
         if let Some(ended) = child.try_wait().unwrap() {
             break ended;
         }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let text = std::fs::read_to_string(process.join("status")).unwrap_or_default();
         let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
+        tokio.extend(tokio_threads(&process));
         // Often at first, since some are over soon; later seldom, since looking costs something, too.
         std::thread::sleep(Duration::from_millis(1) + began.elapsed().min(Duration::from_secs(1)) / 50);
     };
@@ -97,7 +103,21 @@ fn run_saying(command: &mut Command, code: i32, said: Stdio, errors: std::fs::Fi
         panic!("{command:?} ended with {ended}, not {code}:\n{}", text.get(end..).unwrap_or_default());
     }
     let cpu = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap()) - before;
-    Cost { wall, cpu, peak_kib }
+    let tokio = Duration::from_nanos(tokio.values().sum());
+    Cost { wall, cpu, tokio, peak_kib }
+}
+
+/// The nanoseconds that each of tokio's threads has run for.
+fn tokio_threads(process: &Path) -> Vec<(OsString, u64)> {
+    let Ok(threads) = std::fs::read_dir(process.join("task")) else { return Vec::new() };
+    let ran = |thread: std::io::Result<DirEntry>| {
+        let thread = thread.ok()?;
+        let name = std::fs::read_to_string(thread.path().join("comm")).ok()?;
+        let ran = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        name.starts_with("tokio").then_some(())?;
+        Some((thread.file_name(), ran.split(' ').next()?.parse().ok()?))
+    };
+    threads.filter_map(ran).collect()
 }
 
 /// What this process takes for something.
@@ -106,7 +126,8 @@ pub(crate) async fn measure<T>(work: impl Future<Output = T>) -> (T, Cost) {
     let began = Instant::now();
     let done = work.await;
     let wall = began.elapsed();
-    (done, Cost { wall, cpu: cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap()) - before, peak_kib: 0 })
+    let cpu = cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap()) - before;
+    (done, Cost { wall, cpu, ..Cost::default() })
 }
 
 /// The program, with a state of its own in a folder.
