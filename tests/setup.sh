@@ -42,6 +42,7 @@ if [ "${1:-}" = tests ]; then
   need perl perl
   need busybox busybox
   need bash bash
+  need valgrind valgrind
 fi
 
 # Envoy is in no distribution: it comes from PyPI, into a folder of the user's where the lab looks.

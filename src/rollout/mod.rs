@@ -2,8 +2,6 @@
 //! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
 
 mod event;
-#[cfg(test)]
-mod growth;
 mod host;
 mod next;
 mod outcome;

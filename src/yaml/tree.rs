@@ -1,6 +1,6 @@
 //! YAML text to a tree of nodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
@@ -192,8 +192,16 @@ fn byte_offset(text: &str, marker: &granit_parser::Marker) -> usize {
 
 /// A collection that is still open.
 enum Open {
-    Sequence { items: Vec<Node> },
-    Mapping { entries: Vec<Entry>, merges: Vec<Node>, key: Option<(String, Span)> },
+    Sequence {
+        items: Vec<Node>,
+    },
+    /// `keys` are those of the entries: there may be one for each of 10,000 hosts.
+    Mapping {
+        entries: Vec<Entry>,
+        keys: HashSet<String>,
+        merges: Vec<Node>,
+        key: Option<(String, Span)>,
+    },
 }
 
 struct Frame {
@@ -241,7 +249,8 @@ impl Builder<'_> {
                 self.open(Open::Sequence { items: Vec::new() }, place, tag.map(|tag| tag.to_string()), anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                let open = Open::Mapping { entries: Vec::new(), merges: Vec::new(), key: None };
+                let (entries, keys) = Default::default();
+                let open = Open::Mapping { entries, keys, merges: Vec::new(), key: None };
                 self.open(open, place, tag.map(|tag| tag.to_string()), anchor)
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -291,20 +300,20 @@ impl Builder<'_> {
         match self.stack.last_mut().map(|frame| &mut frame.open) {
             None => self.root = Some(node),
             Some(Open::Sequence { items }) => items.push(node),
-            Some(Open::Mapping { entries, merges, key }) => match key.take() {
+            Some(Open::Mapping { entries, keys, merges, key }) => match key.take() {
                 None => match node.value {
                     Value::Scalar(scalar) => *key = Some((scalar.text, node.span)),
                     _ => return Err(Problem::at(node.span, "a key must be a text")),
                 },
                 Some((name, _)) if name == "<<" => merges.push(node),
-                Some((name, span)) => match entries.iter().find(|entry| entry.key == name) {
-                    Some(_) => problems.push(
-                        Problem::at(span, format!("the key `{name}` is given twice"))
-                            .label("second time")
-                            .hint("keep one of them"),
-                    ),
-                    None => entries.push(Entry { key: name, key_span: span, value: node }),
-                },
+                Some((name, span)) if keys.insert(name.clone()) => {
+                    entries.push(Entry { key: name, key_span: span, value: node });
+                }
+                Some((name, span)) => problems.push(
+                    Problem::at(span, format!("the key `{name}` is given twice"))
+                        .label("second time")
+                        .hint("keep one of them"),
+                ),
             },
         }
         Ok(())

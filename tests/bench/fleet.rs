@@ -6,7 +6,7 @@
 mod common;
 mod others;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_openssl::SslStream;
 
 use common::floor::Floor;
-use common::{Cost, certwave, measure, numbers, run};
+use common::{Cost, Page, certwave, measure, numbers, run};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
@@ -31,12 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn main() {
     common::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut page = Page::default();
     for hosts in numbers(&[100]) {
-        fleet(&runtime, hosts);
+        fleet(&mut page, &runtime, hosts);
     }
+    page.write("fleet.md");
 }
 
-fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
+fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let options = LabOptions { hosts: count, haproxy: 0, envoy: 0, directory: None, soak: "0s".to_owned() };
     let lab = Lab::start(&options).unwrap();
     one_wave(&lab);
@@ -47,7 +49,7 @@ fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
         let cost = work();
         // What is still being reaped counts with it.
         std::thread::sleep(Duration::from_millis(500));
-        (cost, cpu_on_hosts(&lab) - before)
+        (cost, cpu_on_hosts(&lab).saturating_sub(before))
     };
     let bare = || on_hosts(&mut || runtime.block_on(floor.run(bare_hosts(&lab), AT_ONCE)));
     let before = bare();
@@ -66,21 +68,26 @@ fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
     let unchanged = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
     let after = bare();
     let wall = (before.0.wall + after.0.wall) / 2;
-    println!("\n{count} hosts, {AT_ONCE} at once\n");
-    println!(
-        "| what | wall | CPU here, a host | CPU there, a host | peak memory | wall / bare floor | wall / acting floor |"
-    );
-    println!("|---|---|---|---|---|---|---|");
-    let row = |what: &str, (cost, there): &(Cost, Duration)| {
-        let memory = if cost.peak_kib == 0 { "".to_owned() } else { format!("{} MB", cost.peak_kib / 1024) };
-        println!(
-            "| {what} | {:.2} s | {:.1} ms | {:.0} ms | {memory} | {:.2} | {:.2} |",
+    page.say(format!("\n{count} hosts, {AT_ONCE} at once\n"));
+    page.table(&[
+        "what",
+        "wall",
+        "CPU here, a host",
+        "CPU there, a host",
+        "peak memory",
+        "wall / bare floor",
+        "wall / acting floor",
+    ]);
+    let mut row = |what: &str, (cost, there): &(Cost, Duration)| {
+        page.say(format!(
+            "| {what} | {:.2} s | {:.1} ms | {:.0} ms | {} | {:.2} | {:.2} |",
             cost.wall.as_secs_f64(),
             cost.cpu_ms_each(count),
             there.as_secs_f64() * 1000.0 / count as f64,
+            cost.peak(),
             cost.over(wall),
             cost.over(act.0.wall),
-        );
+        ));
     };
     row("floor: a connection and `true`, before", &before);
     row("floor: the same, after", &after);
@@ -92,23 +99,34 @@ fn fleet(runtime: &tokio::runtime::Runtime, count: usize) {
     }
     row("certwave, nothing to change", &unchanged);
     for (name, mut command) in others::all(&lab, AT_ONCE) {
-        row(name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
+        row(&name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
     }
-    verify_pass(runtime, &lab);
+    verify_pass(page, runtime, &lab);
 }
 
-/// What the hosts' servers took so far, and all that they started and saw the end of.
+/// What the hosts' servers took so far, and all below them: what runs, and what they saw the end of.
 fn cpu_on_hosts(lab: &Lab) -> Duration {
-    let ticks: u64 = lab
+    let servers: HashSet<u32> = lab
         .hosts
         .iter()
         .flat_map(|host| [host.sshd.as_ref().unwrap().process.id(), host.nginx.process.id()])
-        .map(|id| {
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-            let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-            fields.skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+        .collect();
+    let processes: HashMap<u32, (u32, u64)> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| {
+            let id = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            // It may have ended since.
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            let ticks = fields[11..15].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+            Some((id, (fields[1].parse().ok()?, ticks)))
         })
-        .sum();
+        .collect();
+    let is_theirs = |id: &u32| {
+        let mut line = std::iter::successors(Some(*id), |id| Some(processes.get(id)?.0));
+        line.any(|id| servers.contains(&id))
+    };
+    let ticks: u64 = processes.iter().filter(|(id, _)| is_theirs(id)).map(|(_, (_, ticks))| ticks).sum();
     // USER_HZ, which is 100 on every Linux.
     Duration::from_millis(ticks * 10)
 }
@@ -160,7 +178,7 @@ fn payload(host: &LabHost) -> Vec<u8> {
 
 /// The proof alone: so many judged handshakes in a row on each of 1,000 endpoints, by what certwave proves with,
 /// against as many bare ones.
-fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
+fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
     const ENDPOINTS: usize = 1_000;
     const IN_A_ROW: usize = 3;
     let endpoints: Vec<SocketAddr> =
@@ -211,7 +229,7 @@ fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
     let best = |costs: [Cost; 3]| costs.into_iter().min_by_key(|cost| cost.wall).unwrap();
     let rounds = [(); 3].map(|()| (bare(), judged()));
     let (bare, judged) = (best(rounds.map(|(bare, _)| bare)), best(rounds.map(|(_, judged)| judged)));
-    println!(
+    page.say(format!(
         "\n{IN_A_ROW} handshakes on each of {ENDPOINTS} endpoints: bare {:.2} s ({:.2} ms of CPU each), judged {:.2} s \
          ({:.2} ms): {:.2} of the bare loop",
         bare.wall.as_secs_f64(),
@@ -219,7 +237,7 @@ fn verify_pass(runtime: &tokio::runtime::Runtime, lab: &Lab) {
         judged.wall.as_secs_f64(),
         judged.cpu_ms_each(ENDPOINTS * IN_A_ROW),
         judged.over(bare.wall),
-    );
+    ));
 }
 
 fn bare_context() -> SslContext {

@@ -1,9 +1,11 @@
-//! How a rollout grows from ten hosts to ten thousand: the real program against far ends in this process, so that
-//! what is seen is the controller and not the shells of its hosts. `cargo bench --bench growth -- 10 100 1000 10000`
+//! How a rollout grows from ten hosts to ten thousand, and what the commands that look at so many take: the real
+//! program against far ends in this process, so that what is seen is the controller and not the shells of its hosts.
+//! `cargo bench --bench growth`, or `-- 10 1000` for other numbers; with `--write` the picture becomes that of the docs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A bench says what it expects by failing.
 
 mod common;
+mod picture;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,14 +15,14 @@ use certwave::rollout::Event;
 use certwave::store::{Entry, Store};
 
 use common::far::FarEnd;
-use common::{Cost, certwave, numbers, run};
+use common::{Cost, Page, certwave, numbers, on_terminal, run, write_down};
+use picture::{Panel, picture};
 
 /// Hosts at once, where there are more.
 const AT_ONCE: usize = 512;
 
 struct Grown {
     hosts: usize,
-    parallel: usize,
     rollout: Cost,
 }
 
@@ -28,44 +30,101 @@ fn main() {
     common::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let far = runtime.block_on(FarEnd::start());
-    let mut sizes: Vec<(usize, usize)> =
-        numbers(&[10, 100, 1_000, 10_000]).into_iter().map(|hosts| (hosts, AT_ONCE)).collect();
-    // So many in flight, as the memory's bound says.
-    if sizes.contains(&(1_000, AT_ONCE)) {
-        sizes.push((1_000, 1_000));
+    let sizes = numbers(&[10, 100, 1_000, 10_000]);
+    let mut page = Page::default();
+    page.table(&["hosts", "at once", "wall", "CPU a host", "peak memory", "journal's writes", "of the wall"]);
+    let grown: Vec<Grown> = sizes.iter().map(|&hosts| grow(&mut page, &far, hosts, AT_ONCE)).collect();
+    let most = *sizes.iter().max().unwrap();
+    commands(&mut page, &far, most);
+    // The most in flight that memory and the display are bounded for.
+    if most >= 1_000 {
+        page.say("");
+        page.table(&[
+            "hosts",
+            "at once",
+            "wall",
+            "CPU a host",
+            "peak memory",
+            "journal's writes",
+            "of the wall",
+        ]);
+        grow(&mut page, &far, 1_000, 1_000);
+        display(&mut page, &far, 1_000);
     }
-    println!(
-        "| hosts | at once | wall | CPU a host | peak memory | journal's writes | of the wall | check | show |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    let grown: Vec<Grown> = sizes.into_iter().map(|(hosts, parallel)| grow(&far, hosts, parallel)).collect();
-    std::fs::write("target/growth.svg", picture(&grown)).unwrap();
-    println!("\nThe picture is in target/growth.svg");
+    page.write("growth.md");
+    let shown = if std::env::args().any(|word| word == "--write") { "docs" } else { "target" };
+    write_down(&Path::new(shown).join("growth.svg"), &drawn(&grown));
 }
 
-fn grow(far: &FarEnd, hosts: usize, parallel: usize) -> Grown {
+/// A rollout to so many hosts, which all serve another certificate before.
+fn grow(page: &mut Page, far: &FarEnd, hosts: usize, parallel: usize) -> Grown {
     let folder = far.folder.path();
-    far.prepare(hosts, parallel, far.ports());
-    let state = folder.join("state");
-    let _ = std::fs::remove_dir_all(&state);
+    begin(far, hosts, parallel);
     let rollout = run(&mut certwave(folder, &["rollout", "playbook.yaml", "--yes", "-q"]), 0);
     assert_eq!(far.changed(), hosts, "every host was changed");
-    let entries = Store::open(&state).unwrap().journal().unwrap().entries().unwrap();
+    let entries = Store::open(&folder.join("state")).unwrap().journal().unwrap().entries().unwrap();
     let (journal, writes) = written_again(&folder.join("again"), &entries);
-    let id = entries[0].rollout.to_string();
-    let check = run(&mut certwave(folder, &["check", "playbook.yaml"]), 0);
-    let show = run(&mut certwave(folder, &["show", &id]), 0);
-    println!(
-        "| {hosts} | {} | {:.2} s | {:.2} ms | {} MB | {writes} | {:.1} % | {:.2} s | {:.2} s |",
+    page.say(format!(
+        "| {hosts} | {} | {:.2} s | {:.2} ms | {} | {writes} | {:.1} % |",
         parallel.min(hosts),
         rollout.wall.as_secs_f64(),
         rollout.cpu_ms_each(hosts),
-        rollout.peak_kib / 1024,
+        rollout.peak(),
         100.0 * journal.as_secs_f64() / rollout.wall.as_secs_f64(),
-        check.wall.as_secs_f64(),
-        show.wall.as_secs_f64(),
-    );
-    Grown { hosts, parallel, rollout }
+    ));
+    Grown { hosts, rollout }
+}
+
+fn begin(far: &FarEnd, hosts: usize, parallel: usize) {
+    far.prepare(hosts, parallel, far.ports());
+    let _ = std::fs::remove_dir_all(far.folder.path().join("state"));
+}
+
+/// What else is asked about as many hosts, after a rollout to them.
+fn commands(page: &mut Page, far: &FarEnd, hosts: usize) {
+    let playbook = "playbook.yaml";
+    page.say("");
+    page.table(&["command", "hosts", "wall", "CPU", "CPU a host", "peak memory"]);
+    for args in [
+        &["check", playbook] as &[&str],
+        &["show", "last"],
+        &["history"],
+        &["plan", playbook, "--record", "seen"],
+        &["plan", playbook, "--facts", "seen"],
+        &["status", playbook],
+    ] {
+        let cost = run(&mut certwave(far.folder.path(), args), 0);
+        page.say(format!(
+            "| `{}` | {hosts} | {:.2} s | {:.2} s | {:.2} ms | {} |",
+            args.join(" "),
+            cost.wall.as_secs_f64(),
+            cost.cpu.as_secs_f64(),
+            cost.cpu_ms_each(hosts),
+            cost.peak()
+        ));
+    }
+}
+
+/// What the bars on a terminal take of a rollout's CPU. They are drawn by the thread that drives it and by threads of
+/// their own, so that is where they are looked for: tokio's, which do nearly everything, differ more from one rollout
+/// to the next than all that is drawn. What else `-q` leaves out is counted as theirs.
+fn display(page: &mut Page, far: &FarEnd, hosts: usize) {
+    let folder = far.folder.path();
+    let rollout = ["rollout", "playbook.yaml", "--yes"];
+    begin(far, hosts, hosts);
+    let quiet = run(&mut certwave(folder, &[&rollout[..], &["-q"]].concat()), 0);
+    begin(far, hosts, hosts);
+    let shown = on_terminal(&mut certwave(folder, &rollout));
+    let driving = |cost: &Cost| cost.cpu.saturating_sub(cost.tokio).as_secs_f64();
+    page.say(format!(
+        "\n{hosts} hosts at once: {:.2} s of CPU without a display, {:.2} s of it outside tokio's threads; on a terminal {:.2} s \
+         and {:.2} s: the display is {:.1} % of a rollout's CPU.",
+        quiet.cpu.as_secs_f64(),
+        driving(&quiet),
+        shown.cpu.as_secs_f64(),
+        driving(&shown),
+        100.0 * (driving(&shown) - driving(&quiet)) / shown.cpu.as_secs_f64()
+    ));
 }
 
 /// The same events in the same groups, written into a journal on the same disk: what that alone takes.
@@ -98,55 +157,27 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
     (began.elapsed(), writes)
 }
 
-/// CPU a host and memory over the number of hosts, which is on a logarithmic axis.
-fn picture(grown: &[Grown]) -> String {
-    let (width, height, left, bottom) = (720.0, 320.0, 60.0, 40.0);
-    let grown: Vec<&Grown> = grown.iter().filter(|one| one.parallel == AT_ONCE).collect();
-    let x = |hosts: usize| left + ((hosts as f64).log10() - 1.0) / 3.0 * (width - 2.0 * left);
-    let most = |value: &dyn Fn(&Grown) -> f64| grown.iter().map(|one| value(one)).fold(1.0, f64::max) * 1.25;
-    let mut marks = String::new();
-    for (colour, name, unit, value) in [
-        (
-            "#1f6feb",
-            "CPU of the controller a host",
-            "ms",
-            &(|one: &Grown| one.rollout.cpu_ms_each(one.hosts)) as &dyn Fn(&Grown) -> f64,
-        ),
-        ("#2da44e", "wall a host", "ms", &|one: &Grown| {
-            one.rollout.wall.as_secs_f64() * 1000.0 / one.hosts as f64
-        }),
-        ("#bf3989", "peak memory", "MB", &|one: &Grown| one.rollout.peak_kib as f64 / 1024.0),
-    ] {
-        let top = most(value);
-        let y = |value: f64| height - bottom - value / top * (height - 2.0 * bottom);
-        let points: String =
-            grown.iter().map(|one| format!("{:.1},{:.1} ", x(one.hosts), y(value(one)))).collect();
-        marks += &format!("<polyline fill='none' stroke='{colour}' stroke-width='2' points='{points}'/>\n");
-        for one in &grown {
-            let (x, y) = (x(one.hosts), y(value(one)));
-            marks += &format!(
-                "<circle cx='{x:.1}' cy='{y:.1}' r='3' fill='{colour}'/><text x='{x:.1}' y='{:.1}' fill='{colour}' \
-                 text-anchor='middle'>{:.1} {unit}</text>\n",
-                y - 7.0,
-                value(one)
-            );
-        }
-        let line = marks.matches("<polyline").count() as f64 * 15.0;
-        marks += &format!("<text x='{left}' y='{line}' fill='{colour}'>{name} ({unit})</text>\n");
-    }
-    for one in &grown {
-        marks += &format!(
-            "<text x='{:.1}' y='{}' text-anchor='middle' fill='#57606a'>{} hosts</text>\n",
-            x(one.hosts),
-            height - 12.0,
-            one.hosts
-        );
-    }
-    format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' font-family='sans-serif' \
-         font-size='11'>\n<rect width='{width}' height='{height}' fill='white'/>\n<line x1='{left}' y1='{0}' x2='{1}' \
-         y2='{0}' stroke='#d0d7de'/>\n{marks}</svg>\n",
-        height - bottom,
-        width - left
-    )
+fn drawn(grown: &[Grown]) -> String {
+    let points = |value: &dyn Fn(&Grown) -> f64| grown.iter().map(|one| (one.hosts, value(one))).collect();
+    let panels = [
+        Panel {
+            title: "Wall time a host",
+            unit: "ms",
+            colour: "#0969da",
+            points: points(&|one| one.rollout.wall.as_secs_f64() * 1000.0 / one.hosts as f64),
+        },
+        Panel {
+            title: "Controller's CPU a host",
+            unit: "ms",
+            colour: "#bc4c00",
+            points: points(&|one| one.rollout.cpu_ms_each(one.hosts)),
+        },
+        Panel {
+            title: "Controller's peak memory",
+            unit: "MB",
+            colour: "#8250df",
+            points: points(&|one| one.rollout.peak_kib as f64 / 1024.0),
+        },
+    ];
+    picture(&panels, &format!("by the hosts of a rollout, at most {AT_ONCE} of them at the same time"))
 }

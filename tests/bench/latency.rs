@@ -14,7 +14,7 @@ use certwave::lab::{Lab, LabOptions};
 
 use common::far::FarEnd;
 use common::slow::{Counted, slow};
-use common::{Cost, certwave, numbers, run};
+use common::{Cost, Page, certwave, numbers, run};
 
 /// From the controller to a host and back.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -22,19 +22,25 @@ const ROUND_TRIP: Duration = Duration::from_millis(100);
 fn main() {
     common::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!(
-        "| hosts | away | wall | wall in round trips | CPU a host | SSH: connections, round trips, bytes a host | \
-         TLS: connections, round trips a host |"
-    );
-    println!("|---|---|---|---|---|---|---|");
-    runtime.block_on(real());
+    let mut page = Page::default();
+    page.table(&[
+        "hosts",
+        "away",
+        "wall",
+        "wall in round trips",
+        "CPU a host",
+        "SSH: connections, round trips, bytes a host",
+        "TLS: connections, round trips a host",
+    ]);
+    runtime.block_on(real(&mut page));
     for hosts in numbers(&[200]) {
-        runtime.block_on(many(hosts));
+        runtime.block_on(many(&mut page, hosts));
     }
+    page.write("latency.md");
 }
 
 /// A host of the lab.
-async fn real() {
+async fn real(page: &mut Page) {
     let options = LabOptions { hosts: 1, haproxy: 0, envoy: 0, directory: None, soak: "0s".to_owned() };
     let lab = Lab::start(&options).unwrap();
     let host = &lab.hosts[0];
@@ -55,14 +61,14 @@ async fn real() {
         let rollout = tokio::task::spawn_blocking(move || {
             run(&mut certwave(&folder, &["rollout", "playbook.yaml", "--yes", "--force", "-q"]), 0)
         });
-        row("1 of the lab", 1, round_trip, &rollout.await.unwrap(), &on_ssh, &on_https);
+        page.say(row("1 of the lab", 1, round_trip, &rollout.await.unwrap(), &on_ssh, &on_https));
         std::fs::write(lab.inventory(), inventory).unwrap();
         std::fs::write(&known, lines).unwrap();
     }
 }
 
 /// Far ends in this process, all at once.
-async fn many(hosts: usize) {
+async fn many(page: &mut Page, hosts: usize) {
     let far = Arc::new(FarEnd::start().await);
     let (ssh, tls) = far.ports();
     for round_trip in [Duration::ZERO, ROUND_TRIP] {
@@ -75,16 +81,23 @@ async fn many(hosts: usize) {
         });
         let rollout = rollout.await.unwrap();
         assert_eq!(far.changed(), hosts, "every host was changed");
-        row(&hosts.to_string(), hosts, round_trip, &rollout, &on_ssh, &on_tls);
+        page.say(row(&hosts.to_string(), hosts, round_trip, &rollout, &on_ssh, &on_tls));
     }
 }
 
-fn row(what: &str, hosts: usize, round_trip: Duration, rollout: &Cost, ssh: &Counted, tls: &Counted) {
+fn row(
+    what: &str,
+    hosts: usize,
+    round_trip: Duration,
+    rollout: &Cost,
+    ssh: &Counted,
+    tls: &Counted,
+) -> String {
     let each = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::Relaxed) as f64 / hosts as f64;
     let wall = rollout.wall.as_secs_f64();
     let trips =
         if round_trip.is_zero() { "".to_owned() } else { format!("{:.1}", wall / round_trip.as_secs_f64()) };
-    println!(
+    format!(
         "| {what} | {} ms | {wall:.2} s | {trips} | {:.1} ms | {:.1}, {:.1}, {:.0} | {:.1}, {:.1} |",
         round_trip.as_millis(),
         rollout.cpu_ms_each(hosts),
@@ -93,5 +106,5 @@ fn row(what: &str, hosts: usize, round_trip: Duration, rollout: &Cost, ssh: &Cou
         each(&ssh.bytes),
         each(&tls.connections),
         each(&tls.round_trips),
-    );
+    )
 }

@@ -2,26 +2,31 @@
 //! None of them locks a host, proves a handshake, journals, or arms a dead-man switch.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use certwave::lab::{Lab, LabHost};
 
-/// Each tool that there is, ready to be run.
-pub(super) fn all(lab: &Lab, at_once: usize) -> Vec<(&'static str, Command)> {
+/// Each tool that there is with its version, ready to be run.
+pub(super) fn all(lab: &Lab, at_once: usize) -> Vec<(String, Command)> {
     let mut tools = Vec::new();
-    let mut add = |name, is_there: bool, command: fn(&Lab, usize) -> Command| match is_there {
-        true => tools.push((name, command(lab, at_once))),
-        false => println!("{name}: not installed"),
+    let mut add = |name, version: Option<String>, command: fn(&Lab, usize) -> Command| match version {
+        Some(version) => tools.push((format!("{name} {version}"), command(lab, at_once))),
+        None => println!("{name}: not installed"),
     };
-    add("xargs ssh", there_is("ssh"), xargs);
-    add("Ansible", there_is("ansible-playbook"), ansible);
-    add("pyinfra", there_is("pyinfra"), pyinfra);
+    add("`xargs ssh`, OpenSSH", version("ssh", "-V"), xargs);
+    add("ansible-core", version("ansible-playbook", "--version"), ansible);
+    add("pyinfra", version("pyinfra", "--version"), pyinfra);
     tools
 }
 
-fn there_is(program: &str) -> bool {
-    let version = Command::new(program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    version.is_ok()
+/// What a program says of its version; none where it is not installed.
+fn version(program: &str, flag: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).output().ok()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    // `ansible-playbook [core 2.19]`, `pyinfra: v3.1`, `OpenSSH_9.2p1 Debian, OpenSSL …`
+    let first = said.lines().next()?.split(',').next()?;
+    let number = first.find(|letter: char| letter.is_ascii_digit())?;
+    Some(first[number..].trim_end_matches(']').to_owned())
 }
 
 fn xargs(lab: &Lab, at_once: usize) -> Command {

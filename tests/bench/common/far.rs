@@ -225,14 +225,23 @@ impl Shell {
     }
 
     fn facts(&self, name: &str) -> String {
-        let host = self.state.host(self.address, |host| host.clone());
-        let (version, now) = (&host.live.version, jiff::Timestamp::now().as_second());
-        let pem: String = host.live.pem.lines().map(|line| format!("|{line}\n")).collect();
+        let now = jiff::Timestamp::now().as_second();
+        let (version, disk) = self.disk(name);
         format!(
-            "certwave:user 0 root\ncertwave:clock {now}\ncertwave:free 1000000\n\
-             certwave:live ../archive/{name}/{version}\ncertwave:version {version}\n\
-             certwave:begin active\n{pem}certwave:end active\ncertwave:ready 1\ncertwave:result inspected\n"
+            "certwave:user 0 root\ncertwave:clock {now}\ncertwave:free 1000000\n{disk}certwave:version {version}\n\
+             certwave:ready 1\ncertwave:result inspected\n"
         )
+    }
+
+    /// The live version, and what both scripts that look say of it.
+    fn disk(&self, name: &str) -> (String, String) {
+        let live = self.state.host(self.address, |host| host.live.clone());
+        let pem: String = live.pem.lines().map(|line| format!("|{line}\n")).collect();
+        let said = format!(
+            "certwave:live ../archive/{name}/{}\ncertwave:begin active\n{pem}certwave:end active\n",
+            live.version
+        );
+        (live.version, said)
     }
 }
 
@@ -274,6 +283,10 @@ impl Handler for Shell {
         if script.contains("say result inspected") {
             let name = setting(script, "name").unwrap_or(DOMAIN);
             return Self::done(session, channel, self.facts(name));
+        }
+        if script.contains("say result looked") {
+            let (_, disk) = self.disk(setting(script, "name").unwrap_or(DOMAIN));
+            return Self::done(session, channel, format!("{disk}certwave:result looked\n"));
         }
         if script.contains("say result staged") {
             let version = setting(script, "version").unwrap_or_default().to_owned();

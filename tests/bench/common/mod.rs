@@ -6,6 +6,9 @@ pub(crate) mod far;
 pub(crate) mod floor;
 pub(crate) mod slow;
 
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +21,8 @@ pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// User and system time, by the kernel's accounting.
     pub(crate) cpu: Duration,
+    /// The part of it that threads of tokio's took, where that was watched.
+    pub(crate) tokio: Duration,
     /// The most memory that was resident; 0 where it was not watched.
     pub(crate) peak_kib: u64,
 }
@@ -25,6 +30,11 @@ pub(crate) struct Cost {
 impl Cost {
     pub(crate) fn cpu_ms_each(&self, hosts: usize) -> f64 {
         self.cpu.as_secs_f64() * 1000.0 / hosts as f64
+    }
+
+    /// In a table.
+    pub(crate) fn peak(&self) -> String {
+        if self.peak_kib == 0 { "".to_owned() } else { format!("{} MB", self.peak_kib / 1024) }
     }
 
     pub(crate) fn over(&self, floor: Duration) -> f64 {
@@ -41,25 +51,47 @@ fn cpu(usage: &Usage) -> Duration {
 
 /// Runs a command to its end; only that it ended with `code` is looked at. Its children count, too.
 pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
+    let errors = tempfile::tempfile().unwrap();
+    let said = errors.try_clone().unwrap().into();
+    run_saying(command, code, said, errors)
+}
+
+/// Runs a command whose standard error is a terminal that somebody reads.
+pub(crate) fn on_terminal(command: &mut Command) -> Cost {
+    let size = nix::pty::Winsize { ws_row: 50, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(&size, None).unwrap();
+    let mut screen = std::fs::File::from(pty.master);
+    let kept = tempfile::tempfile().unwrap();
+    let mut copy = kept.try_clone().unwrap();
+    // It ends with an error once the other side is closed everywhere.
+    let reader = std::thread::spawn(move || drop(std::io::copy(&mut screen, &mut copy)));
+    let cost = run_saying(command.env("TERM", "xterm-256color"), 0, pty.slave.into(), kept);
+    command.stderr(Stdio::null());
+    reader.join().unwrap();
+    cost
+}
+
+fn run_saying(command: &mut Command, code: i32, said: Stdio, errors: std::fs::File) -> Cost {
     let before = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap());
     let began = Instant::now();
-    let errors = tempfile::tempfile().unwrap();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(errors.try_clone().unwrap())
+        .stderr(said)
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let status = Path::new("/proc").join(child.id().to_string()).join("status");
-    let mut peak_kib = 0;
+    let process = Path::new("/proc").join(child.id().to_string());
+    let (mut peak_kib, mut tokio) = (0, HashMap::new());
     let ended = loop {
         if let Some(ended) = child.try_wait().unwrap() {
             break ended;
         }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let text = std::fs::read_to_string(process.join("status")).unwrap_or_default();
         let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
-        std::thread::sleep(Duration::from_millis(10));
+        tokio.extend(tokio_threads(&process));
+        // Often at first, since some are over soon; later seldom, since looking costs something, too.
+        std::thread::sleep(Duration::from_millis(1) + began.elapsed().min(Duration::from_secs(1)) / 50);
     };
     let wall = began.elapsed();
     if ended.code() != Some(code) {
@@ -71,7 +103,21 @@ pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
         panic!("{command:?} ended with {ended}, not {code}:\n{}", text.get(end..).unwrap_or_default());
     }
     let cpu = cpu(&getrusage(UsageWho::RUSAGE_CHILDREN).unwrap()) - before;
-    Cost { wall, cpu, peak_kib }
+    let tokio = Duration::from_nanos(tokio.values().sum());
+    Cost { wall, cpu, tokio, peak_kib }
+}
+
+/// The nanoseconds that each of tokio's threads has run for.
+fn tokio_threads(process: &Path) -> Vec<(OsString, u64)> {
+    let Ok(threads) = std::fs::read_dir(process.join("task")) else { return Vec::new() };
+    let ran = |thread: std::io::Result<DirEntry>| {
+        let thread = thread.ok()?;
+        let name = std::fs::read_to_string(thread.path().join("comm")).ok()?;
+        let ran = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        name.starts_with("tokio").then_some(())?;
+        Some((thread.file_name(), ran.split(' ').next()?.parse().ok()?))
+    };
+    threads.filter_map(ran).collect()
 }
 
 /// What this process takes for something.
@@ -80,7 +126,8 @@ pub(crate) async fn measure<T>(work: impl Future<Output = T>) -> (T, Cost) {
     let began = Instant::now();
     let done = work.await;
     let wall = began.elapsed();
-    (done, Cost { wall, cpu: cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap()) - before, peak_kib: 0 })
+    let cpu = cpu(&getrusage(UsageWho::RUSAGE_SELF).unwrap()) - before;
+    (done, Cost { wall, cpu, ..Cost::default() })
 }
 
 /// The program, with a state of its own in a folder.
@@ -99,6 +146,34 @@ pub(crate) fn certwave(folder: &Path, args: &[&str]) -> Command {
         .env_remove("SSH_AUTH_SOCK")
         .current_dir(folder);
     command
+}
+
+/// What a bench says: printed as it comes, and kept to be written down.
+#[derive(Default)]
+pub(crate) struct Page(String);
+
+impl Page {
+    pub(crate) fn say(&mut self, line: impl AsRef<str>) {
+        println!("{}", line.as_ref());
+        self.0 += line.as_ref();
+        self.0 += "\n";
+    }
+
+    /// The first two lines of a table.
+    pub(crate) fn table(&mut self, columns: &[&str]) {
+        self.say(format!("| {} |", columns.join(" | ")));
+        self.say(format!("|{}", "---|".repeat(columns.len())));
+    }
+
+    /// Into `target/`.
+    pub(crate) fn write(&self, name: &str) {
+        write_down(&Path::new("target").join(name), &self.0);
+    }
+}
+
+pub(crate) fn write_down(path: &Path, text: &str) {
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), text).unwrap();
+    println!("\nwritten to {}", path.display());
 }
 
 /// The numbers on the command line, else these: cargo's own words are none.

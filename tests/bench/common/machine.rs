@@ -1,0 +1,83 @@
+//! A whole rollout by the state machine alone: each step ends at once, as it should, but for one where that is wanted.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use certwave::plan::{OnFailure, Schedule, WaveSchedule, batches};
+use certwave::rollout::{Action, Event, Phase, Previous, RolloutOutcome, State, Step, StepResult, next};
+use jiff::{SignedDuration, Timestamp};
+
+/// Hosts in flight, where there are more.
+const PARALLEL: usize = 128;
+
+/// One wave of one batch.
+pub(crate) fn schedule(hosts: usize) -> Schedule {
+    let wave = WaveSchedule {
+        name: "all".parse().unwrap(),
+        batches: batches(0..hosts, &[]),
+        parallel: PARALLEL,
+        max_failures: 0,
+        soak: Duration::ZERO,
+        approval: false,
+        progress_deadline: None,
+        deadline: None,
+    };
+    Schedule {
+        hosts: (0..hosts).map(|host| format!("h{host}").parse().unwrap()).collect(),
+        waves: vec![wave],
+        on_failure: OnFailure::Rollback,
+        every_host: false,
+        windows: None,
+        undo: None,
+        deadline: None,
+    }
+}
+
+/// Every step goes well, one after the other; but for the activation of the last host, where `fails`: then all others
+/// go back.
+pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
+    let (hosts, now) = (schedule.hosts.len(), Timestamp::from_second(1_800_000_000).unwrap());
+    let mut state = State::new(schedule);
+    let mut running: BTreeSet<(Step, usize)> = BTreeSet::new();
+    loop {
+        for action in next(schedule, &state, now) {
+            match action {
+                Action::Record(event) => state.evolve(now, &event),
+                Action::Run { host, step } => {
+                    state.evolve(now, &Event::StepStarted { host: schedule.hosts[host].clone(), step });
+                    running.insert((step, host));
+                }
+                Action::Wait { .. } | Action::Observe => unreachable!("nothing is waited for here"),
+            }
+        }
+        if let Some(outcome) = state.outcome {
+            return outcome;
+        }
+        let Some((step, host)) = running.pop_first() else { continue };
+        let fault = fails && host + 1 == hosts && !matches!(state.phase, Phase::RollingBack { .. });
+        let result = result(step, fault, now);
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+    }
+}
+
+fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
+    match step {
+        Step::Inspect => StepResult::Inspected {
+            proven: false,
+            staged: false,
+            previous: Some(Previous {
+                version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+                leaves: Vec::new(),
+                not_after: now + SignedDuration::from_hours(24),
+                revoked: false,
+            }),
+            armed: false,
+            undone: None,
+        },
+        Step::Stage | Step::Commit => StepResult::Done,
+        Step::Activate if fault => StepResult::Failed { reason: "it does not reload".to_owned() },
+        Step::Activate => StepResult::Activated,
+        Step::Verify => StepResult::Proven(Default::default()),
+        Step::Rollback => StepResult::RolledBack,
+    }
+}

@@ -1,0 +1,171 @@
+//! The parts that every host of a rollout goes through, alone: nanoseconds that the other benches cannot see.
+//! `cargo bench --bench micro`, or `-- plan` for those with that in their name.
+
+#![allow(clippy::unwrap_used, missing_docs)] // A bench says what it expects by failing; Criterion's macros say nothing.
+
+#[path = "common/machine.rs"]
+mod machine;
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::time::Duration;
+
+use certwave::certificate::parse_pem;
+use certwave::install::{InstallSpec, Layout, Service};
+use certwave::inventory::{FileKind, Inventory, InventoryFile};
+use certwave::lab::Authority;
+use certwave::model::RolloutId;
+use certwave::plan::{Plan, resolve};
+use certwave::rollout::{Event, RolloutOutcome, Step, StepResult};
+use certwave::service::{Nginx, ServiceSpec};
+use certwave::store::{RolloutRecord, Store};
+use certwave::verify::{Expectation, Observation, Served, judge};
+use certwave::yaml::{Problems, Sources, parse};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+
+criterion_group! {
+    name = benches;
+    // Long enough to see twice the time, and short enough to be run often.
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3));
+    targets = state_machine, planning, journal, scripts, judging
+}
+criterion_main!(benches);
+
+/// `next` and `evolve` from the first event to the last. Per host it should cost ten thousand what it costs a thousand.
+fn state_machine(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rollout");
+    let ways = [
+        ("all well", false, RolloutOutcome::Succeeded),
+        ("one fails, all go back", true, RolloutOutcome::RolledBack),
+    ];
+    for (name, fails, outcome) in ways {
+        for hosts in [1_000, 10_000] {
+            let schedule = machine::schedule(hosts);
+            group.throughput(Throughput::Elements(hosts as u64));
+            group.bench_function(BenchmarkId::new(name, hosts), |bencher| {
+                bencher.iter(|| assert_eq!(machine::drive(&schedule, fails), outcome));
+            });
+        }
+    }
+}
+
+/// From the text of an inventory and a playbook to a plan.
+fn planning(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    for hosts in [1_000, 10_000] {
+        let mut inventory = "web:\n  vars: {ansible_user: deploy}\n  hosts:\n".to_owned();
+        for host in 0..hosts {
+            inventory += &format!("    web{host:05}: {{ansible_host: 10.0.{}.{}}}\n", host / 250, host % 250);
+        }
+        group.throughput(Throughput::Elements(hosts));
+        group.bench_function(BenchmarkId::new("inventory and playbook", hosts), |bencher| {
+            bencher.iter(|| assert_eq!(plan(&inventory).hosts.len() as u64, hosts));
+        });
+    }
+}
+
+fn plan(inventory: &str) -> Plan {
+    let playbook = "certificate: {domains: [api.example.com]}\n\
+         issuers: [{files: {certificate: api.pem, key: api.key}}]\nservices: [{hosts: web, nginx: {}}]\n\
+         waves: [{name: canary, hosts: \"web[0:9]\", soak: 5m}, {name: rest, hosts: web, batch: 10%}]\n";
+    let (mut sources, mut problems) = (Sources::default(), Problems::default());
+    let source = sources.add("inventory.yaml", inventory);
+    let file = InventoryFile { source, kind: FileKind::Inventory };
+    let inventory = Inventory::parse(&sources, &[file], &mut problems).unwrap();
+    let source = sources.add("playbook.yaml", playbook);
+    let node = parse(&sources, source, &mut problems).unwrap();
+    let playbook = certwave::playbook::parse(&node, &mut problems).unwrap();
+    let resolved = resolve(&playbook, &inventory, None, &mut problems);
+    resolved.unwrap_or_else(|| panic!("{:?}", problems.sorted())).plan
+}
+
+/// What is written together is one transaction, flushed to the disk: a write for each event would cost each of them that.
+fn journal(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("state")).unwrap();
+    let journal = store.journal().unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let record = RolloutRecord {
+        id: RolloutId::new(1, [0; 10]),
+        certificate: "api.example.com".parse().unwrap(),
+        version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+        playbook: String::new(),
+        plan: "{}".to_owned(),
+        started: now,
+        outcome: None,
+    };
+    let lease = store.lease(&journal, &record.certificate, "bench").unwrap();
+    journal.begin(&record).unwrap();
+    let mut group = criterion.benchmark_group("journal");
+    for size in [1, 64] {
+        let event = |host: usize| Event::StepFinished {
+            host: format!("web{host:05}").parse().unwrap(),
+            step: Step::Verify,
+            result: StepResult::Proven(Default::default()),
+        };
+        let events: Vec<_> = (0..size).map(|host| (now, event(host))).collect();
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("append", size), |bencher| {
+            bencher.iter(|| journal.append(&record.id, &lease.fence(), &events).unwrap());
+        });
+    }
+}
+
+/// The two longest scripts, up to the command line that is sent.
+fn scripts(criterion: &mut Criterion) {
+    let nginx = ServiceSpec::Nginx(Nginx {
+        binary: Nginx::DEFAULT_BINARY.parse().unwrap(),
+        prefix: None,
+        config: None,
+        test: None,
+        reload: None,
+    });
+    let services =
+        [Service { name: "nginx".parse().unwrap(), settings: nginx.settings(30), script: nginx.script() }];
+    let install = InstallSpec {
+        layout: Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap()),
+        keep: 3,
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        key_mode: 0o600,
+        links: Vec::new(),
+    };
+    let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+    let mut group = criterion.benchmark_group("script");
+    group.bench_function("inspect", |bencher| {
+        bencher.iter(|| black_box(&install).inspect(&services).line(Some("root")));
+    });
+    group.bench_function("activate", |bencher| {
+        bencher.iter(|| {
+            black_box(&install).activate(&version, Some(&version), &services, None).line(Some("root"))
+        });
+    });
+}
+
+/// The verdict over one handshake of many: what OpenSSL does before is not in it.
+fn judging(criterion: &mut Criterion) {
+    let authority = Authority::new("the bench's root").unwrap();
+    let (pem, _) = authority.issue(&["api.example.com"], -1, 90).unwrap();
+    let chain = parse_pem(&[pem, authority.root_pem().unwrap()].concat()).unwrap();
+    let expected = Expectation {
+        chain: chain.iter().map(|one| one.fingerprint).collect(),
+        server_name: "api.example.com".parse().unwrap(),
+        previous: Vec::new(),
+        known: BTreeSet::new(),
+    };
+    let observed = Observation::Served(Served {
+        chain: chain.into_iter().map(|one| one.der).collect(),
+        trust: Ok(()),
+        protocol: "TLSv1.3".to_owned(),
+        took: Duration::ZERO,
+    });
+    let now = Timestamp::now();
+    assert!(judge(&expected, &observed, now).is_good());
+    criterion.bench_function("judge", |bencher| {
+        bencher.iter(|| judge(black_box(&expected), black_box(&observed), now));
+    });
+}
