@@ -136,13 +136,12 @@ fn scripts(criterion: &mut Criterion) {
     };
     let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
     let mut group = criterion.benchmark_group("script");
-    group.bench_function("inspect", |bencher| {
-        bencher.iter(|| black_box(&install).inspect(&services).line(Some("root")));
+    group.bench_function("attend", |bencher| {
+        let who = "rollout 1 by process 1 on here";
+        bencher.iter(|| black_box(&install).attend(who, &services).line(Some("root")));
     });
-    group.bench_function("activate", |bencher| {
-        bencher.iter(|| {
-            black_box(&install).activate(&version, Some(&version), &services, None).line(Some("root"))
-        });
+    group.bench_function("stage", |bencher| {
+        bencher.iter(|| black_box(&install).stage(&version).line(Some("root")));
     });
 }
 

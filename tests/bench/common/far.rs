@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use certwave::install::Task;
 use certwave::lab::Authority;
 use openssl::pkey::PKey;
 use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod};
@@ -203,8 +204,8 @@ async fn serve(socket: TcpStream, tls: &SslContext) -> std::io::Result<()> {
 
 /// What a channel is for.
 enum Input {
-    /// It holds the lock until its input ends.
-    Lock,
+    /// The shell that attends a host, for the certificate of that name: what it was told so far of its next task.
+    Tasks { name: String, line: Vec<u8> },
     /// A version on its way.
     Stage { version: String, tar: Vec<u8> },
 }
@@ -231,6 +232,24 @@ impl Shell {
             "certwave:user 0 root\ncertwave:clock {now}\ncertwave:free 1000000\n{disk}certwave:version {version}\n\
              certwave:ready 1\ncertwave:result inspected\n"
         )
+    }
+
+    /// What the shell that attends a host says to a task.
+    fn task(&self, name: &str, line: &str) -> String {
+        let said = match line.rsplit(' ').next() {
+            Some("inspect") => self.facts(name),
+            Some("activate") => {
+                self.state.host(self.address, |host| {
+                    if let Some(staged) = host.staged.take() {
+                        host.live = staged;
+                    }
+                });
+                "certwave:result activated\n".to_owned()
+            }
+            Some("commit") => "certwave:result committed\n".to_owned(),
+            other => panic!("the far end does not know the task {other:?}"),
+        };
+        format!("{said}\n{}0\n", Task::ENDED)
     }
 
     /// The live version, and what both scripts that look say of it.
@@ -277,7 +296,8 @@ impl Handler for Shell {
         session.channel_success(channel)?;
         let script = std::str::from_utf8(line).unwrap();
         if script.contains("say locked") {
-            self.inputs.insert(channel, Input::Lock);
+            let name = setting(script, "name").unwrap_or(DOMAIN).to_owned();
+            self.inputs.insert(channel, Input::Tasks { name, line: Vec::new() });
             return session.data(channel, b"certwave:locked\n".to_vec());
         }
         if script.contains("say result inspected") {
@@ -293,24 +313,21 @@ impl Handler for Shell {
             self.inputs.insert(channel, Input::Stage { version, tar: Vec::new() });
             return Ok(());
         }
-        let said = if script.contains("say result activated") {
-            self.state.host(self.address, |host| {
-                if let Some(staged) = host.staged.take() {
-                    host.live = staged;
-                }
-            });
-            "certwave:result activated\n"
-        } else if script.contains("say result committed") {
-            "certwave:result committed\n"
-        } else {
-            ""
-        };
-        Self::done(session, channel, said.to_owned())
+        Self::done(session, channel, String::new())
     }
 
-    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {
-        if let Some(Input::Stage { tar, .. }) = self.inputs.get_mut(&channel) {
-            tar.extend_from_slice(data);
+    async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Error> {
+        match self.inputs.get_mut(&channel) {
+            Some(Input::Stage { tar, .. }) => tar.extend_from_slice(data),
+            Some(Input::Tasks { name, line }) => {
+                line.extend_from_slice(data);
+                // One task at a time: the next one comes after the answer.
+                if line.ends_with(b"\n") {
+                    let (name, line) = (name.clone(), String::from_utf8(std::mem::take(line)).unwrap());
+                    return session.data(channel, self.task(&name, line.trim_end()).into_bytes());
+                }
+            }
+            None => {}
         }
         Ok(())
     }
@@ -326,7 +343,7 @@ impl Handler for Shell {
                 self.state.host(self.address, |host| host.staged = Some(staged));
                 Self::done(session, channel, "certwave:result staged\n".to_owned())
             }
-            Some(Input::Lock) => Self::done(session, channel, String::new()),
+            Some(Input::Tasks { .. }) => Self::done(session, channel, String::new()),
             None => Ok(()),
         }
     }
