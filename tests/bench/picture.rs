@@ -34,7 +34,7 @@ fn draw(Panel { title, unit, colour, points }: &Panel<'_>, offset: f64, width: f
     let last = points.iter().map(|point| decade(point.0)).fold(first + 0.1, f64::max);
     // Room for the figures above the highest point.
     let full = round_up(1.2 * points.iter().map(|point| point.1).fold(0.0, f64::max));
-    let x = |hosts: usize| left + 14.0 + (decade(hosts) - first) / (last - first) * (right - left - 28.0);
+    let x = |hosts: usize| left + 24.0 + (decade(hosts) - first) / (last - first) * (right - left - 48.0);
     let y = |value: f64| bottom - value / full * (bottom - top);
     let mut svg = format!(
         "<text x='{}' y='32' font-size='14' font-weight='600' fill='#1f2328'>{title}, {unit}</text>\n",
@@ -58,7 +58,8 @@ fn draw(Panel { title, unit, colour, points }: &Panel<'_>, offset: f64, width: f
         let figure = if *value < 20.0 { format!("{value:.1}") } else { format!("{value:.0}") };
         svg += &format!(
             "<circle cx='{0:.1}' cy='{1:.1}' r='4' fill='{colour}'/>\
-             <text x='{0:.1}' y='{2:.1}' text-anchor='middle' font-weight='600' fill='{colour}'>{figure}</text>\
+             <text x='{0:.1}' y='{2:.1}' text-anchor='middle' font-weight='600' fill='{colour}' \
+             stroke='#ffffff' stroke-width='4' paint-order='stroke'>{figure}</text>\
              <text x='{0:.1}' y='{3:.1}' text-anchor='middle' fill='#59636e'>{hosts}</text>\n",
             x(*hosts),
             y(*value),
