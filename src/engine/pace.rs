@@ -9,10 +9,11 @@ use super::ports::Clock;
 
 /// A witness that had no turn for so long since it started makes one handshake all the same: the switch is under way.
 pub(super) const OWN: Duration = Duration::from_millis(100);
-/// From one turn to the next, of all witnesses together. One host alone is watched as densely as this, which hits the
-/// gap of a restart; a thousand at once cost the controller no more than one, and the gap that all of them have is
-/// hit at some.
-const PAUSE: SignedDuration = SignedDuration::from_millis(40);
+/// From one turn to the next where one host alone is switched: it hits the gap of a restart.
+const ALONE: SignedDuration = SignedDuration::from_millis(40);
+/// From one turn to the next, of all witnesses together, where there are several: a thousand cost the controller no
+/// more than two, and the gap that all of them have is hit at some.
+const TOGETHER: SignedDuration = SignedDuration::from_millis(100);
 
 /// Shared by all witnesses of a rollout.
 #[derive(Debug, Default)]
@@ -24,11 +25,14 @@ pub(super) struct Pace {
 impl Pace {
     /// Waits for the next turn. Who no longer waits takes none from those behind.
     pub(super) async fn turn(&self, clock: &impl Clock) {
-        let mut next = self.next.lock().await;
+        let (mut next, pause) = match self.next.try_lock() {
+            Ok(next) => (next, ALONE),
+            Err(_) => (self.next.lock().await, TOGETHER),
+        };
         if let Some(next) = *next {
             clock.sleep(Duration::try_from(next.duration_since(clock.now())).unwrap_or_default()).await;
         }
-        *next = clock.now().checked_add(PAUSE).ok();
+        *next = clock.now().checked_add(pause).ok();
     }
 }
 
@@ -56,11 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_witnesses_have_as_many_turns_a_second_as_one() {
+    fn a_thousand_witnesses_have_as_many_turns_a_second_as_two() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let end = start + SignedDuration::from_secs(10);
-        for witnesses in [1, 10, 1000] {
+        for (witnesses, all) in [(1, 250..=250), (2, 100..=102), (10, 100..=102), (1000, 100..=102)] {
             let (pace, clock) = (Pace::default(), Fast(Mutex::new(start)));
             let each = (0..witnesses).map(async |_| {
                 let mut turns = 0;
@@ -71,7 +75,8 @@ mod tests {
                 turns
             });
             let turns = runtime.block_on(join_all(each));
-            assert_eq!(turns.iter().sum::<usize>(), 250, "{witnesses} witnesses");
+            let sum = turns.iter().sum::<usize>();
+            assert!(all.contains(&sum), "{witnesses} witnesses had {sum} turns");
             let (least, most) = (turns.iter().min().unwrap(), turns.iter().max().unwrap());
             assert!(most - least <= 2, "{witnesses} witnesses had from {least} to {most} turns");
         }
@@ -88,6 +93,6 @@ mod tests {
         }
         drop(leaving);
         pace.turn(&clock).await;
-        assert_eq!(clock.now(), start + PAUSE);
+        assert_eq!(clock.now(), start + ALONE);
     }
 }
