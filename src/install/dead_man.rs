@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::script::{CHANGE, COMMON, assignments, with_services};
-use super::{InstallSpec, Script, Service};
+use super::Script;
+use super::script::assignments;
 use crate::model::Version;
 
 /// What a switch does when nobody disarms it.
@@ -32,15 +32,11 @@ impl DeadMan {
             ("seconds", &self.after.as_secs().max(1).to_string()),
         ])
     }
-}
 
-impl InstallSpec {
-    /// The switch's script but for its settings. It holds no secret.
-    pub(super) fn dead_man(&self, services: &[Service]) -> Script {
-        with_services(self.prelude(), services)
-            .text(COMMON)
+    /// What the switch does, after its settings and what the shell that arms it was given, too. It holds no secret.
+    pub(super) fn script() -> Script {
+        Script::new()
             .text(include_str!("scripts/dead_man_wait.sh"))
-            .text(CHANGE)
             .text(include_str!("scripts/dead_man_fire.sh"))
     }
 }

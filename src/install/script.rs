@@ -46,13 +46,15 @@ impl InstallSpec {
     ///
     /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip.
     pub fn attend(&self, who: &str, services: &[Service]) -> Script {
-        self.owned(with_services(self.prelude(), services))
+        // What the dead-man switch needs as well is text first, so that it is there once.
+        let shared = with_services(self.prelude(), services).text(COMMON).text(CHANGE);
+        self.owned(Script::new())
             .assign("who", who)
             .assign("keep", &self.keep.to_string())
             .assign("survey", "no")
-            .assign("dead_man", self.dead_man(services).as_str())
-            .text(COMMON)
-            .text(CHANGE)
+            .assign("shared", shared.as_str())
+            .assign("dead_man", DeadMan::script().as_str())
+            .text("eval \"$shared\"")
             .text(&self.each_link())
             .text(ACTIVE)
             .function("inspect", INSPECT)

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Switches to a version, tests, reloads. Settings: version, previous (may be empty), services,
-# armed (the switch's settings; may be empty), dead_man (its script).
+# Switches to a version, tests, reloads. Settings: version, previous (may be empty), armed (the dead-man switch's
+# settings; may be empty). The shell's own: services, dead_man (the switch's script), shared (what both have).
 printf '\n'
 begin
 one_at_a_time
@@ -116,7 +116,7 @@ arm() {
   for path in "$switch.on" "$switch.fired" "$switch.firing"; do
     [ ! -e "$path" ] || rm -f "$path" || return 1
   done
-  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$dead_man" >"$switch.new") &&
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch.new") &&
     flush "$switch.new" && mv -f "$switch.new" "$switch" && flush "$directory" || return 1
   start_switch >/dev/null 2>&1 </dev/null 8>&-
   tries=0
