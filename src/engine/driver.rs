@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
+use super::fleet::later;
 use super::ports::{Clock, Journal, JournalError, Observer};
 use crate::gate::Handshakes;
 use crate::plan::Schedule;
@@ -17,6 +18,9 @@ use crate::rollout::{Action, Event, HostPhase, HostState, Phase, State, Step, St
 
 /// How often a soaking wave is looked at.
 const SOAK_TICK: Duration = Duration::from_secs(1);
+/// From one write of the journal to the next, for each step under way: the more there are, the more share a write. A
+/// single host does not wait; with a thousand in flight, the disk is waited for fifty times a second and no more.
+const GATHER: Duration = Duration::from_micros(20);
 
 /// What the steps do to hosts.
 pub trait Effects: Send + Sync + 'static {
@@ -83,8 +87,19 @@ pub async fn drive<E: Effects>(
 ) -> Driven {
     let now = clock.now();
     let (news, unwritten) = (Vec::new(), Vec::new());
-    let mut drive =
-        Drive { schedule, state, effects, journal, clock, observer, now, news, unwritten, failure: None };
+    let mut drive = Drive {
+        schedule,
+        state,
+        effects,
+        journal,
+        clock,
+        observer,
+        now,
+        written: now,
+        news,
+        unwritten,
+        failure: None,
+    };
     let mut steps = Steps::default();
     let mut soak: Option<E::Watch> = None;
     // Where another controller acts now, steps in flight are let go of: it finds out what they did.
@@ -115,7 +130,9 @@ pub async fn drive<E: Effects>(
             soak = Some(drive.effects.watch(drive.proven_hosts()));
         }
         tokio::select! {
-            finished = steps.finished(), if !steps.is_empty() => {
+            mut finished = steps.finished(), if !steps.is_empty() => {
+                drive.gather(steps.running.len()).await;
+                finished.extend(steps.others());
                 drive.now = drive.clock.now();
                 for (host, step, result) in finished {
                     let host = schedule.hosts[host].clone();
@@ -151,6 +168,8 @@ struct Drive<'s, E, J, C, O> {
     observer: O,
     /// Of the turn that is under way: all that comes of it has one time.
     now: Timestamp,
+    /// When the journal was written last.
+    written: Timestamp,
     /// Taken in, and not yet offered to the journal.
     news: Vec<(Timestamp, Event)>,
     unwritten: Vec<(Timestamp, Event)>,
@@ -197,9 +216,16 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
             starting.iter().for_each(|(at, event)| self.state.evolve(*at, event));
             told.extend(starting);
         }
+        self.written = self.clock.now();
         self.observer.events(&told, &self.state);
         told.iter().for_each(|(_, event)| self.release(event));
         may_begin
+    }
+
+    /// Until the next write is due.
+    async fn gather(&self, under_way: usize) {
+        let due = later(self.written, GATHER.saturating_mul(u32::try_from(under_way).unwrap_or(u32::MAX)));
+        self.clock.sleep(Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default()).await;
     }
 
     /// Another controller acts now.
@@ -283,21 +309,25 @@ impl Steps {
         self.running.is_empty()
     }
 
-    /// Waits for one, then takes all that are finished: they share one write to the journal.
+    /// Waits for one.
     async fn finished(&mut self) -> Vec<(usize, Step, StepResult)> {
-        let mut all = Vec::new();
-        let mut ended = self.tasks.join_next_with_id().await;
-        while let Some(end) = ended {
-            let (id, result) = match end {
-                Ok((id, result)) => (id, result),
-                // A step that panicked may have done anything.
-                Err(error) => {
-                    (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") })
-                }
-            };
-            all.extend(self.running.remove(&id).map(|(host, step)| (host, step, result)));
-            ended = self.tasks.try_join_next_with_id();
-        }
-        all
+        let ended = self.tasks.join_next_with_id().await;
+        ended.and_then(|ended| self.end(ended)).into_iter().collect()
+    }
+
+    /// All that have finished since.
+    fn others(&mut self) -> Vec<(usize, Step, StepResult)> {
+        std::iter::from_fn(|| self.tasks.try_join_next_with_id().map(|ended| self.end(ended)))
+            .flatten()
+            .collect()
+    }
+
+    fn end(&mut self, ended: Result<(Id, StepResult), JoinError>) -> Option<(usize, Step, StepResult)> {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, result),
+            // A step that panicked may have done anything.
+            Err(error) => (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") }),
+        };
+        self.running.remove(&id).map(|(host, step)| (host, step, result))
     }
 }
