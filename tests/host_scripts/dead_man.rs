@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use certwave::install::{Activation, Committed, DeadMan, InstallError, InstallSpec, Rollback, Task};
+use certwave::install::{Activation, Committed, DeadMan, InstallError, InstallSpec, Layout, Rollback, Task};
 use certwave::lab::wait_for;
 use certwave::model::Version;
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ impl Host {
 
     /// The process that waits.
     fn waiter(&self) -> String {
-        read(&self.switch(".on")).split(' ').nth(1).unwrap().trim().to_owned()
+        read(&self.switch("~on")).split(' ').nth(1).unwrap().trim().to_owned()
     }
 
     fn becomes(&self, wanted: &Version) -> bool {
@@ -81,7 +81,7 @@ fn what_nobody_confirms_is_undone_and_written_down() {
         let host = host(shell);
         assert_eq!(host.activate_armed(1), Ok(Activation::Activated), "{shell:?}");
         assert!(host.becomes(&version(1)), "{shell:?}");
-        assert!(wait_for(PATIENCE, || host.switch(".fired").exists()), "{shell:?}");
+        assert!(wait_for(PATIENCE, || host.switch("~fired").exists()), "{shell:?}");
         // The last thing that the service was told to load is the version before.
         assert!(
             host.reloads().ends_with("two certificate\none certificate\n"),
@@ -163,13 +163,40 @@ fn a_refused_version_and_a_rollback_disarm_it() {
     }
 }
 
+/// `a.test` and `a.test.on` have one folder; so would `a.test.new`, and whatever else a switch's own files could end in.
+#[test]
+fn the_switch_of_another_certificate_is_left_alone() {
+    for shell in SHELLS {
+        let mut host = host(shell);
+        let name = host.spec.layout.name().clone();
+        let rename = |host: &mut Host, name: &str| {
+            let directory = host.spec.layout.directory().clone();
+            host.spec.layout = Layout::new(directory, name.parse().unwrap());
+        };
+        for other in ["a.test.on", "a.test.off", "a.test.new", "a.test.fired", "a.test.example"] {
+            rename(&mut host, other);
+            host.install(&version(1), None, "one");
+            host.stage(&version(2), "two").unwrap();
+            assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}, {other}");
+        }
+        rename(&mut host, name.as_str());
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        host.try_commit().unwrap();
+        for other in ["a.test.on", "a.test.off", "a.test.new", "a.test.fired", "a.test.example"] {
+            rename(&mut host, other);
+            assert!(host.inspect().armed.is_some(), "{shell:?}: {other} is not armed any more");
+            host.try_commit().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_lapsed_version_is_not_put_back() {
     for shell in SHELLS {
         let host = host(shell);
         let ended = host.ask(&armed(1, Timestamp::from_second(1_700_000_000).unwrap()));
         assert_eq!(Activation::parse(&ended.output(), &host.services), Ok(Activation::Activated));
-        assert!(wait_for(PATIENCE, || host.switch(".fired").exists()), "{shell:?}");
+        assert!(wait_for(PATIENCE, || host.switch("~fired").exists()), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
         assert_eq!(host.inspect().fired.unwrap().problem.unwrap(), "it had expired by then");
     }
@@ -188,7 +215,7 @@ fn a_version_that_became_live_since_is_left_alone() {
         fs::rename(&draft, live.as_str()).unwrap();
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(3)), "{shell:?}");
-        assert!(!host.switch(".fired").exists());
+        assert!(!host.switch("~fired").exists());
     }
 }
 

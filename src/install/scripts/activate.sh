@@ -113,14 +113,14 @@ start_switch() {
 # Armed when its process says so, not before.
 arm() {
   { read -r token </proc/sys/kernel/random/uuid; } 2>/dev/null || token=$$.$(date +%s)
-  for path in "$switch.on" "$switch.fired" "$switch.firing"; do
+  for path in "$switch~on" "$switch~fired" "$switch~firing"; do
     [ ! -e "$path" ] || rm -f "$path" || return 1
   done
-  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch.new") &&
-    flush "$switch.new" && mv -f "$switch.new" "$switch" && flush "$directory" || return 1
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch~new") &&
+    flush "$switch~new" && mv -f "$switch~new" "$switch" && flush "$directory" || return 1
   start_switch >/dev/null 2>&1 </dev/null 8>&-
   tries=0
-  until { read -r line <"$switch.on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; do
+  until { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; do
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then
       disarm

@@ -67,7 +67,7 @@ show_output() {
 # Nobody has to confirm any more. Only one of two can rename the switch: this one, or the one that fires.
 disarm() {
   [ -e "$switch" ] || return 0
-  if mv -f "$switch" "$switch.off" 2>/dev/null; then flush "$directory"; else [ ! -e "$switch" ]; fi
+  if mv -f "$switch" "$switch~off" 2>/dev/null; then flush "$directory"; else [ ! -e "$switch" ]; fi
 }
 # What is left of a switch that was disarmed.
-forget_switch() { [ ! -e "$switch.off" ] || rm -f "$switch.off" "$switch.on"; }
+forget_switch() { [ ! -e "$switch~off" ] || rm -f "$switch~off" "$switch~on"; }

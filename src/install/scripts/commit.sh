@@ -7,8 +7,8 @@ one_at_a_time
 
 # Without flock, the switch may be firing right now.
 firing() {
-  [ -e "$switch.firing" ] && ! command -v flock >/dev/null 2>&1 &&
-    { read -r line <"$switch.on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
+  [ -e "$switch~firing" ] && ! command -v flock >/dev/null 2>&1 &&
+    { read -r line <"$switch~on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
 }
 disarm || fail armed "$switch"
 find_current
@@ -36,7 +36,7 @@ each_version prune
 
 # What steps left, this one and those that were killed, by one process.
 set --
-for path in "$switch".* "$directory/.rehearsal" "$directory"/.output.* "$archive"/.*.partial.* "$archive"/.*.pruned \
+for path in "$switch"~* "$directory/.rehearsal" "$directory"/.output.* "$archive"/.*.partial.* "$archive"/.*.pruned \
   "$live_folder/.$name.new"; do
   { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
 done

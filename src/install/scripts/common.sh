@@ -9,6 +9,7 @@ archive=$directory/archive/$name
 live_folder=$directory/live
 live=$live_folder/$name
 lock=$directory/.lock
+# What belongs to it is named after it and `~`, which is in no certificate's name: one may begin as another does.
 switch=$directory/.dead-man.$name
 
 # What the controller reads: lines that begin with `certwave:`, and blocks whose lines begin with `|`.

@@ -12,7 +12,7 @@ case $current in
     ;;
 esac
 # Only one of two can rename it: this one, or who disarms it.
-mv -f "$switch" "$switch.firing" 2>/dev/null || exit 0
+mv -f "$switch" "$switch~firing" 2>/dev/null || exit 0
 
 if [ "$(date +%s)" -ge "$until" ]; then
   result=lapsed
@@ -33,7 +33,7 @@ else
     [ "$result" != rolled-back ] || result="$step $service"
   done
 fi
-(umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch.fired.new") &&
-  flush "$switch.fired.new" &&
-  mv -f "$switch.fired.new" "$switch.fired"
-rm -f "$switch.firing" "$switch.on"
+(umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch~fired.new") &&
+  flush "$switch~fired.new" &&
+  mv -f "$switch~fired.new" "$switch~fired"
+rm -f "$switch~firing" "$switch~on"

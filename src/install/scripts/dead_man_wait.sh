@@ -8,7 +8,7 @@ cd /
 armed() {
   { read -r line <"$switch"; } 2>/dev/null && [ "${line%% *}" = "token='$token'" ]
 }
-(umask 077 && printf '%s %s\n' "$token" "$$" >"$switch.on") || exit 1
+(umask 077 && printf '%s %s\n' "$token" "$$" >"$switch~on") || exit 1
 left=$seconds
 while armed && [ "$left" -gt 0 ]; do
   sleep 1

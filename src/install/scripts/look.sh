@@ -14,7 +14,7 @@ elif [ -e "$live" ]; then
   say live-occupied
 fi
 if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
-[ ! -f "$switch.fired" ] || say "fired $(one_line "$(head -n 1 "$switch.fired")")"
+[ ! -f "$switch~fired" ] || say "fired $(one_line "$(head -n 1 "$switch~fired")")"
 
 show_link() {
   link_state "$1" "$2"
