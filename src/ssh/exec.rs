@@ -173,7 +173,7 @@ async fn lost(connection: &SshConnection, certainty: Certainty) -> RemoteError {
     ExecError::Lost(connection.link.loss().await).at(certainty)
 }
 
-/// Standard input that is sent from where it lies, and wiped with its last part.
+/// Standard input that is sent from where it lies, and wiped with the last copy.
 struct Input(Secret);
 
 impl AsRef<[u8]> for Input {
