@@ -12,7 +12,7 @@ use super::front::{Front, FrontHost, FrontServer};
 use super::handle::{LabHandle, Record};
 use super::nginx::{Nginx, NginxOptions};
 use super::pebble::Pebble;
-use super::process::{folder, free_port, write, write_private};
+use super::process::{folder, free_port, take_port, write, write_private};
 use super::sshd::{Sshd, UserKey};
 
 /// The name that the lab's certificate is for.
@@ -118,6 +118,10 @@ impl Lab {
         let authority = Authority::new("certwave lab's old root")?;
         let http_port = free_port(address(10))?;
         let host_at = |number: usize| address(u32::try_from(number + 10).unwrap_or(u32::MAX / 2));
+        // All answer challenges at this port: nothing else of theirs may take it first.
+        (1..options.hosts).for_each(|number| {
+            take_port((host_at(number), http_port).into());
+        });
         let hosts = start_hosts(options.hosts, &directory, &host_at, &user, &authority, http_port)?;
         let kinds = [(Front::Haproxy, options.haproxy), (Front::Envoy, options.envoy)];
         let kinds = kinds.into_iter().flat_map(|(kind, count)| (0..count).map(move |number| (kind, number)));

@@ -147,10 +147,15 @@ pub fn free_port(address: IpAddr) -> Result<u16, LabError> {
         let listener =
             TcpListener::bind((address, 0)).map_err(LabError::io(format!("listen on {address}")))?;
         let bound = listener.local_addr().map_err(LabError::io(format!("listen on {address}")))?;
-        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(bound) {
+        if take_port(bound) {
             return Ok(bound.port());
         }
     }
+}
+
+/// Takes a port for a server that is yet to come; false where it was taken before.
+pub(super) fn take_port(at: SocketAddr) -> bool {
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(at)
 }
 
 /// A program by its name, where servers are.
