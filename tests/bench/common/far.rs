@@ -204,8 +204,8 @@ async fn serve(socket: TcpStream, tls: &SslContext) -> std::io::Result<()> {
 
 /// What a channel is for.
 enum Input {
-    /// The shell that attends a host, for the certificate of that name: what it was told so far of its next task.
-    Tasks { name: String, line: Vec<u8> },
+    /// The shell that attends a host: what it was told so far of its next task.
+    Tasks { line: Vec<u8> },
     /// A version on its way.
     Stage { version: String, tar: Vec<u8> },
 }
@@ -235,9 +235,9 @@ impl Shell {
     }
 
     /// What the shell that attends a host says to a task.
-    fn task(&self, name: &str, line: &str) -> String {
+    fn task(&self, line: &str) -> String {
         let said = match line.rsplit(' ').next() {
-            Some("inspect") => self.facts(name),
+            Some("inspect") => self.facts(DOMAIN),
             Some("activate") => {
                 self.state.host(self.address, |host| {
                     if let Some(staged) = host.staged.take() {
@@ -296,8 +296,7 @@ impl Handler for Shell {
         session.channel_success(channel)?;
         let script = std::str::from_utf8(line).unwrap();
         if script.contains("say locked") {
-            let name = setting(script, "name").unwrap_or(DOMAIN).to_owned();
-            self.inputs.insert(channel, Input::Tasks { name, line: Vec::new() });
+            self.inputs.insert(channel, Input::Tasks { line: Vec::new() });
             return session.data(channel, b"certwave:locked\n".to_vec());
         }
         if script.contains("say result inspected") {
@@ -319,12 +318,12 @@ impl Handler for Shell {
     async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Error> {
         match self.inputs.get_mut(&channel) {
             Some(Input::Stage { tar, .. }) => tar.extend_from_slice(data),
-            Some(Input::Tasks { name, line }) => {
+            Some(Input::Tasks { line }) => {
                 line.extend_from_slice(data);
                 // One task at a time: the next one comes after the answer.
                 if line.ends_with(b"\n") {
-                    let (name, line) = (name.clone(), String::from_utf8(std::mem::take(line)).unwrap());
-                    return session.data(channel, self.task(&name, line.trim_end()).into_bytes());
+                    let line = String::from_utf8(std::mem::take(line)).unwrap();
+                    return session.data(channel, self.task(line.trim_end()).into_bytes());
                 }
             }
             None => {}
