@@ -36,6 +36,8 @@ pub(super) struct Rollout<'a> {
     /// The playbook's path, for the way out of errors.
     pub(super) playbook: String,
     pub(super) plan: Plan,
+    /// See [`prober`].
+    pub(super) prober: TlsProber,
     pub(super) set: CertificateSet,
     pub(super) store: &'a Store,
     pub(super) journal: &'a Journal,
@@ -95,15 +97,13 @@ impl Rollout<'_> {
         settings: &Settings,
     ) -> Result<Exit, Failure> {
         let certificate = describe(&self.plan.certificate, &self.set);
-        let prober = TlsProber::new(&self.plan.ca_files)
-            .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
         let known = known_leaves(self.store, &self.set)?;
         let revoked = self.store.certificates().revoked(&self.plan.certificate)?;
         let target = Arc::new(Target { set: self.set, known, revoked });
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let clock = SteadyClock::start();
-        let fleet = Fleet::new(plan.clone(), target, connector, prober, clock, self.who);
+        let fleet = Fleet::new(plan.clone(), target, connector, self.prober, clock, self.who);
         let fleet = Arc::new(fleet);
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
@@ -267,6 +267,11 @@ pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeS
     let own = set.leaves();
     leaves.retain(|leaf| !own.contains(leaf));
     Ok(leaves)
+}
+
+/// What a plan's endpoints are proven by. The system's roots take a while to read: it is made once.
+pub(super) fn prober(plan: &Plan) -> Result<TlsProber, Failure> {
+    TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare the proof by handshakes", &error))
 }
 
 fn reporter(settings: &Settings, id: &RolloutId, plan: &Plan) -> Reporter {

@@ -87,7 +87,8 @@ pub(super) async fn go_on(
         super::remark(settings, &text);
     }
     let playbook = record.playbook.clone();
-    let rollout = carry_out::Rollout { id, playbook, plan, set, store, journal, lease: &lease, who };
+    let prober = carry_out::prober(&plan)?;
+    let rollout = carry_out::Rollout { id, playbook, plan, prober, set, store, journal, lease: &lease, who };
     rollout.go_on(cancel, settings).await
 }
 

@@ -62,8 +62,18 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
     let hosts = plan.schedule.hosts.len();
     ask(&format!("put {hosts} hosts back?"), args.yes, settings)?;
     let playbook = args.playbook.display().to_string();
-    let rollout =
-        carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
+    let prober = carry_out::prober(&plan)?;
+    let rollout = carry_out::Rollout {
+        id,
+        playbook,
+        plan,
+        prober,
+        set,
+        store: &store,
+        journal: &journal,
+        lease: &lease,
+        who,
+    };
     rollout.carry_out(cancel, settings).await
 }
 

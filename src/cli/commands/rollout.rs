@@ -21,7 +21,6 @@ use crate::plan::{Plan, Windows};
 use crate::preview::{Next, SavedPlan};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, RolloutRecord, Store};
-use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
     let (saved, loaded) = match (&args.plan, &args.playbook) {
@@ -65,8 +64,7 @@ async fn roll_out(
         }
     }
     // Said before anything is paid for: a root that cannot be read.
-    TlsProber::new(&loaded.plan.ca_files)
-        .map_err(|error| Failure::to("prepare the proof by handshakes", &error))?;
+    let prober = carry_out::prober(&loaded.plan)?;
     let connector = SshConnector::default();
 
     let (force, version) = match saved.as_ref().map(|(_, saved)| &saved.next) {
@@ -98,8 +96,17 @@ async fn roll_out(
 
     let mut plan = loaded.plan;
     mind_windows(&mut plan, &set, &store, settings)?;
-    let rollout =
-        carry_out::Rollout { id, playbook, plan, set, store: &store, journal: &journal, lease: &lease, who };
+    let rollout = carry_out::Rollout {
+        id,
+        playbook,
+        plan,
+        prober,
+        set,
+        store: &store,
+        journal: &journal,
+        lease: &lease,
+        who,
+    };
     rollout.carry_out(cancel, settings).await
 }
 
