@@ -31,7 +31,7 @@ fn family(process: u32) -> Vec<u32> {
 
 /// All processes of the first host die at once.
 fn power_off(fleet: &Fleet) {
-    let waiter = std::fs::read_to_string(switch(fleet).with_extension("test.on")).unwrap();
+    let waiter = std::fs::read_to_string(switch(fleet).with_extension("test~on")).unwrap();
     let waiter = waiter.split_whitespace().nth(1).unwrap().parse().unwrap();
     let host = &fleet.lab.hosts[0];
     let servers = [host.nginx.process.id(), host.sshd.as_ref().unwrap().process.id()];
