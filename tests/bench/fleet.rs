@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use certwave::engine::ports::Prober;
-use certwave::lab::{Lab, LabHost, LabOptions};
+use certwave::lab::{Lab, LabHost, LabOptions, wait_for};
 use certwave::tls::TlsProber;
 use certwave::verify::{Endpoint, Expectation, Observation, Via, judge};
 use futures_util::{StreamExt, stream};
@@ -48,8 +48,8 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let on_hosts = |work: &mut dyn FnMut() -> Cost| {
         let before = cpu_on_hosts(&lab);
         let cost = work();
-        // What is still being reaped counts with it.
-        std::thread::sleep(Duration::from_millis(500));
+        // What sessions took counts when they have ended. Connections that a tool keeps open do not end for it.
+        wait_for(Duration::from_secs(5), || lab.hosts.iter().all(no_session));
         (cost, cpu_on_hosts(&lab).saturating_sub(before))
     };
     let bare = || on_hosts(&mut || runtime.block_on(floor.run(bare_hosts(&lab), AT_ONCE)));
@@ -103,6 +103,11 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
         row(&name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
     }
     verify_pass(page, runtime, &lab);
+}
+
+fn no_session(host: &LabHost) -> bool {
+    let sshd = host.sshd.as_ref().unwrap().process.id();
+    std::fs::read_to_string(format!("/proc/{sshd}/task/{sshd}/children")).unwrap().is_empty()
 }
 
 /// What the hosts' servers took so far, and all below them: what runs, and what they saw the end of. What outlived the
