@@ -60,7 +60,7 @@ pub struct Fleet<C: Connector, P: Prober, K> {
 /// What is kept of a host from one step to the next.
 struct Seat<C: Connection, H> {
     session: Option<Session<C>>,
-    /// Made ready while it was staged, to watch it while it is switched.
+    /// Made ready while it was staged, to watch it while it is switched; none where it was not staged just now.
     prepared: Option<Vec<Prepared<H>>>,
 }
 
@@ -180,12 +180,12 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &Session<C::Connection>,
         prepared: &mut Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
-        let script = plan.install.stage(self.target.set.version());
         let payload = self.payloads[&plan.install.key_mode].clone();
-        let staging = session.run(plan, &script, Some(payload), SCRIPT);
+        let task = InstallSpec::stage(self.target.set.version(), payload);
+        let staging = session.task(&task, SCRIPT);
         let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
-        *prepared = Some(ready);
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
+        *prepared = Some(ready);
         Ok(StepResult::Done)
     }
 
@@ -206,6 +206,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         prepared: Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
         session.witnesses.clear();
+        let staged_just_now = prepared.is_some();
         let prepared = match prepared {
             Some(prepared) => prepared,
             None => self.prepare(plan, &session.connection).await,
@@ -223,7 +224,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             let (previous, not_after) = (previous.version.clone(), previous.not_after);
             DeadMan { target: target.clone(), previous, not_after, after }
         });
-        let task = InstallSpec::activate(target, before, dead_man.as_ref());
+        let task = InstallSpec::activate(target, before, dead_man.as_ref(), staged_just_now);
         let output = session.task(&task, patience(plan)).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,

@@ -138,14 +138,15 @@ pub trait Connection: Send + Sync + 'static {
 
 /// A command that was [held](Connection::hold), and answers what it is told.
 pub trait HeldCommand: Send + Sync + 'static {
-    /// Writes a line to its standard input, and gives what it printed until a line that begins with `end`, whose rest
-    /// is an exit status.
+    /// Writes a line to its standard input, and what is to follow it, which may hold secrets; gives what it printed until
+    /// a line that begins with `end`, whose rest is an exit status.
     ///
     /// # Errors
     /// As [`Connection::exec`]; with [`Certainty::NotSent`] where the command has ended before.
     fn ask(
         &self,
         line: &str,
+        payload: Option<Secret>,
         end: &'static str,
         deadline: Duration,
     ) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send;

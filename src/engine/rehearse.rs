@@ -39,9 +39,9 @@ async fn run<C: Connector>(
     who: &str,
 ) -> Result<Vec<Tested>, Ended> {
     let session = Session::open(connector, plan, who).await?;
-    let aside = plan.install.aside();
     let payload = stage_payload(&files(throwaway), plan.install.key_mode);
-    let output = session.run(plan, &aside.stage(throwaway.version()), Some(payload), SCRIPT).await?;
+    let script = plan.install.stage_aside(throwaway.version(), payload.size());
+    let output = session.run(plan, &script, Some(payload), SCRIPT).await?;
     Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
     let services = services(plan);
     let patience = SCRIPT + plan.timeout * u32::try_from(services.len()).unwrap_or(1);

@@ -82,7 +82,8 @@ impl<C: Connection> Session<C> {
         let Some(shell) = &self.shell else {
             return Err(StepResult::Failed { reason: "the host's lock is not held".to_owned() });
         };
-        shell.ask(task.line(), Task::ENDED, deadline).await.map_err(transport)
+        let Task { line, payload } = task;
+        shell.ask(line, payload.clone(), Task::ENDED, deadline).await.map_err(transport)
     }
 
     /// Runs a script to its end.

@@ -1,7 +1,7 @@
 //! A rehearsal: a throw-away version is staged aside, servers' own tests are run against it, and all is removed again.
 
 use super::answer::Answer;
-use super::script::{COMMON, with_services};
+use super::script::{CHANGE, COMMON, STAGE, with_services};
 use super::{InstallError, InstallSpec, Layout, Output, Script, Service};
 use crate::model::{ServiceName, Version};
 
@@ -17,6 +17,19 @@ pub enum Tested {
 }
 
 impl InstallSpec {
+    /// Puts a version [aside](InstallSpec::aside); its [`super::stage_payload`], of `size` bytes, goes to standard
+    /// input. Answer: [`super::Staged`].
+    pub fn stage_aside(&self, version: &Version, size: usize) -> Script {
+        let aside = self.aside();
+        aside
+            .owned(aside.prelude())
+            .assign("version", version.as_str())
+            .assign("size", &size.to_string())
+            .text(COMMON)
+            .text(CHANGE)
+            .text(STAGE)
+    }
+
     /// The same host, with everything in a folder of its own and no links.
     pub fn aside(&self) -> InstallSpec {
         let directory = self.layout.directory().join(".rehearsal");

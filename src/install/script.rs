@@ -1,7 +1,7 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
 use super::{DeadMan, FileName, InstallSpec, Script, Word};
-use crate::model::{HostPath, ServiceName, Version};
+use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
@@ -16,21 +16,21 @@ pub struct Service {
     pub script: &'static str,
 }
 
-/// What the shell that [attends](InstallSpec::attend) a host is asked to do. It holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task(String);
+/// What the shell that [attends](InstallSpec::attend) a host is asked to do.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// One line for the shell's standard input, without its end. It holds no secret.
+    pub line: String,
+    /// What follows on the same input: the task reads that and no more. May hold secrets.
+    pub payload: Option<Secret>,
+}
 
 impl Task {
     /// Begins the line that the shell prints when a task is over; its exit status follows.
     pub const ENDED: &str = "certwave:ended ";
 
     fn new(step: &str, settings: &[(&str, &str)]) -> Self {
-        Self(assignments(settings) + step)
-    }
-
-    /// One line for the shell's standard input, without its end.
-    pub fn line(&self) -> &str {
-        &self.0
+        Self { line: format!("run {}{step}", assignments(settings)), payload: None }
     }
 }
 
@@ -58,6 +58,7 @@ impl InstallSpec {
             .text(&self.each_link())
             .text(ACTIVE)
             .function("inspect", INSPECT)
+            .function("stage", STAGE)
             .function("activate", include_str!("scripts/activate.sh"))
             .function("rollback", include_str!("scripts/rollback.sh"))
             .function("commit", include_str!("scripts/commit.sh"))
@@ -85,14 +86,11 @@ impl InstallSpec {
         self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
     }
 
-    /// Puts a version into the archive; [`super::stage_payload`] goes to standard input, which is why it is no
-    /// [`Task`]: a key is never where a command could be read. Answer: [`super::Staged`].
-    pub fn stage(&self, version: &Version) -> Script {
-        self.owned(self.prelude())
-            .assign("version", version.as_str())
-            .text(COMMON)
-            .text(CHANGE)
-            .text(include_str!("scripts/stage.sh"))
+    /// Puts a version into the archive; `payload` is its [`super::stage_payload`]. Answer: [`super::Staged`].
+    pub fn stage(version: &Version, payload: Secret) -> Task {
+        let size = payload.size().to_string();
+        let settings = assignments(&[("version", version.as_str()), ("size", &size)]);
+        Task { line: format!("take {settings}stage"), payload: Some(payload) }
     }
 
     /// Switches to a staged version, tests and reloads. Answer: [`super::Activation`].
@@ -100,11 +98,19 @@ impl InstallSpec {
     /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
     /// what stands at the links as. None on a first installation.
     ///
-    /// `dead_man` is the switch that is armed before.
-    pub fn activate(version: &Version, previous: Option<&Version>, dead_man: Option<&DeadMan>) -> Task {
+    /// `dead_man` is the switch that is armed before. Whoever has just been told that the version is staged is `sure`
+    /// that it is whole; else its files are compared with its manifest once more.
+    pub fn activate(
+        version: &Version,
+        previous: Option<&Version>,
+        dead_man: Option<&DeadMan>,
+        sure: bool,
+    ) -> Task {
         let armed = dead_man.map(DeadMan::settings).unwrap_or_default();
         let previous = previous.map_or("", Version::as_str);
-        let settings = [("version", version.as_str()), ("previous", previous), ("armed", &armed)];
+        let whole = if sure { "yes" } else { "no" };
+        let settings =
+            [("version", version.as_str()), ("whole", whole), ("previous", previous), ("armed", &armed)];
         Task::new("activate", &settings)
     }
 
@@ -145,7 +151,7 @@ impl InstallSpec {
             .assign("name", self.layout.name().as_str())
     }
 
-    fn owned(&self, script: Script) -> Script {
+    pub(super) fn owned(&self, script: Script) -> Script {
         script.assign("owner", &self.owner).assign("group", &self.group)
     }
 
@@ -166,6 +172,7 @@ impl InstallSpec {
 }
 
 const INSPECT: &str = include_str!("scripts/inspect.sh");
+pub(super) const STAGE: &str = include_str!("scripts/stage.sh");
 pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 /// What is active: certificates only, never a key.
 const ACTIVE: &str = include_str!("scripts/active.sh");

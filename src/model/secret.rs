@@ -16,6 +16,11 @@ impl Secret {
         Self(Arc::new(Zeroizing::new(bytes)))
     }
 
+    /// How many bytes they are.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// The bytes themselves. Each use of this is a place where a secret could leak.
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -203,9 +203,8 @@ impl SshConnector {
             Err(_) => return Err(ConnectError::LoginTimeout { user: user.to_owned(), limit }),
             Ok(result) => result?,
         }
-        let (handle, sessions) = (Arc::new(handle), Sessions::default());
-        sessions.open_spare(&handle);
-        Ok(SshConnection { handle, link, sessions, patience: self.options.connect_timeout })
+        let patience = self.options.connect_timeout;
+        Ok(SshConnection { handle, link, sessions: Sessions::default(), patience })
     }
 }
 
@@ -286,7 +285,7 @@ impl Connector for SshConnector {
 /// An open, logged-in connection. Dropping it cuts it at once; a command that runs is not stopped by
 /// that, but its standard input ends.
 pub struct SshConnection {
-    pub(super) handle: Arc<Handle<Session>>,
+    pub(super) handle: Handle<Session>,
     pub(super) link: Link,
     pub(super) sessions: Sessions,
     /// How long a tunnel may take to open.

@@ -1,17 +1,16 @@
 //! Commands on session channels.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::client::{self, SshConnection};
+use super::client::SshConnection;
 use super::link::Loss;
 use crate::engine::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::model::Secret;
@@ -65,36 +64,11 @@ impl ExecError {
 pub(super) struct Sessions {
     permits: Arc<Semaphore>,
     open: Arc<AtomicUsize>,
-    spare: Mutex<Option<Opening>>,
 }
-
-/// A channel that is being opened, or waits for its command.
-type Opening = JoinHandle<Result<Channel<Msg>, russh::Error>>;
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(MAX_SESSIONS)),
-            open: Arc::default(),
-            spare: Mutex::default(),
-        }
-    }
-}
-
-impl Sessions {
-    /// Opens a channel for the next command while another one is under way: it saves that one a round trip.
-    pub(super) fn open_spare(&self, handle: &Arc<Handle<client::Session>>) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.is_none() {
-            let handle = handle.clone();
-            *spare = Some(tokio::spawn(async move { handle.channel_open_session().await }));
-        }
-    }
-
-    /// The spare channel, if there is one; one that the host refused is none.
-    async fn take_spare(&self) -> Option<Channel<Msg>> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        spare?.await.ok()?.ok()
+        Self { permits: Arc::new(Semaphore::new(MAX_SESSIONS)), open: Arc::default() }
     }
 }
 
@@ -135,19 +109,14 @@ impl Drop for Session {
 }
 
 async fn open(connection: &SshConnection) -> Result<Session, RemoteError> {
-    let Sessions { permits, open, .. } = &connection.sessions;
+    let Sessions { permits, open } = &connection.sessions;
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else {
             return Err(ExecError::NoSession.at(Certainty::NotSent));
         };
-        let opened = match connection.sessions.take_spare().await {
-            Some(channel) => Ok(channel),
-            None => connection.handle.channel_open_session().await,
-        };
-        match opened {
+        match connection.handle.channel_open_session().await {
             Ok(channel) => {
                 open.fetch_add(1, Ordering::Acquire);
-                connection.sessions.open_spare(&connection.handle);
                 let (read, write) = channel.split();
                 let place = Place { open: open.clone(), _permit: permit };
                 return Ok(Session { read, write: Some(write), _place: place });
@@ -180,6 +149,10 @@ impl AsRef<[u8]> for Input {
     fn as_ref(&self) -> &[u8] {
         self.0.expose()
     }
+}
+
+pub(super) fn input(bytes: Secret) -> Bytes {
+    Bytes::from_owner(Input(bytes))
 }
 
 /// What a command has said so far.
@@ -283,7 +256,7 @@ impl Running {
             let Some(write) = &*write else { return };
             if let Some(stdin) = stdin {
                 // A failure shows in the output's end, too, and better.
-                let _ = write.data_bytes(Bytes::from_owner(Input(stdin))).await;
+                let _ = write.data_bytes(input(stdin)).await;
             }
             if !keep_open {
                 let _ = write.eof().await;

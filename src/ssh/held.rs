@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use russh::ChannelMsg;
+use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::client::SshConnection;
-use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time};
+use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, input, out_of_time};
 use super::link::Loss;
 use crate::engine::ports::{self, Certainty, RemoteCommand, RemoteError, RemoteOutput};
+use crate::model::Secret;
 
 pub(super) async fn hold(
     connection: &SshConnection,
@@ -41,6 +42,7 @@ pub struct HeldCommand {
 #[derive(Debug)]
 struct Question {
     line: String,
+    payload: Option<Secret>,
     end: &'static str,
     answer: oneshot::Sender<Result<RemoteOutput, RemoteError>>,
 }
@@ -64,11 +66,12 @@ impl ports::HeldCommand for HeldCommand {
     async fn ask(
         &self,
         line: &str,
+        payload: Option<Secret>,
         end: &'static str,
         deadline: Duration,
     ) -> Result<RemoteOutput, RemoteError> {
         let (answer, answered) = oneshot::channel();
-        let question = Question { line: line.to_owned(), end, answer };
+        let question = Question { line: line.to_owned(), payload, end, answer };
         if self.questions.send(question).await.is_err() {
             return Err(ExecError::Over.at(Certainty::NotSent));
         }
@@ -87,9 +90,9 @@ async fn serve(
     loop {
         tokio::select! {
             question = asked.recv() => {
-                let Some(Question { line, end, mut answer }) = question else { break };
+                let Some(Question { line, payload, end, mut answer }) = question else { break };
                 let answering = tokio::select! {
-                    done = answered(&mut session, line, end) => done,
+                    done = answered(&mut session, line, payload, end) => done,
                     // Nobody waits for it any more.
                     () = answer.closed() => break,
                 };
@@ -122,13 +125,36 @@ async fn serve(
     }
 }
 
-/// Asks, and drains until it is answered. The error is none where the connection is gone.
-async fn answered(session: &mut Session, line: String, end: &str) -> Result<RemoteOutput, Option<ExecError>> {
-    let write = session.write.as_ref().ok_or(None)?;
-    write.data_bytes(Bytes::from(line + "\n")).await.map_err(|_| None)?;
+/// Asks, and drains until it is answered, both at once: either may wait for the other. The error is none where the
+/// connection is gone.
+async fn answered(
+    Session { read, write, .. }: &mut Session,
+    line: String,
+    payload: Option<Secret>,
+    end: &str,
+) -> Result<RemoteOutput, Option<ExecError>> {
+    let write = write.as_ref().ok_or(None)?;
+    let asking = async {
+        write.data_bytes(Bytes::from(line + "\n")).await?;
+        match payload {
+            Some(payload) => write.data_bytes(input(payload)).await,
+            None => Ok(()),
+        }
+    };
+    let answer = answer(read, end);
+    tokio::pin!(asking, answer);
+    tokio::select! {
+        // It may give up before it has read all.
+        answer = &mut answer => return answer,
+        asked = &mut asking => asked.map_err(|_| None)?,
+    }
+    answer.await
+}
+
+async fn answer(read: &mut ChannelReadHalf, end: &str) -> Result<RemoteOutput, Option<ExecError>> {
     let mut said = Transcript::default();
     loop {
-        match session.read.wait().await {
+        match read.wait().await {
             None => return Err(None),
             Some(ChannelMsg::Close) => return Err(Some(ExecError::Over)),
             Some(message) => said.take(message).map_err(Some)?,

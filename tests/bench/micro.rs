@@ -134,14 +134,9 @@ fn scripts(criterion: &mut Criterion) {
         key_mode: 0o600,
         links: Vec::new(),
     };
-    let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
-    let mut group = criterion.benchmark_group("script");
-    group.bench_function("attend", |bencher| {
+    criterion.bench_function("script", |bencher| {
         let who = "rollout 1 by process 1 on here";
         bencher.iter(|| black_box(&install).attend(who, &services).line(Some("root")));
-    });
-    group.bench_function("stage", |bencher| {
-        bencher.iter(|| black_box(&install).stage(&version).line(Some("root")));
     });
 }
 

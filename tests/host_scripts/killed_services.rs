@@ -126,8 +126,7 @@ impl Balancer {
     }
 
     fn stage(&self) {
-        let staged =
-            self.host.run_with(&self.host.spec.stage(&version(2)), payload(&self.authority).expose());
+        let staged = self.host.ask(&InstallSpec::stage(&version(2), payload(&self.authority)));
         assert_eq!(staged.status, 0, "{}", staged.text());
     }
 
@@ -169,7 +168,7 @@ fn haproxy(shell: Shell) {
     let balancer = Balancer::new(shell);
     balancer.stage();
     let host = &balancer.host;
-    let forward = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None));
+    let forward = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, false));
     let starts = |context: &str| balancer.starts(context);
     kill_everywhere(host, &forward, &starts, &|context| balancer.activate(context));
 
@@ -200,10 +199,9 @@ fn envoy(shell: Shell) {
     };
     host.add_service("envoy", &ServiceSpec::Envoy(envoy.clone()), 30);
     arm(&mut host);
-    let staged =
-        host.run_with(&host.spec.stage(&version(2)), payload(&Authority::new("root").unwrap()).expose());
+    let staged = host.ask(&InstallSpec::stage(&version(2), payload(&Authority::new("root").unwrap())));
     assert_eq!(staged.status, 0, "{}", staged.text());
-    let call = host.task(&InstallSpec::activate(&version(2), None, None));
+    let call = host.task(&InstallSpec::activate(&version(2), None, None, false));
     // A file that is there is whole.
     let left = |context: &str| {
         for secret in &envoy.secrets {

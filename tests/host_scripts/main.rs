@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod archive;
+mod attend;
 mod dead_man;
 mod killed;
 mod killed_services;

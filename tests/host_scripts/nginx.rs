@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certwave::install::{Activation, Facts, FilePart, Rollback, Staged, stage_payload};
+use certwave::install::{Activation, Facts, FilePart, InstallSpec, Rollback, Staged, stage_payload};
 use certwave::model::{Secret, Version};
 use certwave::service::{Nginx as NginxSettings, ServiceSpec};
 use openssl::asn1::Asn1Time;
@@ -46,7 +46,7 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
         FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
         _ => (file.into(), Secret::new(pem.clone())),
     });
-    let ended = host.run_with(&host.spec.stage(version), stage_payload(&files, 0o600).expose());
+    let ended = host.ask(&InstallSpec::stage(version, stage_payload(&files, 0o600)));
     assert_eq!(Staged::parse(&ended.output()), Ok(Staged::New));
 }
 
@@ -270,7 +270,7 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
         let pem = if file == FilePart::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
         (file.into(), Secret::new(pem))
     });
-    site.host.run_with(&site.host.spec.stage(&version(2)), stage_payload(&files, 0o600).expose());
+    site.host.ask(&InstallSpec::stage(&version(2), stage_payload(&files, 0o600)));
     assert!(matches!(site.activate_next(), Activation::Refused { swapped_back: true, .. }));
 }
 

@@ -28,8 +28,9 @@ fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
                 host.services = services;
             }
             let (tree, before) = (host.tree(), fs::read(&link).unwrap());
-            let aside = host.spec.aside();
-            let staged = host.run_with(&aside.stage(&version(9)), payload("rehearsed").expose());
+            let payload = payload("rehearsed");
+            let staged = host.spec.stage_aside(&version(9), payload.size());
+            let staged = host.run_with(&staged, payload.expose());
             assert_eq!(Staged::parse(&staged.output()).unwrap(), Staged::New, "{shell:?}");
             assert!(host.tree().len() > tree.len());
             let ended = host.run(&host.spec.rehearse(&version(9), &host.services));

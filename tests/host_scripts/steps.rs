@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, Rollback, Staged};
 
-use crate::support::{Host, SHELLS, body, mode, payload, read, version};
+use crate::support::{Call, Host, SHELLS, body, mode, payload, read, version};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -265,7 +265,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         let begun = host.file("begun");
         host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
         host.stage(&version(2), "two").unwrap();
-        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None));
+        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, false));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         while !begun.exists() {
@@ -295,9 +295,9 @@ fn an_upload_that_never_ends_holds_up_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
-        let mut lost = host.login_command(&host.spec.stage(&version(2))).spawn().unwrap();
-        let payload = payload("two");
-        let (some, rest) = payload.expose().split_at(1500);
+        let Call { script, input } = host.task(&InstallSpec::stage(&version(2), payload("two")));
+        let mut lost = host.login_command(&script).spawn().unwrap();
+        let (some, rest) = input.split_at(1500);
         lost.stdin.as_mut().unwrap().write_all(some).unwrap();
         let partial = |entry: std::io::Result<fs::DirEntry>| {
             entry.unwrap().file_name().to_string_lossy().contains(".partial.")

@@ -236,7 +236,9 @@ impl Host {
     /// The shell that attends the host, asked for one task.
     pub(crate) fn task(&self, task: &Task) -> Call {
         let script = self.spec.attend("rollout 1 by process 1 on here", &self.services);
-        Call { script, input: format!("{}\n", task.line()).into_bytes() }
+        let mut input = format!("{}\n", task.line).into_bytes();
+        input.extend(task.payload.iter().flat_map(|payload| payload.expose()));
+        Call { script, input }
     }
 
     /// The answer to a task, as the controller reads it; where there is none, what the shell said.
@@ -290,7 +292,7 @@ impl Host {
 
     pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {
         let payload = stage_payload(&files(content), self.spec.key_mode);
-        Staged::parse(&self.run_with(&self.spec.stage(version), payload.expose()).output())
+        Staged::parse(&self.ask(&InstallSpec::stage(version, payload)).output())
     }
 
     pub(crate) fn activate(
@@ -298,7 +300,7 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.ask(&InstallSpec::activate(version, previous, None));
+        let ended = self.ask(&InstallSpec::activate(version, previous, None, false));
         Activation::parse(&ended.output(), &self.services)
     }
 

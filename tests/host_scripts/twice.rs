@@ -66,12 +66,12 @@ impl Step {
         let (one, two) = (version(1), version(2));
         let ended = match self {
             Step::Inspect => host.ask(&InstallSpec::inspect()),
-            Step::Stage => host.run_with(&host.spec.stage(&two), payload("two").expose()),
+            Step::Stage => host.ask(&InstallSpec::stage(&two, payload("two"))),
             Step::Activate => {
                 let after = Duration::from_secs(3600);
                 let switch =
                     DeadMan { target: two.clone(), previous: one.clone(), not_after: Timestamp::MAX, after };
-                host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch)))
+                host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch), false))
             }
             Step::Commit => host.ask(&InstallSpec::commit(&two, Some(&one))),
             Step::Rollback => host.ask(&InstallSpec::rollback(&one, true)),

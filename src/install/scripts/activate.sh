@@ -1,13 +1,13 @@
 # shellcheck shell=sh disable=SC2154
-# Switches to a version, tests, reloads. Settings: version, previous (may be empty), armed (the dead-man switch's
-# settings; may be empty). The shell's own: services, dead_man (the switch's script), shared (what both have).
+# Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), previous (may be
+# empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, dead_man (the switch's script), shared (what both have).
 printf '\n'
 begin
 one_at_a_time
 
 find_links
 if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi
-complete "$version" || fail incomplete "$version"
+[ "$whole" = yes ] || complete "$version" || fail incomplete "$version"
 # A version that nobody confirmed is no version to go back to: the one before it is.
 unconfirmed() {
   { read -r line <"$switch"; } 2>/dev/null || return 1
@@ -49,6 +49,7 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
     { reason "$text"; fail unadoptable "$previous"; }
   text=$(seal "$previous" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
   partial=
+  flush "$archive"
 fi
 base=${current:-$previous}
 
@@ -100,39 +101,46 @@ swap_back() {
 
 # systemd keeps it when the login's session ends, where systemd runs: see sd_booted(3).
 start_switch() {
-  if [ -d /run/systemd/system ] && command -v systemd-run &&
+  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null &&
     unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token &&
-    systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch"; then
+    systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch" >/dev/null; then
     return 0
-  elif command -v setsid; then
+  elif command -v setsid >/dev/null; then
     setsid sh "$switch" &
   else
     sh "$switch" &
   fi
 }
-# Armed when its process says so, not before.
+# All that the switch of `live` needs is on disk first.
 arm() {
-  { read -r token </proc/sys/kernel/random/uuid; } 2>/dev/null || token=$$.$(date +%s)
-  for path in "$switch~on" "$switch~fired" "$switch~firing"; do
-    [ ! -e "$path" ] || rm -f "$path" || return 1
+  # One that waits is executed from its file: that must not change.
+  set --
+  for path in "$switch" "$switch~on" "$switch~fired" "$switch~firing"; do
+    [ ! -e "$path" ] || set -- "$@" "$path"
   done
-  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch~new") &&
-    flush "$switch~new" && mv -f "$switch~new" "$switch" && flush "$directory" || return 1
-  start_switch >/dev/null 2>&1 </dev/null 8>&-
+  [ $# = 0 ] || rm -f "$@" || return 1
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch") &&
+    flush "$archive" "$switch" "$directory" || { disarm; forget_switch; return 1; }
+  start_switch 2>/dev/null </dev/null 8>&-
+}
+waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }
+if [ -n "$armed" ]; then
+  { read -r token </proc/sys/kernel/random/uuid; } 2>/dev/null || token=$$.$(date +%s)
+  # What was started here holds this output until it waits.
+  text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
   tries=0
-  until { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; do
+  until waiting; do
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then
       disarm
       forget_switch
-      echo 'its process did not start'
-      return 1
+      reason 'its process did not start'
+      fail unarmed "$switch"
     fi
     sleep 0.05 2>/dev/null || sleep 1
   done
-}
-if [ -n "$armed" ]; then
-  text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
+else
+  flush "$archive"
 fi
 
 if [ "$current" != "$version" ]; then
@@ -159,6 +167,4 @@ for service in $services; do
   say "result reload-failed $service"
   exit 1
 done
-# The commit removes it with whatever else is left.
-output=
 say result activated

@@ -1,16 +1,14 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What every script begins with that changes something.
 cleanup() {
+  [ -z "$unread" ] || head -c "$unread" >/dev/null
   [ -z "$partial" ] || rm -rf "$partial"
-  # On a full disk it is a device, and for root even that could be removed.
-  case $output in
-    '' | /dev/null) ;;
-    *) rm -f "$output" ;;
-  esac
 }
 begin() {
   partial=
-  output=
+  unread=
+  shut=077
+  disarmed=no
   trap cleanup EXIT
   # A lost controller must not stop a step half-way: what was begun is brought to its end.
   trap '' HUP PIPE
@@ -19,7 +17,7 @@ begin() {
 # One step at a time, even when the controller gave up on the one before and that one still runs. Nothing that waits
 # for the controller comes after it: a link may be lost without a word, and the next step would wait for it, too.
 one_at_a_time() {
-  if command -v flock >/dev/null 2>&1 && (umask 077 && : >>"$lock.step") 2>/dev/null; then
+  if command -v flock >/dev/null 2>&1 && own_file "$lock.step" 2>/dev/null; then
     exec 8>>"$lock.step"
     flock 8
   fi
@@ -37,22 +35,20 @@ point_live() {
 # Sets $draft: where a link is built before it is renamed into its place. PATH
 link_draft() { draft=${1%/*}/.certwave-${1##*/}; }
 
-# Turns the finished folder $partial into a version: everything on disk first, then one rename.
+# Turns the finished folder $partial, which was made with umask $shut, into a version: everything on disk first, then
+# one rename. That one is on disk before `live` points there.
 seal() {
-  chmod 0755 "$partial" &&
+  { [ "$shut" = 022 ] || chmod 0755 "$partial"; } &&
     flush "$partial"/*.pem "$partial/.manifest" "$partial" &&
     mv -f -T "$partial" "$archive/$1" &&
-    flush "$archive" &&
     partial=
 }
 
 # A service's test or reload: INDEX STEP. What it says goes to $output, a file and not a pipe, since
 # a command that starts a daemon would hold a pipe open for ever.
 run() {
-  if [ -z "$output" ]; then
-    output=$directory/.output.$$
-    (umask 077 && : >"$output") 2>/dev/null || output=/dev/null
-  fi
+  output=$lock.step
+  own_file "$output" 2>/dev/null || output=/dev/null
   (
     trap - HUP PIPE
     exec 8>&-
@@ -67,7 +63,9 @@ show_output() {
 # Nobody has to confirm any more. Only one of two can rename the switch: this one, or the one that fires.
 disarm() {
   [ -e "$switch" ] || return 0
-  if mv -f "$switch" "$switch~off" 2>/dev/null; then flush "$directory"; else [ ! -e "$switch" ]; fi
+  mv -f "$switch" "$switch~off" 2>/dev/null || { [ ! -e "$switch" ]; return; }
+  disarmed=yes
+  flush "$directory"
 }
 # What is left of a switch that was disarmed.
 forget_switch() { [ ! -e "$switch~off" ] || rm -f "$switch~off" "$switch~on"; }

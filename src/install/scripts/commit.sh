@@ -3,15 +3,21 @@
 # version), keep, previous (may be empty).
 printf '\n'
 begin
-one_at_a_time
 
 # Without flock, the switch may be firing right now.
 firing() {
   [ -e "$switch~firing" ] && ! command -v flock >/dev/null 2>&1 &&
     { read -r line <"$switch~on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
 }
-disarm || fail armed "$switch"
-find_current
+# A switch that was renamed does not fire, and nothing else that could change the host is under way. Without either, it
+# is waited for.
+if [ "$alone" = yes ]; then disarm || fail armed "$switch"; fi
+if [ "$disarmed" = no ]; then
+  one_at_a_time
+  disarm || fail armed "$switch"
+fi
+current=$committed
+{ [ -L "$live" ] && [ "$live" -ef "$archive/$committed" ]; } 2>/dev/null || find_current
 if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
 remove_draft() {
   link_draft "$1"
@@ -22,23 +28,24 @@ each_link remove_draft
 count=0
 count_version() { count=$((count + 1)); }
 each_version count_version
+pruned=
 prune() {
   [ "$count" -gt "$keep" ] || return 0
   case $1 in
     "$committed" | "$previous") return ;;
   esac
-  # Renamed first, so that a version is there as a whole or not at all.
-  text=$(mv -f -T "$archive/$1" "$archive/.$1.pruned" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
-  say "pruned $1"
+  pruned="$pruned $1"
   count=$((count - 1))
 }
 each_version prune
 
-# What steps left, this one and those that were killed, by one process.
+# Those, and what steps left, this one and those that were killed, by one process. A version that is there in part
+# does not fit its manifest, and is removed the next time.
 set --
-for path in "$switch"~* "$directory/.rehearsal" "$directory"/.output.* "$archive"/.*.partial.* "$archive"/.*.pruned \
-  "$live_folder/.$name.new"; do
+for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_folder/.$name.new"; do
   { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
 done
+for one in $pruned; do set -- "$@" "$archive/$one"; done
 [ $# = 0 ] || text=$(rm -rf "$@" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+for one in $pruned; do say "pruned $one"; done
 say result committed

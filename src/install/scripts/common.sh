@@ -40,6 +40,9 @@ reason() { say "reason $(one_line "$1")"; }
 # GNU's and busybox's `sync FILE` is fsync(2); older ones know only `sync`.
 flush() { sync "$@" 2>/dev/null || sync; }
 
+# Makes sure of a file that nobody else may read and that can be written to, by a process only where it is not there yet.
+own_file() { { [ -f "$1" ] && printf '' >>"$1"; } 2>/dev/null || (umask 077 && : >>"$1"); }
+
 # Processes are what a host's share of a rollout costs: functions that are called often set a variable instead of
 # printing what the caller would catch in one more process.
 
@@ -59,7 +62,7 @@ own_version() { # TEXT OF A LINK
 
 # A version is complete when its files are what its manifest says. The manifest is written last.
 complete() {
-  (cd "$archive/$1" && [ -s .manifest ] && sha256sum -c .manifest) >/dev/null 2>&1
+  [ -s "$archive/$1/.manifest" ] && (cd "$archive/$1" && sha256sum -c .manifest) >/dev/null 2>&1
 }
 
 # Calls COMMAND with each version's name.

@@ -9,6 +9,8 @@ armed() {
   { read -r line <"$switch"; } 2>/dev/null && [ "${line%% *}" = "token='$token'" ]
 }
 (umask 077 && printf '%s %s\n' "$token" "$$" >"$switch~on") || exit 1
+# Who armed it waits until this is closed.
+exec >/dev/null 2>&1
 left=$seconds
 while armed && [ "$left" -gt 0 ]; do
   sleep 1

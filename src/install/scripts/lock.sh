@@ -2,8 +2,7 @@
 # Holds the host for one rollout until standard input ends. Setting: who.
 [ -d "$directory" ] || text=$( (umask 022 && mkdir -p "$directory") 2>&1) ||
   { reason "$text"; fail unwritable "$directory"; }
-{ [ -f "$lock" ] && printf '' >>"$lock"; } 2>/dev/null || text=$( (umask 077 && : >>"$lock") 2>&1) ||
-  { reason "$text"; fail unwritable "$directory"; }
+own_file "$lock" 2>/dev/null || text=$(own_file "$lock" 2>&1) || { reason "$text"; fail unwritable "$directory"; }
 
 # Sets $born: a process's start time, which tells it from a later process with the same number. PROCESS
 find_born() {
@@ -36,9 +35,13 @@ if command -v flock >/dev/null 2>&1; then
       exit 75
     fi
   done
+  # Whoever came to an end left nothing in it, and no task that still runs.
+  alone=yes
+  [ ! -s "$lock" ] || alone=no
   find_born $$
   printf '%s\n%s %s\n' "$who" $$ "$born" >"$lock"
 else
+  alone=no
   # A symbolic link says who holds it, since ln -s is atomic together with what it says.
   find_born $$
   mine="$$ $born $who"

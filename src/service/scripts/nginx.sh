@@ -140,18 +140,15 @@ find_children() {
 }
 
 # Sets $accepting: the master's workers that accept connections. An old one keeps its connections while it is
-# "shutting down", but accepts no others; the cache manager and loader never do; Z and X are dead.
+# "shutting down", but accepts no others; the cache manager and loader never do; one that is dead has no command line.
 find_accepting() {
   accepting=
   find_children
   for process in $children; do
-    { read -r line <"/proc/$process/stat"; } 2>/dev/null || continue
-    case ${line##*) } in
-      [ZX]*) continue ;;
-    esac
+    line=
     { read -r line <"/proc/$process/cmdline"; } 2>/dev/null || :
     case $line in
-      *'shutting down'* | *'cache '*) continue ;;
+      '' | *'shutting down'* | *'cache '*) continue ;;
     esac
     accepting="$accepting $process"
   done

@@ -98,7 +98,7 @@ impl FarEnd {
                 let (config, state) = (config.clone(), shared.clone());
                 tokio::spawn(async move {
                     let address = socket.local_addr().unwrap().ip();
-                    let handler = Shell { address, state, inputs: HashMap::new() };
+                    let handler = Shell { address, state, told: HashMap::new() };
                     if let Ok(session) = run_stream(config, socket, handler).await {
                         let _ = session.await;
                     }
@@ -202,19 +202,12 @@ async fn serve(socket: TcpStream, tls: &SslContext) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What a channel is for.
-enum Input {
-    /// The shell that attends a host: what it was told so far of its next task.
-    Tasks { line: Vec<u8> },
-    /// A version on its way.
-    Stage { version: String, tar: Vec<u8> },
-}
-
 /// One connection to one host.
 struct Shell {
     address: IpAddr,
     state: Arc<State>,
-    inputs: HashMap<ChannelId, Input>,
+    /// The shells that attend it: what each was told so far of its next task.
+    told: HashMap<ChannelId, Vec<u8>>,
 }
 
 impl Shell {
@@ -235,9 +228,20 @@ impl Shell {
     }
 
     /// What the shell that attends a host says to a task.
-    fn task(&self, line: &str) -> String {
+    fn task(&self, line: &str, payload: &[u8]) -> String {
         let said = match line.rsplit(' ').next() {
             Some("inspect") => self.facts(DOMAIN),
+            Some("stage") => {
+                let version = setting(line, "version").to_owned();
+                let mut sites = self.state.sites.lock().unwrap();
+                let made = || {
+                    let (pem, key) = (file(payload, "fullchain.pem"), file(payload, "privkey.pem"));
+                    site(version.clone(), &pem, key.as_bytes())
+                };
+                let staged = sites.entry(version.clone()).or_insert_with(made).clone();
+                self.state.host(self.address, |host| host.staged = Some(staged));
+                "certwave:result staged\n".to_owned()
+            }
             Some("activate") => {
                 self.state.host(self.address, |host| {
                     if let Some(staged) = host.staged.take() {
@@ -264,10 +268,16 @@ impl Shell {
     }
 }
 
-/// A setting in a script's prelude, as it is quoted for `sh -c '…'`.
-fn setting<'s>(script: &'s str, name: &str) -> Option<&'s str> {
-    let rest = script.split(&format!("{name}='\\''")).nth(1)?;
-    rest.split('\'').next()
+/// A setting of a task.
+fn setting<'s>(line: &'s str, name: &str) -> &'s str {
+    let rest = line.split(&format!("{name}='")).nth(1).unwrap_or_default();
+    rest.split('\'').next().unwrap_or_default()
+}
+
+/// The certificate's name in a script's prelude, which is quoted for `sh -c '…'`.
+fn name(script: &str) -> &str {
+    let rest = script.split("name='\\''").nth(1);
+    rest.and_then(|rest| rest.split('\'').next()).unwrap_or(DOMAIN)
 }
 
 impl Handler for Shell {
@@ -296,53 +306,36 @@ impl Handler for Shell {
         session.channel_success(channel)?;
         let script = std::str::from_utf8(line).unwrap();
         if script.contains("say locked") {
-            self.inputs.insert(channel, Input::Tasks { line: Vec::new() });
+            self.told.insert(channel, Vec::new());
             return session.data(channel, b"certwave:locked\n".to_vec());
         }
         if script.contains("say result inspected") {
-            let name = setting(script, "name").unwrap_or(DOMAIN);
-            return Self::done(session, channel, self.facts(name));
+            return Self::done(session, channel, self.facts(name(script)));
         }
         if script.contains("say result looked") {
-            let (_, disk) = self.disk(setting(script, "name").unwrap_or(DOMAIN));
+            let (_, disk) = self.disk(name(script));
             return Self::done(session, channel, format!("{disk}certwave:result looked\n"));
-        }
-        if script.contains("say result staged") {
-            let version = setting(script, "version").unwrap_or_default().to_owned();
-            self.inputs.insert(channel, Input::Stage { version, tar: Vec::new() });
-            return Ok(());
         }
         Self::done(session, channel, String::new())
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Error> {
-        match self.inputs.get_mut(&channel) {
-            Some(Input::Stage { tar, .. }) => tar.extend_from_slice(data),
-            Some(Input::Tasks { line }) => {
-                line.extend_from_slice(data);
-                // One task at a time: the next one comes after the answer.
-                if line.ends_with(b"\n") {
-                    let line = String::from_utf8(std::mem::take(line)).unwrap();
-                    return session.data(channel, self.task(line.trim_end()).into_bytes());
-                }
-            }
-            None => {}
+        let Some(told) = self.told.get_mut(&channel) else { return Ok(()) };
+        told.extend_from_slice(data);
+        // One task at a time: the next one comes after the answer.
+        let Some(end) = told.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
+        let line = std::str::from_utf8(&told[..end]).unwrap();
+        if told.len() - end > setting(line, "size").parse().unwrap_or(0) {
+            let told = std::mem::take(told);
+            let line = std::str::from_utf8(&told[..end]).unwrap();
+            return session.data(channel, self.task(line, &told[end + 1..]).into_bytes());
         }
         Ok(())
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        match self.inputs.remove(&channel) {
-            Some(Input::Stage { version, tar }) => {
-                let mut sites = self.state.sites.lock().unwrap();
-                let made = || {
-                    site(version.clone(), &file(&tar, "fullchain.pem"), file(&tar, "privkey.pem").as_bytes())
-                };
-                let staged = sites.entry(version.clone()).or_insert_with(made).clone();
-                self.state.host(self.address, |host| host.staged = Some(staged));
-                Self::done(session, channel, "certwave:result staged\n".to_owned())
-            }
-            Some(Input::Tasks { .. }) => Self::done(session, channel, String::new()),
+        match self.told.remove(&channel) {
+            Some(_) => Self::done(session, channel, String::new()),
             None => Ok(()),
         }
     }

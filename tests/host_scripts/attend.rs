@@ -1,0 +1,94 @@
+//! What the shell that attends a host reads: tasks, and what they are sent.
+
+use std::io::{BufRead, BufReader, Write};
+
+use certwave::install::{FilePart, InstallSpec, Task};
+use certwave::model::Secret;
+
+use crate::support::{Call, Host, SHELLS, body, payload, version};
+
+/// What it says to several tasks, each told when the one before is over: the answer and its exit status.
+fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
+    let calls: Vec<Call> = tasks.iter().map(|task| host.task(task)).collect();
+    let mut shell = host.login_command(&calls[0].script).spawn().unwrap();
+    let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+    let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "certwave:locked");
+    let mut answer = |call: Call| {
+        // It may give up before it has read all.
+        std::thread::scope(|scope| {
+            scope.spawn(|| stdin.write_all(&call.input).unwrap());
+            let mut said = String::new();
+            for line in lines.by_ref() {
+                match line.strip_prefix(Task::ENDED) {
+                    Some(status) => return (said, status.parse().unwrap()),
+                    None => said += &(line + "\n"),
+                }
+            }
+            panic!("it ended in the middle of a task: {said}");
+        })
+    };
+    let answers = calls.into_iter().map(&mut answer).collect();
+    drop(stdin);
+    assert!(shell.wait().unwrap().success());
+    assert_eq!(lines.next(), None);
+    answers
+}
+
+#[test]
+fn what_a_task_is_sent_ends_where_the_next_task_begins() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        let stage = |content: &str| InstallSpec::stage(&version(2), payload(content));
+        let mut changed = stage("two");
+        let mut bytes = payload("two").expose().to_vec();
+        bytes[512] ^= 1;
+        changed.payload = Some(Secret::new(bytes));
+        // Neither an archive nor text: a key, as it stands.
+        let mut nonsense = stage("two");
+        let key = body("two", FilePart::Privkey).repeat(5_000);
+        nonsense.line = nonsense.line.replace(&payload("two").size().to_string(), &key.len().to_string());
+        nonsense.payload = Some(Secret::new(key.into_bytes()));
+        let inspect = InstallSpec::inspect;
+        let tasks =
+            [inspect(), nonsense, inspect(), changed, inspect(), stage("two"), stage("two"), inspect()];
+        let answers = answers(&host, &tasks);
+        let statuses: Vec<u32> = answers.iter().map(|(_, status)| *status).collect();
+        assert_eq!(statuses, [0, 1, 0, 1, 0, 0, 0, 0], "{shell:?}: {answers:?}");
+        assert!(answers[1].0.contains("certwave:error unpack"), "{shell:?}: {answers:?}");
+        assert!(answers[5].0.contains("certwave:result staged"), "{shell:?}: {answers:?}");
+        assert!(answers[6].0.contains("certwave:result already"), "{shell:?}: {answers:?}");
+        assert!(answers[7].0.contains(&format!("certwave:version {}", version(2))), "{shell:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_task() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let blocked = host.directory().join("archive/a.test");
+        std::fs::rename(&blocked, host.file("elsewhere")).unwrap();
+        std::fs::write(&blocked, "in the way").unwrap();
+        let stage = InstallSpec::stage(&version(2), payload(&"x".repeat(50_000)));
+        let answers = answers(&host, &[stage, InstallSpec::inspect()]);
+        let statuses: Vec<u32> = answers.iter().map(|(_, status)| *status).collect();
+        assert_eq!(statuses, [1, 0], "{shell:?}: {answers:?}");
+        assert!(answers[0].0.contains("certwave:error unwritable"), "{shell:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn what_is_no_task_is_neither_run_nor_shown() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        let run = host.file("run");
+        let call = host.task(&InstallSpec::inspect());
+        for line in [format!("touch '{}'", run.display()), "-----BEGIN PRIVATE KEY-----".to_owned()] {
+            let input = [format!("{line}\n").into_bytes(), call.input.clone()].concat();
+            let ended = host.run_with(&call.script, &input);
+            assert_eq!((ended.status, ended.text().as_str()), (1, "certwave:locked\n"), "{shell:?}");
+        }
+        assert!(!run.exists(), "{shell:?}");
+    }
+}
