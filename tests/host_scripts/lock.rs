@@ -1,12 +1,14 @@
 //! The lock on a host.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use certwave::install::LockAnswer;
+use certwave::lab::wait_for;
 
-use crate::support::{Host, SHELLS};
+use crate::support::{Host, SHELLS, Shell};
 
 /// A lock script that is killed when dropped, as a lost connection would end it.
 struct Held(Child);
@@ -90,5 +92,30 @@ fn a_folder_that_cannot_be_made_is_told() {
         let ended = host.run(&host.spec.attend("me", &[]));
         let error = LockAnswer::failure(&ended.output()).to_string();
         assert!(error.contains("cannot be written to"), "{shell:?}: {error}");
+    }
+}
+
+/// As one does that ends just now: its lock says no longer whose it is.
+#[test]
+fn a_lock_that_is_about_to_be_free_is_waited_for() {
+    for shell in SHELLS.into_iter().filter(|shell| *shell != Shell::Busybox) {
+        let mut host = Host::new(shell);
+        let (_, mut first) = take(&host, "first");
+        std::fs::write(host.directory().join(".lock"), "").unwrap();
+        // Whoever waits sleeps in between.
+        let (shims, slept) = (host.file("shims"), host.file("slept"));
+        std::fs::create_dir(&shims).unwrap();
+        let shim = format!("#!/bin/sh\n: >'{}'\nexec /bin/sleep \"$@\"\n", slept.display());
+        std::fs::write(shims.join("sleep"), shim).unwrap();
+        std::fs::set_permissions(shims.join("sleep"), PermissionsExt::from_mode(0o755)).unwrap();
+        host.path_prefix = Some(shims);
+        let second = std::thread::scope(|scope| {
+            let second = scope.spawn(|| take(&host, "second"));
+            assert!(wait_for(Duration::from_secs(60), || slept.exists() || second.is_finished()));
+            drop(first.0.stdin.take());
+            second.join().unwrap()
+        });
+        assert_eq!(second.0, LockAnswer::Locked, "{shell:?}");
+        assert!(slept.exists(), "{shell:?}");
     }
 }

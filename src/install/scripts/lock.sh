@@ -23,15 +23,18 @@ evict() {
 
 if command -v flock >/dev/null 2>&1; then
   exec 9>>"$lock"
-  holder=
   tries=0
   until flock -n 9; do
-    { read -r holder && read -r process start; } 2>/dev/null <"$lock" || start=
+    holder=
+    process=
+    start=
+    { read -r holder && read -r process start; } 2>/dev/null <"$lock"
     tries=$((tries + 1))
-    if [ "$tries" -lt 100 ] && evict "$holder" "$process" "$start"; then
+    # Who has not said yet who it is, or no longer, has just come or is about to go.
+    if [ "$tries" -lt 100 ] && { [ -z "$holder" ] || evict "$holder" "$process" "$start"; }; then
       sleep 0.05 2>/dev/null || sleep 1
     elif ! flock -n 9; then
-      say "busy $(one_line "$holder")"
+      say "busy $(one_line "${holder:-it does not say who it is}")"
       exit 75
     fi
   done
