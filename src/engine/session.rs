@@ -46,9 +46,10 @@ impl<C: Connection> Session<C> {
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let script = plan.install.attend(who, &services(plan));
-        let line = script.line(plan.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin: None, deadline: LOCK_DEADLINE };
+        let (loader, script) = plan.install.attend(who, &services(plan)).on_input();
+        let line = loader.line(plan.login.become_user.as_deref());
+        let stdin = Some(Secret::new(script.into_bytes()));
+        let command = RemoteCommand { line, stdin, deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepResult::Unreachable { reason: error.reason }

@@ -21,6 +21,9 @@ const OUTPUT_LIMIT: usize = 1 << 20;
 /// Session channels at once; sshd allows 10 a connection (`MaxSessions`).
 const MAX_SESSIONS: usize = 8;
 
+/// How much of a standard input is handed over at once, in bytes.
+const PIECE: usize = 4 << 10;
+
 /// How long a channel may take to say that it closes.
 pub(super) const CLOSING: Duration = Duration::from_secs(10);
 
@@ -151,8 +154,15 @@ impl AsRef<[u8]> for Input {
     }
 }
 
-pub(super) fn input(bytes: Secret) -> Bytes {
-    Bytes::from_owner(Input(bytes))
+/// Sends standard input piece by piece: russh keeps room for the most that it ever had to write at once, for as long as
+/// the connection lives.
+pub(super) async fn send(write: &ChannelWriteHalf<Msg>, bytes: Secret) -> Result<(), russh::Error> {
+    let mut bytes = Bytes::from_owner(Input(bytes));
+    while !bytes.is_empty() {
+        write.data_bytes(bytes.split_to(PIECE.min(bytes.len()))).await?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 /// What a command has said so far.
@@ -256,7 +266,7 @@ impl Running {
             let Some(write) = &*write else { return };
             if let Some(stdin) = stdin {
                 // A failure shows in the output's end, too, and better.
-                let _ = write.data_bytes(input(stdin)).await;
+                let _ = send(write, stdin).await;
             }
             if !keep_open {
                 let _ = write.eof().await;

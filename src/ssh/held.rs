@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::client::SshConnection;
-use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, input, out_of_time};
+use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time, send};
 use super::link::Loss;
 use crate::engine::ports::{self, Certainty, RemoteCommand, RemoteError, RemoteOutput};
 use crate::model::Secret;
@@ -137,7 +137,7 @@ async fn answered(
     let asking = async {
         write.data_bytes(Bytes::from(line + "\n")).await?;
         match payload {
-            Some(payload) => write.data_bytes(input(payload)).await,
+            Some(payload) => send(write, payload).await,
             None => Ok(()),
         }
     };

@@ -2,16 +2,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use certwave::install::{FilePart, InstallSpec, Task};
+use certwave::install::{FilePart, InstallSpec, Script, Task};
 use certwave::model::Secret;
 
-use crate::support::{Call, Host, SHELLS, body, payload, version};
+use crate::support::{Call, Host, SHELLS, body, payload, quoted, version};
 
 /// What it says to several tasks, each told when the one before is over: the answer and its exit status.
 fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
     let calls: Vec<Call> = tasks.iter().map(|task| host.task(task)).collect();
-    let mut shell = host.login_command(&calls[0].script).spawn().unwrap();
+    let (loader, text) = calls[0].script.on_input();
+    let mut shell = host.login_command(&loader).spawn().unwrap();
     let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+    stdin.write_all(text.as_bytes()).unwrap();
     let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
     assert_eq!(lines.next().unwrap(), "certwave:locked");
     let mut answer = |call: Call| {
@@ -90,5 +92,22 @@ fn what_is_no_task_is_neither_run_nor_shown() {
             assert_eq!((ended.status, ended.text().as_str()), (1, "certwave:locked\n"), "{shell:?}");
         }
         assert!(!run.exists(), "{shell:?}");
+    }
+}
+
+#[test]
+fn a_script_that_comes_in_part_is_not_run() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        let (run, says) = (host.file("run"), "'it ran'");
+        let script = Script::new().text(&format!("touch '{}'\necho {says}\n", quoted(&run)));
+        let (loader, text) = script.on_input();
+        for size in [0, 1, text.len() / 2, text.len() - 1] {
+            let ended = host.run_with(&loader, &text.as_bytes()[..size]);
+            assert_eq!((ended.status, ended.text().as_str()), (127, ""), "{shell:?}, {size}");
+        }
+        assert!(!run.exists(), "{shell:?}");
+        let ended = host.run_with(&loader, text.as_bytes());
+        assert_eq!((ended.status, ended.text().as_str()), (0, "it ran\n"), "{shell:?}");
     }
 }
