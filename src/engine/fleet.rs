@@ -89,11 +89,16 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     async fn session<'s>(
         &self,
         plan: &HostPlan,
+        step: Step,
         slot: &'s mut Option<Session<C::Connection>>,
     ) -> Result<&'s mut Session<C::Connection>, Ended> {
         match slot {
             Some(session) => Ok(session),
-            None => Ok(slot.insert(Session::open(self.connector.as_ref(), plan, &self.who).await?)),
+            None => {
+                let first = (step == Step::Inspect).then(InstallSpec::inspect);
+                let session = Session::open(self.connector.as_ref(), plan, &self.who, first.as_ref());
+                Ok(slot.insert(session.await?))
+            }
         }
     }
 
@@ -104,7 +109,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         known: &HostState,
         Seat { session, prepared }: &mut Seat<C::Connection, P::Held>,
     ) -> Result<StepResult, Ended> {
-        let session = self.session(plan, session).await?;
+        let session = self.session(plan, step, session).await?;
         match step {
             Step::Inspect => self.inspect(plan, session, known).await,
             Step::Stage => self.stage(plan, session, prepared).await,

@@ -138,6 +138,17 @@ pub trait Connection: Send + Sync + 'static {
 
 /// A command that was [held](Connection::hold), and answers what it is told.
 pub trait HeldCommand: Send + Sync + 'static {
+    /// What it prints unasked, after the line that it began with and before the first question, until a line that begins
+    /// with `end`, whose rest is an exit status.
+    ///
+    /// # Errors
+    /// As [`Connection::exec`].
+    fn answer(
+        &self,
+        end: &'static str,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send;
+
     /// Writes a line to its standard input, and what is to follow it, which may hold secrets; gives what it printed until
     /// a line that begins with `end`, whose rest is an exit status.
     ///

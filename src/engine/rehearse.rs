@@ -38,7 +38,7 @@ async fn run<C: Connector>(
     throwaway: &CertificateSet,
     who: &str,
 ) -> Result<Vec<Tested>, Ended> {
-    let session = Session::open(connector, plan, who).await?;
+    let session = Session::open(connector, plan, who, None).await?;
     let payload = stage_payload(&files(throwaway), plan.install.key_mode);
     let script = plan.install.stage_aside(throwaway.version(), payload.size());
     let output = session.run(plan, &script, Some(payload), SCRIPT).await?;

@@ -1,6 +1,7 @@
 //! One host's connection, with its lock, for all steps that follow each other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::fleet::services;
@@ -21,6 +22,8 @@ pub(super) struct Session<C: Connection> {
     pub(super) connection: Arc<C>,
     /// Keeps the lock while it lives; none where nothing is changed.
     shell: Option<C::Held>,
+    /// Whether it does its first task already.
+    ahead: AtomicBool,
     /// Watches the host from before its switch to its proof.
     pub(super) witnesses: Vec<Witness>,
 }
@@ -40,13 +43,19 @@ pub(super) fn transport(error: RemoteError) -> Ended {
 }
 
 impl<C: Connection> Session<C> {
-    /// Connects and takes the host's lock.
-    pub(super) async fn open<K>(connector: &K, plan: &HostPlan, who: &str) -> Result<Self, Ended>
+    /// Connects and takes the host's lock. The task that comes `first` is begun with it, and has to be the first one that is
+    /// asked for.
+    pub(super) async fn open<K>(
+        connector: &K,
+        plan: &HostPlan,
+        who: &str,
+        first: Option<&Task>,
+    ) -> Result<Self, Ended>
     where
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let (loader, script) = plan.install.attend(who, &services(plan)).on_input();
+        let (loader, script) = plan.install.attend(who, &services(plan), first).on_input();
         let line = loader.line(plan.login.become_user.as_deref());
         let stdin = Some(Secret::new(script.into_bytes()));
         let command = RemoteCommand { line, stdin, deadline: LOCK_DEADLINE };
@@ -66,7 +75,8 @@ impl<C: Connection> Session<C> {
             },
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
-        Ok(Self { connection: Arc::new(connection), shell: Some(shell), witnesses: Vec::new() })
+        let (connection, ahead) = (Arc::new(connection), first.is_some().into());
+        Ok(Self { connection, shell: Some(shell), ahead, witnesses: Vec::new() })
     }
 
     /// Connects in order to look: others may change the host meanwhile.
@@ -75,7 +85,8 @@ impl<C: Connection> Session<C> {
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        Ok(Self { connection: Arc::new(connection), shell: None, witnesses: Vec::new() })
+        let connection = Arc::new(connection);
+        Ok(Self { connection, shell: None, ahead: false.into(), witnesses: Vec::new() })
     }
 
     /// Has the shell that attends the host do a task.
@@ -84,7 +95,11 @@ impl<C: Connection> Session<C> {
             return Err(StepResult::Failed { reason: "the host's lock is not held".to_owned() });
         };
         let Task { line, payload } = task;
-        shell.ask(line, payload.clone(), Task::ENDED, deadline).await.map_err(transport)
+        let answer = match self.ahead.swap(false, Ordering::Relaxed) {
+            true => shell.answer(Task::ENDED, deadline).await,
+            false => shell.ask(line, payload.clone(), Task::ENDED, deadline).await,
+        };
+        answer.map_err(transport)
     }
 
     /// Runs a script to its end.

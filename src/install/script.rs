@@ -43,13 +43,15 @@ impl InstallSpec {
     /// The shell that stays on a host while it is changed. It takes the lock and holds it until its standard input
     /// ends; its first line is a [`super::LockAnswer`]. Then it runs [`Task`]s. `who` names the rollout and the
     /// controller, for a second one to read: `ROLLOUT by PROCESS`. An earlier connection of the same rollout is ended.
+    /// The `first` task, without a payload, is done unasked: that saves a round trip.
     ///
     /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip.
-    pub fn attend(&self, who: &str, services: &[Service]) -> Script {
+    pub fn attend(&self, who: &str, services: &[Service], first: Option<&Task>) -> Script {
         // What the dead-man switch needs as well is text first, so that it is there once.
         let shared = with_services(self.prelude(), services).text(COMMON).text(CHANGE);
         self.owned(Script::new())
             .assign("who", who)
+            .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &self.keep.to_string())
             .assign("survey", "no")
             .assign("shared", shared.as_str())

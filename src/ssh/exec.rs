@@ -294,6 +294,14 @@ impl Running {
         }
     }
 
+    /// Its channel, and what it has said after its first line.
+    pub(super) fn split(self) -> (Session, Transcript) {
+        let Self { session, mut transcript } = self;
+        let line = transcript.stdout.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        transcript.stdout.drain(..line);
+        (session, transcript)
+    }
+
     /// The output of a command whose channel is closed.
     pub(super) fn finish(self) -> Result<RemoteOutput, RemoteError> {
         let Self { session, transcript: Transcript { stdout, stderr, status } } = self;

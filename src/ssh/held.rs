@@ -23,7 +23,10 @@ pub(super) async fn hold(
         let mut running = Running::start(connection, &line, &mut sent).await?;
         match running.follow(connection, stdin, true).await? {
             End::Closed => running.finish().map(Err),
-            End::Line(line) => Ok(Ok((line, HeldCommand::new(running.session, connection.link.loss())))),
+            End::Line(line) => {
+                let (session, said) = running.split();
+                Ok(Ok((line, HeldCommand::new(session, said, connection.link.loss()))))
+            }
         }
     };
     let done = timeout(deadline, work).await;
@@ -38,20 +41,20 @@ pub struct HeldCommand {
     questions: mpsc::Sender<Question>,
 }
 
-/// A line, and who waits for its answer.
+/// What is asked, and who waits for the answer.
 #[derive(Debug)]
 struct Question {
-    line: String,
-    payload: Option<Secret>,
+    /// None where it is answered unasked.
+    asked: Option<(String, Option<Secret>)>,
     end: &'static str,
     answer: oneshot::Sender<Result<RemoteOutput, RemoteError>>,
 }
 
 impl HeldCommand {
-    fn new(session: Session, loss: impl Future<Output = Loss> + Send + 'static) -> Self {
+    fn new(session: Session, said: Transcript, loss: impl Future<Output = Loss> + Send + 'static) -> Self {
         let (questions, mut asked) = mpsc::channel(1);
         tokio::spawn(async move {
-            serve(session, &mut asked, loss).await;
+            serve(session, said, &mut asked, loss).await;
             // What came too late was not sent.
             asked.close();
             while let Some(Question { answer, .. }) = asked.recv().await {
@@ -60,19 +63,15 @@ impl HeldCommand {
         });
         Self { questions }
     }
-}
 
-impl ports::HeldCommand for HeldCommand {
-    async fn ask(
+    async fn wait(
         &self,
-        line: &str,
-        payload: Option<Secret>,
+        asked: Option<(String, Option<Secret>)>,
         end: &'static str,
         deadline: Duration,
     ) -> Result<RemoteOutput, RemoteError> {
         let (answer, answered) = oneshot::channel();
-        let question = Question { line: line.to_owned(), payload, end, answer };
-        if self.questions.send(question).await.is_err() {
+        if self.questions.send(Question { asked, end, answer }).await.is_err() {
             return Err(ExecError::Over.at(Certainty::NotSent));
         }
         match timeout(deadline, answered).await {
@@ -82,17 +81,37 @@ impl ports::HeldCommand for HeldCommand {
     }
 }
 
+impl ports::HeldCommand for HeldCommand {
+    async fn answer(&self, end: &'static str, deadline: Duration) -> Result<RemoteOutput, RemoteError> {
+        self.wait(None, end, deadline).await
+    }
+
+    async fn ask(
+        &self,
+        line: &str,
+        payload: Option<Secret>,
+        end: &'static str,
+        deadline: Duration,
+    ) -> Result<RemoteOutput, RemoteError> {
+        self.wait(Some((line.to_owned(), payload)), end, deadline).await
+    }
+}
+
 async fn serve(
     mut session: Session,
+    said: Transcript,
     asked: &mut mpsc::Receiver<Question>,
     loss: impl Future<Output = Loss> + Send + 'static,
 ) {
+    // What it says before it is asked is kept for the first question.
+    let mut unasked = Some(said);
     loop {
         tokio::select! {
             question = asked.recv() => {
-                let Some(Question { line, payload, end, mut answer }) = question else { break };
+                let Some(Question { asked, end, mut answer }) = question else { break };
+                let said = unasked.take().unwrap_or_default();
                 let answering = tokio::select! {
-                    done = answered(&mut session, line, payload, end) => done,
+                    done = answered(&mut session, said, asked, end) => done,
                     // Nobody waits for it any more.
                     () = answer.closed() => break,
                 };
@@ -108,9 +127,12 @@ async fn serve(
                 let _ = answer.send(Err(error.at(Certainty::MaybeSent)));
                 return;
             }
-            // Nobody reads what it prints unasked, but undrained it would stall the connection.
-            message = session.read.wait() => if is_end(message.as_ref()) {
-                return session.settle();
+            // Undrained it would stall the connection, even where nobody will read it.
+            message = session.read.wait() => match message {
+                None | Some(ChannelMsg::Close) => return session.settle(),
+                Some(message) => if let Some(said) = &mut unasked && said.take(message).is_err() {
+                    break;
+                },
             },
         }
     }
@@ -129,19 +151,21 @@ async fn serve(
 /// connection is gone.
 async fn answered(
     Session { read, write, .. }: &mut Session,
-    line: String,
-    payload: Option<Secret>,
+    said: Transcript,
+    asked: Option<(String, Option<Secret>)>,
     end: &str,
 ) -> Result<RemoteOutput, Option<ExecError>> {
     let write = write.as_ref().ok_or(None)?;
+    let said = if asked.is_some() { Transcript::default() } else { said };
     let asking = async {
+        let Some((line, payload)) = asked else { return Ok(()) };
         write.data_bytes(Bytes::from(line + "\n")).await?;
         match payload {
             Some(payload) => send(write, payload).await,
             None => Ok(()),
         }
     };
-    let answer = answer(read, end);
+    let answer = answer(read, said, end);
     tokio::pin!(asking, answer);
     tokio::select! {
         // It may give up before it has read all.
@@ -151,17 +175,20 @@ async fn answered(
     answer.await
 }
 
-async fn answer(read: &mut ChannelReadHalf, end: &str) -> Result<RemoteOutput, Option<ExecError>> {
-    let mut said = Transcript::default();
+async fn answer(
+    read: &mut ChannelReadHalf,
+    mut said: Transcript,
+    end: &str,
+) -> Result<RemoteOutput, Option<ExecError>> {
     loop {
+        if let Some((size, status)) = last_line(&said.stdout, end) {
+            said.stdout.truncate(size);
+            return Ok(RemoteOutput { status, stdout: said.stdout, stderr: said.stderr });
+        }
         match read.wait().await {
             None => return Err(None),
             Some(ChannelMsg::Close) => return Err(Some(ExecError::Over)),
             Some(message) => said.take(message).map_err(Some)?,
-        }
-        if let Some((size, status)) = last_line(&said.stdout, end) {
-            said.stdout.truncate(size);
-            return Ok(RemoteOutput { status, stdout: said.stdout, stderr: said.stderr });
         }
     }
 }

@@ -136,7 +136,7 @@ fn scripts(criterion: &mut Criterion) {
     };
     criterion.bench_function("script", |bencher| {
         let who = "rollout 1 by process 1 on here";
-        bencher.iter(|| black_box(&install).attend(who, &services).on_input());
+        bencher.iter(|| black_box(&install).attend(who, &services, None).on_input());
     });
 }
 

@@ -235,7 +235,7 @@ impl Host {
 
     /// The shell that attends the host, asked for one task.
     pub(crate) fn task(&self, task: &Task) -> Call {
-        let script = self.spec.attend("rollout 1 by process 1 on here", &self.services);
+        let script = self.spec.attend("rollout 1 by process 1 on here", &self.services, None);
         let mut input = format!("{}\n", task.line).into_bytes();
         input.extend(task.payload.iter().flat_map(|payload| payload.expose()));
         Call { script, input }

@@ -1,14 +1,16 @@
 # shellcheck shell=sh
-# Runs tasks, each a line of standard input, one after the other until that ends. Each has a process of its own, which
-# does not inherit the lock. What a task is sent follows its line, and may hold a key: what is no task is neither run
-# nor shown.
-while IFS= read -r task; do
-  case $task in
-    'run '*) (eval "${task#run }") </dev/null 2>&1 9>&- ;;
-    'take '*) (eval "${task#take }") 2>&1 9>&- ;;
+# Runs tasks, the first one (may be empty) and then each line of standard input, one after the other until that ends.
+# Each has a process of its own, which does not inherit the lock. What a task is sent follows its line, and may hold a
+# key: what is no task is neither run nor shown. Setting: first.
+attend() {
+  case $1 in
+    'run '*) (eval "${1#run }") </dev/null 2>&1 9>&- ;;
+    'take '*) (eval "${1#take }") 2>&1 9>&- ;;
     *) exit 1 ;;
   esac
   printf '\ncertwave:ended %s\n' "$?"
-done
+}
+[ -z "$first" ] || attend "$first"
+while IFS= read -r task; do attend "$task"; done
 # What follows need not wait for a task of this one.
 : >"$lock"

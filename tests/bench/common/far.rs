@@ -324,8 +324,14 @@ impl Handler for Shell {
         let Some(told) = self.told.get_mut(&channel) else { return Ok(()) };
         told.extend_from_slice(data);
         if told.ends_with(b"#whole") {
-            told.clear();
-            return session.data(channel, b"certwave:locked\n".to_vec());
+            let script = String::from_utf8(std::mem::take(told)).unwrap();
+            let mut said = "certwave:locked\n".to_owned();
+            if let Some(first) = script.split("first='run ").nth(1).and_then(|rest| rest.split('\'').next())
+                && !first.is_empty()
+            {
+                said += &self.task(first, b"");
+            }
+            return session.data(channel, said.into_bytes());
         }
         // One task at a time: the next one comes after the answer.
         let Some(end) = told.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
