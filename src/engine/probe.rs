@@ -46,10 +46,7 @@ pub(super) async fn observe<C: Connection, P: Prober>(
     connection: Option<&Arc<C>>,
     endpoint: &Endpoint,
 ) -> Observation {
-    match dial(prober, connection, endpoint).await {
-        Ok(stream) => prober.handshake(stream, endpoint, HANDSHAKE).await,
-        Err(reason) => Observation::Unreachable(reason),
-    }
+    prober.handshake(|| dial(prober, connection, endpoint), endpoint, HANDSHAKE).await
 }
 
 /// A connection to an endpoint.
