@@ -1,5 +1,6 @@
 //! Handshakes with OpenSSL, which speaks with old and odd servers, too.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use openssl::error::ErrorStack;
@@ -43,7 +44,11 @@ impl Old {
             Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
             Some(KeyAlgorithm::Rsa) => &self.rsa,
         })?;
-        ssl.set_hostname(endpoint.server_name.as_str())?;
+        let name = endpoint.server_name.as_str();
+        // An address is not sent as a name (RFC 6066, section 3).
+        if name.parse::<IpAddr>().is_err() {
+            ssl.set_hostname(name)?;
+        }
         if let Some(protocol) = protocol {
             let length = u8::try_from(protocol.len()).unwrap_or(u8::MAX);
             ssl.set_alpn_protos(&[&[length], protocol].concat())?;

@@ -322,6 +322,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_address_is_not_sent_as_a_name() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let issued = of_key(&authority, &rsa(2048));
+        for set in [old_suite("ALL"), old_suite("AES128-GCM-SHA256")] {
+            let context = serving(&[&issued], |context| {
+                set(context);
+                context.set_servername_callback(|ssl, _| {
+                    assert_eq!(ssl.servername(openssl::ssl::NameType::HOST_NAME), None);
+                    Ok(())
+                });
+            });
+            let server = Server::openssl(vec![context]).await;
+            served(&prober, &Endpoint { server_name: "0.0.0.0".parse().unwrap(), ..server.endpoint() }).await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_is_held_with_either_library() {
         let authority = Authority::new("ours").unwrap();
         let prober = trusting(&authority.root_pem().unwrap());
