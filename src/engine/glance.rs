@@ -8,10 +8,8 @@ use crate::verify::{Endpoint, Observation};
 pub async fn glance<P: Prober>(endpoint: Endpoint, prober: &P) -> Vec<(Endpoint, Observation)> {
     let mut seen = Vec::new();
     for place in places(prober, &[endpoint]).await {
-        let observed = match prober.dial(&place.address, place.port, HANDSHAKE).await {
-            Ok(stream) => prober.handshake(stream, &place, HANDSHAKE).await,
-            Err(reason) => Observation::Unreachable(reason),
-        };
+        let dial = || prober.dial(&place.address, place.port, HANDSHAKE);
+        let observed = prober.handshake(dial, &place, HANDSHAKE).await;
         seen.push((place, observed));
     }
     seen

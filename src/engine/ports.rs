@@ -163,6 +163,20 @@ pub trait HeldCommand: Send + Sync + 'static {
     ) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send;
 }
 
+/// Connects to an endpoint, each time that it is called; else the reason, in words.
+pub trait Dial: Fn() -> Self::Dialled + Send + Sync {
+    /// The connection, when it is made.
+    type Dialled: Future<Output = Result<BoxedStream, String>> + Send;
+}
+
+impl<F, D> Dial for F
+where
+    F: Fn() -> D + Send + Sync,
+    D: Future<Output = Result<BoxedStream, String>> + Send,
+{
+    type Dialled = D;
+}
+
 /// Speaks TLS to endpoints.
 pub trait Prober: Send + Sync + 'static {
     /// A connection with a request in flight.
@@ -185,10 +199,11 @@ pub trait Prober: Send + Sync + 'static {
     /// The reason in words.
     fn resolve(&self, name: &str) -> impl Future<Output = Result<Vec<IpAddr>, String>> + Send;
 
-    /// One full handshake, without session resumption, then closes.
+    /// One full handshake, without session resumption, then closes. It dials again where the first connection shows
+    /// that TLS has to be spoken in another way.
     fn handshake(
         &self,
-        stream: BoxedStream,
+        dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
@@ -197,7 +212,7 @@ pub trait Prober: Send + Sync + 'static {
     /// its last empty line, so that the server has a request in flight.
     fn converse(
         &self,
-        stream: BoxedStream,
+        dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Conversation<Self::Held>> + Send;
@@ -205,7 +220,7 @@ pub trait Prober: Send + Sync + 'static {
     /// A handshake and an HTTP/1.1 request but for its last empty line. None where that could not be sent.
     fn hold(
         &self,
-        stream: BoxedStream,
+        dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Option<Self::Held>> + Send;

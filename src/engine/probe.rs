@@ -46,10 +46,7 @@ pub(super) async fn observe<C: Connection, P: Prober>(
     connection: Option<&Arc<C>>,
     endpoint: &Endpoint,
 ) -> Observation {
-    match dial(prober, connection, endpoint).await {
-        Ok(stream) => prober.handshake(stream, endpoint, HANDSHAKE).await,
-        Err(reason) => Observation::Unreachable(reason),
-    }
+    prober.handshake(|| dial(prober, connection, endpoint), endpoint, HANDSHAKE).await
 }
 
 /// A connection to an endpoint.
@@ -77,7 +74,8 @@ pub(super) enum Wanted {
 }
 
 /// Handshakes until enough in a row show what is wanted, or the time is up. Where answers go back and forth,
-/// as behind a load balancer, a run may be luck: a longer one is wanted then.
+/// as behind a load balancer, a run may be luck: a longer one is wanted then. Where old processes may linger, a run
+/// that is quicker than they are would be luck, too: there is a pause after each answer.
 ///
 /// # Errors
 /// With the last judgement that was not what was wanted.
@@ -85,7 +83,7 @@ pub(super) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    (wanted, answers): (Wanted, u32),
+    (wanted, answers, linger): (Wanted, u32, bool),
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Run::of(answers), 0);
@@ -101,6 +99,9 @@ pub(super) async fn prove<C: Connection, P: Prober>(
         }
         if as_wanted {
             flawed = 0;
+            if linger {
+                clock.sleep(PAUSE).await;
+            }
             continue;
         }
         // The new certificate with a flaw does not heal by waiting.
@@ -136,7 +137,8 @@ pub(super) async fn prove_all<C: Connection, P: Prober>(
         for endpoint in places(world.0, &service.endpoints).await {
             let expected = expected(&endpoint);
             proofs.push(async move {
-                let result = prove(world, &endpoint, &expected, (wanted, plan.answers), until).await;
+                let how = (wanted, plan.answers, service.spec.may_linger());
+                let result = prove(world, &endpoint, &expected, how, until).await;
                 Proof { service: service.name.clone(), endpoint, result }
             });
         }

@@ -93,13 +93,10 @@ async fn hold<C: Connection, P: Prober>(
     if endpoint.starttls.is_some() {
         return None;
     }
-    let first = dial(prober, Some(connection), endpoint).await.ok()?;
-    match prober.converse(first, endpoint, HANDSHAKE).await {
+    let dial = || dial(prober, Some(connection), endpoint);
+    match prober.converse(dial, endpoint, HANDSHAKE).await {
         Conversation::Held(held) => Some(held),
-        Conversation::Ended => {
-            let second = dial(prober, Some(connection), endpoint).await.ok()?;
-            prober.hold(second, endpoint, HANDSHAKE).await
-        }
+        Conversation::Ended => prober.hold(dial, endpoint, HANDSHAKE).await,
         Conversation::None => None,
     }
 }

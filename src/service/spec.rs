@@ -50,6 +50,11 @@ impl ServiceSpec {
         matches!(self, ServiceSpec::Envoy(_))
     }
 
+    /// Whether old processes of it may still answer when its reload has come to its end: nobody asked.
+    pub fn may_linger(&self) -> bool {
+        matches!(self, ServiceSpec::Command { .. })
+    }
+
     /// The word for it in playbooks and on screen.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 //! A connection with a request in flight.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_openssl::SslStream;
 
 use crate::engine::ports::{BoxedStream, Conversation, HeldRequest};
 use crate::model::DnsName;
@@ -15,16 +15,13 @@ const HEAD: usize = 64 * 1024;
 
 /// A connection on which all of a request but its last empty line was sent.
 pub struct HeldConnection {
-    stream: SslStream<BoxedStream>,
+    stream: BoxedStream,
 }
 
 impl HeldConnection {
     /// A whole request first, which tells whether HTTP is spoken; then as [`Self::ask`], where the server keeps the
     /// connection (RFC 9112, section 9.3).
-    pub(super) async fn converse(
-        mut stream: SslStream<BoxedStream>,
-        host: &DnsName,
-    ) -> Conversation<HeldConnection> {
+    pub(super) async fn converse(mut stream: BoxedStream, host: &DnsName) -> Conversation<HeldConnection> {
         let version = env!("CARGO_PKG_VERSION");
         let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\n\r\n");
         let asked = async {
@@ -51,7 +48,7 @@ impl HeldConnection {
 
     /// Sends the request (RFC 9112, section 3) but for the empty line that ends it: to the server it is in
     /// flight, for as long as its own time-out for headers allows.
-    pub(super) async fn ask(mut stream: SslStream<BoxedStream>, host: &DnsName) -> std::io::Result<Self> {
+    pub(super) async fn ask(mut stream: BoxedStream, host: &DnsName) -> std::io::Result<Self> {
         let version = env!("CARGO_PKG_VERSION");
         let request = format!(
             "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\nConnection: close\r\n"
@@ -72,18 +69,22 @@ impl HeldConnection {
         match asked.await {
             Ok(start) if start == *b"HTTP/" => HeldOutcome::Answered,
             Ok(_) => HeldOutcome::Cut("the answer was not HTTP".to_owned()),
+            // rustls has other words for an end without a goodbye.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                HeldOutcome::Cut("early eof".to_owned())
+            }
             Err(error) => HeldOutcome::Cut(error.to_string()),
         }
     }
 }
 
 /// The head of an answer, which is all that HEAD is answered with, in small letters.
-async fn head(stream: &mut SslStream<BoxedStream>) -> std::io::Result<String> {
+async fn head(stream: &mut BoxedStream) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let too_long = head.len() > HEAD || (head.len() >= 5 && !head.starts_with(b"HTTP/"));
         if too_long || stream.read_buf(&mut head).await? == 0 {
-            return Err(std::io::ErrorKind::InvalidData.into());
+            return Err(ErrorKind::InvalidData.into());
         }
     }
     Ok(String::from_utf8_lossy(&head).to_ascii_lowercase())

@@ -1,9 +1,16 @@
-//! Handshakes with OpenSSL: what is served, never resumed, and never refused before it was seen.
+//! Handshakes: what is served, never resumed, and never refused before it was seen.
 
+mod any_chain;
+mod handshake;
 mod held;
+mod misfit;
+mod modern;
+mod old;
 mod probe;
 mod roots;
 mod starttls;
+#[cfg(test)]
+mod testing;
 
 pub use held::HeldConnection;
 pub use probe::{TlsError, TlsProber};

@@ -1,29 +1,27 @@
-//! One full handshake, and what it showed.
+//! One full handshake, and what it showed: with rustls, or with OpenSSL where rustls and a server do not fit.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{
-    Ssl, SslContext, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
-};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_openssl::SslStream;
 
+use super::handshake::{Failure, Handshake, Shaken};
 use super::held::HeldConnection;
+use super::modern::Modern;
+use super::old::Old;
 use super::roots::Roots;
 use super::starttls::upgrade;
-use crate::certificate::KeyAlgorithm;
-use crate::engine::ports::{BoxedStream, Conversation, Prober};
+use crate::engine::ports::{BoxedStream, Conversation, Dial, Prober};
 use crate::verify::{Endpoint, Observation, Served};
 
-/// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.
-const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
+/// What is offered where a request is to follow.
+const HTTP: Option<&[u8]> = Some(b"http/1.1");
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +43,9 @@ pub enum TlsError {
     /// OpenSSL itself.
     #[error("set up TLS")]
     OpenSsl(#[from] ErrorStack),
+    /// rustls itself.
+    #[error("set up TLS")]
+    Rustls(#[from] rustls::Error),
 }
 
 /// Probes endpoints. Reading the system's roots takes 50 ms and more, so there is one for a whole rollout; clones
@@ -52,15 +53,11 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct TlsProber {
     roots: Arc<Roots>,
-    /// For each choice of [`Endpoint::key`].
-    any: SslContext,
-    ecdsa: SslContext,
-    rsa: SslContext,
+    modern: Modern,
+    old: Old,
+    /// Endpoints that rustls does not fit. Of another host's that looks the same nothing is lost: OpenSSL fits all.
+    misfits: Arc<Mutex<HashSet<Endpoint>>>,
 }
-
-/// Signature algorithms that leave the server no choice of its certificate (RFC 8446, section 4.2.3).
-const ECDSA: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
-const RSA: &str = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 impl TlsProber {
     /// Trusts the system's roots, and those in the files.
@@ -68,81 +65,55 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let any = context(None)?;
-        let roots = Arc::new(Roots::new(ca_files, any.security_level())?);
-        Ok(Self { roots, any, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? })
+        let old = Old::new()?;
+        let roots = Arc::new(Roots::new(ca_files, old.level())?);
+        Ok(Self { roots, modern: Modern::new()?, old, misfits: Arc::default() })
     }
 
+    fn misfits(&self) -> MutexGuard<'_, HashSet<Endpoint>> {
+        self.misfits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection after its handshake, and how long that took.
     async fn connect(
         &self,
-        mut stream: BoxedStream,
+        dial: &impl Dial,
         endpoint: &Endpoint,
-        alpn: Option<&[u8]>,
-    ) -> Result<SslStream<BoxedStream>, String> {
+        protocol: Option<&[u8]>,
+        deadline: Duration,
+    ) -> Result<(Shaken, Duration), Failure> {
+        if !self.misfits().contains(endpoint) {
+            match shake(&self.modern, dial, endpoint, protocol, deadline).await {
+                Err(Failure::Misfit(reason)) => {
+                    tracing::debug!(%endpoint, reason, "OpenSSL shakes hands from now on");
+                    self.misfits().insert(endpoint.clone());
+                }
+                ended => return ended,
+            }
+        }
+        shake(&self.old, dial, endpoint, protocol, deadline).await
+    }
+}
+
+async fn shake(
+    library: &impl Handshake,
+    dial: &impl Dial,
+    endpoint: &Endpoint,
+    protocol: Option<&[u8]>,
+    deadline: Duration,
+) -> Result<(Shaken, Duration), Failure> {
+    let unreachable = |reason| Failure::Failed(Observation::Unreachable(reason));
+    let mut stream = dial().await.map_err(unreachable)?;
+    let start = Instant::now();
+    let shaken = async {
         if let Some(protocol) = endpoint.starttls {
-            upgrade(&mut stream, protocol, &endpoint.server_name).await?;
+            upgrade(&mut stream, protocol, &endpoint.server_name).await.map_err(Failure::not_tls)?;
         }
-        let words = |error: ErrorStack| error.to_string();
-        let context = match endpoint.key {
-            None => &self.any,
-            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
-            Some(KeyAlgorithm::Rsa) => &self.rsa,
-        };
-        let mut ssl = Ssl::new(context).map_err(words)?;
-        ssl.set_hostname(endpoint.server_name.as_str()).map_err(words)?;
-        if let Some(alpn) = alpn {
-            ssl.set_alpn_protos(alpn).map_err(words)?;
-        }
-        let mut stream = SslStream::new(ssl, stream).map_err(words)?;
-        Pin::new(&mut stream).connect().await.map_err(|error| handshake_words(&error))?;
-        Ok(stream)
-    }
-}
-
-fn context(signatures: Option<&str>) -> Result<SslContext, ErrorStack> {
-    let mut builder = SslContext::builder(SslMethod::tls_client())?;
-    // The handshake comes to its end whatever is served; what is wrong is read off afterwards, and so is whether the
-    // chain is trusted: here no root is known.
-    builder.set_verify(SslVerifyMode::NONE);
-    builder.set_cipher_list(CIPHERS)?;
-    builder.set_mode(
-        SslMode::AUTO_RETRY
-            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
-            | SslMode::ENABLE_PARTIAL_WRITE
-            // A connection with a request in flight is kept for as long as its host is switched.
-            | SslMode::RELEASE_BUFFERS,
-    );
-    // A resumed session would show the certificate of its first handshake, not today's.
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    builder.set_options(SslOptions::ALL | SslOptions::NO_COMPRESSION | SslOptions::NO_TICKET);
-    if let Some(signatures) = signatures {
-        builder.set_sigalgs_list(signatures)?;
-    }
-    Ok(builder.build())
-}
-
-fn handshake_words(error: &openssl::ssl::Error) -> String {
-    match error.ssl_error().and_then(|stack| stack.errors().first()) {
-        Some(first) => first.reason().unwrap_or("TLS failed").to_owned(),
-        None => match error.io_error() {
-            Some(error) => error.to_string(),
-            None => "the connection was closed in the middle of the handshake".to_owned(),
-        },
-    }
-}
-
-fn served(ssl: &SslRef, roots: &Roots, took: Duration) -> Served {
-    let protocol = ssl.version_str().to_owned();
-    let Some(sent) = ssl.peer_cert_chain() else {
-        return Served {
-            chain: Vec::new(),
-            trust: Err("no certificate was sent".to_owned()),
-            protocol,
-            took,
-        };
+        let shaken = library.shake(stream, endpoint, protocol).await?;
+        Ok((shaken, start.elapsed()))
     };
-    let chain: Vec<Vec<u8>> = sent.iter().filter_map(|one| one.to_der().ok()).collect();
-    Served { trust: roots.judge(sent, &chain), chain, protocol, took }
+    let late = || unreachable(format!("no handshake within {} ms", deadline.as_millis()));
+    timeout(deadline, shaken).await.unwrap_or_else(|_| Err(late()))
 }
 
 impl Prober for TlsProber {
@@ -167,50 +138,281 @@ impl Prober for TlsProber {
         // The port does not matter to the resolver.
         let found = tokio::net::lookup_host((name, 0)).await.map_err(|error| error.to_string())?;
         let mut addresses: Vec<IpAddr> = found.map(|one| one.ip()).collect();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         addresses.retain(|address| seen.insert(*address));
         Ok(addresses)
     }
 
-    async fn handshake(&self, stream: BoxedStream, endpoint: &Endpoint, deadline: Duration) -> Observation {
-        let start = Instant::now();
-        match timeout(deadline, self.connect(stream, endpoint, None)).await {
-            Ok(Ok(mut stream)) => {
-                let served = served(stream.ssl(), &self.roots, start.elapsed());
-                // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
-                let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
-                Observation::Served(served)
-            }
-            Ok(Err(reason)) => Observation::NotTls(reason),
-            Err(_) => Observation::Unreachable(format!("no handshake within {} ms", deadline.as_millis())),
-        }
+    async fn handshake(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Observation {
+        let (Shaken { mut stream, chain, version }, took) =
+            match self.connect(&dial, endpoint, None, deadline).await {
+                Ok(shaken) => shaken,
+                Err(failure) => return failure.into(),
+            };
+        let served = Served { trust: self.roots.judge(&chain), chain, protocol: version, took };
+        // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
+        let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
+        Observation::Served(served)
     }
 
     async fn converse(
         &self,
-        stream: BoxedStream,
+        dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> Conversation<HeldConnection> {
-        let asked = async {
-            match self.connect(stream, endpoint, Some(b"\x08http/1.1")).await {
-                Ok(stream) => HeldConnection::converse(stream, &endpoint.server_name).await,
-                Err(_) => Conversation::None,
-            }
+        let Ok((shaken, _)) = self.connect(&dial, endpoint, HTTP, deadline).await else {
+            return Conversation::None;
         };
+        let asked = HeldConnection::converse(shaken.stream, &endpoint.server_name);
         timeout(deadline, asked).await.unwrap_or(Conversation::None)
     }
 
-    async fn hold(
-        &self,
-        stream: BoxedStream,
-        endpoint: &Endpoint,
-        deadline: Duration,
-    ) -> Option<HeldConnection> {
-        let asked = async {
-            let stream = self.connect(stream, endpoint, Some(b"\x08http/1.1")).await.ok()?;
-            HeldConnection::ask(stream, &endpoint.server_name).await.ok()
-        };
-        timeout(deadline, asked).await.ok().flatten()
+    async fn hold(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<HeldConnection> {
+        let (shaken, _) = self.connect(&dial, endpoint, HTTP, deadline).await.ok()?;
+        let asked = HeldConnection::ask(shaken.stream, &endpoint.server_name);
+        timeout(deadline, asked).await.ok()?.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+    use openssl::pkey::{PKey, Private};
+    use openssl::rsa::Rsa;
+    use openssl::ssl::{SslContextBuilder, SslOptions, SslVersion};
+    use openssl::x509::X509;
+    use tokio::io::AsyncReadExt;
+
+    use super::super::testing::{Issued, PATIENCE, Server, acceptor, served, serving, trusting, up_to};
+    use super::*;
+    use crate::certificate::KeyAlgorithm;
+    use crate::engine::ports::HeldRequest;
+    use crate::lab::Authority;
+    use crate::verify::HeldOutcome;
+
+    fn rsa(bits: u32) -> PKey<Private> {
+        PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
+    }
+
+    fn curve(name: Nid) -> PKey<Private> {
+        PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(name).unwrap()).unwrap()).unwrap()
+    }
+
+    fn of_key(authority: &Authority, key: &PKey<Private>) -> Issued {
+        let chain = authority.certify(key, &["a.test"], -1, 30).unwrap();
+        (chain, key.private_key_to_pem_pkcs8().unwrap())
+    }
+
+    fn der(issued: &Issued) -> Vec<Vec<u8>> {
+        let chain = X509::stack_from_pem(&issued.0).unwrap();
+        chain.iter().map(|one| one.to_der().unwrap()).collect()
+    }
+
+    fn old_suite(name: &'static str) -> impl Fn(&mut SslContextBuilder) {
+        move |context| {
+            up_to(SslVersion::TLS1_2)(context);
+            context.set_cipher_list(name).unwrap();
+        }
+    }
+
+    const VERSIONS: [(SslVersion, &str); 2] =
+        [(SslVersion::TLS1_2, "TLSv1.2"), (SslVersion::TLS1_3, "TLSv1.3")];
+
+    #[tokio::test]
+    async fn whatever_is_served_is_seen_in_one_connection() {
+        let (ours, other) = (Authority::new("ours").unwrap(), Authority::new("other").unwrap());
+        let prober = trusting(&ours.root_pem().unwrap());
+        let good = ours.issue(&["a.test"], -1, 30).unwrap();
+        let strange = other.issue(&["a.test"], -1, 30).unwrap();
+        // With its root, and with a certificate that does not belong there.
+        let root = other.root_pem().unwrap();
+        let odd = ([&strange.0[..], &root, &good.0].concat(), strange.1.clone());
+        let kinds = [
+            (good, Ok(())),
+            (ours.issue(&["a.test"], -30, -1).unwrap(), Err("certificate has expired")),
+            (strange, Err("unable to get local issuer certificate")),
+            (odd, Err("self-signed certificate in certificate chain")),
+            (of_key(&ours, &rsa(2048)), Ok(())),
+            (of_key(&ours, &rsa(1024)), Err("EE certificate key too weak")),
+            (of_key(&ours, &curve(Nid::SECP384R1)), Ok(())),
+            (of_key(&ours, &PKey::generate_ed25519().unwrap()), Ok(())),
+        ];
+        for (issued, trust) in kinds {
+            for (version, name) in VERSIONS {
+                let server = Server::openssl(vec![serving(&[&issued], up_to(version))]).await;
+                let seen = served(&prober, &server.endpoint()).await;
+                assert_eq!((seen.chain, seen.protocol.as_str()), (der(&issued), name));
+                assert_eq!(seen.trust, trust.map_err(str::to_owned));
+                assert_eq!(server.came(), 1);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_old_or_odd_server_is_seen_by_openssl_then_and_from_then_on() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let plain = of_key(&authority, &rsa(2048));
+        let large = of_key(&authority, &curve(Nid::SECP521R1));
+        for (context, version) in [
+            (serving(&[&plain], old_suite("ECDHE-RSA-AES128-SHA256")), "TLSv1.2"),
+            (serving(&[&plain], old_suite("AES128-GCM-SHA256")), "TLSv1.2"),
+            (serving(&[&large], up_to(SslVersion::TLS1_2)), "TLSv1.2"),
+            (serving(&[&large], |_| {}), "TLSv1.3"),
+        ] {
+            let server = Server::openssl(vec![context]).await;
+            for came in [2, 3] {
+                let seen = served(&prober, &server.endpoint()).await;
+                assert_eq!((seen.trust, seen.protocol.as_str()), (Ok(()), version));
+                assert_eq!(server.came(), came);
+            }
+            // Asked for otherwise it is another endpoint.
+            let named = Endpoint { server_name: "b.test".parse().unwrap(), ..server.endpoint() };
+            served(&prober.clone(), &named).await;
+            assert_eq!(server.came(), 5);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_certificates_the_one_asked_for_is_seen() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let (ecdsa, rsa) = (authority.issue(&["a.test"], -1, 30).unwrap(), of_key(&authority, &rsa(2048)));
+        for (version, name) in VERSIONS {
+            let liking_rsa = serving(&[&ecdsa, &rsa], |context| {
+                up_to(version)(context);
+                context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
+                context.set_cipher_list("aRSA:aECDSA").unwrap();
+                context.set_sigalgs_list("RSA-PSS+SHA256:ECDSA+SHA256").unwrap();
+            });
+            for (context, liked) in [(serving(&[&ecdsa, &rsa], up_to(version)), &ecdsa), (liking_rsa, &rsa)] {
+                let server = Server::openssl(vec![context]).await;
+                for (key, expected) in
+                    [(None, liked), (Some(KeyAlgorithm::Ecdsa), &ecdsa), (Some(KeyAlgorithm::Rsa), &rsa)]
+                {
+                    let seen = served(&prober, &Endpoint { key, ..server.endpoint() }).await;
+                    assert_eq!((seen.chain, seen.protocol.as_str()), (der(expected), name));
+                }
+                assert_eq!(server.came(), 3);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_changes_is_seen_at_once() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let key = rsa(2048);
+        let [before, after] = [(); 2].map(|()| of_key(&authority, &key));
+        for set in [old_suite("ALL"), old_suite("AES128-GCM-SHA256")] {
+            let server = Server::openssl(vec![serving(&[&before], &set), serving(&[&after], &set)]).await;
+            // The first one may need two connections.
+            served(&prober, &server.endpoint()).await;
+            assert_eq!(served(&prober, &server.endpoint()).await.chain, der(&after));
+        }
+        for set in [old_suite("ALL"), old_suite("AES128-GCM-SHA256")] {
+            let server = Server::openssl(vec![serving(&[&before], &set)]).await;
+            for _ in 0..3 {
+                served(&prober, &server.endpoint()).await;
+            }
+            assert!(!server.was_resumed());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_not_sent_as_a_name() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let issued = of_key(&authority, &rsa(2048));
+        for set in [old_suite("ALL"), old_suite("AES128-GCM-SHA256")] {
+            let context = serving(&[&issued], |context| {
+                set(context);
+                context.set_servername_callback(|ssl, _| {
+                    assert_eq!(ssl.servername(openssl::ssl::NameType::HOST_NAME), None);
+                    Ok(())
+                });
+            });
+            let server = Server::openssl(vec![context]).await;
+            served(&prober, &Endpoint { server_name: "0.0.0.0".parse().unwrap(), ..server.endpoint() }).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_held_with_either_library() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let issued = of_key(&authority, &rsa(2048));
+        for (set, came) in [(old_suite("ALL"), 2), (old_suite("AES128-GCM-SHA256"), 3)] {
+            let context = serving(&[&issued], |context| {
+                set(context);
+                context.set_alpn_select_callback(|_, offered| {
+                    assert_eq!(offered, b"\x08http/1.1");
+                    Ok(&offered[1..])
+                });
+            });
+            let server = Server::openssl(vec![context]).await;
+            let endpoint = server.endpoint();
+            let dial = || prober.dial(&endpoint.address, endpoint.port, PATIENCE);
+            let Conversation::Held(first) = prober.converse(dial, &endpoint, PATIENCE).await else {
+                panic!("nothing is held");
+            };
+            let second = prober.hold(dial, &endpoint, PATIENCE).await.unwrap();
+            assert_eq!(first.finish(PATIENCE).await, HeldOutcome::Answered);
+            assert_eq!(second.finish(PATIENCE).await, HeldOutcome::Answered);
+            assert_eq!(server.came(), came);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_held_can_be_cut() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let issued = authority.issue(&["a.test"], -1, 30).unwrap();
+        let key = PKey::private_key_from_pem(&issued.1).unwrap();
+        let acceptor = acceptor(der(&issued), &key, &rustls::version::TLS13);
+        let server = Server::start(move |stream, number| {
+            let accepting = acceptor.accept(stream);
+            async move {
+                let mut stream = accepting.await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    stream.read_buf(&mut request).await.unwrap();
+                }
+                // With a goodbye, and without one.
+                if number == 0 {
+                    stream.shutdown().await.unwrap();
+                }
+            }
+        })
+        .await;
+        let endpoint = server.endpoint();
+        let dial = || prober.dial(&endpoint.address, endpoint.port, PATIENCE);
+        for _ in 0..2 {
+            let held = prober.hold(dial, &endpoint, PATIENCE).await.unwrap();
+            assert_eq!(held.finish(PATIENCE).await, HeldOutcome::Cut("early eof".to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_says_goodbye() {
+        let authority = Authority::new("ours").unwrap();
+        let prober = trusting(&authority.root_pem().unwrap());
+        let issued = authority.issue(&["a.test"], -1, 30).unwrap();
+        let key = PKey::private_key_from_pem(&issued.1).unwrap();
+        let acceptor = acceptor(der(&issued), &key, &rustls::version::TLS13);
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server::start(move |stream, _| {
+            let (accepting, sender) = (acceptor.accept(stream), sender.clone());
+            async move {
+                // rustls calls an end without a goodbye an error.
+                let read = accepting.await.unwrap().read_to_end(&mut Vec::new()).await;
+                sender.send(read.map_err(|error| error.to_string())).unwrap();
+            }
+        })
+        .await;
+        served(&prober, &server.endpoint()).await;
+        assert_eq!(receiver.recv().await, Some(Ok(0)));
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use openssl::error::ErrorStack;
 use openssl::sha::Sha256;
-use openssl::stack::StackRef;
+use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyParam;
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
@@ -44,10 +45,10 @@ impl Roots {
         Ok(Self { store: store.build(), said: Mutex::default() })
     }
 
-    /// Whether a chain, leaf first, leads to one of them; else OpenSSL's reason.
-    pub(super) fn judge(&self, chain: &StackRef<X509>, encoded: &[Vec<u8>]) -> Result<(), String> {
+    /// Whether a chain in DER, leaf first, leads to one of them; else OpenSSL's reason.
+    pub(super) fn judge(&self, chain: &[Vec<u8>]) -> Result<(), String> {
         let mut hash = Sha256::new();
-        encoded.iter().for_each(|one| hash.update(one));
+        chain.iter().for_each(|one| hash.update(one));
         let (key, now) = (hash.finish(), Instant::now());
         let said = || self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Said { when, trust }) = said().get(&key)
@@ -60,10 +61,11 @@ impl Roots {
         trust
     }
 
-    fn ask(&self, chain: &StackRef<X509>) -> Result<(), String> {
+    fn ask(&self, chain: &[Vec<u8>]) -> Result<(), String> {
+        let chain = read(chain).map_err(|error| error.to_string())?;
         let leaf = chain.get(0).ok_or("no certificate was sent")?;
         let verified = X509StoreContext::new().and_then(|mut context| {
-            context.init(&self.store, leaf, chain, |context| context.verify_cert().map(|_| context.error()))
+            context.init(&self.store, leaf, &chain, |context| context.verify_cert().map(|_| context.error()))
         });
         match verified {
             Ok(X509VerifyResult::OK) => Ok(()),
@@ -71,6 +73,14 @@ impl Roots {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+fn read(chain: &[Vec<u8>]) -> Result<Stack<X509>, ErrorStack> {
+    let mut read = Stack::new()?;
+    for one in chain {
+        read.push(X509::from_der(one)?)?;
+    }
+    Ok(read)
 }
 
 fn trust(store: &mut X509StoreBuilder, path: &Path) -> Result<(), TlsError> {
@@ -101,10 +111,7 @@ mod tests {
         let (ours, other) = (Authority::new("ours").unwrap(), Authority::new("other").unwrap());
         let chain = |from, to| X509::stack_from_pem(&ours.issue(&["a.test"], from, to).unwrap().0).unwrap();
         let judge = |roots: &Roots, chain: &[X509]| {
-            let mut stack = openssl::stack::Stack::new().unwrap();
-            chain.iter().for_each(|one| stack.push(one.clone()).unwrap());
-            let encoded: Vec<_> = chain.iter().map(|one| one.to_der().unwrap()).collect();
-            roots.judge(&stack, &encoded)
+            roots.judge(&chain.iter().map(|one| one.to_der().unwrap()).collect::<Vec<_>>())
         };
         let (trusting, strange) = (roots(&ours), roots(&other));
         let (good, lapsed) = (chain(-1, 30), chain(-30, -1));

@@ -16,10 +16,8 @@ use certwave::lab::{Lab, LabHost, LabOptions, wait_for};
 use certwave::tls::TlsProber;
 use certwave::verify::{Endpoint, Expectation, Observation, Via, judge};
 use futures_util::{StreamExt, stream};
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslVerifyMode};
-use tokio::io::AsyncWriteExt;
-use tokio_openssl::SslStream;
 
+use common::bare::Bare;
 use common::floor::Floor;
 use common::{Cost, Page, certwave, measure, numbers, run};
 
@@ -214,25 +212,19 @@ fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
                 key: None,
             };
             for _ in 0..IN_A_ROW {
-                let stream = prober.dial(&endpoint.address, endpoint.port, PATIENCE).await.unwrap();
-                let observed = prober.handshake(stream, &endpoint, PATIENCE).await;
+                let dial = || prober.dial(&endpoint.address, endpoint.port, PATIENCE);
+                let observed = prober.handshake(dial, &endpoint, PATIENCE).await;
                 assert!(matches!(observed, Observation::Served(_)), "{address}: {observed:?}");
                 let _ = judge(expected, &observed, jiff::Timestamp::now());
             }
         });
         runtime.block_on(measure(each)).1
     };
-    let context = bare_context();
-    let context = &context;
+    let shaker = &Bare::new();
     let bare = || {
         let each = stream::iter(endpoints.clone()).for_each_concurrent(AT_ONCE, |address| async move {
             for _ in 0..IN_A_ROW {
-                let socket = tokio::net::TcpStream::connect(address).await.unwrap();
-                let mut ssl = Ssl::new(context).unwrap();
-                ssl.set_hostname("api.lab.test").unwrap();
-                let mut stream = SslStream::new(ssl, socket).unwrap();
-                std::pin::Pin::new(&mut stream).connect().await.unwrap();
-                let _ = stream.shutdown().await;
+                shaker.shake(address, "api.lab.test").await;
             }
         });
         runtime.block_on(measure(each)).1
@@ -250,11 +242,4 @@ fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
         judged.cpu_ms_each(ENDPOINTS * IN_A_ROW),
         judged.over(bare.wall),
     ));
-}
-
-fn bare_context() -> SslContext {
-    let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
-    context.set_verify(SslVerifyMode::NONE);
-    context.set_session_cache_mode(SslSessionCacheMode::OFF);
-    context.build()
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each bench uses a part of it.
 
+pub(crate) mod bare;
 pub(crate) mod far;
 pub(crate) mod floor;
 pub(crate) mod slow;

@@ -1,0 +1,53 @@
+//! How a handshake is made, and how it can end.
+
+use crate::engine::ports::BoxedStream;
+use crate::verify::{Endpoint, Observation};
+
+/// What is said of a server that hangs up.
+pub(super) const CLOSED: &str = "the connection was closed in the middle of the handshake";
+
+/// A library that shakes hands.
+pub(super) trait Handshake: Sync {
+    /// A full handshake that comes to its end whatever is served; `protocol` is offered by ALPN (RFC 7301).
+    fn shake(
+        &self,
+        stream: BoxedStream,
+        endpoint: &Endpoint,
+        protocol: Option<&[u8]>,
+    ) -> impl Future<Output = Result<Shaken, Failure>> + Send;
+}
+
+/// A connection after its handshake.
+pub(super) struct Shaken {
+    /// What is written to it goes through TLS.
+    pub(super) stream: BoxedStream,
+    /// The certificates in the order they were sent, each in DER.
+    pub(super) chain: Vec<Vec<u8>>,
+    /// `TLSv1.3`
+    pub(super) version: String,
+}
+
+/// Why there was no handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The library and the server do not fit, in the library's words: another one may show what is served.
+    Misfit(String),
+    /// It failed, as it would with any library.
+    Failed(Observation),
+}
+
+impl Failure {
+    /// Of a server that answers, but not with TLS.
+    pub(super) fn not_tls(reason: impl Into<String>) -> Self {
+        Self::Failed(Observation::NotTls(reason.into()))
+    }
+}
+
+impl From<Failure> for Observation {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Misfit(reason) => Observation::NotTls(reason),
+            Failure::Failed(observation) => observation,
+        }
+    }
+}
