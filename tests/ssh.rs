@@ -195,7 +195,7 @@ fn refusal<T>(result: Result<T, RemoteError>) -> RemoteError {
 }
 
 fn command(line: &str) -> RemoteCommand {
-    RemoteCommand { line: line.to_owned(), stdin: None, deadline: PATIENCE }
+    RemoteCommand { line: line.to_owned(), stdin: Vec::new(), deadline: PATIENCE }
 }
 
 async fn exec(connection: &SshConnection, line: &str) -> RemoteOutput {
@@ -216,7 +216,7 @@ async fn a_command_gets_its_input_and_gives_output_errors_and_status() {
     fs::write(server.path("expected"), &stdin).unwrap();
     let line = format!("cmp - {} && echo out && echo err >&2; exit 7", server.path("expected").display());
     let output =
-        connection.exec(RemoteCommand { stdin: Some(Secret::new(stdin)), ..command(&line) }).await.unwrap();
+        connection.exec(RemoteCommand { stdin: vec![Secret::new(stdin)], ..command(&line) }).await.unwrap();
     assert_eq!(output, RemoteOutput { status: 7, stdout: b"out\n".to_vec(), stderr: b"err\n".to_vec() });
     // Without input, standard input has ended.
     assert_eq!(exec(&connection, "cat; echo end").await.stdout, b"end\n");
@@ -227,7 +227,7 @@ async fn a_command_gets_its_input_and_gives_output_errors_and_status() {
 async fn a_command_that_does_not_read_its_input_still_ends() {
     let server = Sshd::start("");
     let connection = server.connect().await;
-    let stdin = Some(Secret::new(pattern(8_000_000)));
+    let stdin = vec![Secret::new(pattern(8_000_000))];
     let output = connection.exec(RemoteCommand { stdin, ..command("true") }).await.unwrap();
     assert_eq!(output.status, 0);
     assert_eq!(exec(&connection, "echo next").await.stdout, b"next\n");
@@ -301,7 +301,9 @@ async fn start(
     let _ = fs::remove_file(&started);
     let line = format!("touch {}; sleep 20", started.display());
     let task = tokio::spawn(async move {
-        let result = connection.exec(RemoteCommand { stdin: stdin.map(Secret::new), ..command(&line) }).await;
+        let result = connection
+            .exec(RemoteCommand { stdin: stdin.map(Secret::new).into_iter().collect(), ..command(&line) })
+            .await;
         (connection, result)
     });
     comes("the command started", || started.exists()).await;
@@ -338,7 +340,7 @@ async fn a_frozen_server_is_given_up_at_the_deadline() {
     let connection = server.connect().await;
     exec(&connection, "true").await;
     server.signal_connections(Signal::SIGSTOP);
-    for stdin in [None, Some(Secret::new(pattern(8_000_000)))] {
+    for stdin in [vec![], vec![Secret::new(pattern(8_000_000))]] {
         let begun = Instant::now();
         let frozen = RemoteCommand { stdin, deadline: Duration::from_millis(400), ..command("true") };
         let error = connection.exec(frozen).await.unwrap_err();

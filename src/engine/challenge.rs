@@ -31,7 +31,7 @@ impl<'a, C: Connector> PushedChallenge<'a, C> {
         let named = |reason: String| format!("{}: {reason}", host.login.host);
         let connection = self.connector.connect(&host.login).await.map_err(|error| named(error.reason))?;
         let line = become_line(script, host.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin, deadline: DEADLINE };
+        let command = RemoteCommand { line, stdin: stdin.into_iter().collect(), deadline: DEADLINE };
         let output = connection.exec(command).await.map_err(|error| named(error.reason))?;
         connection.close().await;
         if output.status == 0 {

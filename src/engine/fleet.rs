@@ -19,8 +19,8 @@ use super::way_back::WayBack;
 use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
-    Activation, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec, Rollback,
-    Service, Staged, stage_payload,
+    Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec,
+    Rollback, Service, Staged, stage_payload,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
@@ -53,7 +53,7 @@ pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) prober: Arc<P>,
     pub(super) clock: Arc<K>,
     pace: Arc<Pace>,
-    who: String,
+    attendants: Attendants,
     seats: Vec<Mutex<Seat<C::Connection, P::Held>>>,
 }
 
@@ -82,7 +82,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             .map(|mode| (mode, stage_payload(&files, mode)))
             .collect();
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
-        Self { plan, target, payloads, connector, prober, clock, pace: Arc::default(), who, seats }
+        let scripts = plan.hosts.iter().flat_map(|host| &host.services).map(|service| service.spec.script());
+        let attendants = Attendants::new(&who, scripts);
+        Self { plan, target, payloads, connector, prober, clock, pace: Arc::default(), attendants, seats }
     }
 
     /// Makes sure of a connection that holds the host's lock.
@@ -96,7 +98,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             Some(session) => Ok(session),
             None => {
                 let first = (step == Step::Inspect).then(InstallSpec::inspect);
-                let session = Session::open(self.connector.as_ref(), plan, &self.who, first.as_ref());
+                let session = Session::open(self.connector.as_ref(), plan, &self.attendants, first.as_ref());
                 Ok(slot.insert(session.await?))
             }
         }

@@ -28,8 +28,8 @@ pub type BoxedStream = Box<dyn Stream>;
 pub struct RemoteCommand {
     /// Given to the login shell as it is; holds no secret.
     pub line: String,
-    /// Sent to standard input, then end of file. May hold secrets.
-    pub stdin: Option<Secret>,
+    /// Sent to standard input, one after the other, then end of file. May hold secrets.
+    pub stdin: Vec<Secret>,
     /// After this long it is given up, in doubt.
     pub deadline: Duration,
 }

@@ -6,7 +6,7 @@ use super::fleet::{files, services};
 use super::ports::Connector;
 use super::session::{Ended, Session, answer, failed};
 use crate::certificate::CertificateSet;
-use crate::install::{Staged, Tested, rehearsed, stage_payload};
+use crate::install::{Attendants, Staged, Tested, rehearsed, stage_payload};
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
 use crate::rollout::StepResult;
@@ -38,7 +38,8 @@ async fn run<C: Connector>(
     throwaway: &CertificateSet,
     who: &str,
 ) -> Result<Vec<Tested>, Ended> {
-    let session = Session::open(connector, plan, who, None).await?;
+    let attendants = Attendants::new(who, plan.services.iter().map(|one| one.spec.script()));
+    let session = Session::open(connector, plan, &attendants, None).await?;
     let payload = stage_payload(&files(throwaway), plan.install.key_mode);
     let script = plan.install.stage_aside(throwaway.version(), payload.size());
     let output = session.run(plan, &script, Some(payload), SCRIPT).await?;

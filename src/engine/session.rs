@@ -9,7 +9,7 @@ use super::ports::{
     Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use super::witness::Witness;
-use crate::install::{InstallError, LockAnswer, Output, Script, Task};
+use crate::install::{Attendants, InstallError, LockAnswer, Output, Script, Task};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::rollout::StepResult;
@@ -48,17 +48,16 @@ impl<C: Connection> Session<C> {
     pub(super) async fn open<K>(
         connector: &K,
         plan: &HostPlan,
-        who: &str,
+        attendants: &Attendants,
         first: Option<&Task>,
     ) -> Result<Self, Ended>
     where
         K: Connector<Connection = C>,
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let (loader, script) = plan.install.attend(who, &services(plan), first).on_input();
-        let line = loader.line(plan.login.become_user.as_deref());
-        let stdin = Some(Secret::new(script.into_bytes()));
-        let command = RemoteCommand { line, stdin, deadline: LOCK_DEADLINE };
+        let attending = attendants.attend(&plan.install, &services(plan), first);
+        let line = attending.loader().line(plan.login.become_user.as_deref());
+        let command = RemoteCommand { line, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepResult::Unreachable { reason: error.reason }
@@ -111,6 +110,7 @@ impl<C: Connection> Session<C> {
         deadline: Duration,
     ) -> Result<RemoteOutput, Ended> {
         let line = script.line(plan.login.become_user.as_deref());
+        let stdin = stdin.into_iter().collect();
         self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn ask<C: Connection>(
         .assign("patience", &PATIENCE.as_secs().to_string())
         .text(RELAY);
     let line = script.line(plan.login.become_user.as_deref());
-    let command = RemoteCommand { line, stdin: Some(question), deadline: PATIENCE + PATIENCE };
+    let command = RemoteCommand { line, stdin: vec![question], deadline: PATIENCE + PATIENCE };
     let output = connection.exec(command).await.map_err(|error| error.reason)?;
     if output.status != 0 && output.stdout.is_empty() {
         let said = String::from_utf8_lossy(&output.stderr);

@@ -46,7 +46,7 @@ pub async fn view<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, probe
 
 async fn disk<C: Connection>(connection: &C, plan: &HostPlan) -> Result<OnDisk, String> {
     let line = plan.install.look().line(plan.login.become_user.as_deref());
-    let command = RemoteCommand { line, stdin: None, deadline: DEADLINE };
+    let command = RemoteCommand { line, stdin: Vec::new(), deadline: DEADLINE };
     let output = connection.exec(command).await.map_err(|error| error.reason)?;
     OnDisk::parse(&answer(&output), &plan.install).map_err(|error| error.to_string())
 }

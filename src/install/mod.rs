@@ -1,16 +1,16 @@
 //! How a certificate is installed on a host: paths, settings, POSIX `sh` scripts as data, and parsers of what
 //! they print. Nothing here runs anything.
 //!
-//! A host that is changed is attended by one shell ([`InstallSpec::attend`]), which holds its lock and is asked for one
-//! [`Task`] after the other. Whatever else is run there is a [`Script`] of its own: its text is on the command line and
-//! holds no secret; the payload of [`InstallSpec::stage`] goes to standard input. Every task and script is correct when
-//! killed after any line, from any starting state. The fixed text is in `scripts/*.sh`; all that varies is quoted
-//! assignments.
+//! A host that is changed is attended by one shell ([`Attendants`]), which holds its lock and is asked for one [`Task`]
+//! after the other. Whatever else is run there is a [`Script`] of its own, whose text is on the command line and holds no
+//! secret. Every task and script is correct when killed after any line, from any starting state. The fixed text is in
+//! `scripts/*.sh`; all that varies is quoted assignments.
 //!
 //! Order on a host: lock (held throughout), inspect, stage, activate, then commit or rollback.
 
 mod answer;
 mod archive;
+mod attend;
 mod dead_man;
 mod disk;
 mod error;
@@ -23,6 +23,7 @@ mod shell;
 
 pub use answer::Output;
 pub use archive::{stage_payload, tar_archive};
+pub use attend::{Attendants, Attending};
 pub use dead_man::{Armed, DeadMan, Fired};
 pub use disk::OnDisk;
 pub use error::InstallError;

@@ -16,7 +16,7 @@ pub struct Service {
     pub script: &'static str,
 }
 
-/// What the shell that [attends](InstallSpec::attend) a host is asked to do.
+/// What the shell that [attends](super::Attendants) a host is asked to do.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// One line for the shell's standard input, without its end. It holds no secret.
@@ -40,34 +40,6 @@ pub(super) fn assignments(settings: &[(&str, &str)]) -> String {
 }
 
 impl InstallSpec {
-    /// The shell that stays on a host while it is changed. It takes the lock and holds it until its standard input
-    /// ends; its first line is a [`super::LockAnswer`]. Then it runs [`Task`]s. `who` names the rollout and the
-    /// controller, for a second one to read: `ROLLOUT by PROCESS`. An earlier connection of the same rollout is ended.
-    /// The `first` task, without a payload, is done unasked: that saves a round trip.
-    ///
-    /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip.
-    pub fn attend(&self, who: &str, services: &[Service], first: Option<&Task>) -> Script {
-        // What the dead-man switch needs as well is text first, so that it is there once.
-        let shared = with_services(self.prelude(), services).text(COMMON).text(CHANGE);
-        self.owned(Script::new())
-            .assign("who", who)
-            .assign("first", first.map_or("", |task| &task.line))
-            .assign("keep", &self.keep.to_string())
-            .assign("survey", "no")
-            .assign("shared", shared.as_str())
-            .assign("dead_man", DeadMan::script().as_str())
-            .text("eval \"$shared\"")
-            .text(&self.each_link())
-            .text(ACTIVE)
-            .function("inspect", INSPECT)
-            .function("stage", STAGE)
-            .function("activate", include_str!("scripts/activate.sh"))
-            .function("rollback", include_str!("scripts/rollback.sh"))
-            .function("commit", include_str!("scripts/commit.sh"))
-            .text(include_str!("scripts/lock.sh"))
-            .text(include_str!("scripts/attend.sh"))
-    }
-
     /// Gathers [`super::Facts`] of a host that is about to be changed: its folders are tried.
     pub fn inspect() -> Task {
         Task::new("inspect", &[])
@@ -173,32 +145,56 @@ impl InstallSpec {
     }
 }
 
-const INSPECT: &str = include_str!("scripts/inspect.sh");
+pub(super) const INSPECT: &str = include_str!("scripts/inspect.sh");
 pub(super) const STAGE: &str = include_str!("scripts/stage.sh");
 pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 /// What is active: certificates only, never a key.
-const ACTIVE: &str = include_str!("scripts/active.sh");
+pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
-/// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers. The hooks run in
-/// subshells, so that two services do not see each other's functions.
-pub(super) fn with_services(script: Script, services: &[Service]) -> Script {
+/// Each text once, in the order in which they come.
+pub(super) fn distinct(texts: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut distinct = Vec::new();
+    for text in texts {
+        if !distinct.contains(&text) {
+            distinct.push(text);
+        }
+    }
+    distinct
+}
+
+/// Defines `hooks_K HOOK` for each of the services' texts, numbered from 1.
+pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
+    (1..).zip(hooks).fold(script, |script, (number, text)| {
+        script
+            .text(&format!("hooks_{number}() {{"))
+            // What a host does alone, where the controller would speak to a socket.
+            .text("hook_undo() { hook_reload; }")
+            // Not every server tells which certificates it reads.
+            .text("hook_reads() { :; }")
+            .text(text)
+            .text("\"hook_$1\"\n}")
+    })
+}
+
+/// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers; `hooks` has their texts.
+/// They run in subshells, so that two services do not see each other's functions.
+pub(super) fn define_services(script: Script, services: &[Service], hooks: &[&'static str]) -> Script {
     let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
     services.iter().zip(&numbers).fold(
         script.assign("services", &numbers.join(" ")),
         |script, (service, number)| {
-            service
-                .settings
-                .iter()
-                .fold(script.text(&format!("service_{number}() {{")), |script, (name, value)| {
-                    script.assign(name, value)
-                })
-                // What a host does alone, where the controller would speak to a socket.
-                .text("hook_undo() { hook_reload; }")
-                // Not every server tells which certificates it reads.
-                .text("hook_reads() { :; }")
-                .text(service.script)
-                .text("\"hook_$1\"\n}")
+            let of = hooks.iter().position(|text| *text == service.script).map_or(0, |at| at + 1);
+            let begun = script.text(&format!("service_{number}() {{"));
+            (service.settings.iter())
+                .fold(begun, |script, (name, value)| script.assign(name, value))
+                .text(&format!("hooks_{of} \"$1\"\n}}"))
         },
     )
+}
+
+/// Both, for a script of its own.
+pub(super) fn with_services(script: Script, services: &[Service]) -> Script {
+    let hooks = distinct(services.iter().map(|service| service.script));
+    define_services(define_hooks(script, &hooks), services, &hooks)
 }

@@ -52,18 +52,6 @@ impl Script {
         self.text(&format!("{name}() {{")).text(text).text("}")
     }
 
-    /// A short script that runs this one as it comes on standard input, and what to send there. Command lines are for the
-    /// list of processes to show, the login shell parses them once more, and some servers take no long ones (Dropbear:
-    /// 9,000 bytes). What came in part is not run.
-    pub fn on_input(&self) -> (Script, String) {
-        let text = format!("{}#whole", self.0);
-        let loader = format!(
-            "script=$(head -c {})\ncase $script in\n*'#whole') eval \"$script\" ;;\n*) exit 127 ;;\nesac\n",
-            text.len()
-        );
-        (Script(loader), text)
-    }
-
     /// The script itself, as `sh -c` takes it.
     pub fn as_str(&self) -> &str {
         &self.0

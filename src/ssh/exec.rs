@@ -258,15 +258,15 @@ impl Running {
     pub(super) async fn follow(
         &mut self,
         connection: &SshConnection,
-        stdin: Option<Secret>,
+        stdin: Vec<Secret>,
         keep_open: bool,
     ) -> Result<End, RemoteError> {
         let Self { session: Session { read, write, .. }, transcript } = self;
         let feed = async {
             let Some(write) = &*write else { return };
-            if let Some(stdin) = stdin {
+            for piece in stdin {
                 // A failure shows in the output's end, too, and better.
-                let _ = send(write, stdin).await;
+                let _ = send(write, piece).await;
             }
             if !keep_open {
                 let _ = write.eof().await;

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use certwave::certificate::parse_pem;
-use certwave::install::{InstallSpec, Layout, Service};
+use certwave::install::{Attendants, InstallSpec, Layout, Service};
 use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
 use certwave::model::RolloutId;
@@ -135,8 +135,8 @@ fn scripts(criterion: &mut Criterion) {
         links: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {
-        let who = "rollout 1 by process 1 on here";
-        bencher.iter(|| black_box(&install).attend(who, &services, None).on_input());
+        let attendants = Attendants::new("rollout 1 by process 1 on here", [nginx.script()]);
+        bencher.iter(|| attendants.attend(black_box(&install), &services, None));
     });
 }
 

@@ -2,19 +2,21 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use certwave::install::{FilePart, InstallSpec, Script, Task};
+use certwave::install::{Attendants, FilePart, InstallSpec, Task};
 use certwave::model::Secret;
 
-use crate::support::{Host, SHELLS, body, payload, quoted, version};
+use crate::support::{Host, SHELLS, body, payload, version};
 
 /// What it says to several tasks, each told when the one before is over: the answer and its exit status. It does the
 /// first one unasked.
 fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
-    let who = "rollout 1 by process 1 on here";
-    let (loader, text) = host.spec.attend(who, &host.services, Some(&InstallSpec::inspect())).on_input();
-    let mut shell = host.login_command(&loader).spawn().unwrap();
+    let attendants = Attendants::new("rollout 1", host.services.iter().map(|service| service.script));
+    let attending = attendants.attend(&host.spec, &host.services, Some(&InstallSpec::inspect()));
+    let mut shell = host.login_command(&attending.loader()).spawn().unwrap();
     let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
-    stdin.write_all(text.as_bytes()).unwrap();
+    for piece in &attending.input {
+        stdin.write_all(piece.expose()).unwrap();
+    }
     let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
     assert_eq!(lines.next().unwrap(), "certwave:locked");
     let mut answer = |input: &[u8]| {
@@ -99,18 +101,17 @@ fn what_is_no_task_is_neither_run_nor_shown() {
 }
 
 #[test]
-fn a_script_that_comes_in_part_is_not_run() {
+fn a_shell_whose_script_came_in_part_does_nothing() {
     for shell in SHELLS {
-        let host = Host::new(shell);
-        let (run, says) = (host.file("run"), "'it ran'");
-        let script = Script::new().text(&format!("touch '{}'\necho {says}\n", quoted(&run)));
-        let (loader, text) = script.on_input();
-        for size in [0, 1, text.len() / 2, text.len() - 1] {
-            let ended = host.run_with(&loader, &text.as_bytes()[..size]);
+        let host = Host::new(shell).with_command();
+        let attending = Attendants::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
+        let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
+        for size in [0, 1, attending.input[0].size(), whole.len() / 2, whole.len() - 1] {
+            let ended = host.run_with(&attending.loader(), &whole[..size]);
             assert_eq!((ended.status, ended.text().as_str()), (127, ""), "{shell:?}, {size}");
         }
-        assert!(!run.exists(), "{shell:?}");
-        let ended = host.run_with(&loader, text.as_bytes());
-        assert_eq!((ended.status, ended.text().as_str()), (0, "it ran\n"), "{shell:?}");
+        assert!(!host.directory().exists(), "{shell:?}");
+        let ended = host.run_with(&attending.loader(), &whole);
+        assert!(ended.text().contains("certwave:result inspected"), "{shell:?}: {}", ended.text());
     }
 }

@@ -21,7 +21,7 @@ impl Drop for Held {
 }
 
 fn take(host: &Host, who: &str) -> (LockAnswer, Held) {
-    let mut held = Held(host.login_command(&host.spec.attend(who, &[], None)).spawn().unwrap());
+    let mut held = Held(host.login_command(&host.attending(who)).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(held.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (LockAnswer::parse(&line).unwrap_or_else(|| panic!("{:?} said {line:?}", host.shell)), held)
@@ -49,7 +49,7 @@ fn one_rollout_at_a_time_and_the_second_is_told_who() {
             let (answer, _) = take(&host, "second");
             assert_eq!(answer, LockAnswer::Busy("01JD on ops1 (it's me)".to_owned()), "{shell:?}");
         }
-        let ended = host.run(&host.spec.attend("third", &[], None));
+        let ended = host.run(&host.attending("third"));
         assert_eq!(ended.status, 75);
         assert_eq!(
             LockAnswer::failure(&ended.output()).to_string(),
@@ -89,7 +89,7 @@ fn a_folder_that_cannot_be_made_is_told() {
     for shell in SHELLS {
         let host = Host::new(shell);
         std::fs::write(host.directory(), "in the way").unwrap();
-        let ended = host.run(&host.spec.attend("me", &[], None));
+        let ended = host.run(&host.attending("me"));
         let error = LockAnswer::failure(&ended.output()).to_string();
         assert!(error.contains("cannot be written to"), "{shell:?}: {error}");
     }

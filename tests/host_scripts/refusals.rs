@@ -112,7 +112,7 @@ fn a_read_only_file_system_is_told() {
         let problems = host.problems_after(|| read_only = Mounted::read_only(&host));
         let Some(_read_only) = read_only else { return };
         assert_eq!(problems, [expected.as_str()], "{shell:?}");
-        let ended = host.run(&host.spec.attend("me", &[], None));
+        let ended = host.run(&host.attending("me"));
         assert_eq!(certwave::install::LockAnswer::failure(&ended.output()).to_string(), expected);
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
-    Activation, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Rollback,
-    Script, Service, Staged, Task, stage_payload,
+    Activation, Attendants, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
+    Rollback, Script, Service, Staged, Task, stage_payload,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -233,9 +233,18 @@ impl Host {
         self.run_with(script, b"")
     }
 
+    /// The shell that attends the host, on a command line: then its input is for tasks alone, and busybox's `head` cannot
+    /// take more of it than it should.
+    pub(crate) fn attending(&self, who: &str) -> Script {
+        let attendants = Attendants::new(who, self.services.iter().map(|service| service.script));
+        let input = attendants.attend(&self.spec, &self.services, None).input;
+        let text = input.iter().map(|piece| String::from_utf8_lossy(piece.expose())).collect::<String>();
+        Script::new().assign("script", &text).text("eval \"$script\"")
+    }
+
     /// The shell that attends the host, asked for one task.
     pub(crate) fn task(&self, task: &Task) -> Call {
-        let script = self.spec.attend("rollout 1 by process 1 on here", &self.services, None);
+        let script = self.attending("rollout 1 by process 1 on here");
         let mut input = format!("{}\n", task.line).into_bytes();
         input.extend(task.payload.iter().flat_map(|payload| payload.expose()));
         Call { script, input }

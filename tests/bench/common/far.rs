@@ -98,7 +98,7 @@ impl FarEnd {
                 let (config, state) = (config.clone(), shared.clone());
                 tokio::spawn(async move {
                     let address = socket.local_addr().unwrap().ip();
-                    let handler = Shell { address, state, told: HashMap::new() };
+                    let handler = Shell { address, state, attending: HashMap::new() };
                     if let Ok(session) = run_stream(config, socket, handler).await {
                         let _ = session.await;
                     }
@@ -202,12 +202,21 @@ async fn serve(socket: TcpStream, tls: &SslContext) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A shell that attends a host.
+#[derive(Default)]
+struct Attending {
+    /// Whether it has its script.
+    runs: bool,
+    /// What it was told so far: of the script, then of its next task.
+    told: Vec<u8>,
+}
+
 /// One connection to one host.
 struct Shell {
     address: IpAddr,
     state: Arc<State>,
-    /// The shells that attend it: what each was told so far of its next task.
-    told: HashMap<ChannelId, Vec<u8>>,
+    /// The shells that attend it.
+    attending: HashMap<ChannelId, Attending>,
 }
 
 impl Shell {
@@ -307,7 +316,7 @@ impl Handler for Shell {
         let script = std::str::from_utf8(line).unwrap();
         // The shell that attends a host comes on its input.
         if script.contains("#whole") {
-            self.told.insert(channel, Vec::new());
+            self.attending.insert(channel, Attending::default());
             return Ok(());
         }
         if script.contains("say result inspected") {
@@ -321,17 +330,17 @@ impl Handler for Shell {
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Error> {
-        let Some(told) = self.told.get_mut(&channel) else { return Ok(()) };
+        let Some(Attending { runs, told }) = self.attending.get_mut(&channel) else { return Ok(()) };
         told.extend_from_slice(data);
-        if told.ends_with(b"#whole") {
-            let script = String::from_utf8(std::mem::take(told)).unwrap();
-            let mut said = "certwave:locked\n".to_owned();
-            if let Some(first) = script.split("first='run ").nth(1).and_then(|rest| rest.split('\'').next())
-                && !first.is_empty()
-            {
-                said += &self.task(first, b"");
+        if !*runs {
+            if !told.ends_with(b"#whole") {
+                return Ok(());
             }
-            return session.data(channel, said.into_bytes());
+            *runs = true;
+            let script = String::from_utf8(std::mem::take(told)).unwrap();
+            let first = script.split("first='run ").nth(1).and_then(|rest| rest.split('\'').next());
+            let said = first.map(|first| self.task(first, b"")).unwrap_or_default();
+            return session.data(channel, format!("certwave:locked\n{said}").into_bytes());
         }
         // One task at a time: the next one comes after the answer.
         let Some(end) = told.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
@@ -345,7 +354,7 @@ impl Handler for Shell {
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        match self.told.remove(&channel) {
+        match self.attending.remove(&channel) {
             Some(_) => Self::done(session, channel, String::new()),
             None => Ok(()),
         }

@@ -1,0 +1,79 @@
+//! The shell that stays on a host while it is changed.
+
+use super::script::{
+    ACTIVE, CHANGE, COMMON, INSPECT, STAGE, Service, Task, define_hooks, define_services, distinct,
+};
+use super::{DeadMan, InstallSpec, Script};
+use crate::model::Secret;
+
+/// Makes the shells that attend the hosts of a rollout. A shell takes its host's lock and holds it until its standard
+/// input ends; its first line is a [`super::LockAnswer`]. Then it runs [`Task`]s. An earlier connection of the same
+/// rollout is ended.
+///
+/// One shell for all tasks: each further session costs the host several processes, and everybody a round trip. What all
+/// shells have in common is there once, however many hosts are attended.
+#[derive(Debug, Clone)]
+pub struct Attendants {
+    who: String,
+    hooks: Vec<&'static str>,
+    common: Secret,
+}
+
+impl Attendants {
+    /// `who` names the rollout and the controller, for a second one to read: `ROLLOUT by PROCESS`. `scripts` are those
+    /// of all services on all hosts.
+    pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {
+        let hooks = distinct(scripts);
+        // What the dead-man switch needs as well is text first, so that it is there once.
+        let shared = define_hooks(Script::new(), &hooks).text(COMMON).text(CHANGE);
+        let common = Script::new()
+            .assign("common", shared.as_str())
+            .assign("dead_man", DeadMan::script().as_str())
+            .text("shared=$own$common\neval \"$shared$links\"")
+            .text(ACTIVE)
+            .function("inspect", INSPECT)
+            .function("stage", STAGE)
+            .function("activate", include_str!("scripts/activate.sh"))
+            .function("rollback", include_str!("scripts/rollback.sh"))
+            .function("commit", include_str!("scripts/commit.sh"))
+            .text(include_str!("scripts/lock.sh"))
+            .text(include_str!("scripts/attend.sh"));
+        let common = format!("{}{WHOLE}", common.as_str());
+        Self { who: who.to_owned(), hooks, common: Secret::new(common.into_bytes()) }
+    }
+
+    /// The shell for one host. The `first` task, one without a payload, is done unasked: that saves a round trip.
+    pub fn attend(&self, install: &InstallSpec, services: &[Service], first: Option<&Task>) -> Attending {
+        let own = define_services(install.prelude(), services, &self.hooks);
+        let settings = install
+            .owned(Script::new())
+            .assign("who", &self.who)
+            .assign("first", first.map_or("", |task| &task.line))
+            .assign("keep", &install.keep.to_string())
+            .assign("survey", "no")
+            .assign("own", own.as_str())
+            .assign("links", &install.each_link());
+        Attending { input: [Secret::new(settings.as_str().into()), self.common.clone()] }
+    }
+}
+
+/// What came in part does not end with it.
+const WHOLE: &str = "#whole";
+
+/// A shell to be started. Its script comes on its standard input: command lines are for the list of processes to show,
+/// the login shell parses them once more, and some servers take no long ones (Dropbear: 9,000 bytes).
+#[derive(Debug, Clone)]
+pub struct Attending {
+    /// What is sent to it first, one piece after the other.
+    pub input: [Secret; 2],
+}
+
+impl Attending {
+    /// The script that reads the one on its input, and runs it if it is whole.
+    pub fn loader(&self) -> Script {
+        let size: usize = self.input.iter().map(Secret::size).sum();
+        Script::new().text(&format!(
+            "script=$(head -c {size})\ncase $script in\n*'{WHOLE}') eval \"$script\" ;;\n*) exit 127 ;;\nesac"
+        ))
+    }
+}
