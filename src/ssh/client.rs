@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::auth::{self, LoginError};
 use super::config::SshOptions;
+use super::door::Door;
 use super::exec::{self, Sessions};
 use super::held::{self, HeldCommand};
 use super::host_key::{HostKeyRefused, HostKeys, KnownHosts};
@@ -146,6 +147,7 @@ pub struct SshConnector {
     options: SshOptions,
     known_hosts: KnownHosts,
     keyring: Keyring,
+    door: Door,
 }
 
 impl SshConnector {
@@ -173,6 +175,7 @@ impl SshConnector {
         user: &str,
         host_keys: &Arc<HostKeys>,
     ) -> Result<SshConnection, ConnectError> {
+        let _place = self.door.enter().await;
         let limit = self.options.connect_timeout;
         let deadline = Instant::now() + limit;
         let socket = dial(login, deadline, limit).await?;

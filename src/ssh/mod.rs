@@ -5,6 +5,7 @@
 mod auth;
 mod client;
 mod config;
+mod door;
 mod exec;
 mod held;
 mod host_key;

@@ -32,22 +32,14 @@ fn main() {
     let far = runtime.block_on(FarEnd::start());
     let sizes = numbers(&[10, 100, 1_000, 10_000]);
     let mut page = Page::default();
-    page.table(&["hosts", "at once", "wall", "CPU a host", "peak memory", "journal's writes", "of the wall"]);
+    page.table(&COLUMNS);
     let grown: Vec<Grown> = sizes.iter().map(|&hosts| grow(&mut page, &far, hosts, AT_ONCE)).collect();
     let most = *sizes.iter().max().unwrap();
     commands(&mut page, &far, most);
     // The most in flight that memory and the display are bounded for.
     if most >= 1_000 {
         page.say("");
-        page.table(&[
-            "hosts",
-            "at once",
-            "wall",
-            "CPU a host",
-            "peak memory",
-            "journal's writes",
-            "of the wall",
-        ]);
+        page.table(&COLUMNS);
         grow(&mut page, &far, 1_000, 1_000);
         display(&mut page, &far, 1_000);
     }
@@ -55,6 +47,17 @@ fn main() {
     let shown = if std::env::args().any(|word| word == "--write") { "docs" } else { "target" };
     write_down(&Path::new(shown).join("growth.svg"), &drawn(&grown));
 }
+
+const COLUMNS: [&str; 8] = [
+    "hosts",
+    "at once",
+    "connected at once",
+    "wall",
+    "CPU a host",
+    "peak memory",
+    "journal's writes",
+    "of the wall",
+];
 
 /// A rollout to so many hosts, which all serve another certificate before.
 fn grow(page: &mut Page, far: &FarEnd, hosts: usize, parallel: usize) -> Grown {
@@ -65,8 +68,9 @@ fn grow(page: &mut Page, far: &FarEnd, hosts: usize, parallel: usize) -> Grown {
     let entries = Store::open(&folder.join("state")).unwrap().journal().unwrap().entries().unwrap();
     let (journal, writes) = written_again(&folder.join("again"), &entries);
     page.say(format!(
-        "| {hosts} | {} | {:.2} s | {:.2} ms | {} | {writes} | {:.1} % |",
+        "| {hosts} | {} | {} | {:.2} s | {:.2} ms | {} | {writes} | {:.1} % |",
         parallel.min(hosts),
+        far.most_connected(),
         rollout.wall.as_secs_f64(),
         rollout.cpu_ms_each(hosts),
         rollout.peak(),

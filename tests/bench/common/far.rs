@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use certwave::install::Task;
@@ -52,6 +53,9 @@ struct State {
     first: Site,
     /// By what was staged: hosts that have the same share it.
     sites: Mutex<HashMap<String, Site>>,
+    /// SSH connections.
+    connected: AtomicUsize,
+    most_connected: AtomicUsize,
 }
 
 impl State {
@@ -73,7 +77,13 @@ impl FarEnd {
         let authority = Authority::new("the far end's root").unwrap();
         let (pem, key) = authority.issue(&[DOMAIN], -60, 30).unwrap();
         let first = site(FIRST.to_owned(), &String::from_utf8(pem).unwrap(), &key);
-        let state = Arc::new(State { hosts: Mutex::default(), first, sites: Mutex::default() });
+        let state = Arc::new(State {
+            hosts: Mutex::default(),
+            first,
+            sites: Mutex::default(),
+            connected: AtomicUsize::new(0),
+            most_connected: AtomicUsize::new(0),
+        });
 
         let key = |path: Option<&Path>| {
             let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
@@ -98,10 +108,13 @@ impl FarEnd {
                 let (config, state) = (config.clone(), shared.clone());
                 tokio::spawn(async move {
                     let address = socket.local_addr().unwrap().ip();
-                    let handler = Shell { address, state, attending: HashMap::new() };
+                    let handler = Shell { address, state: state.clone(), attending: HashMap::new() };
+                    let now = state.connected.fetch_add(1, Ordering::Relaxed) + 1;
+                    state.most_connected.fetch_max(now, Ordering::Relaxed);
                     if let Ok(session) = run_stream(config, socket, handler).await {
                         let _ = session.await;
                     }
+                    state.connected.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
@@ -120,8 +133,14 @@ impl FarEnd {
         Self { folder, ssh_port, tls_port, state, authority }
     }
 
+    /// How many were connected at the same time at most, since the last [`FarEnd::forget`].
+    pub(crate) fn most_connected(&self) -> usize {
+        self.state.most_connected.load(Ordering::Relaxed)
+    }
+
     /// Every host serves its first certificate again.
     pub(crate) fn forget(&self) {
+        self.state.most_connected.store(0, Ordering::Relaxed);
         self.state.hosts.lock().unwrap().clear();
     }
 
