@@ -28,7 +28,8 @@ impl Attendants {
         let shared = define_hooks(Script::new(), &hooks).text(COMMON).text(CHANGE);
         let common = Script::new()
             .assign("common", shared.as_str())
-            .assign("dead_man", DeadMan::script().as_str())
+            .assign("await", DeadMan::waiting().as_str())
+            .assign("fire", DeadMan::firing().as_str())
             .text("shared=$own$common\neval \"$shared$links\"")
             .text(ACTIVE)
             .function("inspect", INSPECT)
@@ -38,15 +39,16 @@ impl Attendants {
             .function("commit", include_str!("scripts/commit.sh"))
             .text(include_str!("scripts/lock.sh"))
             .text(include_str!("scripts/attend.sh"));
-        let common = format!("{}{WHOLE}", common.as_str());
+        let common = format!("{}}}\n", common.as_str());
         Self { who: who.to_owned(), hooks, common: Secret::new(common.into_bytes()) }
     }
 
     /// The shell for one host. The `first` task, one without a payload, is done unasked: that saves a round trip.
     pub fn attend(&self, install: &InstallSpec, services: &[Service], first: Option<&Task>) -> Attending {
         let own = define_services(install.prelude(), services, &self.hooks);
+        // One command from here to the end of what all have in common: what came in part is none, and is not run.
         let settings = install
-            .owned(Script::new())
+            .owned(Script::new().text("{"))
             .assign("who", &self.who)
             .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &install.keep.to_string())
@@ -57,9 +59,6 @@ impl Attendants {
     }
 }
 
-/// What came in part does not end with it.
-const WHOLE: &str = "#whole";
-
 /// A shell to be started. Its script comes on its standard input: command lines are for the list of processes to show,
 /// the login shell parses them once more, and some servers take no long ones (Dropbear: 9,000 bytes).
 #[derive(Debug, Clone)]
@@ -69,11 +68,9 @@ pub struct Attending {
 }
 
 impl Attending {
-    /// The script that reads the one on its input, and runs it if it is whole.
+    /// The script that reads the one on its input, and runs it.
     pub fn loader(&self) -> Script {
         let size: usize = self.input.iter().map(Secret::size).sum();
-        Script::new().text(&format!(
-            "script=$(head -c {size})\ncase $script in\n*'{WHOLE}') eval \"$script\" ;;\n*) exit 127 ;;\nesac"
-        ))
+        Script::new().text(&format!("eval \"$(head -c {size})\""))
     }
 }

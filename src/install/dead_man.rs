@@ -33,11 +33,14 @@ impl DeadMan {
         ])
     }
 
-    /// What the switch does, after its settings and what the shell that arms it was given, too. It holds no secret.
-    pub(super) fn script() -> Script {
-        Script::new()
-            .text(include_str!("scripts/dead_man_wait.sh"))
-            .text(include_str!("scripts/dead_man_fire.sh"))
+    /// What the switch does first, after its settings.
+    pub(super) fn waiting() -> Script {
+        Script::new().text(include_str!("scripts/dead_man_wait.sh"))
+    }
+
+    /// What it does when nobody disarmed it, after what the shell that armed it was given, too.
+    pub(super) fn firing() -> Script {
+        Script::new().text(include_str!("scripts/dead_man_fire.sh"))
     }
 }
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), previous (may be
-# empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, dead_man (the switch's script), shared (what both have).
+# empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, await and fire (what the
+# switch does), shared (what it has in common with this).
 printf '\n'
 begin
 one_at_a_time
@@ -119,7 +120,7 @@ arm() {
     [ ! -e "$path" ] || set -- "$@" "$path"
   done
   [ $# = 0 ] || rm -f "$@" || return 1
-  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$shared" "$dead_man" >"$switch") &&
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch") &&
     flush "$archive" "$switch" "$directory" || { disarm; forget_switch; return 1; }
   start_switch 2>/dev/null </dev/null 8>&-
 }

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154
 # Waits, detached from whoever armed it. The line before the first one says which switch this is; another one in
 # its place, or none, means that it is disarmed. Settings: token, target, version (to go back to), until (its end,
-# seconds since 1970), seconds (to wait), services.
+# seconds since 1970), seconds (to wait). What comes after this is read only if it fires.
 trap '' HUP PIPE
 cd /
+switch=$0
 
 armed() {
   { read -r line <"$switch"; } 2>/dev/null && [ "${line%% *}" = "token='$token'" ]
