@@ -130,7 +130,7 @@ impl InstallSpec {
     }
 
     /// Defines `each_link COMMAND`, which calls it with every link's path and file; `read_links`, which prints where
-    /// `live` and all links lead; and `own_links`, which is what that is of links that are ours, each after a line's end.
+    /// `live` and all links lead, and ends its shell; and `own_links`, which is what that is of links that are ours, each after a line's end.
     pub(super) fn each_link(&self) -> String {
         let word = |path: &HostPath| Word::new(path.as_str());
         let each = |one: &dyn Fn(&HostPath, &FileName) -> String| -> String {
@@ -140,7 +140,7 @@ impl InstallSpec {
         let paths = each(&|path, _| format!(" {}", word(path)));
         let own = each(&|_, file| format!("\n$live/{file}"));
         format!(
-            "each_link() {{\n:\n{calls}}}\nread_links() {{ readlink \"$live\"{paths}; }}\nown_links=\"{own}\"\n"
+            "each_link() {{\n:\n{calls}}}\nread_links() {{ exec readlink \"$live\"{paths}; }}\nown_links=\"{own}\"\n"
         )
     }
 }

@@ -8,7 +8,7 @@ mod others;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certwave::engine::ports::Prober;
@@ -64,6 +64,9 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
         on_hosts(&mut || run(&mut command, 0))
     });
     let keep = &["rollout", "playbook.yaml", "--yes", "-q"];
+    // All that is done to hosts, and no CA that is waited for.
+    lab.hosts.iter().for_each(put_back);
+    let issued_before = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
     let unchanged = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
     let after = bare();
     let wall = (before.0.wall + after.0.wall) / 2;
@@ -96,11 +99,34 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     if let Some(other) = &other {
         row("certwave, the other build", other);
     }
+    row("certwave, a certificate that was issued before", &issued_before);
     row("certwave, nothing to change", &unchanged);
     for (name, mut command) in others::all(&lab, AT_ONCE) {
         row(&name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
     }
     verify_pass(page, runtime, &lab);
+}
+
+/// To the certificate before the one that is live, as if that one had never come.
+fn put_back(host: &LabHost) {
+    let folder = host.root.join("etc/certwave");
+    let live = folder.join("live/api.lab.test");
+    let newest = std::fs::read_link(&live).unwrap();
+    let archive = folder.join("archive/api.lab.test");
+    std::fs::remove_dir_all(archive.join(newest.file_name().unwrap())).unwrap();
+    let versions = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name());
+    let before = versions.max().unwrap();
+    std::fs::remove_file(&live).unwrap();
+    std::os::unix::fs::symlink(Path::new("../archive/api.lab.test").join(before), &live).unwrap();
+    let master = nix::unistd::Pid::from_raw(host.nginx.process.id().cast_signed());
+    let workers = || {
+        let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let old = workers();
+    nix::sys::signal::kill(master, nix::sys::signal::Signal::SIGHUP).unwrap();
+    let new = || !workers().is_empty() && workers().iter().all(|worker| !old.contains(worker));
+    assert!(wait_for(Duration::from_secs(30), new), "{} did not reload", host.name);
 }
 
 fn no_session(host: &LabHost) -> bool {

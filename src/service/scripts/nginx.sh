@@ -28,9 +28,9 @@ main_config() {
 }
 
 # The main context's `pid` and `error_log`, one a line, each with its first argument; the configuration is read from
-# stdin.
+# stdin. It ends its shell.
 main_context() {
-  awk '
+  exec awk '
     {
       sub(/(^|[ \t])#.*/, "")
       gsub(/[{};]/, "\n&\n")
