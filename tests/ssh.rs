@@ -428,8 +428,8 @@ async fn a_held_command_answers_line_by_line() {
     let (_, held) = connection.hold(command(line)).await.unwrap().unwrap();
     let ask = async |line: &str, patience| held.ask(line, None, "ended ", patience).await;
     // What it says unasked is the answer to nobody's question, unless that is what is waited for.
-    let ahead = format!("echo READY; echo one; (exit 4); echo \"ended $?\"; {line}");
-    let (_, held) = connection.hold(command(&ahead)).await.unwrap().unwrap();
+    let ahead = "echo READY; echo one; (exit 4); echo \"ended $?\"; cat";
+    let (_, held) = connection.hold(command(ahead)).await.unwrap().unwrap();
     let said = held.answer("ended ", PATIENCE).await.unwrap();
     assert_eq!((said.status, words(&said.stdout)), (4, "one\n".to_owned()));
     // One that ends in the middle of a task may have done a part of it; then nothing is sent any more.
