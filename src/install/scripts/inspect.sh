@@ -4,7 +4,8 @@
 printf '\n'
 
 # A step that the controller gave up on may still be running, or the dead-man switch: the end is waited for.
-if [ "$survey" = no ] && { [ "$alone" = no ] || [ -e "$switch~firing" ]; } && [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1 && (: <"$lock.step") 2>/dev/null; then
+if [ "$survey" = no ] && { [ "$alone" = no ] || [ -e "$switch~firing" ]; } &&
+  [ -f "$lock.step" ] && command -v flock >/dev/null 2>&1 && (: <"$lock.step") 2>/dev/null; then
   exec 8<"$lock.step"
   flock -s 8
 fi
