@@ -1,5 +1,6 @@
 //! How a handshake is made, and how it can end.
 
+use crate::certificate::KeyAlgorithm;
 use crate::engine::ports::BoxedStream;
 use crate::verify::{Endpoint, Observation};
 
@@ -15,6 +16,24 @@ pub(super) trait Handshake: Sync {
         endpoint: &Endpoint,
         protocol: Option<&[u8]>,
     ) -> impl Future<Output = Result<Shaken, Failure>> + Send;
+}
+
+/// What a library shakes hands with, for each choice of [`Endpoint::key`].
+#[derive(Clone)]
+pub(super) struct ForKey<T> {
+    pub(super) any: T,
+    pub(super) ecdsa: T,
+    pub(super) rsa: T,
+}
+
+impl<T> ForKey<T> {
+    pub(super) fn of(&self, key: Option<KeyAlgorithm>) -> &T {
+        match key {
+            None => &self.any,
+            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
+            Some(KeyAlgorithm::Rsa) => &self.rsa,
+        }
+    }
 }
 
 /// A connection after its handshake.

@@ -10,9 +10,8 @@ use rustls::{ClientConfig, ProtocolVersion, SignatureScheme, SupportedCipherSuit
 use tokio_rustls::TlsConnector;
 
 use super::any_chain::AnyChain;
-use super::handshake::{Failure, Handshake, Shaken};
+use super::handshake::{Failure, ForKey, Handshake, Shaken};
 use super::misfit::failure;
-use crate::certificate::KeyAlgorithm;
 use crate::engine::ports::BoxedStream;
 use crate::verify::Endpoint;
 
@@ -31,21 +30,16 @@ const RSA: &[SignatureScheme] = &[
 
 /// Handshakes with rustls.
 #[derive(Clone)]
-pub(super) struct Modern {
-    /// For each choice of [`Endpoint::key`].
-    any: TlsConnector,
-    ecdsa: TlsConnector,
-    rsa: TlsConnector,
-}
+pub(super) struct Modern(ForKey<TlsConnector>);
 
 impl Modern {
     /// Ready for every endpoint.
     pub(super) fn new() -> Result<Self, rustls::Error> {
-        Ok(Self {
+        Ok(Self(ForKey {
             any: connector([ECDSA, &[SignatureScheme::ED25519], RSA].concat())?,
             ecdsa: connector(ECDSA.to_vec())?,
             rsa: connector(RSA.to_vec())?,
-        })
+        }))
     }
 }
 
@@ -77,13 +71,8 @@ impl Handshake for Modern {
         // An address is not sent as a name (RFC 6066, section 3).
         let name = ServerName::try_from(endpoint.server_name.to_string())
             .map_err(|error| Failure::Misfit(error.to_string()))?;
-        let connector = match endpoint.key {
-            None => &self.any,
-            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
-            Some(KeyAlgorithm::Rsa) => &self.rsa,
-        };
         let offered = protocol.map(<[u8]>::to_vec).into_iter().collect();
-        let connected = connector.with_alpn(offered).connect(name, stream).await;
+        let connected = self.0.of(endpoint.key).with_alpn(offered).connect(name, stream).await;
         let stream = connected.map_err(|error| failure(&error))?;
         let (_, session) = stream.get_ref();
         let chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.to_vec()).collect();

@@ -7,8 +7,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
 use tokio_openssl::SslStream;
 
-use super::handshake::{CLOSED, Failure, Handshake, Shaken};
-use crate::certificate::KeyAlgorithm;
+use super::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
 use crate::engine::ports::BoxedStream;
 use crate::verify::Endpoint;
 
@@ -20,30 +19,21 @@ const RSA: &str = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+S
 
 /// Handshakes with OpenSSL.
 #[derive(Clone)]
-pub(super) struct Old {
-    /// For each choice of [`Endpoint::key`].
-    any: SslContext,
-    ecdsa: SslContext,
-    rsa: SslContext,
-}
+pub(super) struct Old(ForKey<SslContext>);
 
 impl Old {
     /// Ready for every endpoint.
     pub(super) fn new() -> Result<Self, ErrorStack> {
-        Ok(Self { any: context(None)?, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? })
+        Ok(Self(ForKey { any: context(None)?, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? }))
     }
 
     /// OpenSSL's security level, which weak keys are refused by.
     pub(super) fn level(&self) -> u32 {
-        self.any.security_level()
+        self.0.any.security_level()
     }
 
     fn prepare(&self, endpoint: &Endpoint, protocol: Option<&[u8]>) -> Result<Ssl, ErrorStack> {
-        let mut ssl = Ssl::new(match endpoint.key {
-            None => &self.any,
-            Some(KeyAlgorithm::Ecdsa) => &self.ecdsa,
-            Some(KeyAlgorithm::Rsa) => &self.rsa,
-        })?;
+        let mut ssl = Ssl::new(self.0.of(endpoint.key))?;
         let name = endpoint.server_name.as_str();
         // An address is not sent as a name (RFC 6066, section 3).
         if name.parse::<IpAddr>().is_err() {
