@@ -112,13 +112,14 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         Seat { session, prepared }: &mut Seat<C::Connection, P::Held>,
     ) -> Result<StepResult, Ended> {
         let session = self.session(plan, step, session).await?;
+        // On the heap, each when it begins: a host that waits for its connection takes no room for all of them.
         match step {
-            Step::Inspect => self.inspect(plan, session, known).await,
-            Step::Stage => self.stage(plan, session, prepared).await,
-            Step::Activate => self.activate(plan, session, known, prepared.take()).await,
-            Step::Verify => self.verify(plan, session, known).await,
-            Step::Commit => self.commit(session, known).await,
-            Step::Rollback => self.roll_back(plan, session, known).await,
+            Step::Inspect => Box::pin(self.inspect(plan, session, known)).await,
+            Step::Stage => Box::pin(self.stage(plan, session, prepared)).await,
+            Step::Activate => Box::pin(self.activate(plan, session, known, prepared.take())).await,
+            Step::Verify => Box::pin(self.verify(plan, session, known)).await,
+            Step::Commit => Box::pin(self.commit(session, known)).await,
+            Step::Rollback => Box::pin(self.roll_back(plan, session, known)).await,
         }
     }
 

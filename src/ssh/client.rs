@@ -175,7 +175,6 @@ impl SshConnector {
         user: &str,
         host_keys: &Arc<HostKeys>,
     ) -> Result<SshConnection, ConnectError> {
-        let _place = self.door.enter().await;
         let limit = self.options.connect_timeout;
         let deadline = Instant::now() + limit;
         let socket = dial(login, deadline, limit).await?;
@@ -271,7 +270,7 @@ impl Connector for SshConnector {
         let user = login.user.clone().or_else(current_user).ok_or(ConnectError::NoUser)?;
         let mut retry = 0;
         loop {
-            match self.try_once(login, &user, &host_keys).await {
+            match self.door.pass(|| self.try_once(login, &user, &host_keys)).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) if retry < self.options.connect_retries && error.may_retry() => {
                     let wait = delay(self.options.retry_delay, retry);
