@@ -19,7 +19,7 @@ use crate::engine::ports::{Clock, JournalError, Observer};
 use crate::engine::{Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
 use crate::plan::{Plan, Schedule};
-use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary};
+use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary, Tally};
 use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, Lease, RolloutRecord, Store, Wish};
@@ -107,7 +107,10 @@ impl Rollout<'_> {
         let fleet = Arc::new(fleet);
         let mut reporter = reporter(settings, &self.id, &plan);
         let mut state = State::new(&plan.schedule);
-        self.journal.events(&self.id)?.iter().for_each(|(at, event)| state.evolve(*at, event));
+        for event in self.journal.events(&self.id) {
+            let (at, event) = event?;
+            state.evolve(at, &event);
+        }
         let mut take_in = |event: &Event| -> Result<(), Failure> {
             let events = [(clock.now(), event.clone())];
             self.journal.append(&self.id, &self.lease.fence(), &events)?;
@@ -132,16 +135,15 @@ impl Rollout<'_> {
         if let Some(error) = driven.journal_failure {
             let failure = unwritten(&error, &plan.schedule, &driven.state, &self.id);
             if settings.json() && matches!(error, JournalError::Unwritable(_)) {
-                let mut events = self.journal.events(&self.id)?;
-                events.extend(driven.unwritten);
-                let mut line =
-                    Summary::of(&plan.schedule, &events).to_json(Timestamp::now(), &self.id, &certificate);
+                let mut tally = tally(self.journal, &self.id, &plan)?;
+                driven.unwritten.iter().for_each(|(at, event)| tally.take_in(*at, event));
+                let mut line = tally.summary().to_json(Timestamp::now(), &self.id, &certificate);
                 line["error"] = failure.message.clone().into();
                 print(&line.to_string());
             }
             return Err(failure);
         }
-        let mut summary = Summary::of(&plan.schedule, &self.journal.events(&self.id)?);
+        let mut summary = tally(self.journal, &self.id, &plan)?.summary();
         if summary.outcome == Some(RolloutOutcome::Incomplete) {
             let left: Vec<_> = summary.left_behind().collect();
             let numbers: Vec<usize> = left.iter().map(|(number, _)| *number).collect();
@@ -151,6 +153,16 @@ impl Rollout<'_> {
         }
         finish(&self.id, &certificate, &summary, &self.playbook, settings)
     }
+}
+
+/// Of a rollout, all that its journal has.
+fn tally<'p>(journal: &Journal, id: &RolloutId, plan: &'p Plan) -> Result<Tally<'p>, Failure> {
+    let mut tally = Tally::new(&plan.schedule);
+    for event in journal.events(id) {
+        let (at, event) = event?;
+        tally.take_in(at, &event);
+    }
+    Ok(tally)
 }
 
 /// Takes up what people ask for in other terminals. A wish is forgotten once the next look comes: by then it was

@@ -20,7 +20,7 @@ pub(super) struct Left {
 impl Left {
     /// Reads how a rollout went, as far as it has.
     pub(super) fn by(journal: &Journal, record: RolloutRecord) -> Result<Self, Failure> {
-        let Replayed { plan, state, .. } = replay(journal, &record)?;
+        let Replayed { plan, state } = replay(journal, &record)?;
         let done = |outcome| matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged);
         let on_it = state.hosts().iter().map(|host| done(host.outcome())).collect();
         Ok(Self { record, plan, on_it })

@@ -16,7 +16,7 @@ pub(super) fn by_journal(
     let mut served = BTreeMap::new();
     // Newest first: what an earlier rollout did to a host no longer counts.
     for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
-        let Replayed { plan, state, .. } = replay(journal, &record)?;
+        let Replayed { plan, state } = replay(journal, &record)?;
         for (host, known) in plan.schedule.hosts.iter().zip(state.hosts()) {
             let version = match known.outcome() {
                 HostOutcome::Changed | HostOutcome::Unchanged | HostOutcome::RollbackFailed => {

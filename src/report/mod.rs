@@ -9,6 +9,7 @@ mod screen;
 mod served;
 mod status;
 mod summary;
+mod tally;
 mod verified;
 mod words;
 
@@ -20,6 +21,7 @@ pub use screen::screen;
 pub use served::ServedReport;
 pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
+pub use tally::Tally;
 pub use verified::VerifyReport;
 pub use words::{failure, line};
 

@@ -1,4 +1,4 @@
-//! How a rollout went: a line per host and one sentence, folded from its events.
+//! How a rollout went: a line per host and one sentence.
 
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use super::words::{count, failure};
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
-use crate::plan::Schedule;
-use crate::rollout::{Event, HostOutcome, Phase, RolloutOutcome, State, Step, StepResult, WaveFailure};
-use crate::verify::{EndpointState, HeldOutcome};
+use crate::rollout::{HostOutcome, RolloutOutcome, WaveFailure};
+use crate::verify::EndpointState;
 
 /// The certificate, as summaries name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +47,7 @@ pub struct HostSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaks_at: Option<Timestamp>,
     #[serde(skip)]
-    handshakes: u64,
+    pub(super) handshakes: u64,
 }
 
 /// How a rollout went.
@@ -67,53 +66,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Folds the events of a rollout.
-    pub fn of(schedule: &Schedule, events: &[(Timestamp, Event)]) -> Self {
-        let mut state = State::new(schedule);
-        let mut spans: Vec<Option<(Timestamp, Timestamp)>> = vec![None; schedule.hosts.len()];
-        let mut proven: Vec<Option<EndpointState>> = vec![None; schedule.hosts.len()];
-        let (mut outcome, mut failed, mut pause) = (None, None, None);
-        for (time, event) in events {
-            state.evolve(*time, event);
-            match event {
-                Event::StepStarted { host, .. } | Event::StepFinished { host, .. } => {
-                    let Some(number) = state.number(host) else { continue };
-                    spans[number] = Some((spans[number].map_or(*time, |(first, _)| first), *time));
-                    if let Event::StepFinished { step, result, .. } = event {
-                        proven[number] = proof(*step, result).or(proven[number]);
-                    }
-                }
-                Event::WaveFailed { wave, reason } => failed = Some((wave.clone(), reason.clone())),
-                Event::PauseRequested { by } => pause = Some(format!("paused by {by}")),
-                Event::Resumed => pause = None,
-                Event::Finished { outcome: word } => outcome = Some(*word),
-                _ => {}
-            }
-        }
-        let hosts = state.hosts().iter().zip(&schedule.hosts).enumerate().map(|(number, (host, name))| {
-            let measured = host.measured.clone().unwrap_or_default();
-            HostSummary {
-                host: name.clone(),
-                wave: schedule.waves[schedule.wave_of(number)].name.clone(),
-                outcome: host.outcome(),
-                state: proven[number],
-                failed_handshakes: measured.handshakes.failed,
-                dropped_connections: u32::from(matches!(measured.held, Some(HeldOutcome::Cut(_)))),
-                // Between a death and its end the clock may have been set back.
-                seconds: spans[number].map_or(0.0, |(first, last)| {
-                    (last.duration_since(first).as_millis().max(0) as f64 / 10.0).round() / 100.0
-                }),
-                error: host.error.clone(),
-                breaks_at: None,
-                handshakes: measured.handshakes.tried,
-            }
-        });
-        let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
-        let awaits = awaits.filter(|_| state.phase == Phase::Between);
-        let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
-        Self { outcome, hosts: hosts.collect(), pause, undo: schedule.undo.is_some(), failure: failed }
-    }
-
     /// Whether a wave waits for somebody's word.
     pub fn awaits_approval(&self) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.ends_with("approval"))
@@ -294,16 +246,4 @@ fn singular(words: &str) -> String {
         .replace(" and were ", " and was ")
         .trim_end()
         .to_owned()
-}
-
-/// What a step proved about what is served.
-fn proof(step: Step, result: &StepResult) -> Option<EndpointState> {
-    match (step, result) {
-        (Step::Verify, StepResult::Proven(_)) | (_, StepResult::Inspected { proven: true, .. }) => {
-            Some(EndpointState::New)
-        }
-        (Step::Verify, StepResult::Disproven { state, .. }) => Some(*state),
-        (Step::Rollback, StepResult::RolledBack) => Some(EndpointState::Previous),
-        _ => None,
-    }
 }

@@ -142,9 +142,9 @@ impl Journal {
     /// Every event of every rollout, in the order they were written.
     ///
     /// # Errors
-    /// When the database cannot be read, or an event is of a newer version.
-    pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        self.read("SELECT seq, rollout, time, event FROM events ORDER BY seq", [])
+    /// Each may be one: the database cannot be read, or an event is of a newer version.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry, StoreError>> {
+        self.pages(None)
     }
 
     /// Whether every event is as it was written: how many there are, or the first that is not.
@@ -196,33 +196,63 @@ impl Journal {
     /// The events of a rollout, in order.
     ///
     /// # Errors
-    /// When the database cannot be read, or an event is of a newer version.
-    pub fn events(&self, id: &RolloutId) -> Result<Vec<(Timestamp, Event)>, StoreError> {
-        let sql = "SELECT seq, rollout, time, event FROM events WHERE rollout = ?1 ORDER BY seq";
-        let entries = self.read(sql, [id.as_str()])?;
-        Ok(entries.into_iter().map(|entry| (entry.time, entry.event)).collect())
+    /// Each may be one: the database cannot be read, or an event is of a newer version.
+    pub fn events(&self, id: &RolloutId) -> impl Iterator<Item = Result<(Timestamp, Event), StoreError>> {
+        self.pages(Some(id.to_string())).map(|entry| entry.map(|entry| (entry.time, entry.event)))
     }
 
-    fn read(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, StoreError> {
-        let rows: Vec<(i64, String, String, String)> = self.with(|connection| {
-            let mut select = connection.prepare(sql)?;
-            let rows =
-                select.query_map(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-            rows.collect()
-        })?;
-        rows.into_iter()
-            .map(|(seq, rollout, time, event)| {
-                let error =
-                    |source| StoreError::Event { rollout: rollout.clone(), seq: seq.unsigned_abs(), source };
-                let custom = |text: String| error(serde::de::Error::custom(text));
-                Ok(Entry {
-                    seq,
-                    rollout: rollout.parse().map_err(|e| custom(format!("{e}")))?,
-                    time: time.parse().map_err(|e| custom(format!("{e}")))?,
-                    event: serde_json::from_str(&event).map_err(error)?,
-                })
+    /// A page after the other: all events of a large fleet at once would take more memory than its rollout, and who reads
+    /// slowly must not keep others from the database.
+    fn pages(&self, rollout: Option<String>) -> impl Iterator<Item = Result<Entry, StoreError>> {
+        // Either way there are two parameters, and an index.
+        let of = if rollout.is_some() { "rollout = ?2" } else { "?2 IS NULL" };
+        let columns = "seq, rollout, time, event";
+        let sql = format!("SELECT {columns} FROM events WHERE seq > ?1 AND {of} ORDER BY seq LIMIT {PAGE}");
+        let mut after = Some(0);
+        let page = move || {
+            let rows = self.rows(&sql, params![after?, rollout]);
+            // The last page is the one that is not full.
+            after = rows.as_ref().ok().filter(|rows| rows.len() == PAGE).map(|rows| rows[PAGE - 1].seq);
+            Some(match rows {
+                Ok(rows) => rows.into_iter().map(Line::read).collect(),
+                Err(error) => vec![Err(error)],
             })
-            .collect()
+        };
+        std::iter::from_fn(page).flatten()
+    }
+
+    fn rows(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Line>, StoreError> {
+        self.with(|connection| {
+            let read = |row: &Row<'_>| {
+                Ok(Line { seq: row.get(0)?, rollout: row.get(1)?, time: row.get(2)?, event: row.get(3)? })
+            };
+            connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+        })
+    }
+}
+
+/// How many events are read at a time.
+const PAGE: usize = 500;
+
+/// A row of the journal.
+struct Line {
+    seq: i64,
+    rollout: String,
+    time: String,
+    event: String,
+}
+
+impl Line {
+    fn read(self) -> Result<Entry, StoreError> {
+        let Self { seq, rollout, time, event } = self;
+        let error = |source| StoreError::Event { rollout: rollout.clone(), seq: seq.unsigned_abs(), source };
+        let custom = |text: String| error(serde::de::Error::custom(text));
+        Ok(Entry {
+            seq,
+            rollout: rollout.parse().map_err(|e| custom(format!("{e}")))?,
+            time: time.parse().map_err(|e| custom(format!("{e}")))?,
+            event: serde_json::from_str(&event).map_err(error)?,
+        })
     }
 }
 
@@ -342,7 +372,7 @@ mod tests {
         let Written { folder, journal, lease, id } = written();
         drop((journal, lease));
         let journal = Store::open(&folder.path().join("state")).unwrap().journal().unwrap();
-        let events: Vec<Event> = journal.events(&id).unwrap().into_iter().map(|(_, event)| event).collect();
+        let events: Vec<Event> = journal.events(&id).map(|event| event.unwrap().1).collect();
         let outcome = RolloutOutcome::Interrupted;
         assert!(matches!(events[0], Event::Started { .. }));
         assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::Finished { outcome }]);
@@ -352,6 +382,22 @@ mod tests {
         assert_eq!(journal.rollouts_of(&record(&id).certificate).unwrap(), [id]);
         assert_eq!(journal.rollouts_of(&"other.test".parse().unwrap()).unwrap(), []);
         assert_eq!(journal.verify().unwrap(), Ok(4));
+    }
+
+    #[test]
+    fn what_is_longer_than_a_page_is_read_whole() {
+        let Written { journal, lease, id, .. } = written();
+        // With the four that are there: a page, and no more.
+        for more in [PAGE - 4, 1, PAGE] {
+            let now = Timestamp::UNIX_EPOCH;
+            journal.append(&id, &lease.fence(), &vec![(now, Event::Resumed); more]).unwrap();
+            let numbers: Vec<i64> = journal.entries().map(|entry| entry.unwrap().seq).collect();
+            let all = journal.verify().unwrap().unwrap();
+            assert_eq!(numbers, (1..=all).collect::<Vec<_>>());
+            assert_eq!(journal.events(&id).count(), numbers.len());
+        }
+        let other = RolloutId::new(2, [0; 10]);
+        assert_eq!(journal.events(&other).count(), 0);
     }
 
     #[test]

@@ -65,7 +65,13 @@ fn grow(page: &mut Page, far: &FarEnd, hosts: usize, parallel: usize) -> Grown {
     begin(far, hosts, parallel);
     let rollout = run(&mut certwave(folder, &["rollout", "playbook.yaml", "--yes", "-q"]), 0);
     assert_eq!(far.changed(), hosts, "every host was changed");
-    let entries = Store::open(&folder.join("state")).unwrap().journal().unwrap().entries().unwrap();
+    let entries = Store::open(&folder.join("state"))
+        .unwrap()
+        .journal()
+        .unwrap()
+        .entries()
+        .map(Result::unwrap)
+        .collect::<Vec<_>>();
     let (journal, writes) = written_again(&folder.join("again"), &entries);
     page.say(format!(
         "| {hosts} | {} | {} | {:.2} s | {:.2} ms | {} | {writes} | {:.1} % |",

@@ -19,7 +19,8 @@ pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
 
 /// Every event there is.
 fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
-    for entry in journal.entries()? {
+    for entry in journal.entries() {
+        let entry = entry?;
         if settings.json() {
             let mut object = json!({"time": entry.time, "seq": entry.seq, "rollout": entry.rollout});
             if let (Some(object), Ok(Value::Object(event))) =

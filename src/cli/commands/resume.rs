@@ -76,7 +76,7 @@ pub(super) async fn go_on(
     let id = record.id.clone();
     let who = who(&id);
     let lease = store.lease(journal, &record.certificate, &who)?;
-    let Replayed { plan, state, .. } = replay(journal, record)?;
+    let Replayed { plan, state } = replay(journal, record)?;
     let set = certificate(record, store, &state)?;
     if !settings.json() {
         let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {

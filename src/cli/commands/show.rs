@@ -4,21 +4,22 @@ use super::super::args::Show;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
-use super::super::replay::{Replayed, replay};
+use super::super::replay::planned;
 use super::super::settings::Settings;
-use crate::report::{JsonReporter, Summary, line};
+use crate::report::{JsonReporter, Tally, line};
 use crate::rollout::State;
 
 pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;
     let rollout = find::named(&args.rollout, journal.rollouts()?)?;
-    let Replayed { plan, events, .. } = replay(&journal, &rollout)?;
+    let plan = planned(&rollout)?;
     if settings.json() {
         let reporter = JsonReporter::new(rollout.id.clone(), plan.schedule.clone());
         let mut state = State::new(&plan.schedule);
-        for (time, event) in &events {
-            state.evolve(*time, event);
-            super::print(&reporter.object(*time, event, &state).to_string());
+        for event in journal.events(&rollout.id) {
+            let (time, event) = event?;
+            state.evolve(time, &event);
+            super::print(&reporter.object(time, &event, &state).to_string());
         }
         return Ok(Exit::Done);
     }
@@ -29,12 +30,15 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")
     ));
     super::print("");
-    for (time, event) in &events {
-        if let Some(line) = line(*time, event, settings.verbosity > 0) {
+    let mut tally = Tally::new(&plan.schedule);
+    for event in journal.events(&rollout.id) {
+        let (time, event) = event?;
+        tally.take_in(time, &event);
+        if let Some(line) = line(time, &event, settings.verbosity > 0) {
             super::print(&format!("{} {line}", time.strftime("%H:%M:%SZ")));
         }
     }
-    let summary = Summary::of(&plan.schedule, &events);
+    let summary = tally.summary();
     super::print("");
     super::print(&summary.table());
     super::print("");

@@ -55,7 +55,7 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
             record.id
         )));
     }
-    let Replayed { plan, state, .. } = replay(&journal, &record)?;
+    let Replayed { plan, state } = replay(&journal, &record)?;
     let waiting: Vec<&WaveName> =
         plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave)).map(|wave| &wave.name).collect();
     let wave = match &args.wave {
