@@ -223,9 +223,14 @@ async fn answer_challenges<R: ChallengeResponder>(
     Ok(())
 }
 
+/// A CA that is quick is not waited for; one that takes a minute is asked a dozen times.
+fn patient() -> RetryPolicy {
+    RetryPolicy::new().initial_delay(Duration::from_millis(50)).backoff(1.8).timeout(PATIENCE)
+}
+
 async fn wait_until_ready(order: &mut Order, url: &str) -> Result<(), IssueError> {
     const ACT: &str = "see the challenges";
-    let policy = RetryPolicy::new().timeout(PATIENCE).backoff(1.5);
+    let policy = patient();
     let mut tries = 0;
     loop {
         // On an order that is done already, waiting would never end.
@@ -263,7 +268,7 @@ async fn refusal(order: &mut Order, url: &str) -> IssueError {
 
 async fn certificate(order: &mut Order, url: &str) -> Result<String, IssueError> {
     const ACT: &str = "sign the certificate";
-    let policy = RetryPolicy::new().timeout(PATIENCE).backoff(1.5);
+    let policy = patient();
     for attempt in 1.. {
         match order.poll_certificate(&policy).await {
             Ok(chain) => return Ok(chain),

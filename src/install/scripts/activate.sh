@@ -48,7 +48,7 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
   each_link keep_file
   text=$( (umask 077 && cd "$partial" && sha256sum ./*.pem >.manifest) 2>&1) ||
     { reason "$text"; fail unadoptable "$previous"; }
-  text=$(seal "$previous" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  attempt seal "$previous" || { reason "$text"; fail unwritable "$archive"; }
   partial=
   flush "$archive"
 fi
@@ -71,7 +71,7 @@ fits() { # PATH FILE
 each_link fits
 
 if [ -z "$current" ] && [ -n "$previous" ]; then
-  text=$(point_live "$previous" 2>&1) || { reason "$text"; fail unwritable "$live_folder"; }
+  attempt point_live "$previous" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
 make_link() { # PATH FILE
   link_state "$1" "$2"
@@ -145,7 +145,7 @@ else
 fi
 
 if [ "$current" != "$version" ]; then
-  text=$(point_live "$version" 2>&1) || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
+  attempt point_live "$version" || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
 fi
 for service in $services; do
   run "$service" test && continue

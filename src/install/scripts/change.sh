@@ -60,12 +60,12 @@ show_output() {
   tail -n 20 "$output" | block output
 }
 
-# Nobody has to confirm any more. Only one of two can rename the switch: this one, or the one that fires.
+# Nobody has to confirm any more. Only one of two can take the switch away: this one, or the one that fires.
 disarm() {
   [ -e "$switch" ] || return 0
-  mv -f "$switch" "$switch~off" 2>/dev/null || { [ ! -e "$switch" ]; return; }
+  rm "$switch" 2>/dev/null || { [ ! -e "$switch" ]; return; }
   disarmed=yes
   flush "$directory"
 }
 # What is left of a switch that was disarmed.
-forget_switch() { [ ! -e "$switch~off" ] || rm -f "$switch~off" "$switch~on"; }
+forget_switch() { [ "$disarmed" = no ] || rm -f "$switch~on"; }

@@ -9,7 +9,7 @@ firing() {
   [ -e "$switch~firing" ] && ! command -v flock >/dev/null 2>&1 &&
     { read -r line <"$switch~on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
 }
-# A switch that was renamed does not fire, and nothing else that could change the host is under way. Without either, it
+# A switch that was taken away does not fire, and nothing else that could change the host is under way. Without either, it
 # is waited for.
 if [ "$alone" = yes ]; then disarm || fail armed "$switch"; fi
 if [ "$disarmed" = no ]; then
@@ -46,6 +46,6 @@ for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_f
   { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
 done
 for one in $pruned; do set -- "$@" "$archive/$one"; done
-[ $# = 0 ] || text=$(rm -rf "$@" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+[ $# = 0 ] || attempt rm -rf "$@" || { reason "$text"; fail unwritable "$archive"; }
 for one in $pruned; do say "pruned $one"; done
 say result committed

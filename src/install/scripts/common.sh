@@ -37,6 +37,9 @@ fail() {
 # A tool's own words, as the reason of a failure that follows.
 reason() { say "reason $(one_line "$1")"; }
 
+# Runs COMMAND. If it fails, its words are $text: for those it is run once more, since to catch them takes a process.
+attempt() { "$@" >/dev/null 2>&1 || text=$("$@" 2>&1); }
+
 # GNU's and busybox's `sync FILE` is fsync(2); older ones know only `sync`.
 flush() { sync "$@" 2>/dev/null || sync; }
 

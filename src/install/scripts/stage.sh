@@ -22,7 +22,8 @@ shut=077
 if [ "$owner:$group" = root:root ] && [ -O /proc/sys ] && [ -G /proc/sys ] && [ -G "$archive" ]; then
   shut=022
 fi
-text=$( (umask "$shut" && mkdir "$partial") 2>&1) || { reason "$text"; partial=; fail unwritable "$archive"; }
+umask "$shut"
+attempt mkdir "$partial" || { reason "$text"; partial=; fail unwritable "$archive"; }
 
 # Modes are as they will be. Owners and times are the host's own: some servers skip a file whose time and inode did not
 # change. All is read, whatever becomes of it: what follows is the next task.
@@ -36,14 +37,14 @@ unpack() {
 }
 unread=
 text=$(unpack) || { reason "$text"; fail unpack "$version"; }
-(cd "$partial" && [ -s .manifest ] && sha256sum -c .manifest) >/dev/null 2>&1 || fail corrupt "$version"
+{ cd "$partial" && [ -s .manifest ] && sha256sum -c .manifest; } >/dev/null 2>&1 || fail corrupt "$version"
 
 if [ "$shut" = 077 ]; then
-  text=$(chown "$owner:$group" "$partial"/*.pem 2>&1) || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
+  attempt chown "$owner:$group" "$partial"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
 fi
 
 if [ ! -d "$archive/$version" ]; then
-  if text=$(seal "$version" 2>&1); then
+  if attempt seal "$version"; then
     partial=
     say result staged
     exit 0
@@ -59,7 +60,7 @@ fi
 # Damaged, and perhaps live: mended file by file, so that `live` never dangles.
 flush "$partial"/*.pem "$partial/.manifest"
 for path in "$partial"/*.pem "$partial/.manifest"; do
-  text=$(mv -f "$path" "$archive/$version/${path##*/}" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  attempt mv -f "$path" "$archive/$version/${path##*/}" || { reason "$text"; fail unwritable "$archive"; }
 done
 flush "$archive/$version"
 say result staged

@@ -275,7 +275,7 @@ hook_reload() {
     looks=$((looks + 1))
     clock
     # Its logs are read now and then, since that takes several processes; and at the end.
-    if [ $((looks % 4)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
+    if [ $((looks % 2)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
       refused=$(refusals)
       if printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; then
         printf '%s\n' "$refused"
@@ -287,6 +287,6 @@ hook_reload() {
         return 1
       fi
     fi
-    nap 0.05
+    nap 0.1
   done
 }
