@@ -19,10 +19,7 @@ pub(crate) fn arm(host: &mut Host) {
     let shims = host.file("shims");
     fs::create_dir(&shims).unwrap();
     for tool in WATCHED {
-        let real = match host.shell {
-            Shell::Busybox => host.file("bin").join(tool).display().to_string(),
-            _ => words("sh", &["-c", &format!("command -v {tool}")]),
-        };
+        let real = host.tool(tool);
         // read, echo and kill are the shell's own: nothing else is started.
         let shim = format!(
             "#!/bin/sh\nread -r n <'{0}/left'; n=$((n-1)); echo $n >'{0}/left'\n[ $n != 0 ] || {{ kill -9 -$SCRIPT; kill -9 0; }}\nexec '{real}' \"$@\"\n",

@@ -6,6 +6,7 @@
 mod archive;
 mod attend;
 mod dead_man;
+mod durable;
 mod killed;
 mod killed_services;
 mod lock;

@@ -191,6 +191,14 @@ impl Host {
         path
     }
 
+    /// Where one of its tools is.
+    pub(crate) fn tool(&self, name: &str) -> String {
+        match self.shell {
+            Shell::Busybox => self.file("bin").join(name).display().to_string(),
+            _ => words("sh", &["-c", &format!("command -v {name}")]),
+        }
+    }
+
     pub(crate) fn directory(&self) -> PathBuf {
         self.spec.layout.directory().as_str().into()
     }

@@ -50,7 +50,7 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
     { reason "$text"; fail unadoptable "$previous"; }
   attempt seal "$previous" || { reason "$text"; fail unwritable "$archive"; }
   partial=
-  flush "$archive"
+  flush_version "$previous"
 fi
 base=${current:-$previous}
 
@@ -121,7 +121,7 @@ arm() {
   done
   [ $# = 0 ] || rm -f "$@" || return 1
   (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch") &&
-    flush "$archive" "$switch" "$directory" || { disarm; forget_switch; return 1; }
+    flush_version "$version" "$switch" "$directory" || { disarm; forget_switch; return 1; }
   start_switch 2>/dev/null </dev/null 8>&-
 }
 waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }
@@ -141,7 +141,7 @@ if [ -n "$armed" ]; then
     sleep 0.05 2>/dev/null || sleep 1
   done
 else
-  flush "$archive"
+  flush_version "$version"
 fi
 
 if [ "$current" != "$version" ]; then

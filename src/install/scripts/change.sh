@@ -35,13 +35,17 @@ point_live() {
 # Sets $draft: where a link is built before it is renamed into its place. PATH
 link_draft() { draft=${1%/*}/.certwave-${1##*/}; }
 
-# Turns the finished folder $partial, which was made with umask $shut, into a version: everything on disk first, then
-# one rename. That one is on disk before `live` points there.
+# Turns the finished folder $partial, which was made with umask $shut, into a version, in one rename. It is to be flushed
+# before `live` points there: what a power failure leaves of it until then does not fit its manifest.
 seal() {
   { [ "$shut" = 022 ] || chmod 0755 "$partial"; } &&
-    flush "$partial"/*.pem "$partial/.manifest" "$partial" &&
     mv -f -T "$partial" "$archive/$1" &&
     partial=
+}
+flush_version() { # VERSION [PATH...]
+  folder=$archive/$1
+  shift
+  flush "$folder"/*.pem "$folder/.manifest" "$folder" "$archive" "$@"
 }
 
 # A service's test or reload: INDEX STEP. What it says goes to $output, a file and not a pipe, since

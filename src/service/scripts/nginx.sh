@@ -275,7 +275,7 @@ hook_reload() {
     looks=$((looks + 1))
     clock
     # Its logs are read now and then, since that takes several processes; and at the end.
-    if [ $((looks % 2)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
+    if [ $((looks % 3)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
       refused=$(refusals)
       if printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; then
         printf '%s\n' "$refused"
