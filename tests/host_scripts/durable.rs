@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use certwave::install::{Activation, DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
@@ -39,7 +39,7 @@ fn flushed(host: &Host) -> Vec<BTreeSet<PathBuf>> {
                 renamed = false;
                 flushed.extend(paths);
             }
-            _ if PathBuf::from(words[words.len() - 1]) == live.components().as_path() => {
+            _ if Path::new(words[words.len() - 1]) == live => {
                 changes.push(flushed.clone());
                 renamed = true;
             }
