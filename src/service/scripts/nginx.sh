@@ -257,8 +257,8 @@ hook_reload() {
   fi
   clock
   deadline=$((clock + patience))
-  # nginx gives new workers 100 ms before it stops old ones: nothing to see before.
-  nap 0.12
+  # nginx reads its configuration, and then gives new workers 100 ms before it stops old ones: nothing to see before.
+  nap 0.15
   looks=0
   while :; do
     if find_master; then
