@@ -20,7 +20,7 @@ use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
     Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec,
-    Rollback, Service, Staged, stage_payload,
+    Rollback, Seen, Service, Staged, stage_payload,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
@@ -62,11 +62,13 @@ struct Seat<C: Connection, H> {
     session: Option<Session<C>>,
     /// Made ready while it was staged, to watch it while it is switched; none where it was not staged just now.
     prepared: Option<Vec<Prepared<H>>>,
+    /// Whether every link led into what is live when it was inspected.
+    linked: bool,
 }
 
 impl<C: Connection, H> Default for Seat<C, H> {
     fn default() -> Self {
-        Self { session: None, prepared: None }
+        Self { session: None, prepared: None, linked: false }
     }
 }
 
@@ -109,14 +111,18 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         step: Step,
         known: &HostState,
-        Seat { session, prepared }: &mut Seat<C::Connection, P::Held>,
+        Seat { session, prepared, linked }: &mut Seat<C::Connection, P::Held>,
     ) -> Result<StepResult, Ended> {
         let session = self.session(plan, step, session).await?;
         // On the heap, each when it begins: a host that waits for its connection takes no room for all of them.
         match step {
-            Step::Inspect => Box::pin(self.inspect(plan, session, known)).await,
+            Step::Inspect => Box::pin(self.inspect(plan, session, known, linked)).await,
             Step::Stage => Box::pin(self.stage(plan, session, prepared)).await,
-            Step::Activate => Box::pin(self.activate(plan, session, known, prepared.take())).await,
+            Step::Activate => {
+                let prepared = prepared.take();
+                let seen = Seen { whole: prepared.is_some(), linked: *linked };
+                Box::pin(self.activate(plan, session, known, prepared, seen)).await
+            }
             Step::Verify => Box::pin(self.verify(plan, session, known)).await,
             Step::Commit => Box::pin(self.commit(session, known)).await,
             Step::Rollback => Box::pin(self.roll_back(plan, session, known)).await,
@@ -128,11 +134,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         session: &Session<C::Connection>,
         known: &HostState,
+        linked: &mut bool,
     ) -> Result<StepResult, Ended> {
         let services = services(plan);
         let output = session.task(&InstallSpec::inspect(), SCRIPT).await?;
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
+        *linked = facts.is_linked();
         let problems = facts.problems(&plan.install, &services, NEEDED_KIB);
         if !problems.is_empty() {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -212,9 +220,9 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &mut Session<C::Connection>,
         known: &HostState,
         prepared: Option<Vec<Prepared<P::Held>>>,
+        seen: Seen,
     ) -> Result<StepResult, Ended> {
         session.witnesses.clear();
-        let staged_just_now = prepared.is_some();
         let prepared = match prepared {
             Some(prepared) => prepared,
             None => self.prepare(plan, &session.connection).await,
@@ -232,7 +240,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             let (previous, not_after) = (previous.version.clone(), previous.not_after);
             DeadMan { target: target.clone(), previous, not_after, after }
         });
-        let task = InstallSpec::activate(target, before, dead_man.as_ref(), staged_just_now);
+        let task = InstallSpec::activate(target, before, dead_man.as_ref(), seen);
         let output = session.task(&task, patience(plan)).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,

@@ -73,7 +73,7 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
         let (served, all_new) = self.served(plan, &session).await;
         let names = plan.services.iter().map(|service| &service.name);
         Ok(SeenHost {
-            clock_ahead: ahead(facts.clock, clock),
+            clock_ahead: facts.clock.map_or(0, |there| ahead(there, clock)),
             on_disk: facts
                 .active
                 .iter()

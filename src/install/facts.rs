@@ -65,8 +65,8 @@ pub struct Facts {
     pub uid: u32,
     /// That user's name.
     pub user: String,
-    /// The host's clock.
-    pub clock: Timestamp,
+    /// The host's clock; only a survey asks for it.
+    pub clock: Option<Timestamp>,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -89,8 +89,7 @@ pub struct Facts {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
-    /// The certificates (PEM, leaf first, never a key) that are active: the live version's, else those that
-    /// stand at the links. None where there are none, two where there are dual certificates.
+    /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None where there are none, two where there are dual certificates.
     pub active: Vec<String>,
     /// For each service in order: ready, or why it cannot be reloaded.
     pub services: Vec<Result<(), String>>,
@@ -112,7 +111,7 @@ impl Facts {
         let mut facts = Facts {
             uid: 0,
             user: String::new(),
-            clock: Timestamp::UNIX_EPOCH,
+            clock: None,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: 0,
@@ -139,7 +138,7 @@ impl Facts {
                 }
                 "clock" => {
                     let seconds = value.parse().map_err(|_| unexpected())?;
-                    facts.clock = Timestamp::from_second(seconds).map_err(|_| unexpected())?;
+                    facts.clock = Some(Timestamp::from_second(seconds).map_err(|_| unexpected())?);
                 }
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
@@ -186,6 +185,11 @@ impl Facts {
         let (number, rest) = value.split_once(' ')?;
         let number: usize = number.parse().ok()?;
         Some((self.reads.get_mut(number.checked_sub(1)?)?, rest))
+    }
+
+    /// Whether every link leads into what is live.
+    pub fn is_linked(&self) -> bool {
+        self.links.iter().all(|link| *link == LinkState::Ours)
     }
 
     /// The live version, if it is ours.

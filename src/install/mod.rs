@@ -31,5 +31,5 @@ pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
 pub use rehearsal::{Tested, rehearsed};
-pub use script::{Service, Task};
+pub use script::{Seen, Service, Task};
 pub use shell::{Script, Word, become_line};

@@ -39,6 +39,15 @@ pub(super) fn assignments(settings: &[(&str, &str)]) -> String {
     settings.iter().map(|(name, value)| format!("{name}={}; ", Word::new(value))).collect()
 }
 
+/// What the host said a moment ago, under the same lock. It is not asked for that once more, which takes processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The version is staged; else its files are compared with its manifest.
+    pub whole: bool,
+    /// Every link leads into what is live, and that is the version before; else each is read.
+    pub linked: bool,
+}
+
 impl InstallSpec {
     /// Gathers [`super::Facts`] of a host that is about to be changed: its folders are tried.
     pub fn inspect() -> Task {
@@ -72,19 +81,23 @@ impl InstallSpec {
     /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
     /// what stands at the links as. None on a first installation.
     ///
-    /// `dead_man` is the switch that is armed before. Whoever has just been told that the version is staged is `sure`
-    /// that it is whole; else its files are compared with its manifest once more.
+    /// `dead_man` is the switch that is armed before.
     pub fn activate(
         version: &Version,
         previous: Option<&Version>,
         dead_man: Option<&DeadMan>,
-        sure: bool,
+        seen: Seen,
     ) -> Task {
         let armed = dead_man.map(DeadMan::settings).unwrap_or_default();
         let previous = previous.map_or("", Version::as_str);
-        let whole = if sure { "yes" } else { "no" };
-        let settings =
-            [("version", version.as_str()), ("whole", whole), ("previous", previous), ("armed", &armed)];
+        let word = |yes| if yes { "yes" } else { "no" };
+        let settings = [
+            ("version", version.as_str()),
+            ("whole", word(seen.whole)),
+            ("linked", word(seen.linked)),
+            ("previous", previous),
+            ("armed", &armed),
+        ];
         Task::new("activate", &settings)
     }
 

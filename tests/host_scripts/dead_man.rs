@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use certwave::install::{Activation, Committed, DeadMan, InstallError, InstallSpec, Layout, Rollback, Task};
+use certwave::install::{
+    Activation, Committed, DeadMan, InstallError, InstallSpec, Layout, Rollback, Seen, Task,
+};
 use certwave::lab::wait_for;
 use certwave::model::Version;
 use jiff::Timestamp;
@@ -63,7 +65,7 @@ impl Host {
 fn armed(after: u64, not_after: Timestamp) -> Task {
     let (target, previous) = (version(2), version(1));
     let switch = DeadMan { target, previous, not_after, after: Duration::from_secs(after) };
-    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), false)
+    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), Seen::default())
 }
 
 fn commit() -> Task {
@@ -150,7 +152,8 @@ fn a_refused_version_and_a_rollback_disarm_it() {
             not_after: Timestamp::MAX,
             after: Duration::from_secs(NEVER),
         };
-        let ended = host.ask(&InstallSpec::activate(&version(3), Some(&previous), Some(&switch), false));
+        let ended =
+            host.ask(&InstallSpec::activate(&version(3), Some(&previous), Some(&switch), Seen::default()));
         let refused = Activation::parse(&ended.output(), &host.services).unwrap();
         assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
         assert_eq!(host.inspect().armed, None, "{shell:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, DeadMan, FilePart, InstallSpec};
+use certwave::install::{Activation, DeadMan, FilePart, InstallSpec, Seen};
 use certwave::model::Version;
 
 use crate::support::{Host, SHELLS, read, version};
@@ -79,7 +79,12 @@ fn a_version_is_on_the_disk_before_it_is_live() {
             after: std::time::Duration::from_secs(3600),
         };
         fs::write(host.file("calls"), "").unwrap();
-        let task = InstallSpec::activate(&version(3), Some(&version(2)), Some(&dead_man), true);
+        let task = InstallSpec::activate(
+            &version(3),
+            Some(&version(2)),
+            Some(&dead_man),
+            Seen { whole: true, linked: true },
+        );
         let done = Activation::parse(&host.ask(&task).output(), &host.services);
         assert_eq!(done, Ok(Activation::Activated), "{shell:?}");
         let changes = flushed(&host);

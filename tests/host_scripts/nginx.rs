@@ -466,6 +466,7 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
         fs::copy(site.host.live("fullchain.pem"), &other).unwrap();
         fs::copy(site.host.live("fullchain.pem"), &link).unwrap();
         let facts = survey(&site);
+        assert!(facts.clock.unwrap().as_second() > 1_700_000_000);
         assert_eq!(facts.reads[0].broken, None, "{shell:?}");
         let file = |path: &Path| {
             let path = path.to_str().unwrap();
@@ -493,6 +494,7 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
         assert_eq!(site.host.tree(), before, "{shell:?}");
         site.configure("no_such_directive on;");
         let facts = survey(&site);
+        assert!(facts.clock.unwrap().as_second() > 1_700_000_000);
         assert!(facts.reads[0].broken.as_ref().is_some_and(|words| words.starts_with("unknown directive")));
         assert!(facts.reads[0].files.is_empty());
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, Rollback, Staged};
+use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, Rollback, Seen, Staged};
 
 use crate::support::{Call, Host, SHELLS, body, mode, payload, read, version};
 
@@ -187,7 +187,7 @@ fn only_certificates_are_read_out() {
         fs::write(&both, format!("{key}\n{certificate}\r\n{key}\n{certificate}\n")).unwrap();
         let ended = host.ask(&InstallSpec::inspect());
         assert!(!ended.text().contains("SECRETKEY"), "{}", ended.text());
-        assert_eq!(host.inspect().active.concat(), format!("{certificate}\n{certificate}"));
+        assert_eq!(host.inspect().active, [certificate]);
 
         // A certificate that does not end must not open the way to what follows.
         fs::write(&both, format!("-----BEGIN CERTIFICATE-----\nMIIB\n{key}\n")).unwrap();
@@ -197,8 +197,8 @@ fn only_certificates_are_read_out() {
 
         fs::remove_file(&both).unwrap();
         host.install(&version(1), None, certificate);
-        fs::remove_file(host.live("fullchain.pem")).unwrap();
-        fs::write(host.live("fullchain.pem"), certificate).unwrap();
+        fs::remove_file(host.live("cert.pem")).unwrap();
+        fs::write(host.live("cert.pem"), certificate).unwrap();
         assert_eq!(host.inspect().active, [certificate]);
     }
 }
@@ -215,8 +215,45 @@ fn inspecting_leaves_nothing_behind() {
         let facts = host.inspect();
         assert_eq!((host.tree(), fs::read_dir(host.file("")).unwrap().count()), before);
         assert!(facts.free_kib > 64 && facts.missing_tools.is_empty() && facts.unwritable.is_empty());
-        assert!(facts.clock.as_second() > 1_700_000_000);
         assert_eq!(facts.user, host.spec.owner);
+    }
+}
+
+/// What was seen a moment ago is taken for granted only while it is so.
+#[test]
+fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let key = host.link("a.key", FilePart::Privkey);
+        host.install(&version(1), None, "one");
+        let activate = |host: &Host, n, before| {
+            host.stage(&version(n), &format!("new {n}")).unwrap();
+            let seen = Seen { whole: true, linked: true };
+            let ended = host.ask(&InstallSpec::activate(&version(n), Some(&version(before)), None, seen));
+            Activation::parse(&ended.output(), &host.services).map_err(|error| error.to_string())
+        };
+        assert_eq!(activate(&host, 2, 1), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(read(&key), "new 2 key\n");
+
+        // It leads elsewhere, to something else.
+        let elsewhere = host.file("elsewhere.key");
+        fs::write(&elsewhere, "somebody's\n").unwrap();
+        fs::remove_file(&key).unwrap();
+        symlink(&elsewhere, &key).unwrap();
+        let refused = activate(&host, 3, 2).unwrap_err();
+        assert!(refused.contains("a.key"), "{refused}");
+        assert_eq!((host.live_version(), read(&key)), (Some(version(2)), "somebody's\n".to_owned()));
+
+        // Or it is gone, and made again.
+        fs::remove_file(&key).unwrap();
+        assert_eq!(activate(&host, 3, 2), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(read(&key), "new 3 key\n");
+
+        // Another version is live than the one that was seen.
+        assert_eq!(host.rollback(&version(2), false), Ok(Rollback::RolledBack));
+        let refused = activate(&host, 4, 3).unwrap_err();
+        assert!(refused.contains(version(2).as_str()), "{refused}");
+        assert_eq!(host.live_version(), Some(version(2)));
     }
 }
 
@@ -265,7 +302,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         let begun = host.file("begun");
         host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
         host.stage(&version(2), "two").unwrap();
-        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, false));
+        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, Seen::default()));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         while !begun.exists() {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
     Activation, Attendants, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
-    Rollback, Script, Service, Staged, Task, stage_payload,
+    Rollback, Script, Seen, Service, Staged, Task, stage_payload,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -317,7 +317,7 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.ask(&InstallSpec::activate(version, previous, None, false));
+        let ended = self.ask(&InstallSpec::activate(version, previous, None, Seen::default()));
         Activation::parse(&ended.output(), &self.services)
     }
 

@@ -1,12 +1,22 @@
 # shellcheck shell=sh disable=SC2154
-# Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), previous (may be
-# empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, await and fire (what the
+# Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), linked (yes: a moment
+# ago every link led into `live`, and that to the version before), previous (may be empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, await and fire (what the
 # switch does), shared (what it has in common with this).
 printf '\n'
 begin
 one_at_a_time
 
-find_links
+# Sets what find_links sets, where all is as it was seen: whatever came in between leads somewhere else.
+still_linked() {
+  [ "$linked" = yes ] && [ -n "$previous" ] && same_link "$live" "$archive/$previous" || return 1
+  current=$previous
+  all_ours=yes
+  each_link is_linked
+  [ "$all_ours" = yes ]
+}
+same_link() { [ -L "$1" ] && [ "$1" -ef "$2" ]; }
+is_linked() { same_link "$1" "$live/$2" || all_ours=no; }
+still_linked 2>/dev/null || find_links
 if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi
 [ "$whole" = yes ] || complete "$version" || fail incomplete "$version"
 # A version that nobody confirmed is no version to go back to: the one before it is.

@@ -23,7 +23,7 @@ case $user in
     ;;
 esac
 say "user $uid $user"
-say "clock $(date +%s)"
+[ "$survey" = no ] || say "clock $(date +%s)"
 
 # Folders that will be written to, each once. A draft is the proof.
 probed=
@@ -208,8 +208,10 @@ if [ "$survey" = yes ]; then
       fi
       whose
       say "reads $service $whose $kind $path"
-      [ "$whose $kind" != 'other certificate' ] ||
-        certificates "$path" | awk '{ print } /^-----END/ { exit }' | block "read $service $path"
+      [ "$whose $kind" = 'other certificate' ] || continue
+      say "begin read $service $path"
+      leaf "$path"
+      say "end read $service $path"
     done
   done
 fi
