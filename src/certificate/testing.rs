@@ -67,8 +67,13 @@ impl Authority {
 
     pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> (Certificate, Secret) {
         let key = new_key();
+        (self.certify(&key, leaf), key_pem(&key))
+    }
+
+    /// For a key that is there already.
+    pub(crate) fn certify(&self, key: &PKey<Private>, leaf: &Leaf<'_>) -> Certificate {
         let subject = leaf.names.first().unwrap_or(&"leaf");
-        (build(subject, &key, &self.name, &self.key, leaf), key_pem(&key))
+        build(subject, key, &self.name, &self.key, leaf)
     }
 }
 

@@ -10,16 +10,18 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Duration;
 
-use certwave::certificate::parse_pem;
-use certwave::install::{Attendants, InstallSpec, Layout, Service};
+use certwave::certificate::{ChainSet, parse_pem};
+use certwave::install::{Attendants, InstallSpec, Layout, Live, OnDisk, Service};
 use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
-use certwave::model::RolloutId;
-use certwave::plan::{Plan, resolve};
+use certwave::model::{RolloutId, Version};
+use certwave::plan::{HostPlan, Plan, resolve};
+use certwave::report::StatusReport;
 use certwave::rollout::{Event, RolloutOutcome, Step, StepResult};
 use certwave::service::{Nginx, ServiceSpec};
+use certwave::status::{HostView, Inside, Wanted, compare};
 use certwave::store::{RolloutRecord, Store};
-use certwave::verify::{Expectation, Observation, Served, judge};
+use certwave::verify::{Endpoint, Expectation, Observation, Served, judge};
 use certwave::yaml::{Problems, Sources, parse};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -31,7 +33,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    targets = state_machine, planning, journal, scripts, judging
+    targets = state_machine, planning, comparing, journal, scripts, judging
 }
 criterion_main!(benches);
 
@@ -57,13 +59,59 @@ fn state_machine(criterion: &mut Criterion) {
 fn planning(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("plan");
     for hosts in [1_000, 10_000] {
-        let mut inventory = "web:\n  vars: {ansible_user: deploy}\n  hosts:\n".to_owned();
-        for host in 0..hosts {
-            inventory += &format!("    web{host:05}: {{ansible_host: 10.0.{}.{}}}\n", host / 250, host % 250);
-        }
+        let inventory = inventory(hosts);
         group.throughput(Throughput::Elements(hosts));
         group.bench_function(BenchmarkId::new("inventory and playbook", hosts), |bencher| {
             bencher.iter(|| assert_eq!(plan(&inventory).hosts.len() as u64, hosts));
+        });
+    }
+}
+
+fn inventory(hosts: u64) -> String {
+    let mut inventory = "web:\n  vars: {ansible_user: deploy}\n  hosts:\n".to_owned();
+    for host in 0..hosts {
+        inventory += &format!("    web{host:05}: {{ansible_host: 10.0.{}.{}}}\n", host / 250, host % 250);
+    }
+    inventory
+}
+
+/// What `status` does with what it saw of all hosts, up to what it prints: all of it but the looking.
+fn comparing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("status");
+    let authority = Authority::new("the bench's root").unwrap();
+    let (pem, _) = authority.issue(&["api.example.com"], -1, 90).unwrap();
+    let chain = [pem.clone(), authority.root_pem().unwrap()].concat();
+    let version = Version::new(Timestamp::now(), &parse_pem(&pem).unwrap()[0].fingerprint);
+    let set = ChainSet::read(version.clone(), &chain, None).unwrap();
+    let served = served(&chain);
+    let wanted = Wanted { set, known: BTreeSet::new() };
+    for hosts in [1_000, 10_000] {
+        let plan = plan(&inventory(hosts));
+        let view = |host: &HostPlan| {
+            let disk = OnDisk {
+                live: Live::Version(version.clone()),
+                damaged: false,
+                armed: None,
+                fired: None,
+                links: Vec::new(),
+                active: vec![String::from_utf8(pem.clone()).unwrap()],
+            };
+            let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());
+            let observed = host.services.iter().map(|service| service.endpoints.iter().map(see).collect());
+            let memory = host.services.iter().map(|_| Ok(Vec::new())).collect();
+            HostView { inside: Ok(Inside { disk: Ok(disk), memory }), observed: observed.collect() }
+        };
+        let views: Vec<HostView> = plan.hosts.iter().map(view).collect();
+        group.throughput(Throughput::Elements(hosts));
+        group.bench_function(BenchmarkId::new("compare and tell", hosts), |bencher| {
+            bencher.iter(|| {
+                let now = Timestamp::now();
+                let rows = plan.hosts.iter().zip(&views);
+                let rows: Vec<_> = rows.flat_map(|(host, view)| compare(host, view, &wanted, now)).collect();
+                let report = StatusReport { certificate: &plan.certificate, version: &version, rows: &rows };
+                assert!(report.is_as_it_should_be(), "{}", report.block(true));
+                black_box(report.block(true))
+            });
         });
     }
 }
@@ -144,22 +192,26 @@ fn scripts(criterion: &mut Criterion) {
 fn judging(criterion: &mut Criterion) {
     let authority = Authority::new("the bench's root").unwrap();
     let (pem, _) = authority.issue(&["api.example.com"], -1, 90).unwrap();
-    let chain = parse_pem(&[pem, authority.root_pem().unwrap()].concat()).unwrap();
+    let chain = [pem, authority.root_pem().unwrap()].concat();
     let expected = Expectation {
-        chain: chain.iter().map(|one| one.fingerprint).collect(),
+        chain: parse_pem(&chain).unwrap().iter().map(|one| one.fingerprint).collect(),
         server_name: "api.example.com".parse().unwrap(),
         previous: Vec::new(),
         known: BTreeSet::new(),
     };
-    let observed = Observation::Served(Served {
-        chain: chain.into_iter().map(|one| one.der).collect(),
-        trust: Ok(()),
-        protocol: "TLSv1.3".to_owned(),
-        took: Duration::ZERO,
-    });
+    let observed = served(&chain);
     let now = Timestamp::now();
     assert!(judge(&expected, &observed, now).is_good());
     criterion.bench_function("judge", |bencher| {
         bencher.iter(|| judge(black_box(&expected), black_box(&observed), now));
     });
+}
+
+fn served(chain: &[u8]) -> Observation {
+    Observation::Served(Served {
+        chain: parse_pem(chain).unwrap().into_iter().map(|one| one.der).collect(),
+        trust: Ok(()),
+        protocol: "TLSv1.3".to_owned(),
+        took: Duration::ZERO,
+    })
 }
