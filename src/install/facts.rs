@@ -89,7 +89,8 @@ pub struct Facts {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
-    /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None where there are none, two where there are dual certificates.
+    /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None
+    /// where there are none, two where there are dual certificates.
     pub active: Vec<String>,
     /// For each service in order: ready, or why it cannot be reloaded.
     pub services: Vec<Result<(), String>>,

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, Rollback, Seen, Staged};
+use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, OnDisk, Rollback, Seen, Staged};
 
-use crate::support::{Call, Host, SHELLS, body, mode, payload, read, version};
+use crate::support::{Call, Host, SHELLS, body, is_root, mode, payload, read, version};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -200,6 +200,20 @@ fn only_certificates_are_read_out() {
         fs::remove_file(host.live("cert.pem")).unwrap();
         fs::write(host.live("cert.pem"), certificate).unwrap();
         assert_eq!(host.inspect().active, [certificate]);
+    }
+}
+
+#[test]
+fn a_certificate_that_may_not_be_read_is_passed_over_in_silence() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let file = host.link("a.crt", FilePart::Fullchain);
+        fs::write(&file, "somebody's\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+        host.uid = is_root().then_some(65534);
+        let ended = host.run(&host.spec.look());
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{shell:?}");
+        assert_eq!(OnDisk::parse(&ended.output(), &host.spec).unwrap().active, Vec::<String>::new());
     }
 }
 

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), linked (yes: a moment
-# ago every link led into `live`, and that to the version before), previous (may be empty), armed (the dead-man switch's settings; may be empty). The shell's own: services, await and fire (what the
-# switch does), shared (what it has in common with this).
+# ago every link led into `live`, and that to the version before), previous (may be empty), armed (the dead-man switch's
+# settings; may be empty). The shell's own: services, await and fire (what the switch does), shared (what it has in
+# common with this).
 printf '\n'
 begin
 one_at_a_time

@@ -13,8 +13,7 @@ leaf() { # FILE
       '-----BEGIN CERTIFICATE-----') held="|$line
 " ;;
       '-----END CERTIFICATE-----')
-        [ -z "$held" ] || printf '%s|%s\n' "$held" "$line"
-        [ -z "$held" ] || return 0
+        [ -z "$held" ] || { printf '%s|%s\n' "$held" "$line"; return; }
         ;;
       '' | *[!A-Za-z0-9+/=]*) held= ;;
       *)
@@ -22,7 +21,7 @@ leaf() { # FILE
 "
         ;;
     esac
-  done <"$1" 2>/dev/null
+  done 2>/dev/null <"$1"
 }
 
 # What is active of one certificate; of the second of two, its algorithm stands in the files' names.
