@@ -87,11 +87,12 @@ fn a_version_is_on_the_disk_before_it_is_live() {
         );
         let done = Activation::parse(&host.ask(&task).output(), &host.services);
         assert_eq!(done, Ok(Activation::Activated), "{shell:?}");
+        // After a power failure in between, the version before is live, which nobody minds.
+        host.commit(Some(&version(2)));
         let changes = flushed(&host);
         let switch = host.directory().join(".dead-man.a.test");
         let mut wanted = whole(&host, &version(3));
         wanted.extend([switch, host.directory()]);
         assert!(changes[0].is_superset(&wanted), "{shell:?}: {changes:?}");
-        host.commit(Some(&version(2)));
     }
 }

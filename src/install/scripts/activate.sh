@@ -82,7 +82,7 @@ fits() { # PATH FILE
 each_link fits
 
 if [ -z "$current" ] && [ -n "$previous" ]; then
-  attempt point_live "$previous" || { reason "$text"; fail unwritable "$live_folder"; }
+  attempt settle_live "$previous" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
 make_link() { # PATH FILE
   link_state "$1" "$2"
@@ -101,9 +101,9 @@ unlink_ours() { # PATH FILE
 }
 swap_back() {
   if [ "$base" != "$version" ] && [ -n "$base" ]; then
-    point_live "$base"
+    settle_live "$base"
   elif [ -n "$previous" ]; then
-    point_live "$previous"
+    settle_live "$previous"
   elif [ -z "$current" ]; then
     each_link unlink_ours && rm -f "$live" && flush "$live_folder"
   else
@@ -155,8 +155,11 @@ else
   flush_version "$version"
 fi
 
+# A power failure may bring the version before back until the version is committed, which flushes it. Where there was
+# none, links would lead nowhere.
+switch_over() { point_live "$version" && { [ -n "$current" ] || flush "$live_folder"; }; }
 if [ "$current" != "$version" ]; then
-  attempt point_live "$version" || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
+  attempt switch_over || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
 fi
 for service in $services; do
   run "$service" test && continue

@@ -28,9 +28,10 @@ point_live() {
   [ -d "$live_folder" ] || (umask 022 && mkdir -p "$live_folder") || return 1
   { [ ! -L "$live_folder/.$name.new" ] || rm -f "$live_folder/.$name.new"; } &&
     ln -s "../archive/$name/$1" "$live_folder/.$name.new" &&
-    mv -f -T "$live_folder/.$name.new" "$live" &&
-    flush "$live_folder"
+    mv -f -T "$live_folder/.$name.new" "$live"
 }
+# The same, whatever power failure comes.
+settle_live() { point_live "$1" && flush "$live_folder"; }
 
 # Sets $draft: where a link is built before it is renamed into its place. PATH
 link_draft() { draft=${1%/*}/.certwave-${1##*/}; }
@@ -64,12 +65,13 @@ show_output() {
   tail -n 20 "$output" | block output
 }
 
-# Nobody has to confirm any more. Only one of two can take the switch away: this one, or the one that fires.
-disarm() {
+# Nobody has to confirm any more. Only one of two can take the switch away: this one, or the one that fires. What may
+# go with it goes by the same process, and after it.
+disarm() { # [PATH...]
   [ -e "$switch" ] || return 0
-  rm "$switch" 2>/dev/null || { [ ! -e "$switch" ]; return; }
+  rm -r "$switch" "$@" 2>/dev/null || { [ ! -e "$switch" ]; return; }
   disarmed=yes
-  flush "$directory"
+  flush "$directory" "$live_folder"
 }
 # What is left of a switch that was disarmed.
 forget_switch() { [ "$disarmed" = no ] || rm -f "$switch~on"; }

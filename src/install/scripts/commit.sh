@@ -4,27 +4,6 @@
 printf '\n'
 begin
 
-# Without flock, the switch may be firing right now.
-firing() {
-  [ -e "$switch~firing" ] && ! command -v flock >/dev/null 2>&1 &&
-    { read -r line <"$switch~on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
-}
-# A switch that was taken away does not fire, and nothing else that could change the host is under way. Without either, it
-# is waited for.
-if [ "$alone" = yes ]; then disarm || fail armed "$switch"; fi
-if [ "$disarmed" = no ]; then
-  one_at_a_time
-  disarm || fail armed "$switch"
-fi
-current=$committed
-{ [ -L "$live" ] && [ "$live" -ef "$archive/$committed" ]; } 2>/dev/null || find_current
-if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
-remove_draft() {
-  link_draft "$1"
-  [ ! -L "$draft" ] || rm -f "$draft"
-}
-each_link remove_draft
-
 count=0
 count_version() { count=$((count + 1)); }
 each_version count_version
@@ -39,13 +18,41 @@ prune() {
 }
 each_version prune
 
-# Those, and what steps left, this one and those that were killed, by one process. A version that is there in part
-# does not fit its manifest, and is removed the next time.
-set --
-for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_folder/.$name.new"; do
-  { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
-done
-for one in $pruned; do set -- "$@" "$archive/$one"; done
-[ $# = 0 ] || attempt rm -rf "$@" || { reason "$text"; fail unwritable "$archive"; }
+# Calls COMMAND with those, and with what steps left, this one and those that were killed: one process removes it all. A
+# version that is there in part does not fit its manifest, and is removed the next time.
+with_leftovers() {
+  for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_folder/.$name.new"; do
+    { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
+  done
+  for one in $pruned; do set -- "$@" "$archive/$one"; done
+  "$@"
+}
+tidy() { [ $# = 0 ] || rm -rf "$@"; }
+
+# Without flock, the switch may be firing right now.
+firing() {
+  [ -e "$switch~firing" ] && ! command -v flock >/dev/null 2>&1 &&
+    { read -r line <"$switch~on"; } 2>/dev/null && kill -0 "${line#* }" 2>/dev/null
+}
+is_live() { { [ -L "$live" ] && [ "$live" -ef "$archive/$committed" ]; } 2>/dev/null; }
+
+# A switch that was taken away does not fire, and nothing else that could change the host is under way. Without either, it
+# is waited for.
+if [ "$alone" = yes ] && is_live; then with_leftovers disarm || fail armed "$switch"; fi
+tidied=$disarmed
+if [ "$disarmed" = no ]; then
+  one_at_a_time
+  disarm || fail armed "$switch"
+fi
+current=$committed
+is_live || find_current
+if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
+[ "$disarmed" = yes ] || flush "$directory" "$live_folder"
+[ "$tidied" = yes ] || attempt with_leftovers tidy || { reason "$text"; fail unwritable "$archive"; }
+remove_draft() {
+  link_draft "$1"
+  [ ! -L "$draft" ] || rm -f "$draft"
+}
+each_link remove_draft
 for one in $pruned; do say "pruned $one"; done
 say result committed

@@ -13,8 +13,10 @@ armed() {
 # Who armed it waits until this is closed.
 exec >/dev/null 2>&1
 left=$seconds
+nap=2
 while armed && [ "$left" -gt 0 ]; do
-  sleep 1
-  left=$((left - 1))
+  [ "$left" -ge "$nap" ] || nap=$left
+  sleep "$nap"
+  left=$((left - nap))
 done
 armed || exit 0

@@ -8,7 +8,7 @@ complete "$version" || fail incomplete "$version"
 if [ -e "$live" ] && [ ! -L "$live" ]; then fail live-occupied "$live"; fi
 find_current
 if [ "$current" != "$version" ]; then
-  attempt point_live "$version" || { reason "$text"; fail unwritable "$live_folder"; }
+  attempt settle_live "$version" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
 [ "$reload" = yes ] || services=
 

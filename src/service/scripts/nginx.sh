@@ -107,27 +107,45 @@ find_master() {
       return 1
       ;;
   esac
-  line=
-  # It ends with NUL, not with a line.
-  { read -r line <"/proc/$master/cmdline"; } 2>/dev/null || :
-  case $line in
+  # Its own program, with processes below it. Only where that does not show is it asked for its title: the shell reads
+  # that byte by byte.
+  list_children
+  { [ "/proc/$master/exe" -ef "$binary" ]; } 2>/dev/null && [ -n "$children" ] && return 0
+  read_title "$master"
+  case $title in
     *'master process'*) return 0 ;;
   esac
   problem="nginx is not running: the pid file $pid_file names process $master, which is no nginx master"
   return 1
 }
 
-# Sets $children: the master's. The kernel has a list of them; where it does not tell, all processes are asked. It may leave
-# one out while another one ends, so it is asked twice.
-find_children() {
-  first=
+# Sets $title; none of a process that is gone or dead. PROCESS
+read_title() {
+  title=
+  # It ends with NUL, not with a line.
+  { read -r title <"/proc/$1/cmdline"; } 2>/dev/null || :
+}
+
+# Sets $children, the master's, by the kernel's list of them. That may leave one out while another one ends, so it is
+# asked twice.
+list_children() {
+  children=
   again=
   {
-    read -r first <"/proc/$master/task/$master/children"
+    read -r children <"/proc/$master/task/$master/children"
     read -r again <"/proc/$master/task/$master/children"
   } 2>/dev/null
-  children="$first $again"
-  [ -z "$first" ] || return 0
+  for process in $again; do
+    case " $children " in
+      *" $process "*) ;;
+      *) children="$children $process" ;;
+    esac
+  done
+}
+
+# The same where the kernel does not tell: all processes are asked.
+find_children() {
+  [ -z "$children" ] || return 0
   for stat in /proc/[0-9]*/stat; do
     { read -r line <"$stat"; } 2>/dev/null || continue
     case ${line##*) } in
@@ -139,19 +157,13 @@ find_children() {
   done
 }
 
-# Sets $accepting: the master's workers that accept connections. An old one keeps its connections while it is
-# "shutting down", but accepts no others; the cache manager and loader never do; one that is dead has no command line.
-find_accepting() {
-  accepting=
-  find_children
-  for process in $children; do
-    line=
-    { read -r line <"/proc/$process/cmdline"; } 2>/dev/null || :
-    case $line in
-      '' | *'shutting down'* | *'cache '*) continue ;;
-    esac
-    accepting="$accepting $process"
-  done
+# Whether one of the master's children accepts connections. An old worker keeps its connections while it is "shutting
+# down", but accepts no others; the cache manager and loader never do. PROCESS
+accepts() {
+  read_title "$1"
+  case $title in
+    '' | *'shutting down'* | *'cache '*) return 1 ;;
+  esac
 }
 
 # The error logs that are files, each after its size: what comes later is about this reload.
@@ -240,12 +252,12 @@ hook_test() {
 }
 
 # The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers
-# that accepted before does so any more, and that others do.
+# that were there before accepts connections any more, and that another one does.
 hook_reload() {
   read_settings yes
   find_master || { printf '%s\n' "$problem"; return 1; }
-  find_accepting
-  before=$accepting
+  find_children
+  before=$children
   mark_logs
   if [ -n "$reload_command" ]; then
     bounded sh -c "$reload_command" || return 1
@@ -262,14 +274,16 @@ hook_reload() {
   looks=0
   while :; do
     if find_master; then
-      find_accepting
+      find_children
       old=
-      for process in $before; do
-        case "$accepting " in
-          *" $process "*) old="$old $process" ;;
+      new=
+      for process in $children; do
+        case " $before " in
+          *" $process "*) ! accepts "$process" || old="$old $process" ;;
+          *) [ -n "$new" ] || ! accepts "$process" || new=$process ;;
         esac
       done
-      [ -z "$accepting" ] || [ -n "$old" ] || return 0
+      [ -z "$new" ] || [ -n "$old" ] || return 0
       problem="workers that have not taken the new configuration still accept connections:$old"
     fi
     looks=$((looks + 1))
