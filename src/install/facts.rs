@@ -71,7 +71,8 @@ pub struct Facts {
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
     pub unwritable: Vec<(String, String)>,
-    /// Free for this user in the install folder's file system; the largest number where it does not say.
+    /// Free for this user in the install folder's file system; the largest number where it does not say, or was found to
+    /// have room for a version.
     pub free_kib: u64,
     /// Whether the owner exists.
     pub owner_exists: bool,
@@ -115,7 +116,7 @@ impl Facts {
             clock: None,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
-            free_kib: 0,
+            free_kib: u64::MAX,
             owner_exists: true,
             group_exists: true,
             may_give: true,

@@ -76,13 +76,23 @@ done
 for folder in "$existing" "$directory/archive" "$archive" "$live_folder"; do
   [ ! -d "$folder" ] || [ -w "$folder" ] || probe "$folder"
 done
-free=$(df -Pk "$existing")
-# The second line; its fourth word.
-read -r _ _ _ free _ <<END
+# Room for a version and what goes with it is tried, where nobody else writes there: only where 64 KiB do not fit, a
+# process tells how much does.
+has_room() {
+  own_file "$lock.step" && printf '%65536s' '' >"$lock.step"
+  tried=$?
+  printf '' >"$lock.step"
+  return "$tried"
+}
+if [ "$survey" = yes ] || [ "$alone" = no ] || ! has_room 2>/dev/null; then
+  free=$(df -Pk "$existing")
+  # The second line; its fourth word.
+  read -r _ _ _ free _ <<END
 ${free#*
 }
 END
-say "free $free"
+  say "free $free"
+fi
 
 [ "$owner" = "$user" ] || id -u "$owner" >/dev/null 2>&1 || say no-owner
 case $group:${identity##* gid=} in

@@ -27,40 +27,53 @@ main_config() {
   fi
 }
 
-# The main context's `pid` and `error_log`, one a line, each with its first argument; the configuration is read from
-# stdin. It ends its shell.
-main_context() {
-  exec awk '
-    {
-      sub(/(^|[ \t])#.*/, "")
-      gsub(/[{};]/, "\n&\n")
-      count = split($0, part, "\n")
-      for (i = 1; i <= count; i++) {
-        if (part[i] == "{") { depth++; text = "" }
-        else if (part[i] == "}") { depth--; text = "" }
-        else if (part[i] == ";") {
-          gsub(/["\047]/, "", text)
-          fields = split(text, field, " ")
-          if (depth == 0 && fields >= 2 && (field[1] == "pid" || field[1] == "error_log")) print field[1], field[2]
-          text = ""
-        }
-        else text = text " " part[i]
-      }
-    }
-  '
-}
+newline='
+'
 
-# Takes such lines apart: the first `pid` is $pid_file, $logs are all logs, one a line.
-take_settings() { # LINES
-  while read -r kind value; do
-    case $kind in
-      pid) [ -n "$pid_file" ] || pid_file=$value ;;
-      error_log) logs="$logs$value
-" ;;
+# Sets $pid_file and $logs (one a line), as far as they are not set, as the configuration on standard input names them in
+# its main context. No further than they are needed: they mostly stand at the top, and the shell reads byte by byte.
+read_context() { # LOGS (yes where they matter)
+  depth=0
+  text=
+  while [ -z "$pid_file" ] || [ "$1$logs" = yes ]; do
+    IFS= read -r line || [ -n "$line" ] || return 0
+    case $line in
+      '#'*) line= ;;
+      *[[:blank:]]'#'*) line=${line%%[[:blank:]]'#'*} ;;
     esac
-  done <<END
+    while :; do
+      text="$text ${line%%[;{\}]*}"
+      case $line in
+        *[\;{\}]*) rest=${line#*[;{\}]} ;;
+        *) break ;;
+      esac
+      line=${line%"$rest"}
+      case $depth$line in
+        *'{') depth=$((depth + 1)) ;;
+        *'}') depth=$((depth - 1)) ;;
+        0*) take_directive "$text" ;;
+      esac
+      text=
+      line=$rest
+    done
+  done
+}
+take_directive() { # TEXT
+  read -r kind value _ <<END
 $1
 END
+  value=${value#[\"\']}
+  value=${value%[\"\']}
+  case $kind:$value in
+    pid:*) [ -n "$pid_file" ] || pid_file=$value ;;
+    error_log:stderr | error_log:syslog:* | error_log:memory:*) ;;
+    error_log:*)
+      case $newline$logs in
+        *"$newline$value$newline"*) ;;
+        *) logs=$logs$value$newline ;;
+      esac
+      ;;
+  esac
 }
 
 # The main file tells it even when the configuration is broken; `nginx -T` knows included files as well. LOGS: yes where
@@ -69,15 +82,11 @@ read_settings() { # LOGS
   main_config
   pid_file=
   logs=
-  take_settings "$(main_context 2>/dev/null <"$main")"
+  { read_context "$1" <"$main"; } 2>/dev/null
   if [ -z "$pid_file" ] || [ "$1$logs" = yes ]; then
-    own_pid_file=$pid_file
-    own_logs=$logs
-    pid_file=
-    logs=
-    take_settings "$(nginx -T 2>/dev/null | main_context)"
-    pid_file=${own_pid_file:-$pid_file}
-    logs=${own_logs:-$logs}
+    found=$(nginx -T 2>/dev/null | { read_context "$1"; printf '%s\n%s' "$pid_file" "$logs"; })
+    pid_file=${found%%"$newline"*}
+    logs=${found#"$pid_file"}
   fi
   [ -n "$pid_file" ] || pid_file=$(compiled pid-path)
   absolute "${pid_file:-logs/nginx.pid}"
