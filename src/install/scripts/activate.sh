@@ -3,7 +3,6 @@
 # ago every link led into `live`, and that to the version before), previous (may be empty), armed (the dead-man switch's
 # settings; may be empty). The shell's own: services, await and fire (what the switch does), shared (what it has in
 # common with this).
-printf '\n'
 begin
 one_at_a_time
 

@@ -13,7 +13,7 @@ leaf() { # FILE
       '-----BEGIN CERTIFICATE-----') held="|$line
 " ;;
       '-----END CERTIFICATE-----')
-        [ -z "$held" ] || { printf '%s|%s\n' "$held" "$line"; return; }
+        [ -z "$held" ] || { put "$held|$line"; return; }
         ;;
       '' | *[!A-Za-z0-9+/=]*) held= ;;
       *)

@@ -2,6 +2,17 @@
 # Runs tasks, the first one (may be empty) and then each line of standard input, one after the other until that ends.
 # Each has a process of its own, which does not inherit the lock. What a task is sent follows its line, and may hold a
 # key: what is no task is neither run nor shown. Setting: first.
+#
+# What a task says goes out at its end: each line by itself would wake sshd, and the controller.
+said=
+put() {
+  said="$said$1
+"
+}
+speak() {
+  [ -z "$said" ] || printf '%s' "$said"
+  said=
+}
 attend() {
   case $1 in
     'run '*) (eval "${1#run }") </dev/null 2>&1 9>&- ;;

@@ -9,7 +9,7 @@ begin() {
   unread=
   shut=077
   disarmed=no
-  trap cleanup EXIT
+  trap 'speak; cleanup' EXIT
   # A lost controller must not stop a step half-way: what was begun is brought to its end.
   trap '' HUP PIPE
 }
@@ -62,6 +62,7 @@ run() {
 }
 
 show_output() {
+  speak
   tail -n 20 "$output" | block output
 }
 

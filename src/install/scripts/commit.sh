@@ -1,7 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Makes the live version final: the dead-man switch is disarmed, the archive pruned. Settings: committed (the
 # version), keep, previous (may be empty).
-printf '\n'
 begin
 
 count=0

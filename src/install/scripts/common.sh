@@ -13,13 +13,18 @@ lock=$directory/.lock
 switch=$directory/.dead-man.$name
 
 # What the controller reads: lines that begin with `certwave:`, and blocks whose lines begin with `|`.
-say() { printf 'certwave:%s\n' "$*"; }
+say() { put "certwave:$*"; }
+# At once, unless the shell that attends the host keeps it for the end of a task, or until it has to `speak`.
+put() { printf '%s\n' "$1"; }
+speak() { :; }
 
 block() {
   say "begin $1"
+  speak
   sed 's/^/|/'
   printf '\n'
   say "end $1"
+  speak
 }
 
 one_line() {

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Facts about the host. Settings: services, owner, group; survey (yes: nothing is touched, not even for a moment, and
 # what servers read is told; no: a host that is about to be changed, whose folders are tried).
-printf '\n'
+put ''
 
 # A step that the controller gave up on may still be running, or the dead-man switch: the end is waited for.
 if [ "$survey" = no ] && { [ "$alone" = no ] || [ -e "$switch~firing" ]; } &&
@@ -63,7 +63,7 @@ remove_drafts() {
   )
 }
 umask 077
-trap remove_drafts EXIT
+trap 'remove_drafts; speak' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 existing=$directory
 while [ ! -d "$existing" ]; do

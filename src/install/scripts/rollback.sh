@@ -1,6 +1,5 @@
 # shellcheck shell=sh disable=SC2154
 # Back to a version that was live before. Settings: version (to go back to), reload (yes or no), services.
-printf '\n'
 begin
 one_at_a_time
 

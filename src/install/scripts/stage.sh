@@ -1,7 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Puts a version into the archive; the next $size bytes of standard input are a tar of its files and the manifest.
 # Settings: version, size, owner, group.
-printf '\n'
 begin
 unread=$size
 
