@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 use openssl::sha::Sha256;
 use openssl::stack::Stack;
-use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::store::{X509Store, X509StoreBuilder, X509StoreRef};
 use openssl::x509::verify::X509VerifyParam;
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
@@ -20,7 +20,13 @@ const HOLDS: Duration = Duration::from_secs(10);
 
 /// The trusted roots, and what was lately said of chains.
 pub(super) struct Roots {
-    store: X509Store,
+    /// Those in the files.
+    given: X509Store,
+    /// Those and the system's. There are so many of them that reading them takes 50 ms: they are read when they are needed.
+    all: OnceLock<Result<X509Store, String>>,
+    /// The given ones.
+    files: Vec<X509>,
+    level: u32,
     said: Mutex<HashMap<[u8; 32], Said>>,
 }
 
@@ -32,17 +38,22 @@ struct Said {
 impl Roots {
     /// The system's, and those in the files. `level` is OpenSSL's security level, which weak keys are refused by.
     pub(super) fn new(ca_files: &[PathBuf], level: u32) -> Result<Self, TlsError> {
-        let mut store = X509StoreBuilder::new()?;
-        store.set_default_paths()?;
+        let mut files = Vec::new();
         for path in ca_files {
-            trust(&mut store, path)?;
+            files.extend(read_file(path)?);
         }
-        // What a handshake would ask of a server's chain, too.
-        let mut as_server = X509VerifyParam::new()?;
-        as_server.set_purpose(X509PurposeId::SSL_SERVER)?;
-        as_server.set_auth_level(level.cast_signed());
-        store.set_param(&as_server)?;
-        Ok(Self { store: store.build(), said: Mutex::default() })
+        let given = store(&files, level, X509StoreBuilder::new()?)?;
+        Ok(Self { given, all: OnceLock::new(), files, level, said: Mutex::default() })
+    }
+
+    fn all(&self) -> Result<&X509Store, String> {
+        let read = || {
+            let mut all = X509StoreBuilder::new()?;
+            all.set_default_paths()?;
+            store(&self.files, self.level, all)
+        };
+        let all = self.all.get_or_init(|| read().map_err(|error: ErrorStack| error.to_string()));
+        all.as_ref().map_err(Clone::clone)
     }
 
     /// Whether a chain in DER, leaf first, leads to one of them; else OpenSSL's reason.
@@ -61,18 +72,36 @@ impl Roots {
         trust
     }
 
+    /// What the given roots do not vouch for, all may.
     fn ask(&self, chain: &[Vec<u8>]) -> Result<(), String> {
         let chain = read(chain).map_err(|error| error.to_string())?;
-        let leaf = chain.get(0).ok_or("no certificate was sent")?;
-        let verified = X509StoreContext::new().and_then(|mut context| {
-            context.init(&self.store, leaf, &chain, |context| context.verify_cert().map(|_| context.error()))
-        });
-        match verified {
-            Ok(X509VerifyResult::OK) => Ok(()),
-            Ok(reason) => Err(reason.error_string().to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        verify(&self.given, &chain).or_else(|_| verify(self.all()?, &chain))
     }
+}
+
+fn verify(roots: &X509StoreRef, chain: &Stack<X509>) -> Result<(), String> {
+    let leaf = chain.get(0).ok_or("no certificate was sent")?;
+    let verified = X509StoreContext::new().and_then(|mut context| {
+        context.init(roots, leaf, chain, |context| context.verify_cert().map(|_| context.error()))
+    });
+    match verified {
+        Ok(X509VerifyResult::OK) => Ok(()),
+        Ok(reason) => Err(reason.error_string().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `roots`, and these.
+fn store(these: &[X509], level: u32, mut roots: X509StoreBuilder) -> Result<X509Store, ErrorStack> {
+    for root in these {
+        roots.add_cert(root.clone())?;
+    }
+    // What a handshake would ask of a server's chain, too.
+    let mut as_server = X509VerifyParam::new()?;
+    as_server.set_purpose(X509PurposeId::SSL_SERVER)?;
+    as_server.set_auth_level(level.cast_signed());
+    roots.set_param(&as_server)?;
+    Ok(roots.build())
 }
 
 fn read(chain: &[Vec<u8>]) -> Result<Stack<X509>, ErrorStack> {
@@ -83,16 +112,13 @@ fn read(chain: &[Vec<u8>]) -> Result<Stack<X509>, ErrorStack> {
     Ok(read)
 }
 
-fn trust(store: &mut X509StoreBuilder, path: &Path) -> Result<(), TlsError> {
+fn read_file(path: &Path) -> Result<Vec<X509>, TlsError> {
     let text = std::fs::read(path).map_err(|source| TlsError::Roots { path: path.to_owned(), source })?;
     let roots = X509::stack_from_pem(&text)?;
     if roots.is_empty() {
         return Err(TlsError::NoRoots { path: path.to_owned() });
     }
-    for root in roots {
-        store.add_cert(root)?;
-    }
-    Ok(())
+    Ok(roots)
 }
 
 #[cfg(test)]

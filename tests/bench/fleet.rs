@@ -19,7 +19,7 @@ use futures_util::{StreamExt, stream};
 
 use common::bare::Bare;
 use common::floor::Floor;
-use common::{Cost, Page, certwave, measure, numbers, run};
+use common::{Cost, Page, certwave, measure, numbers, rest, run};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
@@ -46,6 +46,7 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let folder = lab.directory();
     let floor = Floor::new(&folder.join("id_ed25519"));
     let on_hosts = |work: &mut dyn FnMut() -> Cost| {
+        rest();
         let before = cpu_on_hosts(&lab);
         let cost = work();
         // What sessions took counts when they have ended. Connections that a tool keeps open do not end for it.

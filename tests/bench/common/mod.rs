@@ -50,6 +50,24 @@ fn cpu(usage: &Usage) -> Duration {
     part(usage.user_time()) + part(usage.system_time())
 }
 
+/// Waits for a minute at most until the machine has nothing to do: what is measured next begins where all others did.
+pub(crate) fn rest() {
+    let times = || -> (u64, u64) {
+        let stat = std::fs::read_to_string("/proc/stat").unwrap();
+        let all: Vec<u64> = stat.lines().next().unwrap().split_whitespace().flat_map(str::parse).collect();
+        // Idle, and idle while something is read: see proc_stat(5).
+        (all.iter().sum(), all[3] + all[4])
+    };
+    for _ in 0..60 {
+        let before = times();
+        std::thread::sleep(Duration::from_secs(1));
+        let after = times();
+        if (after.1 - before.1) * 100 >= (after.0 - before.0) * 95 {
+            return;
+        }
+    }
+}
+
 /// Runs a command to its end; only that it ended with `code` is looked at. Its children count, too.
 pub(crate) fn run(command: &mut Command, code: i32) -> Cost {
     let errors = tempfile::tempfile().unwrap();
