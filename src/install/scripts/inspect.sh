@@ -79,7 +79,7 @@ done
 # Room for a version and what goes with it is tried, where nobody else writes there: only where 64 KiB do not fit, a
 # process tells how much does.
 has_room() {
-  own_file "$lock.step" && printf '%65536s' '' >"$lock.step"
+  own_file "$lock.step" && printf '%65536s' '' >>"$lock.step"
   tried=$?
   printf '' >"$lock.step"
   return "$tried"
