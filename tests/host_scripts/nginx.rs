@@ -417,6 +417,18 @@ fn a_pid_file_named_in_an_included_file_is_found() {
 }
 
 #[test]
+fn a_pid_file_named_behind_all_else_is_found() {
+    for shell in SHELLS {
+        let site = Site::new(shell);
+        let config = read(&site.config()).replace("pid logs/nginx.pid;", "");
+        fs::write(site.config(), format!("{config}pid\n  \"logs/nginx.pid\"\n  ;")).unwrap();
+        site.stage_next();
+        assert_eq!(site.activate_next(), Activation::Activated, "{shell:?}");
+        assert_eq!(site.served().as_deref(), Some("v2"), "{shell:?}");
+    }
+}
+
+#[test]
 fn an_error_in_an_old_log_is_not_todays() {
     let site = Site::new(Shell::Dash);
     let master = site.master.unwrap();

@@ -37,6 +37,15 @@ fn what_hosts_serve_is_listed_without_ssh_and_without_a_playbook() {
     assert_eq!(unnamed["server_name"], Value::Null);
     let untrusted = look(&[], 1);
     assert_eq!((&untrusted["state"], untrusted["error"].is_string()), (&"untrusted".into(), true));
+    // The system's roots count as well, and where others do not vouch for it.
+    let stranger = certwave::lab::Authority::new("other").unwrap().root_pem().unwrap();
+    std::fs::write(fleet.lab.directory().join("stranger.pem"), stranger).unwrap();
+    for more in [&[][..], &["--ca-file", "stranger.pem"]] {
+        let mut command = fleet.command(&["status", "--output", "json"]);
+        command.args(of(more)).env("SSL_CERT_FILE", "roots.pem");
+        let run = Run::new(command.output().unwrap()).expect(0);
+        assert_eq!(run.last()["state"], "valid", "{more:?}");
+    }
     let misnamed = look(&["--ca-file", "roots.pem", "--server-name", "www.lab.test"], 1);
     assert_eq!(misnamed["state"], "wrong_name");
 
