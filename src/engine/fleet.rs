@@ -29,8 +29,6 @@ use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, judge};
 
 /// For scripts that only look or copy.
 const SCRIPT: Duration = Duration::from_secs(60);
-/// Room that a version needs, with some to spare.
-pub(super) const NEEDED_KIB: u64 = 64;
 
 /// What is being rolled out.
 #[derive(Debug, Clone)]
@@ -141,7 +139,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         *linked = facts.is_linked();
-        let problems = facts.problems(&plan.install, &services, NEEDED_KIB);
+        let problems = facts.problems(&plan.install, &services);
         if !problems.is_empty() {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Err(StepResult::Failed { reason: reasons.join("; ") });

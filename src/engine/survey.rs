@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fleet::{NEEDED_KIB, Target, services};
+use super::fleet::{Target, services};
 use super::haproxy::HaproxyDialogue;
 use super::ports::{Clock, Connector, Prober};
 use super::probe::{observe, places};
@@ -63,7 +63,7 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         let mut problems: Vec<String> =
-            facts.problems(&plan.install, &services, NEEDED_KIB).iter().map(ToString::to_string).collect();
+            facts.problems(&plan.install, &services).iter().map(ToString::to_string).collect();
         problems.extend(self.memory(plan, &session).await);
         let target = self.target.as_ref().map(|target| target.set.version());
         let (undo, revoked) = (false, &self.revoked);

@@ -1,5 +1,6 @@
 //! The shell that stays on a host while it is changed.
 
+use super::facts::NEEDED_KIB;
 use super::script::{
     ACTIVE, CHANGE, COMMON, INSPECT, STAGE, Service, Task, define_hooks, define_services, distinct,
 };
@@ -53,6 +54,7 @@ impl Attendants {
             .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &install.keep.to_string())
             .assign("survey", "no")
+            .assign("room", &(NEEDED_KIB * 1024).to_string())
             .assign("own", own.as_str())
             .assign("links", &install.each_link());
         Attending { input: [Secret::new(settings.as_str().into()), self.common.clone()] }

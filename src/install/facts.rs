@@ -58,6 +58,9 @@ pub struct Reads {
     pub files: Vec<NamedFile>,
 }
 
+/// Room that a version needs, with some to spare.
+pub(super) const NEEDED_KIB: u64 = 64;
+
 /// Facts about a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -203,17 +206,16 @@ impl Facts {
     }
 
     /// Everything that would make a rollout fail on this host, each as the error it would be.
-    /// `needed_kib` is the room that a version takes.
-    pub fn problems(&self, spec: &InstallSpec, services: &[Service], needed_kib: u64) -> Vec<InstallError> {
+    pub fn problems(&self, spec: &InstallSpec, services: &[Service]) -> Vec<InstallError> {
         let mut problems = Vec::new();
         if !self.missing_tools.is_empty() {
             problems.push(InstallError::MissingTools { tools: self.missing_tools.clone() });
         }
         let unwritable = self.unwritable.iter().cloned();
         problems.extend(unwritable.map(|(path, reason)| InstallError::unwritable(path, reason)));
-        if self.free_kib < needed_kib {
+        if self.free_kib < NEEDED_KIB {
             let path = spec.layout.directory().to_string();
-            problems.push(InstallError::NoRoom { path, free_kib: self.free_kib, needed_kib });
+            problems.push(InstallError::NoRoom { path, free_kib: self.free_kib, needed_kib: NEEDED_KIB });
         }
         if !self.owner_exists {
             problems.push(InstallError::NoOwner { owner: spec.owner.clone() });

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -300,6 +301,9 @@ fn a_master_that_refuses_what_the_test_let_through_is_told() {
             let pid = nginx.prefix.as_ref().unwrap().join("logs").join("nginx.pid");
             nginx.reload = Some(format!("kill -HUP \"$(cat '{pid}')\""));
         });
+        // Of two logs, the one that is a file tells.
+        let config = read(&site.config());
+        fs::write(site.config(), format!("error_log syslog:server=127.0.0.1:9;\n{config}")).unwrap();
         stage(&site.host, &version(2), &certificate("v2").0, &certificate("other").1);
         let problem = site.reload_problem();
         assert!(problem.contains("key values mismatch"), "{shell:?}: {problem}");
@@ -382,6 +386,25 @@ fn a_pid_file_that_misleads_signals_nobody() {
             site.host.rollback(&version(1), false).unwrap();
         }
         assert!(bystander.0.try_wait().unwrap().is_none(), "a bystander was signalled");
+    }
+}
+
+/// Also one whose program was replaced since it started.
+#[test]
+fn an_nginx_of_another_program_is_known_by_its_title() {
+    for shell in SHELLS {
+        let mut site = Site::new(shell);
+        let wrapper = site.prefix.join("nginx.sh");
+        fs::write(&wrapper, format!("#!/bin/sh\nexec {BINARY} \"$@\"\n")).unwrap();
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, value) in &mut site.host.services[0].settings {
+            if *name == "binary" {
+                wrapper.to_str().unwrap().clone_into(value);
+            }
+        }
+        site.stage_next();
+        assert_eq!(site.activate_next(), Activation::Activated, "{shell:?}");
+        assert_eq!(site.served().as_deref(), Some("v2"), "{shell:?}");
     }
 }
 

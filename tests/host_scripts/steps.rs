@@ -18,7 +18,7 @@ fn a_first_installation_and_the_next() {
             (&facts.live, &facts.active, &facts.links[..]),
             (&Live::Missing, &Vec::<String>::new(), &[LinkState::Missing][..])
         );
-        assert_eq!(facts.problems(&host.spec, &host.services, 64), []);
+        assert_eq!(facts.problems(&host.spec, &host.services), []);
 
         assert_eq!(host.stage(&version(1), "one"), Ok(Staged::New), "{shell:?}");
         assert!(!host.live("").exists() && !key.exists());

@@ -304,7 +304,7 @@ impl Host {
     /// The same, when something has happened since the lock was taken.
     pub(crate) fn problems_after(&self, meanwhile: impl FnOnce()) -> Vec<String> {
         let facts = self.inspect_after(meanwhile);
-        facts.problems(&self.spec, &self.services, 64).iter().map(ToString::to_string).collect()
+        facts.problems(&self.spec, &self.services).iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Facts about the host. Settings: services, owner, group; survey (yes: nothing is touched, not even for a moment, and
-# what servers read is told; no: a host that is about to be changed, whose folders are tried).
+# what servers read is told; no: a host that is about to be changed, whose folders are tried); room (bytes that a version
+# needs; not for a survey).
 put ''
 
 # A step that the controller gave up on may still be running, or the dead-man switch: the end is waited for.
@@ -76,10 +77,10 @@ done
 for folder in "$existing" "$directory/archive" "$archive" "$live_folder"; do
   [ ! -d "$folder" ] || [ -w "$folder" ] || probe "$folder"
 done
-# Room for a version and what goes with it is tried, where nobody else writes there: only where 64 KiB do not fit, a
-# process tells how much does.
+# Room is tried by writing so much, where nobody else writes there. Only where it does not fit, a process tells how much
+# there is.
 has_room() {
-  own_file "$lock.step" && printf '%65536s' '' >>"$lock.step"
+  own_file "$lock.step" && printf "%${room}s" '' >>"$lock.step"
   tried=$?
   printf '' >"$lock.step"
   return "$tried"

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use certwave::lab::wait_for;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 
 /// What a process, or a part of this one, took.
@@ -58,13 +59,15 @@ pub(crate) fn rest() {
         // Idle, and idle while something is read: see proc_stat(5).
         (all.iter().sum(), all[3] + all[4])
     };
-    for _ in 0..60 {
+    let idle = || {
         let before = times();
+        // What is looked at is this second.
         std::thread::sleep(Duration::from_secs(1));
         let after = times();
-        if (after.1 - before.1) * 100 >= (after.0 - before.0) * 95 {
-            return;
-        }
+        (after.1 - before.1) * 100 >= (after.0 - before.0) * 95
+    };
+    if !wait_for(Duration::from_secs(60), idle) {
+        println!("something else keeps the machine busy: what follows cannot be compared");
     }
 }
 
