@@ -33,7 +33,7 @@ fn journals_of_every_format_replay_to_their_outcome() {
         let rollouts = journal.rollouts().unwrap();
         assert!(rollouts.len() >= 2, "{}", fixture.display());
         for rollout in rollouts {
-            let plan: Plan = serde_json::from_str(&rollout.plan).unwrap();
+            let plan: Plan = serde_json::from_str(&journal.plan(&rollout.id).unwrap().unwrap()).unwrap();
             let mut tally = Tally::new(&plan.schedule);
             journal.events(&rollout.id).map(Result::unwrap).for_each(|(at, event)| tally.take_in(at, &event));
             let summary = tally.summary();

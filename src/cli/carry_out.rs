@@ -78,15 +78,16 @@ impl Rollout<'_> {
             let end = end.map(|event| (Timestamp::now(), event));
             self.journal.append(&broken_off.id, &self.lease.fence(), &end)?;
         }
-        self.journal.begin(&RolloutRecord {
+        let record = RolloutRecord {
             id: self.id.clone(),
             certificate: plan.certificate.clone(),
             version: self.set.version().clone(),
             playbook: self.playbook.clone(),
-            plan: serde_json::to_string(plan).map_err(|error| Failure::to("keep the plan", &error))?,
             started: Timestamp::now(),
             outcome: None,
-        })?;
+        };
+        let plan = serde_json::to_string(plan).map_err(|error| Failure::to("keep the plan", &error))?;
+        self.journal.begin(&record, &plan)?;
         Ok(())
     }
 

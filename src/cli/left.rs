@@ -1,7 +1,7 @@
 //! How the last rollout left its hosts: what should be served now.
 
 use super::error::Failure;
-use super::replay::{Replayed, replay};
+use super::replay::{planned, replay};
 use crate::model::CertificateName;
 use crate::plan::Plan;
 use crate::rollout::HostOutcome;
@@ -20,7 +20,8 @@ pub(super) struct Left {
 impl Left {
     /// Reads how a rollout went, as far as it has.
     pub(super) fn by(journal: &Journal, record: RolloutRecord) -> Result<Self, Failure> {
-        let Replayed { plan, state } = replay(journal, &record)?;
+        let plan = planned(journal, &record)?;
+        let state = replay(journal, &record, &plan)?;
         let done = |outcome| matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged);
         let on_it = state.hosts().iter().map(|host| done(host.outcome())).collect();
         Ok(Self { record, plan, on_it })
@@ -30,8 +31,7 @@ impl Left {
 /// The last rollout of a certificate that left a host on it. One that was rolled back, or stopped before it changed
 /// anything, left hosts on what an earlier one had brought.
 pub(super) fn last(journal: &Journal, name: &CertificateName) -> Result<Option<Left>, Failure> {
-    for id in journal.rollouts_of(name)? {
-        let Some(record) = journal.rollout(&id)? else { continue };
+    for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
         let left = Left::by(journal, record)?;
         if left.on_it.contains(&true) {
             return Ok(Some(left));

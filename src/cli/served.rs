@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::Failure;
-use super::replay::{Replayed, replay};
+use super::replay::{planned, replay};
 use crate::model::{CertificateName, HostName, Version};
 use crate::rollout::HostOutcome;
 use crate::store::Journal;
@@ -16,7 +16,11 @@ pub(super) fn by_journal(
     let mut served = BTreeMap::new();
     // Newest first: what an earlier rollout did to a host no longer counts.
     for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
-        let Replayed { plan, state } = replay(journal, &record)?;
+        let plan = planned(journal, &record)?;
+        if plan.schedule.hosts.iter().all(|host| served.contains_key(host)) {
+            continue;
+        }
+        let state = replay(journal, &record, &plan)?;
         for (host, known) in plan.schedule.hosts.iter().zip(state.hosts()) {
             let version = match known.outcome() {
                 HostOutcome::Changed | HostOutcome::Unchanged | HostOutcome::RollbackFailed => {

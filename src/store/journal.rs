@@ -34,7 +34,7 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// What the journal knows of a rollout before its first event.
+/// What the journal knows of a rollout, but for its plan, which may take megabytes, and its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloutRecord {
     /// Its name.
@@ -45,8 +45,6 @@ pub struct RolloutRecord {
     pub version: Version,
     /// The playbook's path as the user typed it.
     pub playbook: String,
-    /// The whole plan, as JSON.
-    pub plan: String,
     /// When it started.
     pub started: Timestamp,
     /// How it ended, if it did.
@@ -86,11 +84,11 @@ impl Journal {
         use_it(&mut connection).map_err(|source| self.error(source))
     }
 
-    /// Notes that a rollout begins: its record, and its first event.
+    /// Notes that a rollout begins: its record, its whole plan, as JSON, and its first event.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn begin(&self, record: &RolloutRecord) -> Result<(), StoreError> {
+    pub fn begin(&self, record: &RolloutRecord, plan: &str) -> Result<(), StoreError> {
         self.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let started = record.started.to_string();
@@ -102,7 +100,7 @@ impl Journal {
                     record.certificate.as_str(),
                     record.version.as_str(),
                     record.playbook,
-                    record.plan,
+                    plan,
                     started
                 ],
             )?;
@@ -161,35 +159,20 @@ impl Journal {
     /// When the database cannot be read.
     pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, StoreError> {
         self.with(|connection| {
-            let first = "SELECT min(seq) FROM events WHERE rollout = rollouts.id";
-            let sql = format!("{SELECT} ORDER BY ({first}) DESC");
-            let mut select = connection.prepare(&sql)?;
+            let mut select = connection.prepare(ROLLOUTS)?;
             let rows = select.query_map([], read_record)?;
             rows.collect()
         })
     }
 
-    /// The rollouts of one certificate, newest first, by their names alone: a record holds its whole plan.
+    /// The whole plan of a rollout, as JSON; none when there is no such rollout.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn rollouts_of(&self, certificate: &CertificateName) -> Result<Vec<RolloutId>, StoreError> {
-        let ids: Vec<String> = self.with(|connection| {
-            let sql = "SELECT id FROM rollouts WHERE certificate = ?1 ORDER BY id DESC";
-            let mut select = connection.prepare(sql)?;
-            select.query_map([certificate.as_str()], |row| row.get(0))?.collect()
-        })?;
-        // What this program wrote is a name.
-        Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    /// One rollout; none when there is no such.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn rollout(&self, id: &RolloutId) -> Result<Option<RolloutRecord>, StoreError> {
+    pub fn plan(&self, id: &RolloutId) -> Result<Option<String>, StoreError> {
         self.with(|connection| {
-            connection.query_row(&format!("{SELECT} WHERE id = ?1"), [id.as_str()], read_record).optional()
+            let sql = "SELECT plan FROM rollouts WHERE id = ?1";
+            connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional()
         })
     }
 
@@ -256,11 +239,13 @@ impl Line {
     }
 }
 
-const SELECT: &str = "SELECT id, certificate, version, playbook, plan, started,
+/// When one started is what its first event says: in its row that comes after the plan, which would be read for it.
+const ROLLOUTS: &str = "SELECT id, certificate, version, playbook,
+     (SELECT time FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1),
      (SELECT json_extract(event, '$.outcome') FROM events
        WHERE rollout = rollouts.id AND json_extract(event, '$.event') = 'rollout.finished'
        ORDER BY seq DESC LIMIT 1)
-   FROM rollouts";
+   FROM rollouts ORDER BY (SELECT min(seq) FROM events WHERE rollout = rollouts.id) DESC";
 
 fn read_record(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
     fn parsed<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>
@@ -276,14 +261,13 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
             )
         })
     }
-    let outcome: Option<String> = row.get(6)?;
+    let outcome: Option<String> = row.get(5)?;
     Ok(RolloutRecord {
         id: parsed(row, 0)?,
         certificate: parsed(row, 1)?,
         version: parsed(row, 2)?,
         playbook: row.get(3)?,
-        plan: row.get(4)?,
-        started: parsed(row, 5)?,
+        started: parsed(row, 4)?,
         outcome: outcome.and_then(|word| serde_json::from_value(word.into()).ok()),
     })
 }
@@ -338,7 +322,6 @@ mod tests {
             certificate: "a.test".parse().unwrap(),
             version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
             playbook: "playbooks/a.yaml".to_owned(),
-            plan: "{}".to_owned(),
             started: Timestamp::UNIX_EPOCH,
             outcome: None,
         }
@@ -358,7 +341,7 @@ mod tests {
         let journal = store.journal().unwrap();
         let id = RolloutId::new(1, [0; 10]);
         let lease = store.lease(&journal, &record(&id).certificate, "rollout 1").unwrap();
-        journal.begin(&record(&id)).unwrap();
+        journal.begin(&record(&id), "{}").unwrap();
         let now = Timestamp::UNIX_EPOCH;
         journal.append(&id, &lease.fence(), &[(now, Event::Cancelled), (now, Event::Resumed)]).unwrap();
         journal
@@ -377,11 +360,34 @@ mod tests {
         assert!(matches!(events[0], Event::Started { .. }));
         assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::Finished { outcome }]);
         let finished = RolloutRecord { outcome: Some(outcome), ..record(&id) };
-        assert_eq!(journal.rollout(&id).unwrap(), Some(finished));
-        assert_eq!(journal.rollout(&RolloutId::new(2, [0; 10])).unwrap(), None);
-        assert_eq!(journal.rollouts_of(&record(&id).certificate).unwrap(), [id]);
-        assert_eq!(journal.rollouts_of(&"other.test".parse().unwrap()).unwrap(), []);
+        assert_eq!(journal.rollouts().unwrap(), [finished]);
+        assert_eq!(journal.plan(&id).unwrap().as_deref(), Some("{}"));
+        assert_eq!(journal.plan(&RolloutId::new(2, [0; 10])).unwrap(), None);
         assert_eq!(journal.verify().unwrap(), Ok(4));
+    }
+
+    /// All that this thread has read so far, in bytes.
+    fn bytes_read() -> u64 {
+        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn to_list_rollouts_no_plan_is_read() {
+        let Written { folder, journal, lease, id } = written();
+        let plan = "x".repeat(1_000_000);
+        let listed: Vec<RolloutId> = (2..10).rev().map(|at| RolloutId::new(at, [0; 10])).collect();
+        listed.iter().rev().for_each(|id| journal.begin(&record(id), &plan).unwrap());
+        drop((journal, lease));
+        // Nothing of it is in memory.
+        let journal = Store::open(&folder.path().join("state")).unwrap().journal().unwrap();
+        let before = bytes_read();
+        let rollouts = journal.rollouts().unwrap();
+        let read = bytes_read() - before;
+        assert!(read < 500_000, "{read} bytes");
+        let found: Vec<RolloutId> = rollouts.into_iter().map(|rollout| rollout.id).collect();
+        assert_eq!(found, [listed, vec![id]].concat());
+        assert_eq!(journal.plan(&found[0]).unwrap(), Some(plan));
     }
 
     #[test]

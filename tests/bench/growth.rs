@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use certwave::model::CertificateName;
 use certwave::rollout::Event;
-use certwave::store::{Entry, Store};
+use certwave::store::{Entry, RolloutRecord, Store};
 
 use common::far::FarEnd;
 use common::{Cost, Page, certwave, numbers, on_terminal, run, write_down};
@@ -145,17 +145,15 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
     let Event::Started { certificate, version, .. } = &entries[0].event else { panic!("no start") };
     let name: CertificateName = certificate.clone();
     let lease = store.lease(&journal, &name, "bench").unwrap();
-    journal
-        .begin(&certwave::store::RolloutRecord {
-            id: entries[0].rollout.clone(),
-            certificate: name,
-            version: version.clone(),
-            playbook: String::new(),
-            plan: "{}".to_owned(),
-            started: entries[0].time,
-            outcome: None,
-        })
-        .unwrap();
+    let record = RolloutRecord {
+        id: entries[0].rollout.clone(),
+        certificate: name,
+        version: version.clone(),
+        playbook: String::new(),
+        started: entries[0].time,
+        outcome: None,
+    };
+    journal.begin(&record, "{}").unwrap();
     let began = Instant::now();
     let mut writes = 0;
     // What was written together has one time.

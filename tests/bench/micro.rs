@@ -142,12 +142,11 @@ fn journal(criterion: &mut Criterion) {
         certificate: "api.example.com".parse().unwrap(),
         version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
         playbook: String::new(),
-        plan: "{}".to_owned(),
         started: now,
         outcome: None,
     };
     let lease = store.lease(&journal, &record.certificate, "bench").unwrap();
-    journal.begin(&record).unwrap();
+    journal.begin(&record, "{}").unwrap();
     let mut group = criterion.benchmark_group("journal");
     for size in [1, 64] {
         let event = |host: usize| Event::StepFinished {

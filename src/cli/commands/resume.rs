@@ -7,7 +7,7 @@ use super::super::carry_out::{self, cancel_on_signal, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
-use super::super::replay::{Replayed, replay};
+use super::super::replay::{planned, replay};
 use super::super::settings::Settings;
 use super::super::stored;
 use crate::certificate::{CertificateSet, Requirements};
@@ -76,7 +76,8 @@ pub(super) async fn go_on(
     let id = record.id.clone();
     let who = who(&id);
     let lease = store.lease(journal, &record.certificate, &who)?;
-    let Replayed { plan, state } = replay(journal, record)?;
+    let plan = planned(journal, record)?;
+    let state = replay(journal, record, &plan)?;
     let set = certificate(record, store, &state)?;
     if !settings.json() {
         let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {

@@ -11,6 +11,7 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::planning;
+use super::super::replay;
 use super::super::settings::Settings;
 use super::super::stored;
 use super::issue::{Choice, choose, issue};
@@ -58,7 +59,7 @@ async fn roll_out(
         if let Some((path, _)) = &saved {
             return Err(planned::after_a_broken_off(path, &record.id));
         }
-        if goes_on(&record, &loaded, args, settings)? {
+        if goes_on(&record, &journal, &loaded, args, settings)? {
             drop(lease);
             return resume::go_on(&record, &store, &journal, cancel, settings).await;
         }
@@ -141,12 +142,13 @@ fn broken_off(journal: &Journal, loaded: &Loaded) -> Result<Option<RolloutRecord
 /// Whether the one that was broken off is gone on with, rather than a new one begun.
 fn goes_on(
     record: &RolloutRecord,
+    journal: &Journal,
     loaded: &Loaded,
     args: &Rollout,
     settings: &Settings,
 ) -> Result<bool, Failure> {
-    let planned: Option<Plan> = serde_json::from_str(&record.plan).ok();
-    let same = planned.is_some_and(|mut planned| {
+    // One that cannot be read is not the same.
+    let same = replay::planned(journal, record).is_ok_and(|mut planned| {
         // Found out when it began.
         if let Some(windows) = &mut planned.schedule.windows {
             windows.served_until = None;

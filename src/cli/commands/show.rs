@@ -12,7 +12,7 @@ use crate::rollout::State;
 pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;
     let rollout = find::named(&args.rollout, journal.rollouts()?)?;
-    let plan = planned(&rollout)?;
+    let plan = planned(&journal, &rollout)?;
     if settings.json() {
         let reporter = JsonReporter::new(rollout.id.clone(), plan.schedule.clone());
         let mut state = State::new(&plan.schedule);

@@ -5,7 +5,7 @@ use super::super::carry_out::{cancel_on_signal, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
-use super::super::replay::{Replayed, replay};
+use super::super::replay::{planned, replay};
 use super::super::settings::Settings;
 use super::resume;
 use crate::model::WaveName;
@@ -55,7 +55,8 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
             record.id
         )));
     }
-    let Replayed { plan, state } = replay(&journal, &record)?;
+    let plan = planned(&journal, &record)?;
+    let state = replay(&journal, &record, &plan)?;
     let waiting: Vec<&WaveName> =
         plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave)).map(|wave| &wave.name).collect();
     let wave = match &args.wave {
