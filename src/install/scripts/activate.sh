@@ -122,7 +122,7 @@ start_switch() {
     sh "$switch" &
   fi
 }
-# All that the switch of `live` needs is on disk first.
+# All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.
 arm() {
   # One that waits is executed from its file: that must not change.
   set --
@@ -130,7 +130,8 @@ arm() {
     [ ! -e "$path" ] || set -- "$@" "$path"
   done
   [ $# = 0 ] || rm -f "$@" || return 1
-  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch") &&
+  umask 077
+  printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch" &&
     flush_version "$version" "$switch" "$directory" || { disarm; forget_switch; return 1; }
   start_switch 2>/dev/null </dev/null 8>&-
 }

@@ -1,9 +1,9 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # Runs tasks, the first one (may be empty) and then each line of standard input, one after the other until that ends.
 # Each has a process of its own, which does not inherit the lock. What a task is sent follows its line, and may hold a
 # key: what is no task is neither run nor shown. Setting: first.
 #
-# What a task says goes out at its end: each line by itself would wake sshd, and the controller.
+# What a task says goes out at its end, together with that: each line by itself would wake sshd, and the controller.
 said=
 put() {
   said="$said$1
@@ -13,14 +13,22 @@ speak() {
   [ -z "$said" ] || printf '%s' "$said"
   said=
 }
+conclude() {
+  printf '%s\ncertwave:ended %s\n' "$said" "$1"
+  exit 0
+}
+# A task that is killed says nothing.
 attend() {
   case $1 in
-    'run '*) (eval "${1#run }") </dev/null 2>&1 9>&- ;;
-    'take '*) (eval "${1#take }") 2>&1 9>&- ;;
+    'run '*) (trap 'conclude "$?"' EXIT; eval "${1#run }") </dev/null 2>&1 9>&- ;;
+    'take '*) (trap 'conclude "$?"' EXIT; eval "${1#take }") 2>&1 9>&- ;;
     *) exit 1 ;;
-  esac
-  printf '\ncertwave:ended %s\n' "$?"
+  esac || printf '%s\ncertwave:ended %s\n' "$said" "$?"
+  said=
 }
+say locked
+# Where something is still under way, the first task waits for it.
+if [ "$alone" = no ] || [ -z "$first" ]; then speak; fi
 [ -z "$first" ] || attend "$first"
 while IFS= read -r task; do attend "$task"; done
 # What follows need not wait for a task of this one.

@@ -9,7 +9,7 @@ begin() {
   unread=
   shut=077
   disarmed=no
-  trap 'speak; cleanup' EXIT
+  trap 'status=$?; cleanup; conclude "$status"' EXIT
   # A lost controller must not stop a step half-way: what was begun is brought to its end.
   trap '' HUP PIPE
 }

@@ -14,9 +14,11 @@ switch=$directory/.dead-man.$name
 
 # What the controller reads: lines that begin with `certwave:`, and blocks whose lines begin with `|`.
 say() { put "certwave:$*"; }
-# At once, unless the shell that attends the host keeps it for the end of a task, or until it has to `speak`.
+# At once, unless the shell that attends the host keeps it until it has to `speak`, or for the task's end.
 put() { printf '%s\n' "$1"; }
 speak() { :; }
+# The last thing that a script does, by its trap: STATUS.
+conclude() { :; }
 
 block() {
   say "begin $1"

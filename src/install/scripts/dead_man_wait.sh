@@ -9,7 +9,10 @@ switch=$0
 armed() {
   { read -r line <"$switch"; } 2>/dev/null && [ "${line%% *}" = "token='$token'" ]
 }
-(umask 077 && printf '%s %s\n' "$token" "$$" >"$switch~on") || exit 1
+umask 077
+printf '%s %s\n' "$token" "$$" >"$switch~on" || exit 1
+# As systemd starts it, and servers expect it; not that of whoever armed it.
+umask 022
 # Who armed it waits until this is closed.
 exec >/dev/null 2>&1
 left=$seconds

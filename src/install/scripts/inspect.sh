@@ -64,7 +64,7 @@ remove_drafts() {
   )
 }
 umask 077
-trap 'remove_drafts; speak' EXIT
+trap 'status=$?; remove_drafts; conclude "$status"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 existing=$directory
 while [ ! -d "$existing" ]; do

@@ -67,4 +67,3 @@ else
   trap 'rm -f "$lock.held"' EXIT
   trap 'exit 1' HUP INT TERM PIPE
 fi
-say locked
