@@ -241,7 +241,7 @@ impl Line {
 
 /// When one started is what its first event says: in its row that comes after the plan, which would be read for it.
 const ROLLOUTS: &str = "SELECT id, certificate, version, playbook,
-     (SELECT time FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1),
+     coalesce((SELECT time FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1), started),
      (SELECT json_extract(event, '$.outcome') FROM events
        WHERE rollout = rollouts.id AND json_extract(event, '$.event') = 'rollout.finished'
        ORDER BY seq DESC LIMIT 1)

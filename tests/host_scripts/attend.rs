@@ -86,6 +86,28 @@ fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_tas
 }
 
 #[test]
+fn however_a_task_ends_it_is_told_once_and_the_next_one_is_done() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        let ends = [
+            ("say it went; exit 3", 3, "certwave:it went"),
+            ("say it went; false", 1, "certwave:it went"),
+            ("say it went", 0, "certwave:it went"),
+            // What it kept goes with it.
+            ("say lost; read -r me rest </proc/self/stat; kill -9 \"$me\"", 137, ""),
+            ("say it went; begin; exit 4", 4, "certwave:it went"),
+        ];
+        let task = |line: &str| Task { line: format!("run {line}"), payload: None };
+        let tasks: Vec<Task> = ends.iter().map(|(line, ..)| task(line)).collect();
+        let expected: Vec<(String, u32)> =
+            ends.iter().map(|(_, status, said)| ((*said).to_owned(), *status)).collect();
+        let answers =
+            answers(&host, &tasks).into_iter().map(|(said, status)| (said.trim().to_owned(), status));
+        assert_eq!(answers.collect::<Vec<_>>(), expected, "{shell:?}");
+    }
+}
+
+#[test]
 fn what_is_no_task_is_neither_run_nor_shown() {
     for shell in SHELLS {
         let host = Host::new(shell);

@@ -23,12 +23,8 @@ attend() {
     'run '*) (trap 'conclude "$?"' EXIT; eval "${1#run }") </dev/null 2>&1 9>&- ;;
     'take '*) (trap 'conclude "$?"' EXIT; eval "${1#take }") 2>&1 9>&- ;;
     *) exit 1 ;;
-  esac || printf '%s\ncertwave:ended %s\n' "$said" "$?"
-  said=
+  esac || printf '\ncertwave:ended %s\n' "$?"
 }
-say locked
-# Where something is still under way, the first task waits for it.
-if [ "$alone" = no ] || [ -z "$first" ]; then speak; fi
 [ -z "$first" ] || attend "$first"
 while IFS= read -r task; do attend "$task"; done
 # What follows need not wait for a task of this one.

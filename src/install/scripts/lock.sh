@@ -67,3 +67,4 @@ else
   trap 'rm -f "$lock.held"' EXIT
   trap 'exit 1' HUP INT TERM PIPE
 fi
+say locked
