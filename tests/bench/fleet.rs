@@ -6,10 +6,10 @@
 mod common;
 mod others;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certwave::engine::ports::Prober;
 use certwave::lab::{Lab, LabHost, LabOptions, wait_for};
@@ -19,7 +19,7 @@ use futures_util::{StreamExt, stream};
 
 use common::bare::Bare;
 use common::floor::Floor;
-use common::{Cost, Page, certwave, measure, numbers, rest, run};
+use common::{Cost, Page, busy, certwave, measure, numbers, rest, run};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
@@ -30,7 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
     common::raise_open_files();
-    nix::sys::prctl::set_child_subreaper(true).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut page = Page::default();
     for hosts in numbers(&[100]) {
@@ -47,11 +46,11 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let floor = Floor::new(&folder.join("id_ed25519"));
     let on_hosts = |work: &mut dyn FnMut() -> Cost| {
         rest();
-        let before = cpu_on_hosts(&lab);
+        let before = busy();
         let cost = work();
-        // What sessions took counts when they have ended. Connections that a tool keeps open do not end for it.
-        wait_for(Duration::from_secs(5), || lab.hosts.iter().all(no_session));
-        (cost, cpu_on_hosts(&lab).saturating_sub(before))
+        // What outlives it counts as well: dead-man switches, workers that end.
+        rest();
+        (cost, (busy() - before).saturating_sub(cost.cpu))
     };
     let bare = || on_hosts(&mut || runtime.block_on(floor.run(bare_hosts(&lab), AT_ONCE)));
     let before = bare();
@@ -68,16 +67,30 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     let keep = &["rollout", "playbook.yaml", "--yes", "-q"];
     // All that is done to hosts, and no CA that is waited for: in turns with the floor, since what else the machine does
     // changes from one minute to the next.
-    let (mut act, mut issued_before) = (Vec::new(), Vec::new());
+    let (mut act, mut seen_through, mut issued_before) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        act.push(on_hosts(&mut || runtime.block_on(floor.run(acting_hosts(&lab), AT_ONCE))));
+        let mut later = Duration::ZERO;
+        let acted = on_hosts(&mut || {
+            let (work, old) = (acting_hosts(&lab), lab.hosts.iter().map(workers).collect::<Vec<_>>());
+            let cost = runtime.block_on(floor.run(work, AT_ONCE));
+            let ended = Instant::now();
+            let reloaded = || lab.hosts.iter().zip(&old).all(|(host, old)| has_reloaded(host, old));
+            assert!(wait_for(Duration::from_secs(30), reloaded));
+            later = ended.elapsed();
+            cost
+        });
+        seen_through.push((Cost { wall: acted.0.wall + later, ..acted.0 }, acted.1));
+        act.push(acted);
         put_back(&lab.hosts);
         issued_before.push(on_hosts(&mut || run(&mut certwave(folder, keep), 0)));
     }
-    let mut ratios: Vec<f64> =
-        act.iter().zip(&issued_before).map(|(act, rollout)| rollout.0.over(act.0.wall)).collect();
-    ratios.sort_by(f64::total_cmp);
-    let (act, issued_before) = (median(act), median(issued_before));
+    let ratios = [&act, &seen_through].map(|floor| {
+        let mut ratios: Vec<f64> =
+            floor.iter().zip(&issued_before).map(|(floor, rollout)| rollout.0.over(floor.0.wall)).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios
+    });
+    let [act, seen_through, issued_before] = [act, seen_through, issued_before].map(median);
     let unchanged = on_hosts(&mut || run(&mut certwave(folder, keep), 0));
     let after = bare();
     let wall = (before.0.wall + after.0.wall) / 2;
@@ -86,7 +99,7 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
         "what",
         "wall",
         "CPU here, a host",
-        "CPU there, a host",
+        "CPU of all else, a host",
         "peak memory",
         "wall / bare floor",
         "wall / acting floor",
@@ -105,6 +118,7 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     row("floor: a connection and `true`, before", &before);
     row("floor: the same, after", &after);
     row("floor: a connection and one command that receives, switches, tests, reloads (median)", &act);
+    row("floor: the same, until the last nginx has only new workers (median)", &seen_through);
     row("certwave, first rollout", &first);
     row("certwave, second rollout", &second);
     if let Some(other) = &other {
@@ -115,12 +129,11 @@ fn fleet(page: &mut Page, runtime: &tokio::runtime::Runtime, count: usize) {
     for (name, mut command) in others::all(&lab, AT_ONCE) {
         row(&name, &on_hosts(&mut || run(command.current_dir(folder).env("HOME", folder), 0)));
     }
-    page.say(format!(
-        "\nWhat was issued before, over the acting floor just before it, {ROUNDS} times: {:.2} (median), {:.2} to {:.2}",
-        ratios[ROUNDS / 2],
-        ratios[0],
-        ratios[ROUNDS - 1],
-    ));
+    page.say(format!("\nWhat was issued before, over the acting floor just before it, {ROUNDS} times:\n"));
+    for (what, ratios) in ["until its commands ended", "until its reloads were done"].iter().zip(ratios) {
+        let (median, least, most) = (ratios[ROUNDS / 2], ratios[0], ratios[ROUNDS - 1]);
+        page.say(format!("- {what}: {median:.2} (median), {least:.2} to {most:.2}"));
+    }
     verify_pass(page, runtime, &lab);
 }
 
@@ -150,52 +163,22 @@ fn put_one_back(host: &LabHost) {
     std::fs::remove_file(&live).unwrap();
     std::os::unix::fs::symlink(Path::new("../archive/api.lab.test").join(before), &live).unwrap();
     let master = nix::unistd::Pid::from_raw(host.nginx.process.id().cast_signed());
-    let workers = || {
-        let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
-        children.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let old = workers();
+    let old = workers(host);
     nix::sys::signal::kill(master, nix::sys::signal::Signal::SIGHUP).unwrap();
-    let new = || !workers().is_empty() && workers().iter().all(|worker| !old.contains(worker));
-    assert!(wait_for(Duration::from_secs(30), new), "{} did not reload", host.name);
+    let reloaded = || has_reloaded(host, &old);
+    assert!(wait_for(Duration::from_secs(30), reloaded), "{} did not reload", host.name);
 }
 
-fn no_session(host: &LabHost) -> bool {
-    let sshd = host.sshd.as_ref().unwrap().process.id();
-    std::fs::read_to_string(format!("/proc/{sshd}/task/{sshd}/children")).unwrap().is_empty()
+/// The processes of a host's nginx, but for the master.
+fn workers(host: &LabHost) -> Vec<String> {
+    let master = host.nginx.process.id();
+    let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What the hosts' servers took so far, and all below them: what runs, and what they saw the end of. What outlived the
-/// session that started it came to this process, which leaves it there when it has ended.
-fn cpu_on_hosts(lab: &Lab) -> Duration {
-    let servers: HashSet<u32> = lab
-        .hosts
-        .iter()
-        .flat_map(|host| [host.sshd.as_ref().unwrap().process.id(), host.nginx.process.id()])
-        .collect();
-    let here = std::process::id();
-    let processes: HashMap<u32, (u32, u64, bool)> = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| {
-            let id = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            // It may have ended since.
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-            let (name, fields) = stat.rsplit_once(')')?;
-            let fields: Vec<&str> = fields.split_whitespace().collect();
-            let ticks = fields[11..15].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-            let parent = fields[1].parse().ok()?;
-            // A tool's own kept connections are no host's.
-            let orphan = parent == here && fields[0] == "Z" && !name.ends_with("(ssh");
-            Some((id, (parent, ticks, orphan)))
-        })
-        .collect();
-    let is_theirs = |id: &u32| {
-        let mut line = std::iter::successors(Some(*id), |id| Some(processes.get(id)?.0));
-        line.any(|id| servers.contains(&id) || processes.get(&id).is_some_and(|process| process.2))
-    };
-    let ticks: u64 = processes.iter().filter(|(id, _)| is_theirs(id)).map(|(_, (_, ticks, _))| ticks).sum();
-    // USER_HZ, which is 100 on every Linux.
-    Duration::from_millis(ticks * 10)
+fn has_reloaded(host: &LabHost, old: &[String]) -> bool {
+    let now = workers(host);
+    !now.is_empty() && now.iter().all(|worker| !old.contains(worker))
 }
 
 /// One wave with all hosts, so that the figures are of the work and not of the waves.

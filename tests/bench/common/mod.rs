@@ -51,20 +51,29 @@ fn cpu(usage: &Usage) -> Duration {
     part(usage.user_time()) + part(usage.system_time())
 }
 
+/// What the machine's cores were busy for since it was started, and idle, see proc_stat(5).
+fn busy_and_idle() -> (Duration, Duration) {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let all: Vec<u64> = stat.lines().next().unwrap().split_whitespace().flat_map(str::parse).collect();
+    // Idle, and idle while something is read; user, nice, system, and both kinds of interrupts. USER_HZ, which is 100 on
+    // every Linux.
+    let of = |columns: &[usize]| Duration::from_millis(columns.iter().map(|at| all[*at]).sum::<u64>() * 10);
+    (of(&[0, 1, 2, 5, 6]), of(&[3, 4]))
+}
+
+/// All that the machine's cores did since it was started.
+pub(crate) fn busy() -> Duration {
+    busy_and_idle().0
+}
+
 /// Waits for a minute at most until the machine has nothing to do: what is measured next begins where all others did.
 pub(crate) fn rest() {
-    let times = || -> (u64, u64) {
-        let stat = std::fs::read_to_string("/proc/stat").unwrap();
-        let all: Vec<u64> = stat.lines().next().unwrap().split_whitespace().flat_map(str::parse).collect();
-        // Idle, and idle while something is read: see proc_stat(5).
-        (all.iter().sum(), all[3] + all[4])
-    };
     let idle = || {
-        let before = times();
+        let (busy, idle) = busy_and_idle();
         // What is looked at is this second.
         std::thread::sleep(Duration::from_secs(1));
-        let after = times();
-        (after.1 - before.1) * 100 >= (after.0 - before.0) * 95
+        let (later_busy, later_idle) = busy_and_idle();
+        (later_busy - busy) * 19 <= later_idle - idle
     };
     if !wait_for(Duration::from_secs(60), idle) {
         println!("something else keeps the machine busy: what follows cannot be compared");
@@ -104,18 +113,18 @@ fn run_saying(command: &mut Command, code: i32, said: Stdio, errors: std::fs::Fi
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let process = Path::new("/proc").join(child.id().to_string());
     let (mut peak_kib, mut tokio) = (0, HashMap::new());
-    let ended = loop {
-        if let Some(ended) = child.try_wait().unwrap() {
-            break ended;
+    let (ended, wall) = std::thread::scope(|threads| {
+        let ending = threads.spawn(|| (child.wait().unwrap(), began.elapsed()));
+        while !ending.is_finished() {
+            let text = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+            let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
+            tokio.extend(tokio_threads(&process));
+            // Often at first, since some are over soon; later seldom, since looking costs something, too.
+            std::thread::sleep(Duration::from_millis(1) + began.elapsed().min(Duration::from_secs(5)) / 50);
         }
-        let text = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak_kib = peak.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak_kib);
-        tokio.extend(tokio_threads(&process));
-        // Often at first, since some are over soon; later seldom, since looking costs something, too.
-        std::thread::sleep(Duration::from_millis(1) + began.elapsed().min(Duration::from_secs(1)) / 50);
-    };
-    let wall = began.elapsed();
+        ending.join().unwrap()
+    });
     if ended.code() != Some(code) {
         use std::io::{Read, Seek};
         let (mut errors, mut text) = (errors, String::new());
