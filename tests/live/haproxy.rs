@@ -16,13 +16,18 @@ pub(crate) fn haproxy(fleet: &Fleet) -> &Haproxy {
 }
 
 pub(crate) fn ask(socket: &PathBuf, command: &str) -> String {
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.write_all(format!("{command}\n").as_bytes()).unwrap();
-    // A master that replaces itself cuts the connection.
+    try_ask(socket, command).unwrap()
+}
+
+/// An error where nobody listens: a master that replaces itself does not, for a moment.
+fn try_ask(socket: &PathBuf, command: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(format!("{command}\n").as_bytes())?;
+    // Such a master also cuts the connection.
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
-    answer
+    Ok(answer)
 }
 
 fn workers(haproxy: &Haproxy) -> Vec<u32> {
@@ -34,12 +39,9 @@ pub(crate) fn reload(haproxy: &Haproxy) {
     let before = workers(haproxy);
     ask(&haproxy.master_socket, "reload");
     let renewed = || {
-        std::os::unix::net::UnixStream::connect(&haproxy.master_socket).is_ok() && {
-            let now = ask(&haproxy.master_socket, "show proc");
-            certwave::service::master::read_processes(&now).is_some_and(|now| {
-                !now.workers.is_empty() && now.workers.iter().all(|one| !before.contains(one))
-            })
-        }
+        let now = try_ask(&haproxy.master_socket, "show proc").ok();
+        now.and_then(|now| certwave::service::master::read_processes(&now))
+            .is_some_and(|now| !now.workers.is_empty() && now.workers.iter().all(|one| !before.contains(one)))
     };
     assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), renewed));
 }
