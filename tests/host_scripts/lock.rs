@@ -1,8 +1,7 @@
 //! The lock on a host.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use certwave::install::LockAnswer;
@@ -84,6 +83,22 @@ fn a_lost_connection_of_the_same_rollout_holds_nothing() {
     }
 }
 
+/// A process that came to the number of a lost connection's shell is none of ours.
+#[test]
+fn only_a_process_that_has_the_lock_open_is_ended() {
+    for shell in SHELLS.into_iter().filter(|shell| *shell != Shell::Busybox) {
+        let host = Host::new(shell);
+        let (_, holder) = take(&host, "rollout 1 by process 7 on ops1");
+        let mut stranger = Held(Command::new("sleep").arg("1000").spawn().unwrap());
+        let words = format!("rollout 1 by process 7 on ops1\n{}\n", stranger.0.id());
+        std::fs::write(host.directory().join(".lock"), words).unwrap();
+        let (answer, _) = take(&host, "rollout 1 by process 9 on ops2");
+        assert_eq!(answer, LockAnswer::Busy("rollout 1 by process 7 on ops1".to_owned()), "{shell:?}");
+        assert_eq!(stranger.0.try_wait().unwrap(), None, "{shell:?}");
+        drop(holder);
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_told() {
     for shell in SHELLS {
@@ -103,12 +118,8 @@ fn a_lock_that_is_about_to_be_free_is_waited_for() {
         let (_, mut first) = take(&host, "first");
         std::fs::write(host.directory().join(".lock"), "").unwrap();
         // Whoever waits sleeps in between.
-        let (shims, slept) = (host.file("shims"), host.file("slept"));
-        std::fs::create_dir(&shims).unwrap();
-        let shim = format!("#!/bin/sh\n: >'{}'\nexec /bin/sleep \"$@\"\n", slept.display());
-        std::fs::write(shims.join("sleep"), shim).unwrap();
-        std::fs::set_permissions(shims.join("sleep"), PermissionsExt::from_mode(0o755)).unwrap();
-        host.path_prefix = Some(shims);
+        let slept = host.file("slept");
+        host.shim("sleep", &format!(": >'{}'\nexec \"$real\" \"$@\"", slept.display()));
         let second = std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&host, "second"));
             assert!(wait_for(Duration::from_secs(60), || slept.exists() || second.is_finished()));

@@ -1,21 +1,18 @@
 # shellcheck shell=sh disable=SC2154
 # The first certificate of a file, each line after a mark: a whole CERTIFICATE block, and never a private key in the same
-# file. By the shell alone, which has read it before a process would have started.
+# file. By the shell alone, which has read it before a process would have started. A line may end in CR.
 leaf() { # FILE
   held=
   count=0
   while { IFS= read -r line || [ -n "$line" ]; } && [ "$count" -lt 1000 ]; do
     count=$((count + 1))
     case $line in
-      *[![:print:]]) line=${line%?} ;;
-    esac
-    case $line in
-      '-----BEGIN CERTIFICATE-----') held="|$line
+      '-----BEGIN CERTIFICATE-----' | '-----BEGIN CERTIFICATE-----'?) held="|$line
 " ;;
-      '-----END CERTIFICATE-----')
+      '-----END CERTIFICATE-----' | '-----END CERTIFICATE-----'?)
         [ -z "$held" ] || { put "$held|$line"; return; }
         ;;
-      '' | *[!A-Za-z0-9+/=]*) held= ;;
+      '' | [!A-Za-z0-9+/=] | *[!A-Za-z0-9+/=]?*) held= ;;
       *)
         [ -z "$held" ] || held="$held|$line
 "
@@ -24,7 +21,8 @@ leaf() { # FILE
   done 2>/dev/null <"$1"
 }
 
-# What is active of one certificate; of the second of two, its algorithm stands in the files' names.
+# What is active of one certificate; of the second of two, its algorithm stands in the files' names. Where every link
+# leads into `live`, no link leads to more than there is.
 linked() {
   if [ -z "$active" ] && [ "$2" = "$wanted" ] && [ -f "$1" ]; then active=$1; fi
 }
@@ -34,10 +32,12 @@ show_active() {
     for file in cert fullchain combined; do
       if [ -z "$active" ] && [ -f "$live/$file.$suffix" ]; then active=$live/$file.$suffix; fi
     done
-    for file in cert fullchain combined; do
-      wanted=$file.$suffix
-      each_link linked
-    done
+    if [ -z "$active" ] && [ "$all_ours" = no ]; then
+      for file in cert fullchain combined; do
+        wanted=$file.$suffix
+        each_link linked
+      done
+    fi
     if [ -n "$active" ]; then
       say 'begin active'
       leaf "$active"

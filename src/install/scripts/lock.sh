@@ -4,22 +4,9 @@
   { reason "$text"; fail unwritable "$directory"; }
 own_file "$lock" 2>/dev/null || text=$(own_file "$lock" 2>&1) || { reason "$text"; fail unwritable "$directory"; }
 
-# Sets $born: a process's start time, which tells it from a later process with the same number. PROCESS
-find_born() {
-  born=
-  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
-  # shellcheck disable=SC2086
-  set -- ${line##*) }
-  born=${20}
-}
-
 # A rollout has one connection to this host: an earlier one that still holds the lock was lost on the way, though
-# nobody told this host. It is ended. WHO PROCESS BORN
-evict() {
-  [ "${1%% by *}" = "${who%% by *}" ] && [ -n "$3" ] || return 1
-  find_born "$2"
-  [ "$born" = "$3" ] && kill -9 "$2" 2>/dev/null
-}
+# nobody told this host. Its process is ended. WHO PROCESS
+evict() { [ "${1%% by *}" = "${who%% by *}" ] && kill -9 "$2" 2>/dev/null; }
 
 if command -v flock >/dev/null 2>&1; then
   exec 9>>"$lock"
@@ -27,11 +14,12 @@ if command -v flock >/dev/null 2>&1; then
   until flock -n 9; do
     holder=
     process=
-    start=
-    { read -r holder && read -r process start; } 2>/dev/null <"$lock"
+    { read -r holder && read -r process _; } 2>/dev/null <"$lock"
     tries=$((tries + 1))
-    # Who has not said yet who it is, or no longer, has just come or is about to go.
-    if [ "$tries" -lt 100 ] && { [ -z "$holder" ] || evict "$holder" "$process" "$start"; }; then
+    # Who has not said yet who it is, or no longer, has just come or is about to go. A process that has the lock's file
+    # open is none that came to its number later.
+    if [ "$tries" -lt 100 ] &&
+      { [ -z "$holder" ] || { [ "/proc/$process/fd/9" -ef "$lock" ] && evict "$holder" "$process"; }; }; then
       sleep 0.05 2>/dev/null || sleep 1
     elif ! flock -n 9; then
       say "busy $(one_line "${holder:-it does not say who it is}")"
@@ -41,10 +29,17 @@ if command -v flock >/dev/null 2>&1; then
   # Whoever came to an end left nothing in it, and no task that still runs.
   alone=yes
   [ ! -s "$lock" ] || alone=no
-  find_born $$
-  printf '%s\n%s %s\n' "$who" $$ "$born" >"$lock"
+  printf '%s\n%s\n' "$who" $$ >"$lock"
 else
   alone=no
+  # Sets $born: a process's start time, which tells it from a later process with the same number. PROCESS
+  find_born() {
+    born=
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+    # shellcheck disable=SC2086
+    set -- ${line##*) }
+    born=${20}
+  }
   # A symbolic link says who holds it, since ln -s is atomic together with what it says.
   find_born $$
   mine="$$ $born $who"
@@ -55,7 +50,7 @@ else
     rest=${held#* }
     start=${rest%% *}
     find_born "${process:-0}"
-    if [ -n "$held" ] && [ "$born" = "$start" ] && ! evict "${rest#* }" "$process" "$start"; then
+    if [ -n "$held" ] && [ "$born" = "$start" ] && ! { [ -n "$born" ] && evict "${rest#* }" "$process"; }; then
       say "busy $(one_line "${rest#* }")"
       exit 75
     fi

@@ -59,10 +59,12 @@ read_context() { # LOGS (yes where they matter)
   done
 }
 take_directive() { # TEXT
-  read -r kind value _ <<END
-$1
-END
-  value=${value#[\"\']}
+  set -f
+  # shellcheck disable=SC2086
+  set -- $1 '' ''
+  set +f
+  kind=$1
+  value=${2#[\"\']}
   value=${value%[\"\']}
   case $kind:$value in
     pid:*) [ -n "$pid_file" ] || pid_file=$value ;;
@@ -179,14 +181,14 @@ accepts() {
 mark_logs() {
   [ -n "$logs" ] || logs=$(compiled error-log-path)
   marks=
-  while read -r log; do
-    [ -n "$log" ] || continue
+  set -f
+  IFS=$newline
+  for log in $logs; do
     absolute "$log"
-    [ ! -f "$path" ] || [ ! -r "$path" ] || marks="$marks$(($(wc -c <"$path"))) $path
-"
-  done <<END
-$logs
-END
+    [ ! -f "$path" ] || [ ! -r "$path" ] || marks="$marks$(($(wc -c <"$path"))) $path$newline"
+  done
+  unset IFS
+  set +f
 }
 
 # What the master has refused since. A listen address that is taken is tried five times before it gives up
