@@ -20,7 +20,7 @@ use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
     Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec,
-    Rollback, Seen, Service, Staged, stage_payload,
+    Rollback, Seen, Service, StagePayload, Staged,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
@@ -46,7 +46,7 @@ pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) plan: Arc<Plan>,
     pub(super) target: Arc<Target>,
     /// What hosts are sent when they are staged, by the mode that their keys are to have: the same bytes for all.
-    payloads: HashMap<u16, Secret>,
+    payloads: HashMap<u16, StagePayload>,
     pub(super) connector: Arc<C>,
     pub(super) prober: Arc<P>,
     pub(super) clock: Arc<K>,
@@ -75,12 +75,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
         let seats = plan.hosts.iter().map(|_| Mutex::default()).collect();
         let files = files(&target.set);
-        let payloads: HashMap<u16, Secret> = (plan.hosts.iter())
-            .map(|host| host.install.key_mode)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .map(|mode| (mode, stage_payload(&files, mode)))
-            .collect();
+        let version = target.set.version();
+        let mut payloads = HashMap::new();
+        for InstallSpec { layout, key_mode, .. } in plan.hosts.iter().map(|host| &host.install) {
+            payloads
+                .entry(*key_mode)
+                .or_insert_with(|| StagePayload::new(layout, version, &files, *key_mode));
+        }
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
         let scripts = plan.hosts.iter().flat_map(|host| &host.services).map(|service| service.spec.script());
         let attendants = Attendants::new(&who, scripts);
@@ -194,7 +195,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session: &Session<C::Connection>,
         prepared: &mut Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
-        let payload = self.payloads[&plan.install.key_mode].clone();
+        let payload = &self.payloads[&plan.install.key_mode];
         let task = InstallSpec::stage(self.target.set.version(), payload);
         let staging = session.task(&task, SCRIPT);
         let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));

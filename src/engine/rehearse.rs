@@ -6,7 +6,7 @@ use super::fleet::{files, services};
 use super::ports::Connector;
 use super::session::{Ended, Session, answer, failed};
 use crate::certificate::CertificateSet;
-use crate::install::{Attendants, Staged, Tested, rehearsed, stage_payload};
+use crate::install::{Attendants, StagePayload, Staged, Tested, rehearsed};
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
 use crate::rollout::StepResult;
@@ -40,9 +40,10 @@ async fn run<C: Connector>(
 ) -> Result<Vec<Tested>, Ended> {
     let attendants = Attendants::new(who, plan.services.iter().map(|one| one.spec.script()));
     let session = Session::open(connector, plan, &attendants, None).await?;
-    let payload = stage_payload(&files(throwaway), plan.install.key_mode);
-    let script = plan.install.stage_aside(throwaway.version(), payload.size());
-    let output = session.run(plan, &script, Some(payload), SCRIPT).await?;
+    let (install, version) = (&plan.install, throwaway.version());
+    let payload = StagePayload::new(&install.aside().layout, version, &files(throwaway), install.key_mode);
+    let script = install.stage_aside(version, &payload);
+    let output = session.run(plan, &script, Some(payload.bytes), SCRIPT).await?;
     Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;
     let services = services(plan);
     let patience = SCRIPT + plan.timeout * u32::try_from(services.len()).unwrap_or(1);

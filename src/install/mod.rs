@@ -22,7 +22,7 @@ mod script;
 mod shell;
 
 pub use answer::Output;
-pub use archive::{stage_payload, tar_archive};
+pub use archive::StagePayload;
 pub use attend::{Attendants, Attending};
 pub use dead_man::{Armed, DeadMan, Fired};
 pub use disk::OnDisk;

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::script::{CHANGE, COMMON, STAGE, with_services};
-use super::{InstallError, InstallSpec, Layout, Output, Script, Service};
+use super::{InstallError, InstallSpec, Layout, Output, Script, Service, StagePayload};
 use crate::model::{ServiceName, Version};
 
 /// What became of one service's test.
@@ -17,14 +17,15 @@ pub enum Tested {
 }
 
 impl InstallSpec {
-    /// Puts a version [aside](InstallSpec::aside); its [`super::stage_payload`], of `size` bytes, goes to standard
-    /// input. Answer: [`super::Staged`].
-    pub fn stage_aside(&self, version: &Version, size: usize) -> Script {
+    /// Puts a version [aside](InstallSpec::aside); its payload goes to standard input. Answer: [`super::Staged`].
+    pub fn stage_aside(&self, version: &Version, payload: &StagePayload) -> Script {
         let aside = self.aside();
         aside
             .owned(aside.prelude())
             .assign("version", version.as_str())
-            .assign("size", &size.to_string())
+            .assign("size", &payload.bytes.size().to_string())
+            .assign("folder", &payload.folder)
+            .assign("alone", "no")
             .text(COMMON)
             .text(CHANGE)
             .text(STAGE)

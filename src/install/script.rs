@@ -1,6 +1,6 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
-use super::{DeadMan, FileName, InstallSpec, Script, Word};
+use super::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -61,6 +61,7 @@ impl InstallSpec {
             .text(COMMON)
             .text(&self.each_link())
             .text(ACTIVE)
+            .text(include_str!("scripts/reads.sh"))
             .text(INSPECT)
     }
 
@@ -69,11 +70,12 @@ impl InstallSpec {
         self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
     }
 
-    /// Puts a version into the archive; `payload` is its [`super::stage_payload`]. Answer: [`super::Staged`].
-    pub fn stage(version: &Version, payload: Secret) -> Task {
-        let size = payload.size().to_string();
-        let settings = assignments(&[("version", version.as_str()), ("size", &size)]);
-        Task { line: format!("take {settings}stage"), payload: Some(payload) }
+    /// Puts a version into the archive. Answer: [`super::Staged`].
+    pub fn stage(version: &Version, payload: &StagePayload) -> Task {
+        let size = payload.bytes.size().to_string();
+        let settings =
+            assignments(&[("version", version.as_str()), ("size", &size), ("folder", &payload.folder)]);
+        Task { line: format!("take {settings}stage"), payload: Some(payload.bytes.clone()) }
     }
 
     /// Switches to a staged version, tests and reloads. Answer: [`super::Activation`].

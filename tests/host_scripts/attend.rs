@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use certwave::install::{Attendants, FilePart, InstallSpec, Task};
 use certwave::model::Secret;
 
-use crate::support::{Host, SHELLS, body, payload, version};
+use crate::support::{Host, SHELLS, Shell, body, read, version};
 
 /// What it says to several tasks, each told when the one before is over: the answer and its exit status. It does the
 /// first one unasked.
@@ -46,15 +46,17 @@ fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
 fn what_a_task_is_sent_ends_where_the_next_task_begins() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let stage = |content: &str| InstallSpec::stage(&version(2), payload(content));
+        let stage = |content: &str| InstallSpec::stage(&version(2), &host.payload(content));
         let mut changed = stage("two");
-        let mut bytes = payload("two").expose().to_vec();
-        bytes[512] ^= 1;
+        let mut bytes = host.payload("two").bytes.expose().to_vec();
+        // Of the first file, after the link and its own header.
+        bytes[1024] ^= 1;
         changed.payload = Some(Secret::new(bytes));
         // Neither an archive nor text: a key, as it stands.
         let mut nonsense = stage("two");
         let key = body("two", FilePart::Privkey).repeat(5_000);
-        nonsense.line = nonsense.line.replace(&payload("two").size().to_string(), &key.len().to_string());
+        nonsense.line =
+            nonsense.line.replace(&host.payload("two").bytes.size().to_string(), &key.len().to_string());
         nonsense.payload = Some(Secret::new(key.into_bytes()));
         let inspect = InstallSpec::inspect;
         let tasks =
@@ -77,7 +79,7 @@ fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_tas
         let blocked = host.directory().join("archive/a.test");
         std::fs::rename(&blocked, host.file("elsewhere")).unwrap();
         std::fs::write(&blocked, "in the way").unwrap();
-        let stage = InstallSpec::stage(&version(2), payload(&"x".repeat(50_000)));
+        let stage = InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000)));
         let answers = answers(&host, &[stage, InstallSpec::inspect()]);
         let statuses: Vec<u32> = answers.iter().map(|(_, status)| *status).collect();
         assert_eq!(statuses, [1, 0], "{shell:?}: {answers:?}");
@@ -89,6 +91,7 @@ fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_tas
 fn however_a_task_ends_it_is_told_once_and_the_next_one_is_done() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
+        host.lend("flock");
         let ends = [
             ("say it went; exit 3", 3, "certwave:it went"),
             ("say it went; false", 1, "certwave:it went"),
@@ -101,10 +104,24 @@ fn however_a_task_ends_it_is_told_once_and_the_next_one_is_done() {
         let tasks: Vec<Task> = ends.iter().map(|(line, ..)| task(line)).collect();
         let expected: Vec<(String, u32)> =
             ends.iter().map(|(_, status, said)| ((*said).to_owned(), *status)).collect();
-        let answers =
-            answers(&host, &tasks).into_iter().map(|(said, status)| (said.trim().to_owned(), status));
-        assert_eq!(answers.collect::<Vec<_>>(), expected, "{shell:?}");
+        let said = |tasks| -> Vec<(String, u32)> {
+            let answers = answers(&host, tasks).into_iter();
+            answers.map(|(said, status)| (said.trim().to_owned(), status)).collect()
+        };
+        assert_eq!(said(&tasks), expected, "{shell:?}");
+        // What a killed one left may still run: whoever comes next is told.
+        let lock = host.directory().join(".lock");
+        assert!(read(&lock).starts_with("rollout 1\n"), "{shell:?}");
+        said(&tasks[..3]);
+        assert_eq!(read(&lock), "", "{shell:?}");
     }
+}
+
+#[test]
+fn dash_reads_its_script_without_a_process() {
+    let mut host = Host::new(Shell::Dash).with_command();
+    host.shim("head", "exit 1");
+    assert_eq!(answers(&host, &[]), []);
 }
 
 #[test]

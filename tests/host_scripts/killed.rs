@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use certwave::install::{Activation, Facts, FilePart, InstallSpec, Seen};
 
-use crate::support::{Call, Host, SHELLS, Shell, payload, read, version, words};
+use crate::support::{Call, Host, SHELLS, Shell, read, version, words};
 
 /// Tools that change something, or stand between changes.
 const WATCHED: [&str; 13] =
@@ -104,7 +104,7 @@ enum Step {
 impl Step {
     fn call(self, host: &Host, previous: Option<&certwave::model::Version>) -> Call {
         match self {
-            Step::Stage => host.task(&InstallSpec::stage(&version(2), payload("two"))),
+            Step::Stage => host.task(&InstallSpec::stage(&version(2), &host.payload("two"))),
             Step::Activate => host.task(&InstallSpec::activate(&version(2), previous, None, Seen::default())),
             Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
             Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None)),

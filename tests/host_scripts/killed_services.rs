@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, FileName, FilePart, InstallSpec, Rollback, Seen, stage_payload};
+use certwave::install::{Activation, FileName, FilePart, InstallSpec, Rollback, Seen, StagePayload};
 use certwave::lab::Authority;
 use certwave::model::{HostPath, Secret};
 use certwave::service::{Envoy, EnvoySecret, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
@@ -38,7 +38,7 @@ fn path(path: &Path) -> HostPath {
 }
 
 /// Real certificates, since a real HAProxy reads them.
-fn payload(authority: &Authority) -> Secret {
+fn payload(host: &Host, authority: &Authority) -> StagePayload {
     let (leaf, key) = authority.issue(&["a.test"], 0, 9).unwrap();
     let root = authority.root_pem().unwrap();
     let files: Vec<(FileName, Secret)> = FilePart::ALL
@@ -54,7 +54,7 @@ fn payload(authority: &Authority) -> Secret {
             (part.into(), Secret::new(text))
         })
         .collect();
-    stage_payload(&files, 0o600)
+    host.payload_of(&version(2), &files)
 }
 
 /// Kills a script before each of its commands, from the same start; `left` looks at what each kill left, `again`
@@ -126,7 +126,7 @@ impl Balancer {
     }
 
     fn stage(&self) {
-        let staged = self.host.ask(&InstallSpec::stage(&version(2), payload(&self.authority)));
+        let staged = self.host.ask(&InstallSpec::stage(&version(2), &payload(&self.host, &self.authority)));
         assert_eq!(staged.status, 0, "{}", staged.text());
     }
 
@@ -199,7 +199,8 @@ fn envoy(shell: Shell) {
     };
     host.add_service("envoy", &ServiceSpec::Envoy(envoy.clone()), 30);
     arm(&mut host);
-    let staged = host.ask(&InstallSpec::stage(&version(2), payload(&Authority::new("root").unwrap())));
+    let staged =
+        host.ask(&InstallSpec::stage(&version(2), &payload(&host, &Authority::new("root").unwrap())));
     assert_eq!(staged.status, 0, "{}", staged.text());
     let call = host.task(&InstallSpec::activate(&version(2), None, None, Seen::default()));
     // A file that is there is whole.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certwave::install::{Activation, Facts, FilePart, InstallSpec, Rollback, Staged, stage_payload};
+use certwave::install::{Activation, Facts, FilePart, InstallSpec, Rollback, Staged};
 use certwave::model::{Secret, Version};
 use certwave::service::{Nginx as NginxSettings, ServiceSpec};
 use openssl::asn1::Asn1Time;
@@ -47,7 +47,7 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
         FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
         _ => (file.into(), Secret::new(pem.clone())),
     });
-    let ended = host.ask(&InstallSpec::stage(version, stage_payload(&files, 0o600)));
+    let ended = host.ask(&InstallSpec::stage(version, &host.payload_of(version, &files)));
     assert_eq!(Staged::parse(&ended.output()), Ok(Staged::New));
 }
 
@@ -271,7 +271,8 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
         let pem = if file == FilePart::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
         (file.into(), Secret::new(pem))
     });
-    site.host.ask(&InstallSpec::stage(&version(2), stage_payload(&files, 0o600)));
+    let payload = site.host.payload_of(&version(2), &files);
+    site.host.ask(&InstallSpec::stage(&version(2), &payload));
     assert!(matches!(site.activate_next(), Activation::Refused { swapped_back: true, .. }));
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use certwave::install::{Facts, FilePart, InstallError, InstallSpec, Staged};
 use certwave::model::Secret;
 
-use crate::support::{Host, SHELLS, Shell, body, is_root, payload, quoted, read, version, words};
+use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -19,15 +19,16 @@ fn a_payload_that_is_cut_off_or_changed_is_thrown_away() {
         let host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
         let before = host.tree();
-        let whole = payload("two");
-        let mut task = InstallSpec::stage(&version(2), whole.clone());
-        for length in [0, 100, 512, 1000, 1024, 3000, whole.size() - 1500] {
+        let whole = host.payload("two");
+        let mut task = InstallSpec::stage(&version(2), &whole);
+        let whole = whole.bytes;
+        for length in [0, 100, 512, 1000, 1024, 1536, 3000, whole.size() - 1500] {
             task.payload = Some(Secret::new(whole.expose()[..length].to_vec()));
             Staged::parse(&host.ask(&task).output()).unwrap_err();
             assert_eq!(host.tree(), before, "{shell:?} {length}");
         }
         let mut changed = whole.expose().to_vec();
-        changed[512] ^= 1;
+        changed[1024] ^= 1;
         task.payload = Some(Secret::new(changed));
         assert_eq!(
             refused(Staged::parse(&host.ask(&task).output())),
@@ -44,7 +45,7 @@ fn a_file_size_limit_stops_staging_and_changes_nothing() {
         host.install(&version(1), None, "one");
         let before = host.tree();
         host.login = "ulimit -f 8; ".to_owned();
-        let ended = host.ask(&InstallSpec::stage(&version(2), payload(&"x".repeat(50_000))));
+        let ended = host.ask(&InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000))));
         let error = refused(Staged::parse(&ended.output()));
         assert!(error.starts_with("no room left") || error.contains("unpacked"), "{shell:?}: {error}");
         assert_eq!(host.tree(), before);

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use certwave::install::{FilePart, Staged, Tested, rehearsed};
+use certwave::install::{FilePart, StagePayload, Staged, Tested, rehearsed};
 
-use crate::support::{Host, SHELLS, is_root, payload, quoted, version};
+use crate::support::{Host, SHELLS, files, is_root, quoted, version};
 
 #[test]
 fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
@@ -28,9 +28,10 @@ fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
                 host.services = services;
             }
             let (tree, before) = (host.tree(), fs::read(&link).unwrap());
-            let payload = payload("rehearsed");
-            let staged = host.spec.stage_aside(&version(9), payload.size());
-            let staged = host.run_with(&staged, payload.expose());
+            let (aside, files) = (host.spec.aside(), files("rehearsed"));
+            let payload = StagePayload::new(&aside.layout, &version(9), &files, host.spec.key_mode);
+            let staged = host.spec.stage_aside(&version(9), &payload);
+            let staged = host.run_with(&staged, payload.bytes.expose());
             assert_eq!(Staged::parse(&staged.output()).unwrap(), Staged::New, "{shell:?}");
             assert!(host.tree().len() > tree.len());
             let ended = host.run(&host.spec.rehearse(&version(9), &host.services));

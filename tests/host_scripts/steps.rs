@@ -4,9 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use certwave::install::{Activation, FilePart, InstallSpec, LinkState, Live, OnDisk, Rollback, Seen, Staged};
+use certwave::install::{
+    Activation, FilePart, InstallSpec, Layout, LinkState, Live, OnDisk, Rollback, Seen, Staged,
+};
 
-use crate::support::{Call, Host, SHELLS, body, is_root, mode, payload, read, version};
+use crate::support::{Call, Host, SHELLS, body, is_root, mode, read, version};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -271,6 +273,66 @@ fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
     }
 }
 
+/// Its folder and its link come with what is uploaded.
+#[test]
+fn an_update_needs_no_process_to_make_a_folder_or_a_link() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        for tool in ["mkdir", "ln"] {
+            host.shim(tool, "exit 1");
+        }
+        host.lend("flock");
+        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
+        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+        let link = fs::read_link(host.spec.layout.live().as_str()).unwrap();
+        assert_eq!(link.to_str().unwrap(), host.spec.layout.live_target(&version(2)), "{shell:?}");
+    }
+}
+
+/// Somebody's upload may still be under way.
+#[test]
+fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.lend("flock");
+        let into = host.file("into");
+        host.shim("tar", &format!("echo \"$@\" >'{}'\nexec \"$real\" \"$@\"", into.display()));
+        let archive = host.spec.layout.archive();
+        for (lost, own) in [
+            (false, format!("-C {}\n", host.directory().display())),
+            (true, format!("-C {archive}/.{}.partial.", version(3))),
+        ] {
+            let which = version(if lost { 3 } else { 2 });
+            if lost {
+                fs::write(host.directory().join(".lock"), "rollout 7\n").unwrap();
+            }
+            assert_eq!(host.stage(&which, "two"), Ok(Staged::New), "{shell:?}");
+            assert!(read(&into).contains(&own), "{shell:?}: {}", read(&into));
+        }
+        let left = fs::read_dir(archive.as_str())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(left.count(), 0, "{shell:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_too_long_for_the_uploads_folder_is_installed_as_well() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let name = format!("{}.test", "n".repeat(150));
+        host.spec.layout = Layout::new(host.spec.layout.directory().clone(), name.parse().unwrap());
+        host.services.clear();
+        host.install(&version(1), None, "one");
+        host.install(&version(2), Some(&version(1)), "two");
+        assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
+        assert_eq!(read(&host.live("cert.pem")), body("two", FilePart::Cert), "{shell:?}");
+    }
+}
+
 #[test]
 fn the_archive_is_pruned() {
     for shell in SHELLS {
@@ -346,9 +408,11 @@ fn an_upload_that_never_ends_holds_up_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
-        let Call { script, input } = host.task(&InstallSpec::stage(&version(2), payload("two")));
+        // More than what tar reads at once.
+        let two = "2".repeat(10_000);
+        let Call { script, input } = host.task(&InstallSpec::stage(&version(2), &host.payload(&two)));
         let mut lost = host.login_command(&script).spawn().unwrap();
-        let (some, rest) = input.split_at(1500);
+        let (some, rest) = input.split_at(40_000);
         lost.stdin.as_mut().unwrap().write_all(some).unwrap();
         let partial = |entry: std::io::Result<fs::DirEntry>| {
             entry.unwrap().file_name().to_string_lossy().contains(".partial.")
@@ -358,7 +422,7 @@ fn an_upload_that_never_ends_holds_up_nothing() {
         assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), begun), "{shell:?}");
 
         assert_eq!(host.inspect().complete, [version(1)], "{shell:?}");
-        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
+        assert_eq!(host.stage(&version(2), &two), Ok(Staged::New), "{shell:?}");
         assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
         host.commit(Some(&version(1)));
         // The rest comes when nobody asks for it any more.

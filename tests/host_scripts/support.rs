@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
     Activation, Attendants, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
-    Rollback, Script, Seen, Service, Staged, Task, stage_payload,
+    Rollback, Script, Seen, Service, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -191,6 +191,23 @@ impl Host {
         path
     }
 
+    /// One more tool for a host that has busybox's alone. Without `flock` it is not known who else is there.
+    pub(crate) fn lend(&self, tool: &str) {
+        if self.shell == Shell::Busybox {
+            symlink(words("sh", &["-c", &format!("command -v {tool}")]), self.file("bin").join(tool))
+                .unwrap();
+        }
+    }
+
+    /// What runs instead of one of its tools; `$real` is that.
+    pub(crate) fn shim(&mut self, tool: &str, script: &str) {
+        let shims = self.file("shims");
+        fs::create_dir_all(&shims).unwrap();
+        fs::write(shims.join(tool), format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
+        fs::set_permissions(shims.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+        self.path_prefix = Some(shims);
+    }
+
     /// Where one of its tools is.
     pub(crate) fn tool(&self, name: &str) -> String {
         match self.shell {
@@ -307,9 +324,18 @@ impl Host {
         facts.problems(&self.spec, &self.services).iter().map(ToString::to_string).collect()
     }
 
+    pub(crate) fn payload_of(&self, version: &Version, files: &[(FileName, Secret)]) -> StagePayload {
+        StagePayload::new(&self.spec.layout, version, files, self.spec.key_mode)
+    }
+
+    /// Version 2, of files that name `content`.
+    pub(crate) fn payload(&self, content: &str) -> StagePayload {
+        self.payload_of(&version(2), &files(content))
+    }
+
     pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {
-        let payload = stage_payload(&files(content), self.spec.key_mode);
-        Staged::parse(&self.ask(&InstallSpec::stage(version, payload)).output())
+        let payload = self.payload_of(version, &files(content));
+        Staged::parse(&self.ask(&InstallSpec::stage(version, &payload)).output())
     }
 
     pub(crate) fn activate(
@@ -407,10 +433,6 @@ pub(crate) fn files(content: &str) -> Vec<(FileName, Secret)> {
 
 pub(crate) fn body(content: &str, file: FilePart) -> String {
     format!("{content} {}\n", if FileName::from(file).is_secret() { "key" } else { "certificate" })
-}
-
-pub(crate) fn payload(content: &str) -> Secret {
-    stage_payload(&files(content), 0o600)
 }
 
 pub(crate) fn read(path: &Path) -> String {

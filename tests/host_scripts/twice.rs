@@ -8,7 +8,7 @@ use certwave::install::{DeadMan, FilePart, InstallSpec, Seen};
 use certwave::model::Version;
 use jiff::Timestamp;
 
-use crate::support::{Host, SHELLS, Shell, payload, read, version};
+use crate::support::{Host, SHELLS, Shell, read, version};
 
 #[derive(Debug, Clone, Copy)]
 enum Start {
@@ -66,7 +66,7 @@ impl Step {
         let (one, two) = (version(1), version(2));
         let ended = match self {
             Step::Inspect => host.ask(&InstallSpec::inspect()),
-            Step::Stage => host.ask(&InstallSpec::stage(&two, payload("two"))),
+            Step::Stage => host.ask(&InstallSpec::stage(&two, &host.payload("two"))),
             Step::Activate => {
                 let after = Duration::from_secs(3600);
                 let switch =

@@ -14,7 +14,6 @@ still_linked() {
   each_link is_linked
   [ "$all_ours" = yes ]
 }
-same_link() { [ -L "$1" ] && [ "$1" -ef "$2" ]; }
 is_linked() { same_link "$1" "$live/$2" || all_ours=no; }
 still_linked 2>/dev/null || find_links
 if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi

@@ -17,15 +17,16 @@ conclude() {
   printf '%s\ncertwave:ended %s\n' "$said" "$1"
   exit 0
 }
-# A task that is killed says nothing.
+# A task that is killed says nothing, and may have left something that still runs.
 attend() {
   case $1 in
     'run '*) (trap 'conclude "$?"' EXIT; eval "${1#run }") </dev/null 2>&1 9>&- ;;
     'take '*) (trap 'conclude "$?"' EXIT; eval "${1#take }") 2>&1 9>&- ;;
     *) exit 1 ;;
-  esac || printf '\ncertwave:ended %s\n' "$?"
+  esac || { printf '\ncertwave:ended %s\n' "$?"; alone=no; killed=yes; }
 }
+killed=no
 [ -z "$first" ] || attend "$first"
 while IFS= read -r task; do attend "$task"; done
 # What follows need not wait for a task of this one.
-: >"$lock"
+[ "$killed" = yes ] || : >"$lock"

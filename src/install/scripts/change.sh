@@ -2,10 +2,12 @@
 # What every script begins with that changes something.
 cleanup() {
   [ -z "$unread" ] || head -c "$unread" >/dev/null
-  [ -z "$partial" ] || rm -rf "$partial"
+  [ -z "$partial$apart" ] || rm -rf ${partial:+"$partial"} ${link:+"$link"} ${apart:+"$apart"}
 }
 begin() {
   partial=
+  link=
+  apart=
   unread=
   shut=077
   disarmed=no
@@ -23,13 +25,17 @@ one_at_a_time() {
   fi
 }
 
-# Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first.
-point_live() {
+# Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first. The link mostly came
+# together with the version.
+point_live() { # VERSION
+  new=$live_folder/.$name~$1
   [ -d "$live_folder" ] || (umask 022 && mkdir -p "$live_folder") || return 1
-  { [ ! -L "$live_folder/.$name.new" ] || rm -f "$live_folder/.$name.new"; } &&
-    ln -s "../archive/$name/$1" "$live_folder/.$name.new" &&
-    mv -f -T "$live_folder/.$name.new" "$live"
+  same_link "$new" "$archive/$1" 2>/dev/null || {
+    { { [ ! -e "$new" ] && [ ! -L "$new" ]; } || rm -f "$new"; } && ln -s "../archive/$name/$1" "$new"
+  } || return 1
+  mv -f -T "$new" "$live"
 }
+same_link() { [ -L "$1" ] && [ "$1" -ef "$2" ]; }
 # The same, whatever power failure comes.
 settle_live() { point_live "$1" && flush "$live_folder"; }
 

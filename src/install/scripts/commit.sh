@@ -20,7 +20,7 @@ each_version prune
 # Calls COMMAND with the versions that are too many, and with what steps left, this one and those that were killed: one
 # process removes it all. A version that is there in part does not fit its manifest, and is removed the next time.
 with_leftovers() {
-  for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_folder/.$name.new"; do
+  for path in "$switch"~* "$directory/.rehearsal" "$archive"/.*.partial.* "$live_folder/.$name~"*; do
     { [ ! -e "$path" ] && [ ! -L "$path" ]; } || set -- "$@" "$path"
   done
   for one in $pruned; do set -- "$@" "$archive/$one"; done

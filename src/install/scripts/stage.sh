@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Puts a version into the archive; the next $size bytes of standard input are a tar of its files and the manifest.
-# Settings: version, size, owner, group.
+# Settings: version, size, folder (that the files are in, in the tar), owner, group.
 begin
 unread=$size
 
@@ -15,20 +15,28 @@ fi
 for path in "$archive/.$version.partial".*; do
   [ ! -e "$path" ] || rm -rf "$path"
 done
-partial=$archive/.$version.partial.$$
 # Until its files are whose they shall be, nobody else may enter the folder. root's are that from the beginning.
 shut=077
 if [ "$owner:$group" = root:root ] && [ -O /proc/sys ] && [ -G /proc/sys ] && [ -G "$archive" ]; then
   shut=022
 fi
 umask "$shut"
-attempt mkdir "$partial" || { reason "$text"; partial=; fail unwritable "$archive"; }
+# The archive has the folder with its place, and the link that will be renamed. An upload that nobody waits for any more
+# may still write there, unless this shell is alone: then it gets a folder of its own.
+into=$directory
+if [ "$alone" = no ] || [ "$folder" = "${folder#*/}" ]; then
+  apart=$archive/.$version.partial.$$
+  attempt mkdir "$apart" || { reason "$text"; apart=; fail unwritable "$archive"; }
+  into=$apart
+fi
+partial=$into/$folder
+link=$live_folder/.$name~$version
 
 # Modes are as they will be. Owners and times are the host's own: some servers skip a file whose time and inode did not
 # change. All is read, whatever becomes of it: what follows is the next task.
 unpack() {
   head -c "$size" | {
-    tar -x -p -o -m -f - -C "$partial" 2>&1
+    tar -x -p -o -m -f - -C "$into" 2>&1
     unpacked=$?
     while read -r rest; do :; done
     exit "$unpacked"
