@@ -73,11 +73,15 @@ impl Attending {
     /// The script that reads the one on its input, and runs it.
     ///
     /// dash reads such a file in blocks: it needs no other process for it, and what it read too much of would be lost, but
-    /// nothing is sent until it has answered. Other shells read a pipe byte by byte, or to its end.
+    /// nothing is sent until it has answered. Other shells read a pipe byte by byte, or to its end. Whoever is another user
+    /// than the one that logged in may not open it.
     pub fn loader(&self) -> Script {
         let size: usize = self.input.iter().map(Secret::size).sum();
         Script::new().text(&format!(
-            "if [ /proc/$$/exe -ef /bin/dash ] && [ -p /dev/stdin ]; then . /dev/stdin; else eval \"$(head -c {size})\"; fi"
+            "if [ /proc/$$/exe -ef /bin/dash ] && [ -p /dev/stdin ] && true 2>/dev/null </dev/stdin
+            then . /dev/stdin
+            else eval \"$(head -c {size})\"
+            fi"
         ))
     }
 }

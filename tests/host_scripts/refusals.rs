@@ -1,10 +1,10 @@
 //! What is refused, with which words, and that nothing was changed.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use certwave::install::{Facts, FilePart, InstallError, InstallSpec, Staged};
+use certwave::install::{Attendants, Facts, FilePart, InstallError, InstallSpec, Staged};
 use certwave::model::Secret;
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
@@ -283,6 +283,13 @@ fn becoming_another_user_works_or_is_told() {
     host.become_user = Some("nobody".to_owned());
     let ended = host.run(&host.spec.survey(&[]));
     assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().user, "nobody");
+    // It may not open what the login's user was given as input, but read it.
+    fs::create_dir(host.directory()).unwrap();
+    chown(host.directory(), Some(65534), None).unwrap();
+    let attending = Attendants::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
+    let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
+    let ended = host.run_with(&attending.loader(), &whole);
+    assert!(ended.text().contains("certwave:user 65534 nobody"), "{}", ended.text());
     host.become_user = Some("no such user".to_owned());
     let error = refused(host.stage(&version(1), "one"));
     assert!(error.starts_with("`sudo` refused: "), "{error}");

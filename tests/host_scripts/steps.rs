@@ -312,6 +312,13 @@ fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
             assert_eq!(host.stage(&which, "two"), Ok(Staged::New), "{shell:?}");
             assert!(read(&into).contains(&own), "{shell:?}: {}", read(&into));
         }
+        // Until a commit, whoever comes is told that there was one.
+        let lock = host.directory().join(".lock");
+        assert_ne!(read(&lock), "", "{shell:?}");
+        host.activate(&version(3), Some(&version(1))).unwrap();
+        assert_ne!(read(&lock), "", "{shell:?}");
+        host.commit(Some(&version(1)));
+        assert_eq!(read(&lock), "", "{shell:?}");
         let left = fs::read_dir(archive.as_str())
             .unwrap()
             .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));

@@ -13,9 +13,11 @@ speak() {
   [ -z "$said" ] || printf '%s' "$said"
   said=
 }
+# To the shell it says no more than whether nothing of an earlier connection can be under way any more.
+over=0
 conclude() {
   printf '%s\ncertwave:ended %s\n' "$said" "$1"
-  exit 0
+  exit "$over"
 }
 # A task that is killed says nothing, and may have left something that still runs.
 attend() {
@@ -23,10 +25,18 @@ attend() {
     'run '*) (trap 'conclude "$?"' EXIT; eval "${1#run }") </dev/null 2>&1 9>&- ;;
     'take '*) (trap 'conclude "$?"' EXIT; eval "${1#take }") 2>&1 9>&- ;;
     *) exit 1 ;;
-  esac || { printf '\ncertwave:ended %s\n' "$?"; alone=no; killed=yes; }
+  esac
+  status=$?
+  case $status in
+    0) ;;
+    3) alone=yes ;;
+    *)
+      printf '\ncertwave:ended %s\n' "$status"
+      alone=no
+      ;;
+  esac
 }
-killed=no
 [ -z "$first" ] || attend "$first"
 while IFS= read -r task; do attend "$task"; done
-# What follows need not wait for a task of this one.
-[ "$killed" = yes ] || : >"$lock"
+# What follows need not wait for a task of this one, nor of an earlier one.
+[ "$alone" = no ] || : >"$lock"

@@ -33,7 +33,8 @@ point_live() { # VERSION
   same_link "$new" "$archive/$1" 2>/dev/null || {
     { { [ ! -e "$new" ] && [ ! -L "$new" ]; } || rm -f "$new"; } && ln -s "../archive/$name/$1" "$new"
   } || return 1
-  mv -f -T "$new" "$live"
+  # A tar that nobody waits for any more may have put a file there that is to become a link.
+  mv -f -T "$new" "$live" && [ -L "$live" ]
 }
 same_link() { [ -L "$1" ] && [ "$1" -ef "$2" ]; }
 # The same, whatever power failure comes.

@@ -26,7 +26,7 @@ if command -v flock >/dev/null 2>&1; then
       exit 75
     fi
   done
-  # Whoever came to an end left nothing in it, and no task that still runs.
+  # Whoever came to an end alone left nothing in it, and nothing that still runs.
   alone=yes
   [ ! -s "$lock" ] || alone=no
   printf '%s\n%s\n' "$who" $$ >"$lock"

@@ -21,10 +21,12 @@ if [ "$owner:$group" = root:root ] && [ -O /proc/sys ] && [ -G /proc/sys ] && [ 
   shut=022
 fi
 umask "$shut"
-# The archive has the folder with its place, and the link that will be renamed. An upload that nobody waits for any more
-# may still write there, unless this shell is alone: then it gets a folder of its own.
+# The tar has the folder with its place, if names are not too long for that, and the link that will be renamed. Where this
+# shell is not alone, an upload that nobody waits for any more may still write there: this one gets a folder of its own.
+# So it does where tar would have to follow a link, which bsdtar does not.
 into=$directory
-if [ "$alone" = no ] || [ "$folder" = "${folder#*/}" ]; then
+if [ "$alone" = no ] || [ "$folder" = "${folder#*/}" ] ||
+  [ -L "$directory/archive" ] || [ -L "$archive" ] || [ -L "$live_folder" ]; then
   apart=$archive/.$version.partial.$$
   attempt mkdir "$apart" || { reason "$text"; apart=; fail unwritable "$archive"; }
   into=$apart
