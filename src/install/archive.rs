@@ -31,7 +31,8 @@ impl StagePayload {
         let manifest = Secret::new(manifest.into_bytes());
         let (name, target) = (layout.name(), layout.live_target(version));
         let beside = format!("archive/{name}/.{version}.partial.new");
-        let fits = beside.len() <= FOLDER && target.len() <= NAME;
+        // Then the folder fits as well, and the link's own name.
+        let fits = target.len() <= NAME;
         let folder = if fits { beside } else { "new".to_owned() };
         let link =
             fits.then(|| Entry { folder: "live", name: format!(".{name}~{version}"), is: Is::Link(&target) });
@@ -48,9 +49,8 @@ impl StagePayload {
 
 /// Tar works in blocks of this many bytes.
 const BLOCK: usize = 512;
-/// As long may a name be, and what a link says; and the folder that the name is in.
+/// As long may a name be, and what a link says; the folder that the name is in, half as long again.
 const NAME: usize = 100;
-const FOLDER: usize = 155;
 
 struct Entry<'a> {
     folder: &'a str,

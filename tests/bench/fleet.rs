@@ -23,13 +23,13 @@ use common::{Cost, Page, busy, certwave, measure, numbers, rest, run};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
+/// For one handshake.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often a rollout is compared with the floor. What else the machine does shows more where a run is short.
 fn rounds(hosts: usize) -> usize {
     if hosts < 500 { 15 } else { 7 }
 }
-
-/// For one handshake.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
     common::raise_open_files();

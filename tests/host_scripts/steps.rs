@@ -326,6 +326,25 @@ fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
     }
 }
 
+/// Not every tar follows a link on its way.
+#[test]
+fn an_upload_into_a_folder_that_is_a_link_has_a_folder_of_its_own() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.lend("flock");
+        let (archive, elsewhere) = (host.directory().join("archive"), host.file("elsewhere"));
+        fs::rename(&archive, &elsewhere).unwrap();
+        symlink(&elsewhere, &archive).unwrap();
+        let into = host.file("into");
+        host.shim("tar", &format!("echo \"$@\" >'{}'\nexec \"$real\" \"$@\"", into.display()));
+        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
+        let own = format!("-C {}/.{}.partial.", host.spec.layout.archive(), version(2));
+        assert!(read(&into).contains(&own), "{shell:?}: {}", read(&into));
+        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
+    }
+}
+
 #[test]
 fn a_name_that_is_too_long_for_the_uploads_folder_is_installed_as_well() {
     for shell in SHELLS {
