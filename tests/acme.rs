@@ -215,29 +215,27 @@ fn an_address_that_is_taken_is_named() {
     drop(taken);
 }
 
-/// Issues, and stops for good at a step, as a controller that is killed there.
+/// Issues, and stops for good at a step, as a controller that is killed there: what comes after it is never begun.
 fn die_at(server: &Server, names: &[&str], step: &'static str) {
     let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
     let (issuer, store) = (server.issuer(), server.store());
     let (accounts, orders) = (store.accounts(), store.orders());
     let key = KeyType::EcdsaP256;
     let request = Request { issuer: &issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let reached = tokio::sync::Notify::new();
-        let listener = Listener::start(server.listen).await.unwrap();
-        let progress = |progress: Progress| {
-            if format!("{progress:?}").starts_with(step) {
-                reached.notify_one();
-            }
-        };
-        tokio::select! {
-            biased;
-            () = reached.notified() => {}
-            issued = issue(&request, &listener, &progress) => panic!("it never came to {step}: {issued:?}"),
+    let progress = |progress: Progress| {
+        if format!("{progress:?}").starts_with(step) {
+            std::panic::resume_unwind(Box::new(step));
         }
-        listener.close().await;
-    });
+    };
+    let death = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let listener = Listener::start(server.listen).await.unwrap();
+            issue(&request, &listener, &progress).await
+        })
+    }));
+    let at = death.unwrap_err().downcast::<&str>().unwrap();
+    assert_eq!(*at, step);
 }
 
 fn url(progress: &[Progress]) -> (bool, String) {
@@ -261,7 +259,7 @@ fn an_order_is_taken_up_again_wherever_its_controller_died() {
         sealed(&server.files("orders"));
         let (issued, progress) = server.issue_by(&server.issuer(), &[&name], KeyType::EcdsaP256);
         let (placed, order) = url(&progress);
-        assert!(!placed, "{step}: another order was placed: {order}");
+        assert!(!placed, "{step}: another order was placed: {progress:?}");
         let issued = issued.unwrap();
         let bundle = prove(&issued, &[&name]);
 
@@ -285,6 +283,10 @@ fn an_order_that_the_server_gave_up_is_not_taken_up() {
     failed.unwrap_err();
     server.pebble.tell_dns("set-default-ipv4", &json!({"ip": "127.0.0.1"})).unwrap();
     let (issued, second) = server.issue_by(&server.issuer(), &["a.lab.test"], KeyType::EcdsaP256);
+    // Which one, and what the server says of it.
+    let Progress::Abandoned { url: abandoned, reason } = &second[0] else { panic!("{second:?}") };
+    assert_eq!(*abandoned, url(&first).1);
+    assert!(reason.contains("prove to the ACME server that `a.lab.test` is ours: "), "{reason}");
     prove(&issued.unwrap(), &["a.lab.test"]);
     assert!(url(&second).0 && url(&second).1 != url(&first).1, "{second:?}");
 }

@@ -58,6 +58,13 @@ pub enum Progress {
         /// Its URL.
         url: String,
     },
+    /// One that an earlier try placed can bring no certificate any more; another is placed.
+    Abandoned {
+        /// Its URL.
+        url: String,
+        /// What the server says of it.
+        reason: String,
+    },
     /// A challenge was answered.
     Answered {
         /// For which name.
@@ -82,12 +89,13 @@ pub async fn issue<R: ChallengeResponder>(
     let mut account = take_up(request.accounts, request.issuer).await?;
     let found = match PlacedOrder::find(request)? {
         Some((placed, order_url, key)) => match again(&account, &order_url, url).await? {
-            Some(order) => {
+            Ok(order) => {
                 progress(Progress::TakenUp { url: order_url });
                 Some((order, placed, key))
             }
-            None => {
+            Err(reason) => {
                 placed.settle(request.orders)?;
+                progress(Progress::Abandoned { url: order_url, reason });
                 None
             }
         },
@@ -149,20 +157,30 @@ async fn blocking<T: Send + 'static>(
     Ok(done.map_err(|error| IssueError::Protocol { act: "make a key", reason: error.to_string() })??)
 }
 
-/// An order by its URL; none where it can bring no certificate any more, or the server does not know it.
-async fn again(account: &Account, order_url: &str, url: &str) -> Result<Option<Order>, IssueError> {
+/// An order by its URL; or why it can bring no certificate any more: it failed, or the server does not know it.
+async fn again(account: &Account, order_url: &str, url: &str) -> Result<Result<Order, String>, IssueError> {
+    const ACT: &str = "show the order again";
     for attempt in 1.. {
         match account.order(order_url.to_owned()).await {
-            Ok(mut order) => return Ok((order.state().status != OrderStatus::Invalid).then_some(order)),
+            Ok(mut order) => {
+                if order.state().status != OrderStatus::Invalid {
+                    return Ok(Ok(order));
+                }
+                return Ok(Err(format!("failed to {}", refusal(&mut order, order_url).await)));
+            }
             Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
             // Not one of this account's, or gone; but not that it may come back later.
-            Err(Error::Api(problem)) if matches!(problem.status, None | Some(400..=404 | 410)) => {
-                return Ok(None);
+            Err(error) if !is_bad_nonce(&error) && is_gone(&error) => {
+                return Ok(Err(format!("failed to {}", IssueError::of(ACT, url, error))));
             }
-            Err(error) => return Err(IssueError::of("show the order again", url, error)),
+            Err(error) => return Err(IssueError::of(ACT, url, error)),
         }
     }
-    Ok(None)
+    Err(IssueError::TimedOut { act: ACT })
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Api(problem) if matches!(problem.status, None | Some(400..=404 | 410)))
 }
 
 fn is_bad_nonce(error: &Error) -> bool {
