@@ -111,7 +111,7 @@ impl Sshd {
         // Without PAM, sshd as root refuses accounts without a password, as root's is in a container.
         let pam = if nix::unistd::getuid().is_root() { "yes" } else { "no" };
         loop {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = certwave::lab::free_port("127.0.0.1".parse().unwrap()).unwrap();
             let own = path.display();
             // sshd takes the first value of a keyword: what is extra comes first.
             let config = format!(
@@ -836,7 +836,7 @@ async fn host_certificates_are_judged_by_their_authority() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_port_is_unreachable_after_retries() {
     let server = Sshd::start("");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = certwave::lab::free_port("127.0.0.1".parse().unwrap()).unwrap();
     let options = SshOptions { retry_delay: Duration::from_millis(10), ..server.options() };
     let error = refusal(SshConnector::new(options).connect(&Login { port, ..server.login() }).await);
     assert_eq!((error.kind, error.certainty), (RemoteErrorKind::Unreachable, Certainty::NotSent));

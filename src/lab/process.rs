@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -137,20 +139,31 @@ pub fn wait_for(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
 /// Those that were given away: a server of which one is meant to be may not listen yet.
 static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
 
+/// Below the ports that a system gives to connections that go out (Linux from 32768, `ip_local_port_range` in ip(7)): one
+/// of these cannot take a server's port before the server does.
+const SERVERS: Range<u16> = 10_000..32_768;
+/// How many ports are tried: hardly any is taken.
+const TRIES: u32 = 1_000;
+
 /// A port that is free on an address now, and was not asked for by this process before. Another process may still take
 /// it first: try again then.
 ///
 /// # Errors
-/// When the address is not one of this machine's.
+/// When the address is not one of this machine's, or hardly a port is free there.
 pub fn free_port(address: IpAddr) -> Result<u16, LabError> {
-    loop {
-        let listener =
-            TcpListener::bind((address, 0)).map_err(LabError::io(format!("listen on {address}")))?;
-        let bound = listener.local_addr().map_err(LabError::io(format!("listen on {address}")))?;
-        if take_port(bound) {
-            return Ok(bound.port());
+    let wrong = |error: std::io::Error| LabError::io(format!("listen on {address}"))(error);
+    let mut random = [0; 2];
+    for _ in 0..TRIES {
+        getrandom::fill(&mut random).map_err(|error| wrong(std::io::Error::other(error.to_string())))?;
+        let port = SERVERS.start + u16::from_ne_bytes(random) % (SERVERS.end - SERVERS.start);
+        match TcpListener::bind((address, port)) {
+            Ok(_) if take_port((address, port).into()) => return Ok(port),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(wrong(error)),
         }
     }
+    Err(wrong(ErrorKind::AddrInUse.into()))
 }
 
 /// Takes a port for a server that is yet to come; false where it was taken before.

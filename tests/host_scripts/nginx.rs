@@ -69,7 +69,7 @@ impl Site {
         let host = Host::named(shell, "certwave");
         let prefix = host.file("my nginx");
         fs::create_dir_all(prefix.join("logs")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = certwave::lab::free_port("127.0.0.1".parse().unwrap()).unwrap();
         let mut site = Site { host, port, prefix, master: None };
         let mut nginx = NginxSettings {
             binary: BINARY.parse().unwrap(),
