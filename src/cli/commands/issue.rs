@@ -260,9 +260,7 @@ async fn order(
                 format!("an order that was not brought to its end is taken up again: {url}")
             }
             Progress::Abandoned { url, reason } => {
-                format!(
-                    "an order that was not brought to its end brings no certificate any more, another is placed: {url}: {reason}"
-                )
+                format!("an order of an earlier try came to nothing, another is placed ({url}: {reason})")
             }
             Progress::Answered { domain } => format!("challenge for {domain} is answered"),
             Progress::Finalizing => "challenges are accepted, the certificate is being signed".to_owned(),
