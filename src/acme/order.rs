@@ -169,8 +169,7 @@ async fn again(account: &Account, order_url: &str, url: &str) -> Result<Result<O
                 return Ok(Err(format!("failed to {}", refusal(&mut order, order_url).await)));
             }
             Err(error) if attempt < NONCE_TRIES && is_bad_nonce(&error) => {}
-            // Not one of this account's, or gone; but not that it may come back later.
-            Err(error) if !is_bad_nonce(&error) && is_gone(&error) => {
+            Err(error) if is_gone(&error) => {
                 return Ok(Err(format!("failed to {}", IssueError::of(ACT, url, error))));
             }
             Err(error) => return Err(IssueError::of(ACT, url, error)),
@@ -179,8 +178,10 @@ async fn again(account: &Account, order_url: &str, url: &str) -> Result<Result<O
     Err(IssueError::TimedOut { act: ACT })
 }
 
+/// Not one of this account's, or forgotten; but not that it may come back later.
 fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::Api(problem) if matches!(problem.status, None | Some(400..=404 | 410)))
+    !is_bad_nonce(error)
+        && matches!(error, Error::Api(problem) if matches!(problem.status, None | Some(400..=404 | 410)))
 }
 
 fn is_bad_nonce(error: &Error) -> bool {
