@@ -5,6 +5,7 @@
 
 mod archive;
 mod attend;
+mod awks;
 mod dead_man;
 mod durable;
 mod killed;

@@ -15,18 +15,21 @@ use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
 use tempfile::TempDir;
 
-/// A shell that hosts have as `sh`.
+/// A shell that hosts have as `sh`, with the awk that comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shell {
-    /// Debian.
+    /// Debian, whose awk is mawk.
     Dash,
-    /// Red Hat.
+    /// Red Hat, whose awk is gawk.
     Bash,
     /// Alpine: every tool is busybox's, and there is no flock.
     Busybox,
 }
 
 pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
+
+/// Every awk that a host may have; Debian 12 and 13 have different ones as `mawk` and as `original-awk`.
+pub(crate) const AWKS: [&str; 4] = ["mawk", "gawk", "original-awk", "busybox"];
 
 const TOOLS: [&str; 42] = [
     "awk",
@@ -135,6 +138,11 @@ impl Host {
                 symlink("/bin/busybox", bin.join(tool)).unwrap();
             }
         }
+        match std::env::var("CERTWAVE_TEST_AWK") {
+            Ok(awk) => link_awk(&bin, &awk),
+            Err(_) if shell == Shell::Bash => link_awk(&bin, "gawk"),
+            Err(_) => {}
+        }
         let directory: HostPath = root.path().join(folder).to_str().unwrap().parse().unwrap();
         let spec = InstallSpec {
             layout: Layout::new(directory, "a.test".parse().unwrap()),
@@ -154,6 +162,12 @@ impl Host {
             uid: None,
             become_user: None,
         }
+    }
+
+    /// With one of [`AWKS`] instead of its own.
+    pub(crate) fn with_awk(self, awk: &str) -> Host {
+        link_awk(&self.file("bin"), awk);
+        self
     }
 
     /// With a service that refuses a certificate with `bad` in it, and logs its reloads.
@@ -371,6 +385,11 @@ impl Host {
         let inside = |path: String| path.replacen(&format!("{}/", self.directory().display()), "", 1);
         paths.into_iter().map(inside).filter(|path| !path.starts_with(".lock")).collect()
     }
+}
+
+fn link_awk(bin: &Path, awk: &str) {
+    let _ = fs::remove_file(bin.join("awk"));
+    symlink(words("sh", &["-c", &format!("command -v {awk}")]), bin.join("awk")).unwrap();
 }
 
 /// Gives a process its input, and waits for its end.

@@ -28,14 +28,15 @@ list_certificates() {
   changed=
   while read -r path; do
     [ -n "$path" ] || continue
-    if awk -v path="$path" '$1 == path { found = 1 } END { exit !found }' "$draft"; then listed=yes; else listed=; fi
+    # By its environment: after `-v`, an awk reads a backslash as the beginning of an escape.
+    if path=$path awk '$1 == ENVIRON["path"] { found = 1 } END { exit !found }' "$draft"; then listed=yes; else listed=; fi
     if [ -e "$path" ] && [ -z "$listed" ]; then
       # The last line may lack its end.
       [ -z "$(tail -c 1 "$draft")" ] || printf '\n' >>"$draft"
       printf '%s\n' "$path" >>"$draft" || return 1
       changed=yes
     elif [ ! -e "$path" ] && [ -n "$listed" ]; then
-      awk -v path="$path" '$1 != path' "$draft" >"$draft.less" && cat "$draft.less" >"$draft" || return 1
+      path=$path awk '$1 != ENVIRON["path"]' "$draft" >"$draft.less" && cat "$draft.less" >"$draft" || return 1
       rm -f "$draft.less"
       changed=yes
     fi
