@@ -18,6 +18,7 @@ need python3 python3
 need tar tar
 need openssl openssl
 need cc gcc
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 need pkg-config pkg-config
 [ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
@@ -42,6 +43,10 @@ if [ "${1:-}" = tests ]; then
   need perl perl
   need busybox busybox
   need bash bash
+  # Every awk that a host may have.
+  need mawk mawk
+  need gawk gawk
+  need original-awk original-awk
   need valgrind valgrind
 fi
 
