@@ -219,6 +219,30 @@ fn a_certificate_that_may_not_be_read_is_passed_over_in_silence() {
     }
 }
 
+/// Not every tar gives a file its mode when it is not root, and no moment may come in which others can read a key.
+#[test]
+fn files_have_their_modes_whoever_logs_in() {
+    for shell in SHELLS {
+        for key_mode in [0o600, 0o640] {
+            let mut host = Host::new(shell).with_command();
+            host.spec.key_mode = key_mode;
+            if is_root() {
+                host.uid = Some(65534);
+                host.spec.owner = "nobody".to_owned();
+                host.spec.group = "nogroup".to_owned();
+                std::os::unix::fs::chown(host.file(""), Some(65534), Some(65534)).unwrap();
+            }
+            host.install(&version(1), None, "one");
+            for (file, wanted) in
+                [("privkey.pem", key_mode), ("combined.pem", key_mode), ("fullchain.pem", 0o644)]
+            {
+                assert_eq!(mode(&host.live(file)), u32::from(wanted), "{shell:?}: {file}");
+            }
+            assert_eq!(mode(&host.live("")), 0o755, "{shell:?}");
+        }
+    }
+}
+
 #[test]
 fn inspecting_leaves_nothing_behind() {
     for shell in SHELLS {

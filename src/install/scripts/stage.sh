@@ -33,11 +33,20 @@ if [ "$alone" = no ] || [ "$folder" = "${folder#*/}" ] ||
 fi
 partial=$into/$folder
 link=$live_folder/.$name~$version
+# Unless it is root, busybox's tar applies the umask to files, whatever their modes are to be: a folder that is shut
+# needs none for them.
+if [ "$shut" = 077 ]; then
+  attempt mkdir -p "$partial" || { reason "$text"; partial=; fail unwritable "$archive"; }
+  shut_files=0
+else
+  shut_files=$shut
+fi
 
 # Modes are as they will be. Owners and times are the host's own: some servers skip a file whose time and inode did not
 # change. All is read, whatever becomes of it: what follows is the next task.
 unpack() {
   head -c "$size" | {
+    umask "$shut_files"
     tar -x -p -o -m -f - -C "$into" 2>&1
     unpacked=$?
     while read -r rest; do :; done
