@@ -1,10 +1,11 @@
 //! Which of rustls's failures say that it and a server do not fit. Whatever else went wrong would be hidden by another
-//! try: it is told, in OpenSSL's words where OpenSSL has some.
+//! try: it is told.
 
 use std::io::ErrorKind;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+use super::alert;
 use super::handshake::{CLOSED, Failure};
 
 /// Why there was no handshake.
@@ -47,21 +48,8 @@ fn alerted(alert: AlertDescription) -> Failure {
         | AlertDescription::UnsupportedExtension => {
             return Failure::Misfit(Error::AlertReceived(alert).to_string());
         }
-        AlertDescription::CloseNotify => CLOSED,
-        AlertDescription::AccessDenied => "tlsv1 alert access denied",
-        AlertDescription::BadCertificate => "sslv3 alert bad certificate",
-        AlertDescription::BadRecordMac => "sslv3 alert bad record mac",
-        AlertDescription::CertificateRequired => "tlsv13 alert certificate required",
-        AlertDescription::CertificateUnknown => "sslv3 alert certificate unknown",
-        AlertDescription::DecryptError => "tlsv1 alert decrypt error",
-        AlertDescription::InternalError => "tlsv1 alert internal error",
-        AlertDescription::NoApplicationProtocol => "tlsv1 alert no application protocol",
-        AlertDescription::RecordOverflow => "tlsv1 alert record overflow",
-        AlertDescription::UnknownCA => "tlsv1 alert unknown ca",
-        AlertDescription::UnrecognisedName => "tlsv1 unrecognized name",
-        AlertDescription::UnsupportedCertificate => "sslv3 alert unsupported certificate",
-        AlertDescription::UserCanceled => "tlsv1 alert user cancelled",
-        other => return Failure::not_tls(format!("TLS alert {}", u8::from(other))),
+        AlertDescription::CloseNotify => CLOSED.to_owned(),
+        alert => alert::words(alert.into()),
     })
 }
 
@@ -87,9 +75,9 @@ mod tests {
         for (answer, words) in [
             (&b""[..], "the connection was closed in the middle of the handshake"),
             (&[22, 3, 3, 0, 90, 2, 0], "the connection was closed in the middle of the handshake"),
-            (&[21, 3, 3, 0, 2, 2, 80], "tlsv1 alert internal error"),
-            (&[21, 3, 3, 0, 2, 2, 112], "tlsv1 unrecognized name"),
-            (&[21, 3, 3, 0, 2, 2, 49], "tlsv1 alert access denied"),
+            (&[21, 3, 3, 0, 2, 2, 80], "TLS alert: internal error"),
+            (&[21, 3, 3, 0, 2, 2, 112], "TLS alert: unrecognized name"),
+            (&[21, 3, 3, 0, 2, 2, 49], "TLS alert: access denied"),
         ] {
             let server = Server::saying(answer).await;
             assert_eq!(refused(&prober, &server.endpoint()).await, words);
@@ -107,9 +95,9 @@ mod tests {
         let prober = prober();
         for (answer, words) in [
             (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "wrong version number"),
-            (&[21, 3, 3, 0, 2, 2, 40], "sslv3 alert handshake failure"),
-            (&[21, 3, 3, 0, 2, 2, 70], "tlsv1 alert protocol version"),
-            (&[21, 3, 3, 0, 2, 2, 71], "tlsv1 alert insufficient security"),
+            (&[21, 3, 3, 0, 2, 2, 40], "TLS alert: handshake failure"),
+            (&[21, 3, 3, 0, 2, 2, 70], "TLS alert: protocol version"),
+            (&[21, 3, 3, 0, 2, 2, 71], "TLS alert: insufficient security"),
         ] {
             let server = Server::saying(answer).await;
             for came in [2, 3] {

@@ -1,5 +1,6 @@
 //! Handshakes: what is served, never resumed, and never refused before it was seen.
 
+mod alert;
 mod any_chain;
 mod handshake;
 mod held;

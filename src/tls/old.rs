@@ -7,6 +7,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
 use tokio_openssl::SslStream;
 
+use super::alert;
 use super::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
 use crate::engine::ports::BoxedStream;
 use crate::verify::Endpoint;
@@ -89,7 +90,10 @@ impl Handshake for Old {
 
 fn reason(error: &openssl::ssl::Error) -> String {
     match error.ssl_error().and_then(|stack| stack.errors().first()) {
-        Some(first) => first.reason().unwrap_or("TLS failed").to_owned(),
+        Some(first) => match alert::of_openssl(first) {
+            Some(alert) => alert::words(alert),
+            None => first.reason().unwrap_or("TLS failed").to_owned(),
+        },
         None => match error.io_error() {
             Some(error) => error.to_string(),
             None => CLOSED.to_owned(),
