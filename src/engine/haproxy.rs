@@ -142,9 +142,12 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 Some(name) => name.to_owned(),
                 None => self.begin(socket, certificate).await?,
             };
-            self.clear(socket, &name, list.open.as_deref()).await?;
+            // Only what has to change needs a transaction: somebody else's is then in nobody's way.
             if self.holds(socket, &name, wanted).await.is_err() {
+                self.clear(socket, &name, list.open.as_deref()).await?;
                 self.replace(socket, &name, wanted).await?;
+            } else if list.open.as_deref() == Some(name.as_str()) {
+                self.clear(socket, &name, list.open.as_deref()).await?;
             }
             if let Some(crt_list) = &self.haproxy.crt_list {
                 let answer = self.ask(socket, api::add_to_list(crt_list.as_str(), &name)).await?;
@@ -174,7 +177,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                     let answer = self.ask(socket, api::commit(name)).await?;
                     self.said(api::read_commit(name, &answer))
                 }
-                // From 3.1 on it refuses, and the other transaction is as it was: not ours to end.
+                // From 3.0.11 on it refuses, and the other transaction is as it was: not ours to end.
                 Err(busy @ RuntimeError::Busy { .. }) => return Err(busy.to_string()),
                 Err(error) => Err(error.to_string()),
             },
