@@ -22,7 +22,7 @@ use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary, Tally};
 use crate::rollout::{Event, RolloutOutcome, State};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, Lease, RolloutRecord, Store, Wish};
+use crate::store::{Journal, Lease, RolloutRecord, Store};
 use crate::tls::TlsProber;
 
 /// How often other terminals are listened to.
@@ -120,12 +120,13 @@ impl Rollout<'_> {
             Ok(())
         };
         first.iter().try_for_each(&mut take_in)?;
+        let mut heard = 0;
         for wish in self.journal.wishes(&self.id)? {
             take_in(&wish.event)?;
-            self.journal.fulfilled(&wish)?;
+            heard = wish.number;
         }
         let (sender, wishes) = mpsc::channel(1);
-        let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), sender));
+        let listener = tokio::spawn(listen(self.journal.clone(), self.id.clone(), heard, sender));
         let events = self.journal.of(&self.id, self.lease.fence());
         let beat = tokio::spawn(keep(self.journal.clone(), self.lease.fence()));
         let driven =
@@ -166,22 +167,20 @@ fn tally<'p>(journal: &Journal, id: &RolloutId, plan: &'p Plan) -> Result<Tally<
     Ok(tally)
 }
 
-/// Takes up what people ask for in other terminals. A wish is forgotten once the next look comes: by then it was
-/// written into the journal, or the rollout is over.
-async fn listen(journal: Journal, id: RolloutId, wishes: mpsc::Sender<Event>) {
-    let mut taken: Vec<Wish> = Vec::new();
+/// Hears what people ask for in other terminals after the wish numbered `heard`. A wish is forgotten when its event is
+/// written.
+async fn listen(journal: Journal, id: RolloutId, mut heard: i64, wishes: mpsc::Sender<Event>) {
     loop {
         tokio::time::sleep(LISTEN_EVERY).await;
-        let (journal, id, told) = (journal.clone(), id.clone(), taken.clone());
-        let look = move || {
-            told.iter().try_for_each(|wish| journal.fulfilled(wish))?;
-            journal.wishes(&id)
-        };
+        let (journal, id) = (journal.clone(), id.clone());
         // Where the store cannot be read, the next event that is written finds out.
-        let Ok(Ok(found)) = tokio::task::spawn_blocking(look).await else { continue };
-        taken = found;
-        for wish in &taken {
-            if wishes.send(wish.event.clone()).await.is_err() {
+        let Ok(Ok(found)) = tokio::task::spawn_blocking(move || journal.wishes(&id)).await else { continue };
+        for wish in found {
+            if wish.number <= heard {
+                continue;
+            }
+            heard = wish.number;
+            if wishes.send(wish.event).await.is_err() {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::chain::{self, Tampered};
 use super::lease::Fence;
-use super::{StoreError, schema};
+use super::{StoreError, schema, wishes};
 use crate::engine::ports;
 use crate::model::{CertificateName, RolloutId, Version};
 use crate::rollout::{Event, RolloutOutcome};
@@ -109,7 +109,8 @@ impl Journal {
         })
     }
 
-    /// Appends events in one transaction; they are on the disk when this returns. It prolongs the lease.
+    /// Appends events in one transaction; they are on the disk when this returns. It prolongs the lease, and takes up what
+    /// people asked for.
     ///
     /// # Errors
     /// When the database refuses, or the lease is another's by now: then what they announce must not be done.
@@ -129,8 +130,9 @@ impl Journal {
             if let Err(holder) = fence.prolong(&transaction)? {
                 return Ok(Err(holder));
             }
-            for (time, event) in &texts {
-                schema::append(&transaction, rollout.as_str(), time, event)?;
+            for ((time, text), (_, event)) in texts.iter().zip(events) {
+                schema::append(&transaction, rollout.as_str(), time, text)?;
+                wishes::take_up(&transaction, rollout.as_str(), event, text)?;
             }
             transaction.commit().map(Ok)
         })?;

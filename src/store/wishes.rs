@@ -1,7 +1,7 @@
 //! What people ask of a rollout from another terminal. The controller that holds the lease takes it up, and writes it
 //! into the journal as an event; nobody else writes there.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{Journal, StoreError};
 use crate::model::RolloutId;
@@ -10,7 +10,8 @@ use crate::rollout::Event;
 /// A wish that was not taken up yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    number: i64,
+    /// Grows with each wish.
+    pub number: i64,
     /// The event that it becomes.
     pub event: Event,
 }
@@ -36,7 +37,7 @@ impl Journal {
         })
     }
 
-    /// The wishes for a rollout, oldest first. They stay until [`Journal::fulfilled`].
+    /// The wishes for a rollout, oldest first. They stay until their events are in the journal.
     ///
     /// # Errors
     /// When the database cannot be read, or one is of a newer version.
@@ -53,34 +54,71 @@ impl Journal {
         };
         rows.into_iter().map(read).collect()
     }
+}
 
-    /// The wish is in the journal now.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn fulfilled(&self, wish: &Wish) -> Result<(), StoreError> {
-        self.with(|connection| {
-            connection.execute("DELETE FROM wishes WHERE number = ?1", [wish.number]).map(drop)
-        })
+/// Forgets the wishes that an event takes up, in the transaction that writes the event: none is lost, and none is taken up
+/// twice. A rollout that is resumed is not paused by what somebody asked before.
+pub(super) fn take_up(
+    transaction: &Transaction<'_>,
+    rollout: &str,
+    event: &Event,
+    text: &str,
+) -> rusqlite::Result<()> {
+    match event {
+        Event::PauseRequested { .. } | Event::AbortRequested { .. } | Event::Approved { .. } => transaction
+            .prepare_cached("DELETE FROM wishes WHERE rollout = ?1 AND event = ?2")?
+            .execute([rollout, text]),
+        Event::Resumed => transaction.execute(
+            "DELETE FROM wishes WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'",
+            [rollout],
+        ),
+        _ => return Ok(()),
     }
+    .map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
+    use jiff::Timestamp;
+
+    use super::super::{RolloutRecord, Store};
     use super::*;
 
     #[test]
-    fn a_wish_stays_until_it_is_taken_up() {
+    fn a_wish_stays_until_its_event_is_in_the_journal() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Store::open(&folder.path().join("state")).unwrap().journal().unwrap();
+        let store = Store::open(&folder.path().join("state")).unwrap();
+        let journal = store.journal().unwrap();
         let (one, other) = (RolloutId::new(1, [0; 10]), RolloutId::new(2, [0; 10]));
-        let event = Event::PauseRequested { by: "ann".to_owned() };
-        journal.wish(&one, &event).unwrap();
+        let record = RolloutRecord {
+            id: one.clone(),
+            certificate: "a.test".parse().unwrap(),
+            version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+            playbook: "a.yaml".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            outcome: None,
+        };
+        journal.begin(&record, "{}").unwrap();
+        let fence = store.lease(&journal, &record.certificate, "rollout 1").unwrap();
+        let append = |event: &Event| {
+            journal.append(&one, &fence.fence(), &[(Timestamp::UNIX_EPOCH, event.clone())]).unwrap();
+        };
+        let asked =
+            || -> Vec<Event> { journal.wishes(&one).unwrap().into_iter().map(|wish| wish.event).collect() };
+        let pause = |by: &str| Event::PauseRequested { by: by.to_owned() };
+        let abort = Event::AbortRequested { by: "ann".to_owned() };
+        for event in [pause("ann"), pause("ann"), pause("bob"), abort.clone()] {
+            journal.wish(&one, &event).unwrap();
+        }
         assert!(journal.wishes(&other).unwrap().is_empty());
-        let wishes = journal.wishes(&one).unwrap();
-        assert_eq!(wishes[0].event, event);
-        journal.fulfilled(&wishes[0]).unwrap();
-        assert!(journal.wishes(&one).unwrap().is_empty());
+        append(&Event::Cancelled);
+        assert_eq!(asked().len(), 4);
+        append(&pause("ann"));
+        assert_eq!(asked(), [pause("bob"), abort.clone()]);
+        // Whoever resumes does not want it paused; that it is to be given up still holds.
+        append(&Event::Resumed);
+        assert_eq!(asked(), [abort.clone()]);
+        append(&abort);
+        assert!(asked().is_empty());
     }
 }

@@ -37,6 +37,17 @@ fn paused_from_another_terminal_and_gone_on_with() {
 }
 
 #[test]
+fn what_was_asked_once_happens_once() {
+    let fleet = Fleet::with_soak(2, "5s");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    // Two people ask, and one of them twice; whatever was not heard before the pause is void when somebody resumes.
+    (0..3).for_each(|_| drop(fleet.run(&["pause"])));
+    assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
+    let run = go_on(&fleet).expect(0);
+    assert_eq!(run.last()["outcome"], "succeeded");
+}
+
+#[test]
 fn aborted_while_it_runs_it_rolls_back() {
     let fleet = Fleet::with_soak(2, "10m");
     let before = fleet.all_served();
