@@ -110,12 +110,15 @@ impl Sshd {
         let extra = extra(path);
         // Without PAM, sshd as root refuses accounts without a password, as root's is in a container.
         let pam = if nix::unistd::getuid().is_root() { "yes" } else { "no" };
+        // Many logins fail here on purpose, all of one address.
+        let lenient = certwave::lab::knows_penalties() && !extra.contains("PerSourcePenalties");
+        let penalties = if lenient { "PerSourcePenalties no\n" } else { "" };
         loop {
             let port = certwave::lab::free_port("127.0.0.1".parse().unwrap()).unwrap();
             let own = path.display();
             // sshd takes the first value of a keyword: what is extra comes first.
             let config = format!(
-                "{extra}\nListenAddress 127.0.0.1:{port}\nHostKey {own}/host\nPidFile none\nUsePAM {pam}\n\
+                "{extra}\n{penalties}ListenAddress 127.0.0.1:{port}\nHostKey {own}/host\nPidFile none\nUsePAM {pam}\n\
                  StrictModes no\nAuthorizedKeysFile {own}/authorized\nPasswordAuthentication no\n\
                  KbdInteractiveAuthentication no\nLogLevel VERBOSE\nPermitRootLogin yes\n"
             );
@@ -903,7 +906,7 @@ async fn a_crowded_server_is_asked_again() {
         SshOptions { connect_retries: 30, retry_delay: Duration::from_millis(50), ..server.options() };
     let login = server.login();
     let connecting = tokio::spawn(async move { SshConnector::new(options).connect(&login).await });
-    comes("sshd dropped a connection", || server.log().contains("past MaxStartups")).await;
+    comes("sshd dropped a connection", || server.log().to_lowercase().contains("past maxstartups")).await;
     drop(crowd);
     connecting.await.unwrap().unwrap().close().await;
     // Without retries it says why.
@@ -912,6 +915,40 @@ async fn a_crowded_server_is_asked_again() {
     let error = refusal(SshConnector::new(options).connect(&server.login()).await);
     assert_eq!((error.kind, error.certainty), (RemoteErrorKind::Unreachable, Certainty::NotSent));
     assert!(error.reason.contains("it dropped the connection"), "{}", error.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_punishes_this_machine_is_explained() {
+    let expected = |reason: &str| {
+        assert!(
+            reason.contains("its sshd refuses this machine for a while (`PerSourcePenalties`)"),
+            "{reason}"
+        );
+    };
+    let server = Sshd::start("");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let login = Login { port: listener.local_addr().unwrap().port(), ..server.login() };
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"Not allowed at this time\r\n").unwrap();
+    });
+    // It is not asked again at once: there is nobody to answer a second time.
+    let error = refusal(SshConnector::new(server.options()).connect(&login).await);
+    answering.join().unwrap();
+    assert_eq!((error.kind, error.certainty), (RemoteErrorKind::Unreachable, Certainty::NotSent));
+    expected(&error.reason);
+
+    // And as a real one does it, where there is one.
+    if certwave::lab::knows_penalties() {
+        let server = Sshd::start("PerSourcePenalties authfail:60s noauth:60s min:1s");
+        fs::write(server.path("authorized"), "").unwrap();
+        let mut reason = refusal(server.try_connect().await).reason;
+        let deadline = Instant::now() + PATIENCE;
+        while !reason.contains("PerSourcePenalties") && Instant::now() < deadline {
+            reason = refusal(server.try_connect().await).reason;
+        }
+        expected(&reason);
+    }
 }
 
 // Tunnels.

@@ -23,7 +23,7 @@ pub use haproxy::{Haproxy, HaproxyOptions};
 pub use nginx::{Nginx, NginxOptions};
 pub use pebble::Pebble;
 pub use process::{Process, free_port, wait_for};
-pub use sshd::{Sshd, UserKey};
+pub use sshd::{Sshd, UserKey, knows_penalties};
 
 /// Why a lab could not be had.
 #[derive(Debug, thiserror::Error)]

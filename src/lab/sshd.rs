@@ -82,7 +82,7 @@ impl Sshd {
                 at("authorized_keys"),
                 // A host of its own does not read what the shell of whoever starts the lab reads at its start.
                 directory.display(),
-                if knows_penalties(&program) { "PerSourcePenalties no\n" } else { "" },
+                if knows_penalties() { "PerSourcePenalties no\n" } else { "" },
             );
             write(&directory.join("sshd_config"), config)?;
             let address = SocketAddr::new(address, port);
@@ -117,8 +117,9 @@ fn serve(program: &Path, directory: &Path, address: SocketAddr) -> Result<Proces
     process.wait_for_port(address).map(|()| process)
 }
 
-/// OpenSSH 9.8 and later punish an address whose logins fail, which a test does on purpose.
-fn knows_penalties(sshd: &Path) -> bool {
+/// Whether this machine's sshd punishes an address whose logins fail, which a test does on purpose: OpenSSH 9.8 and later.
+pub fn knows_penalties() -> bool {
+    let Ok(sshd) = program("sshd") else { return false };
     let version = Command::new(sshd).arg("-V").output();
     let text = version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
     let number = text

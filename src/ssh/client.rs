@@ -65,6 +65,9 @@ impl Handler for Session {
     }
 }
 
+/// What OpenSSH 9.8 and later say instead of SSH to an address that they punish (sshd_config(5), `PerSourcePenalties`).
+const PENALISED: &str = "Not allowed at this time";
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 enum ConnectError {
@@ -80,6 +83,11 @@ enum ConnectError {
     Mute { to: String, limit: Duration, greeting: Option<String> },
     #[error("connect to {to}: it dropped the connection{}", said(greeting))]
     Dropped { to: String, greeting: Option<String> },
+    #[error(
+        "connect to {to}: its sshd refuses this machine for a while (`PerSourcePenalties`), since connections or logins \
+         from here failed; wait a minute, or exempt this machine with `PerSourcePenaltyExemptList` in its sshd_config"
+    )]
+    Penalised { to: String },
     #[error("agree on SSH with {to}: {source}")]
     Handshake { to: String, source: russh::Error },
     #[error("{0}")]
@@ -102,7 +110,9 @@ impl ConnectError {
             Self::Resolve { .. } | Self::NoAddress { .. } | Self::Dial { .. } | Self::Dropped { .. } => {
                 RemoteErrorKind::Unreachable
             }
-            Self::DialTimeout { .. } | Self::Mute { .. } => RemoteErrorKind::Unreachable,
+            Self::DialTimeout { .. } | Self::Mute { .. } | Self::Penalised { .. } => {
+                RemoteErrorKind::Unreachable
+            }
             Self::Handshake { source: russh::Error::WrongServerSig, .. } | Self::HostKey(_) => {
                 RemoteErrorKind::HostKey
             }
@@ -189,7 +199,10 @@ impl SshConnector {
             Err(_) => return Err(ConnectError::Mute { to, limit, greeting: link.greeting() }),
             Ok(Err(SessionError::HostKey(refused))) => return Err(refused.into()),
             Ok(Err(SessionError::Ssh(error))) if is_end(&error) => {
-                return Err(ConnectError::Dropped { to, greeting: link.greeting() });
+                return Err(match link.greeting() {
+                    Some(said) if said == PENALISED => ConnectError::Penalised { to },
+                    greeting => ConnectError::Dropped { to, greeting },
+                });
             }
             Ok(Err(SessionError::Ssh(source))) => return Err(ConnectError::Handshake { to, source }),
             Ok(Ok(handle)) => handle,

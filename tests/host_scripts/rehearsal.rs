@@ -1,17 +1,15 @@
 //! A rehearsal in each shell: servers see the throw-away version, nobody else does, and nothing of it stays.
 
 use std::fs;
+use std::process::Command;
 
 use certwave::install::{FilePart, StagePayload, Staged, Tested, rehearsed};
 
-use crate::support::{Host, SHELLS, files, is_root, quoted, version};
+use crate::support::{Host, SHELLS, files, quoted, version};
 
 #[test]
 fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
-    if !is_root() {
-        eprintln!("skipped: only root has mount namespaces here");
-        return;
-    }
+    let can_unshare = Command::new("unshare").args(["-m", "true"]).output().unwrap().status.success();
     for shell in SHELLS {
         // What was there before the first rollout, and then a version of ours.
         for installed in [false, true] {
@@ -38,10 +36,37 @@ fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
             let tested = rehearsed(&ended.output(), &host.services).unwrap_or_else(|error| {
                 panic!("{shell:?}: {error}\n{}", ended.text());
             });
+            assert_eq!((host.tree(), fs::read(&link).unwrap()), (tree, before), "{shell:?}");
+            if !can_unshare {
+                assert!(matches!(&tested[..], [Tested::Untested(_)]), "{shell:?}: {tested:?}");
+                continue;
+            }
             let [took, refused] = &tested[..] else { panic!("{shell:?}: {tested:?}") };
             assert!(matches!(took, Tested::Took(_)), "{shell:?}: {took:?}");
             assert!(matches!(refused, Tested::Refused(_, why) if why.contains("it says no")), "{refused:?}");
-            assert_eq!((host.tree(), fs::read(&link).unwrap()), (tree, before), "{shell:?}");
+        }
+    }
+}
+
+/// util-linux's words where `/` is no mount point, as in a chroot.
+#[test]
+fn where_a_test_cannot_have_mounts_of_its_own_that_is_said() {
+    for (words, told) in [
+        (
+            "unshare: cannot change root filesystem propagation: Invalid argument",
+            "its root folder is no mount point",
+        ),
+        ("unshare: unshare failed: Operation not permitted", "Operation not permitted"),
+    ] {
+        for shell in SHELLS {
+            let mut host = Host::new(shell);
+            host.shim("unshare", &format!("echo '{words}' >&2; exit 1"));
+            let ended = host.run(&host.spec.rehearse(&version(9), &host.services));
+            let tested = rehearsed(&ended.output(), &host.services).unwrap();
+            assert!(
+                matches!(&tested[..], [Tested::Untested(why)] if why.contains(told)),
+                "{shell:?}: {tested:?}"
+            );
         }
     }
 }

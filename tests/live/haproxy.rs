@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use certwave::lab::{Break, FrontServer, Haproxy};
 
@@ -15,12 +15,12 @@ pub(crate) fn haproxy(fleet: &Fleet) -> &Haproxy {
     }
 }
 
-pub(crate) fn ask(socket: &PathBuf, command: &str) -> String {
+pub(crate) fn ask(socket: &Path, command: &str) -> String {
     try_ask(socket, command).unwrap()
 }
 
 /// An error where nobody listens: a master that replaces itself does not, for a moment.
-fn try_ask(socket: &PathBuf, command: &str) -> std::io::Result<String> {
+fn try_ask(socket: &Path, command: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.write_all(format!("{command}\n").as_bytes())?;
     // Such a master also cuts the connection.

@@ -90,15 +90,29 @@ fn dovecot_is_proven_by_starttls() {
         )
     };
     let config = folder.join("dovecot.conf");
+    let ssl = ssl.display();
+    // 2.4 wants to be told for which version the file is written, and has other names for most settings.
+    let version = Command::new("/usr/sbin/dovecot").arg("--version").output().unwrap();
+    let (head, tls, users_of) = if version.stdout.starts_with(b"2.3") {
+        (
+            String::new(),
+            format!("ssl_cert = <{ssl}/api.crt\nssl_key = <{ssl}/api.key\n"),
+            "passdb {\n  driver = static\n  args = nopassword=y\n}\nuserdb {\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}\n",
+        )
+    } else {
+        (
+            "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nmail_driver = maildir\nmail_path = /nonexistent\n".to_owned(),
+            format!("ssl_server_cert_file = {ssl}/api.crt\nssl_server_key_file = {ssl}/api.key\n"),
+            "passdb static {\n  password =\n}\nuserdb static {\n  fields {\n    uid = 65534\n    gid = 65534\n    home = /nonexistent\n  }\n}\n",
+        )
+    };
     let text = format!(
-        "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/dovecot.log\nlisten = {}\n\
-         protocols = imap pop3\nssl = yes\nssl_cert = <{ssl}/api.crt\nssl_key = <{ssl}/api.key\n{users}\
-         passdb {{\n  driver = static\n  args = nopassword=y\n}}\nuserdb {{\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}}\n{}{}",
+        "{head}base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/dovecot.log\nlisten = {}\n\
+         protocols = imap pop3\nssl = yes\n{tls}{users}{users_of}{}{}",
         imap.ip(),
         listener("imap", imap.port()),
         listener("pop3", pop3.port()),
         folder = folder.display(),
-        ssl = ssl.display(),
     );
     std::fs::write(&config, text).unwrap();
     let mut command = Command::new("/usr/sbin/dovecot");

@@ -278,7 +278,12 @@ fn a_rehearsal_tries_what_can_be_tried_and_nobody_notices() {
     let lines = plan(&fleet, &["--rehearse", "--force", "--output", "json"]).expect(1).lines();
     let web01 =
         lines.iter().find(|line| line["event"] == "plan.rehearsed" && line["host"] == "web01").unwrap();
-    assert_eq!(web01["good"], false);
-    assert!(web01["text"].as_str().unwrap().contains("nginx refuses it: "), "{web01}");
+    let text = web01["text"].as_str().unwrap();
+    if crate::sudo::can_unshare() {
+        assert_eq!(web01["good"], false);
+        assert!(text.contains("nginx refuses it: "), "{web01}");
+    } else {
+        assert!(text.contains("without touching what is live"), "{web01}");
+    }
     assert_eq!(lines.last().unwrap()["event"], "plan.finished");
 }

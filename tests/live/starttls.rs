@@ -273,6 +273,6 @@ fn mariadb_is_proven_by_its_own_request() {
         with("ssl-key", &host.ssl.join("api.key")),
     ]);
     let _mariadb = host.start(command);
-    let reload = format!("/usr/bin/mariadb -u root -S {} -e 'FLUSH SSL'", socket.display());
+    let reload = format!("/usr/bin/mariadb --skip-ssl -u root -S {} -e 'FLUSH SSL'", socket.display());
     host.proven("mysql", &format!("{{reload: \"{reload}\"}}"), true);
 }

@@ -11,7 +11,7 @@ use crate::others::start;
 use crate::support::Fleet;
 
 /// In a mount namespace of its own, sshd's users and sudo's rules can be others.
-fn can_unshare() -> bool {
+pub(crate) fn can_unshare() -> bool {
     geteuid().is_root()
         && Command::new("unshare")
             .args(["--mount", "true"])

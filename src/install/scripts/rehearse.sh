@@ -8,6 +8,9 @@ if ! command -v unshare >/dev/null 2>&1; then
 elif text=$(unshare -m true 2>&1); then
   unshare -m sh -c "$test"
 else
+  case $text in
+    *'root filesystem propagation'*) text='its root folder is no mount point, as in a chroot, so that a test cannot have mounts of its own' ;;
+  esac
   say untested "$(one_line "$text")"
 fi
 rm -rf "$aside"
