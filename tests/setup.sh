@@ -48,6 +48,8 @@ if [ "${1:-}" = tests ]; then
   need gawk gawk
   need original-awk original-awk
   need valgrind valgrind
+  # For tests/fresh.sh, which makes Debian trees.
+  need debootstrap debootstrap
 fi
 
 # Envoy is in no distribution: it comes from PyPI, into a folder of the user's where the lab looks.
