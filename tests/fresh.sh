@@ -44,9 +44,9 @@ inside() {
     HOME=/home/newcomer USER=newcomer LOGNAME=newcomer SHELL=/bin/bash TERM="${TERM:-dumb}" LANG=C.UTF-8 \
     PATH=/home/newcomer/toolchain/bin:/usr/local/bin:/usr/bin:/bin \
     CARGO_TARGET_DIR=/home/newcomer/target CARGO_NET_OFFLINE=true ${PIP_CERT:+PIP_CERT=$PIP_CERT} \
-    sh -c "cd ~/certwave && $command"
+    sh -c "cd ~/certwave && $CERTWAVE_FRESH_COMMAND"
 }
-if [ -n "${command:-}" ]; then inside; fi
+if [ -n "${CERTWAVE_FRESH_COMMAND:-}" ]; then inside; fi
 
 # The minimal tree is made once, and copied for each run.
 if [ ! -e "$base/made" ]; then
@@ -85,5 +85,5 @@ case $mode in
 esac
 [ -n "$command" ] || fail "there is no command to run"
 echo "fresh: $suite: $command"
-command=$command unshare --mount --uts --pid --fork --kill-child sh "$0" "$suite" "$mode"
+CERTWAVE_FRESH_COMMAND=$command unshare --mount --uts --pid --fork --kill-child sh "$0" "$suite" "$mode"
 echo "fresh: $suite: succeeded"

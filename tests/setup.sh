@@ -84,10 +84,18 @@ if [ "$(id -u)" != 0 ]; then
   as_root=sudo
 fi
 echo "setup: installing$missing"
-# The servers are for the tests, which start their own: Debian's are not to be started.
-export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+# The servers are for the demo and the tests, which start their own: Debian's are not to be started
+# (/usr/share/doc/init-system-helpers/README.policy-rc.d).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '$as_root rm -f "$policy"' EXIT
+  # Not every shell keeps EXIT's promise when a signal ends it.
+  trap 'exit 1' HUP INT TERM
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+  $as_root chmod 755 "$policy"
+fi
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 # shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 install_envoy
 echo "setup: done"

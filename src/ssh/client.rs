@@ -65,8 +65,9 @@ impl Handler for Session {
     }
 }
 
-/// What OpenSSH 9.8 and later say instead of SSH to an address that they punish (sshd_config(5), `PerSourcePenalties`).
-const PENALISED: &str = "Not allowed at this time";
+/// What OpenSSH 9.8 and later say instead of SSH to whom they do not let in for now: there are too many connections, or they
+/// punish the address (sshd_config(5), `MaxStartups` and `PerSourcePenalties`).
+const NOT_ALLOWED: &str = "Not allowed at this time";
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +85,10 @@ enum ConnectError {
     #[error("connect to {to}: it dropped the connection{}", said(greeting))]
     Dropped { to: String, greeting: Option<String> },
     #[error(
-        "connect to {to}: its sshd refuses this machine for a while (`PerSourcePenalties`), since connections or logins \
-         from here failed; wait a minute, or exempt this machine with `PerSourcePenaltyExemptList` in its sshd_config"
+        "connect to {to}: its sshd does not allow it at this time: too many others log in (`MaxStartups`), or logins from \
+         this machine failed (`PerSourcePenalties`); wait a minute, or see `PerSourcePenaltyExemptList` in sshd_config(5)"
     )]
-    Penalised { to: String },
+    NotAllowed { to: String },
     #[error("agree on SSH with {to}: {source}")]
     Handshake { to: String, source: russh::Error },
     #[error("{0}")]
@@ -110,7 +111,7 @@ impl ConnectError {
             Self::Resolve { .. } | Self::NoAddress { .. } | Self::Dial { .. } | Self::Dropped { .. } => {
                 RemoteErrorKind::Unreachable
             }
-            Self::DialTimeout { .. } | Self::Mute { .. } | Self::Penalised { .. } => {
+            Self::DialTimeout { .. } | Self::Mute { .. } | Self::NotAllowed { .. } => {
                 RemoteErrorKind::Unreachable
             }
             Self::Handshake { source: russh::Error::WrongServerSig, .. } | Self::HostKey(_) => {
@@ -127,7 +128,9 @@ impl ConnectError {
     /// and newer servers shut out who insists.
     fn may_retry(&self) -> bool {
         match self {
-            Self::Dial { .. } | Self::DialTimeout { .. } | Self::Mute { .. } | Self::Dropped { .. } => true,
+            Self::Dial { .. } | Self::DialTimeout { .. } | Self::Mute { .. } => true,
+            // Neither counts against us: sshd says so before it reads anything.
+            Self::Dropped { .. } | Self::NotAllowed { .. } => true,
             Self::Login(error) => error.may_retry(),
             _ => false,
         }
@@ -200,7 +203,7 @@ impl SshConnector {
             Ok(Err(SessionError::HostKey(refused))) => return Err(refused.into()),
             Ok(Err(SessionError::Ssh(error))) if is_end(&error) => {
                 return Err(match link.greeting() {
-                    Some(said) if said == PENALISED => ConnectError::Penalised { to },
+                    Some(said) if said == NOT_ALLOWED => ConnectError::NotAllowed { to },
                     greeting => ConnectError::Dropped { to, greeting },
                 });
             }

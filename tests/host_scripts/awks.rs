@@ -83,6 +83,27 @@ fn no_key_passes_any_awk() {
     }
 }
 
+/// A passphrase is short: only what stands before it tells what it is.
+#[test]
+fn no_short_value_passes_any_awk() {
+    for awk in AWKS {
+        for text in [
+            "password:\n  inline_string: hun,secret}ter2\nnext: kept\n",
+            "{password: {inline_string: secret}, next: kept}\n",
+            "{\"password\": {\"inline_string\":\n\"secret\"}, \"next\": \"kept\"}\n",
+            "{\"inlineString\"\n:\n  \"secret\", \"next\": \"kept\"}\n",
+            "a:\n  inline_string:\n  # as agreed\n    secret\n  next: kept\n",
+            "a:\n  inline_string: # as agreed\n\n  'secret'\n  next: kept\n",
+            "a:\r\n  inline_string: |\r\n\r\n    secret\r\n  next: kept\r\n",
+            "? inline_bytes\n: secret\nnext: kept\n",
+            "? inline_bytes # as agreed\n:\n  secret\nnext: kept\n",
+        ] {
+            let shown = shown(awk, text);
+            assert!(!shown.contains("secret") && shown.contains("kept"), "{awk}: {text}\n{shown}");
+        }
+    }
+}
+
 /// A key whose end is missing: then the rest is left out, whatever it is.
 #[test]
 fn a_key_that_does_not_end_is_left_out_in_every_awk() {

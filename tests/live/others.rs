@@ -82,7 +82,8 @@ fn dovecot_is_proven_by_starttls() {
         String::new()
     } else {
         let me = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
-        format!("default_internal_user = {me}\ndefault_login_user = {me}\n")
+        let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().unwrap().name;
+        format!("default_internal_user = {me}\ndefault_internal_group = {group}\ndefault_login_user = {me}\n")
     };
     let listener = |name: &str, port: u16| {
         format!(

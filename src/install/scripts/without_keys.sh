@@ -3,7 +3,10 @@
 # Setting: path. The program keeps to what POSIX guarantees of awk: no intervals, no `\<`, no functions of one vendor.
 [ -r "$path" ] || exit 66
 LC_ALL=C awk '
-  { text = text $0 "\n" }
+  {
+    sub(/\r$/, "")
+    text = text $0 "\n"
+  }
 
   # All that is in PEM, over as many lines as it takes. One that has no end leaves out the rest.
   function without_pem(text,    kept, from, rest) {
@@ -18,17 +21,23 @@ LC_ALL=C awk '
   }
 
   # Values that Envoy takes a key from, however they are written: quoted over several lines, as a block, or plain.
-  function without_inline(text,    kept, line, indent, value, more) {
+  function without_inline(text,    kept, line, indent, value, more, in_flow) {
     kept = ""
-    while (match(text, /inline_?([bB]ytes|[sS]tring)["\047]?[ \t]*:[ \t]*/)) {
+    while (match(text, /inline_?([bB]ytes|[sS]tring)["\047]?([ \t]*(#[^\n]*)?\n)*[ \t]*:[ \t]*/)) {
       kept = kept substr(text, 1, RSTART + RLENGTH - 1) "left-out"
       value = substr(text, RSTART + RLENGTH)
       line = kept
       while ((more = index(line, "\n")) > 0) line = substr(line, more + 1)
+      in_flow = index(line, "{")
       match(line, /^[ \t-]*/)
       indent = RLENGTH
       # A tag or an anchor comes before the value.
       while (match(value, /^[!&][^ \t\n]*[ \t]*/)) value = substr(value, RLENGTH + 1)
+      # A value in quotes may begin on a later line, wherever that is indented.
+      line = value
+      while (match(line, /^[ \t]*(#[^\n]*)?\n/)) line = substr(line, RLENGTH + 1)
+      sub(/^[ \t]+/, "", line)
+      if (line ~ /^["\047]/) value = line
       if (value ~ /^"/) {
         if (!match(value, /^"([^"\\]|\\(.|\n))*"/)) return kept "\n"
         text = substr(value, RLENGTH + 1)
@@ -39,15 +48,17 @@ LC_ALL=C awk '
         text = substr(value, RLENGTH + 1)
         continue
       }
-      match(value, /^[^,}\n]*/)
+      # Only between braces a comma ends one that is plain.
+      if (in_flow) match(value, /^[^,}\n]*/)
+      else match(value, /^[^\n]*/)
       value = substr(value, RLENGTH + 1)
-      # What follows and is indented deeper is still the value.
+      # What follows and is indented deeper is still the value, after empty lines and comments as well.
       while (value ~ /^\n/) {
         line = substr(value, 2)
         if (line == "") break
         match(line, /^[ \t]*/)
         more = RLENGTH
-        if (more <= indent && substr(line, more + 1, 1) != "\n") break
+        if (more <= indent && substr(line, more + 1, 1) !~ /[\n#]/) break
         match(line, /^[^\n]*/)
         value = substr(line, RLENGTH + 1)
       }
@@ -60,7 +71,7 @@ LC_ALL=C awk '
   # characters. A run that begins with a slash is a path.
   function without_runs(line,    kept, bare, run) {
     bare = line
-    gsub(/^[ \t"\047-]+|[ \t"\047,\\\r]+$/, "", bare)
+    gsub(/^[ \t"\047-]+|[ \t"\047,\\]+$/, "", bare)
     if (bare != "" && bare !~ /[^A-Za-z0-9+\/=_-]/ && (wrapped || length(bare) >= 40)) {
       wrapped = 1
       match(line, /^[ \t]*/)
