@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
 use certwave::lab::{Lab, LabHandle, LabOptions};
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 
 fn options(hosts: usize) -> LabOptions {
     LabOptions { hosts, haproxy: 0, envoy: 0, directory: None, soak: "1s".to_owned() }
@@ -39,6 +41,26 @@ fn two_labs_at_once_answer_and_end() {
     drop((first, second));
     assert!(!all.iter().any(|pid| runs(*pid)), "a server outlived its lab");
     assert!(!directory.exists());
+}
+
+/// As `/root` is: root's nginx would have its workers run as a user who may not look into it.
+#[test]
+fn a_lab_in_a_folder_of_ones_own_is_served_from() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let directory = folder.path().join("lab");
+    let lab = Lab::start(&LabOptions { directory: Some(directory), ..options(1) }).unwrap();
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    builder.set_verify(SslVerifyMode::NONE);
+    let mut config = builder.build().configure().unwrap();
+    config.set_verify_hostname(false);
+    let stream = TcpStream::connect(lab.hosts[0].nginx.https).unwrap();
+    let mut stream = config.connect("api.lab.test", stream).unwrap();
+    stream.write_all(b"GET /index.html HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    // nginx may end the connection without a goodbye.
+    drop(stream.read_to_string(&mut answer));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]

@@ -97,6 +97,11 @@ pub enum IssueError {
     },
 }
 
+/// Whether the CA says that it got this HTTP status: a number of its own in its words.
+fn answered(detail: &str, status: &str) -> bool {
+    detail.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == status)
+}
+
 impl IssueError {
     /// The way out, where there is a usual one.
     pub fn hint(&self) -> Option<&'static str> {
@@ -109,6 +114,12 @@ impl IssueError {
             IssueError::Refused { kind: Some(kind), .. } if kind.contains("rateLimited") => {
                 Some("the CA's rate limit: wait, or let a second issuer stand behind the first")
             }
+            IssueError::Challenge { detail, .. } if answered(detail, "403") => Some(
+                "the web server answered, but may not read the token: it needs access to `webroot` and every folder above it",
+            ),
+            IssueError::Challenge { detail, .. } if answered(detail, "404") => Some(
+                "the web server answered, but found no token: does it serve `webroot` on port 80 under this name?",
+            ),
             IssueError::Challenge { .. } => Some(
                 "the CA asked http://DOMAIN/.well-known/acme-challenge/…: does the name lead to these hosts, from port 80?",
             ),
@@ -144,5 +155,26 @@ impl IssueError {
             }
             other => IssueError::Protocol { act, reason: other.to_string() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_server_that_answers_is_told_from_a_name_that_leads_elsewhere() {
+        let hint = |detail: &str| {
+            let error = IssueError::Challenge { domain: "a.test".to_owned(), detail: detail.to_owned() };
+            error.hint().unwrap().to_owned()
+        };
+        // Pebble's words, and Boulder's.
+        let pebble =
+            "Non-200 status code from HTTP: http://a.test:5002/.well-known/acme-challenge/x: 403 Forbidden";
+        let boulder = "192.0.2.1: Invalid response from http://a.test/.well-known/acme-challenge/x: 404";
+        assert!(hint(pebble).contains("may not read the token"));
+        assert!(hint(boulder).contains("found no token"));
+        let name = "DNS problem: NXDOMAIN looking up A for a4034.test";
+        assert!(hint(name).contains("does the name lead to these hosts"));
     }
 }

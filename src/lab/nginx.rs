@@ -92,8 +92,10 @@ fn configuration(prefix: &Path, options: &NginxOptions, https: SocketAddr) -> St
         .iter()
         .map(|kind| format!("    {kind}_temp_path {prefix}/tmp/{kind};\n"))
         .collect();
+    // root's workers would become another user, who may not look into root's folders.
+    let user = if nix::unistd::geteuid().is_root() { "user root root;\n" } else { "" };
     format!(
-        "worker_processes 1;\npid {prefix}/logs/nginx.pid;\nerror_log {prefix}/logs/error.log notice;\n\
+        "{user}worker_processes 1;\npid {prefix}/logs/nginx.pid;\nerror_log {prefix}/logs/error.log notice;\n\
          events {{ worker_connections 512; }}\nhttp {{\n    access_log off;\n{temporary}\
          \x20   server {{\n        listen {https} ssl;\n        server_name _;\n        root {prefix}/www;\n\
          \x20       ssl_protocols TLSv1.2 TLSv1.3;\n        ssl_certificate {};\n        ssl_certificate_key {};\n\
