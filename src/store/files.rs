@@ -14,6 +14,21 @@ pub(super) fn private_folder(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StoreError::file(path))
 }
 
+/// Makes a file 0600, and makes sure of one that is not there yet.
+pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(StoreError::file(path))?;
+    let mode = file.metadata().map_err(StoreError::file(path))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(StoreError::file(path))
+}
+
 /// The permission bits of a path.
 pub(super) fn mode(path: &Path) -> Result<u32, StoreError> {
     let metadata = fs::metadata(path).map_err(StoreError::file(path))?;
@@ -71,6 +86,12 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
 /// Of a bare file name it is the one that we are in.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// How many bytes are free where a file lies, for this user; none where that cannot be told.
+pub(super) fn free(path: &Path) -> Option<u64> {
+    let disk = nix::sys::statvfs::statvfs(folder_of(path)).ok()?;
+    Some(disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 
 /// Makes the names in a folder durable.

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::chain::{self, Tampered};
+use super::database::failed;
 use super::lease::Fence;
-use super::{StoreError, schema, wishes};
+use super::{StoreError, files, schema, wishes};
 use crate::engine::ports;
 use crate::model::{CertificateName, RolloutId, Version};
 use crate::rollout::{Event, RolloutOutcome};
@@ -51,9 +52,19 @@ pub struct RolloutRecord {
     pub outcome: Option<RolloutOutcome>,
 }
 
+/// The name of the database in its folder.
+pub(super) const NAME: &str = "journal.db";
+
 impl Journal {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let error = |source| StoreError::Journal { path: path.to_owned(), source };
+        let error = |source| failed(path, source);
+        // SQLite gives its files beside it the permissions of this one; an earlier certwave left it to the umask.
+        files::make_private(path)?;
+        for beside in ["-wal", "-shm"].map(|end| path.with_file_name(format!("{NAME}{end}"))) {
+            if beside.exists() {
+                files::make_private(&beside)?;
+            }
+        }
         let mut connection = Connection::open(path).map_err(error)?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
         // Full: a commit is on the disk when it returns, since what it announces is done next.
@@ -72,7 +83,7 @@ impl Journal {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Journal { path: self.path.clone(), source }
+        failed(&self.path, source)
     }
 
     pub(super) fn with<T>(
@@ -372,6 +383,24 @@ mod tests {
     fn bytes_read() -> u64 {
         let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
         io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn others_cannot_read_it_whatever_the_umask_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("state");
+        let journal = Store::open(&root).unwrap().journal().unwrap();
+        let mode = |name: &str| std::fs::metadata(root.join(name)).unwrap().permissions().mode() & 0o777;
+        let all = ["journal.db", "journal.db-wal", "journal.db-shm"];
+        assert_eq!(all.map(mode), [0o600; 3]);
+        // One that an earlier certwave made, which was killed.
+        all.iter().for_each(|name| {
+            std::fs::set_permissions(root.join(name), PermissionsExt::from_mode(0o644)).unwrap();
+        });
+        let _again = Store::open(&root).unwrap().journal().unwrap();
+        assert_eq!(all.map(mode), [0o600; 3]);
+        drop(journal);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod chain;
+mod database;
 mod files;
 mod journal;
 mod lease;
@@ -45,6 +46,16 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
         /// Why.
+        source: rusqlite::Error,
+    },
+    /// The disk has no room for the journal.
+    #[error("use the journal `{}`: {free_kib} KiB are free on its disk", path.display())]
+    NoRoom {
+        /// Which.
+        path: PathBuf,
+        /// Room that is left, in KiB.
+        free_kib: u64,
+        /// The database's own words.
         source: rusqlite::Error,
     },
     /// An event in the journal that this version cannot read.
@@ -150,6 +161,7 @@ impl StoreError {
                 "name the key that this state was sealed with: `--seal-key FILE`. Where it is lost, so is what it sealed: \
                  with `accounts`, `certificates` and `orders` moved out of the state, the next rollout begins anew",
             ),
+            StoreError::NoRoom { .. } => Some("make room there, then run the command again"),
             StoreError::MakeKey { .. } => Some("its folder must be there, and be yours to write to"),
             StoreError::NotAKey { .. } => Some(
                 "restore it from a copy, or name another place where certwave makes a new one: `--seal-key FILE`",
@@ -207,7 +219,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be opened or is of a newer format.
     pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::open(&self.root.join("journal.db"))
+        Journal::open(&self.root.join(journal::NAME))
     }
 
     /// Issued certificates and their keys.
