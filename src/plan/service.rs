@@ -7,7 +7,7 @@ use super::plan::PlannedService;
 use super::resolve::HostResolver;
 use crate::certificate::KeyAlgorithm;
 use crate::install::{FileName, FilePart, InstallSpec};
-use crate::model::{DnsName, HostPath};
+use crate::model::{DnsName, HostPath, Port};
 use crate::playbook::{
     EnvoySettings, HaproxySettings, PerKey, ReloadBy, Service, ServiceKind, Template, VerifySettings,
 };
@@ -203,7 +203,7 @@ impl HostResolver<'_> {
             });
         }
         let ports = match own.port.as_ref().or(general.port.as_ref()) {
-            Some(ports) => self.values::<u16>(Some(ports)),
+            Some(ports) => self.values::<Port>(Some(ports)).into_iter().map(Port::number).collect(),
             None => vec![PORT],
         };
         let names = match own.server_name.as_ref().or(general.server_name.as_ref()) {

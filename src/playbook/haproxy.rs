@@ -2,6 +2,7 @@
 
 use super::per_key::PerKey;
 use super::template::Template;
+use crate::model::HostPath;
 use crate::yaml::{Fields, Node, OneOrMany, Problem, Problems, Spanned};
 
 /// An HAProxy. What is not given has the default of the reference.
@@ -70,6 +71,9 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Box<HaproxySe
         }),
     };
     fields.finish(problems);
+    let one = [&settings.crt_list, &settings.master_socket, &settings.binary, &settings.config];
+    let paths = one.into_iter().flatten().chain(settings.socket.iter().flat_map(|all| &all.0));
+    paths.for_each(|path| path.check::<HostPath>(problems));
     if settings.socket.is_none() && settings.reload.is_none() {
         problems.push(
             Problem::at(node.head(), "`haproxy` needs to know how HAProxy takes the certificate")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::template::Template;
 use crate::install::FileName;
+use crate::model::HostPath;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
 /// How the files lie on a host. What is not given has the default of the reference.
@@ -29,7 +30,8 @@ pub struct InstallSettings {
 impl FromNode for InstallSettings {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "`install`", problems)?;
-        let directory = fields.optional("directory", problems);
+        let directory: Option<Template> = fields.optional("directory", problems);
+        directory.iter().for_each(|path| path.check::<HostPath>(problems));
         let keep: Option<Spanned<u32>> = fields.optional("keep", problems);
         if let Some(keep) = keep.as_ref().filter(|keep| keep.value < 2) {
             problems.push(
@@ -88,6 +90,7 @@ fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
     let mut links = Vec::new();
     for entry in entries {
         let path = Template::of_text(&entry.key, entry.key_span, problems);
+        path.iter().for_each(|path| path.check::<HostPath>(problems));
         let file = String::from_node(&entry.value, problems).and_then(|text| {
             let file = text.parse::<FileName>().ok();
             if file.is_none() {

@@ -4,6 +4,7 @@ use super::envoy::{self, EnvoySettings};
 use super::haproxy::{self, HaproxySettings};
 use super::template::Template;
 use super::verify::VerifySettings;
+use crate::model::HostPath;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// One kind of server on a set of hosts.
@@ -87,10 +88,15 @@ impl FromNode for Service {
 
 fn nginx(node: &Node, problems: &mut Problems) -> Option<ServiceKind> {
     let mut fields = Fields::of(node, "`nginx`", problems)?;
+    let mut path = |key| -> Option<Template> {
+        let path: Option<Template> = fields.optional(key, problems);
+        path.inspect(|path| path.check::<HostPath>(problems))
+    };
+    let (binary, prefix, config) = (path("binary"), path("prefix"), path("config"));
     let kind = ServiceKind::Nginx {
-        binary: fields.optional("binary", problems),
-        prefix: fields.optional("prefix", problems),
-        config: fields.optional("config", problems),
+        binary,
+        prefix,
+        config,
         test: fields.optional("test", problems),
         reload: fields.optional("reload", problems),
     };

@@ -1,5 +1,7 @@
 //! Texts that take a host's variables: `{{ name }}`.
 
+use std::str::FromStr;
+
 use crate::yaml::{FromNode, Node, Problem, Problems, Span};
 
 /// A text with places for a host's variables. Only names stand between the braces: no filters, no
@@ -57,6 +59,23 @@ impl Template {
             parts.push(Part::Text(rest.to_owned()));
         }
         Ok(Self { parts, span })
+    }
+
+    /// The text where no variable is in it: then it is the same for every host.
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Notes that a constant is none of the values that it has to be; what variables come to, only hosts know.
+    pub(super) fn check<T: FromStr>(&self, problems: &mut Problems)
+    where
+        T::Err: ToString,
+    {
+        let wrong = self.constant().and_then(|text| text.parse::<T>().err());
+        problems.extend(wrong.map(|error| Problem::at(self.span, error.to_string())));
     }
 
     /// The text for one host, whose variables `look_up` knows.

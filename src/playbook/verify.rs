@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::template::Template;
+use crate::model::{DnsName, Port};
 use crate::verify::{StartTls, Via};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned};
 
@@ -80,6 +81,8 @@ impl FromNode for VerifySettings {
                 .map(|path| Spanned { value: PathBuf::from(path.value), span: path.span }),
         };
         fields.finish(problems);
+        settings.port.iter().flat_map(|all| &all.0).for_each(|port| port.check::<Port>(problems));
+        settings.server_name.iter().flat_map(|all| &all.0).for_each(|name| name.check::<DnsName>(problems));
         Some(settings)
     }
 }

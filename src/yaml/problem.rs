@@ -1,6 +1,7 @@
 //! What is wrong with an input, where, and the way out.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
 
 /// One input text and what to call it: usually its path.
 #[derive(Debug, Clone)]
@@ -92,6 +93,15 @@ impl Problem {
         self
     }
 
+    /// The problem as programs read it: `file`, `line` and `column` are null where it is about the input as a whole.
+    pub fn json(&self, sources: &Sources) -> Value {
+        let place = self.span.map(|span| (&sources.get(span.source).name, sources.line_column(span)));
+        json!({
+            "file": place.map(|(file, _)| file), "line": place.map(|(_, (line, _))| line),
+            "column": place.map(|(_, (_, column))| column), "message": self.message, "hint": self.hint,
+        })
+    }
+
     /// The problem as people read it: message, `file:line:column`, the line itself, and the hint.
     pub fn render(&self, sources: &Sources, color: bool) -> String {
         let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
@@ -128,6 +138,11 @@ impl Problems {
         if !self.0.contains(&problem) {
             self.0.push(problem);
         }
+    }
+
+    /// Notes several.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 
     /// Whether nothing is wrong.
