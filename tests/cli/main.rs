@@ -307,6 +307,30 @@ fn what_init_writes_is_valid_and_never_overwrites() {
     let (code, _, stderr) = run(folder.path(), &["init"]);
     assert_eq!(code, 64);
     assert!(stderr.contains("exists already; nothing was written"), "{stderr}");
+    // The timer runs this certwave in this folder.
+    let script = std::fs::read_to_string(folder.path().join("renewal/renew.sh")).unwrap();
+    assert!(
+        script.contains(&format!("{} rollout \"$playbook\" --yes", env!("CARGO_BIN_EXE_certwave"))),
+        "{script}"
+    );
+    let mode = std::fs::metadata(folder.path().join("renewal/renew.sh")).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o755);
+    let here = folder.path().canonicalize().unwrap().display().to_string();
+    for name in ["certwave-renew.service", "certwave-renew.cron"] {
+        let text = std::fs::read_to_string(folder.path().join("renewal").join(name)).unwrap();
+        assert!(text.contains(&format!("/bin/sh {here}/renewal/renew.sh")) && !text.contains('@'), "{text}");
+    }
+    // It tries every playbook, and fails where one does.
+    for name in ["api.example.com.yaml", "second.yaml"] {
+        std::fs::write(folder.path().join("playbooks").join(name), format!("wrong: {name}\n")).unwrap();
+    }
+    let mut command = Command::new("sh");
+    let ran =
+        command.arg(folder.path().join("renewal/renew.sh")).env("HOME", folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(64), "{said}");
+    assert!(said.contains("api.example.com.yaml:1") && said.contains("second.yaml:1"), "{said}");
+    std::fs::remove_dir_all(folder.path().join("playbooks")).unwrap();
     let (code, stdout, _) = run(folder.path(), &["inventory", "hosts", "web[0:1]"]);
     assert_eq!((code, stdout.as_str()), (0, "web01.example.com\nweb02.example.com\n"));
 }

@@ -33,7 +33,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
     match command {
         Command::Demo(args) => demo::run(&args, settings),
         Command::Lab(args) => lab::run(args, settings),
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => init::run(&args, settings),
         Command::Check(args) => check::run(&args, settings),
         Command::Plan(args) => plan::run(&args, settings),
         Command::Rollout(args) => rollout::run(&args, settings),
