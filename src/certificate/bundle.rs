@@ -178,6 +178,11 @@ impl Bundle {
         self.chain.iter().map(|certificate| certificate.fingerprint).collect()
     }
 
+    /// The chain, leaf first, each in DER.
+    pub fn chain_der(&self) -> Vec<Vec<u8>> {
+        self.chain.iter().map(|certificate| certificate.der.clone()).collect()
+    }
+
     /// The private key: PKCS#8 in PEM (RFC 5958, RFC 7468).
     pub fn key(&self) -> &Secret {
         &self.key

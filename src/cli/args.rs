@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::model::{CertificateName, DnsName, RevocationReason, Version, WaveName, parse_duration};
+use crate::model::{CertificateName, DnsName, HostName, RevocationReason, Version, WaveName, parse_duration};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ pub struct Args {
 
 /// Flags of every command. A flag wins over its variable, the variable over `certwave.yaml`.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Inventory file or folder; may be repeated
     #[arg(
@@ -144,8 +145,8 @@ pub struct Demo {
     /// Break the canary host, and watch it go back by itself
     #[arg(long = "break", value_enum, value_name = "WHAT")]
     pub break_: Option<Break>,
-    /// How many hosts: one with HAProxy, one with Envoy, the others with nginx
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(4..=100))]
+    /// How many nginx hosts; one with HAProxy and one with Envoy come on top
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=98))]
     pub hosts: u16,
     /// Leave the fleet running afterwards
     #[arg(long)]
@@ -233,6 +234,9 @@ pub struct Plan {
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// Plan to go ahead on this host although its server is down, or serves something else; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub accept: Vec<HostName>,
     /// Save the plan for `certwave rollout --plan`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -264,7 +268,7 @@ pub struct Rollout {
     #[arg(required_unless_present = "plan")]
     pub playbook: Option<PathBuf>,
     /// Carry out a plan that `certwave plan --out` saved: that and nothing else, or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["playbook", "force", "certificate", "limit"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["playbook", "force", "certificate", "limit", "accept"])]
     pub plan: Option<PathBuf>,
     /// Issue a new certificate even if none is due
     #[arg(long)]
@@ -275,6 +279,9 @@ pub struct Rollout {
     /// Only hosts that match this pattern
     #[arg(long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// Go ahead on this host although its server is down, or serves something else; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub accept: Vec<HostName>,
     /// Do not ask before the first change
     #[arg(short, long)]
     pub yes: bool,

@@ -8,8 +8,9 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use super::args::LogFormat;
 use super::clock::SteadyClock;
-use super::commands::print;
+use super::commands::{print, remark};
 use super::error::Failure;
 use super::exit::Exit;
 use super::settings::Settings;
@@ -20,7 +21,7 @@ use crate::engine::{Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, Fingerprint, RolloutId};
 use crate::plan::{Plan, Schedule};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary, Tally};
-use crate::rollout::{Event, RolloutOutcome, State};
+use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, State};
 use crate::ssh::SshConnector;
 use crate::store::{Journal, Lease, RolloutRecord, Store};
 use crate::tls::TlsProber;
@@ -78,6 +79,7 @@ impl Rollout<'_> {
             let end = end.map(|event| (Timestamp::now(), event));
             self.journal.append(&broken_off.id, &self.lease.fence(), &end)?;
         }
+        let kind = if plan.schedule.goes_back() { RolloutKind::Rollback } else { RolloutKind::Rollout };
         let record = RolloutRecord {
             id: self.id.clone(),
             certificate: plan.certificate.clone(),
@@ -85,6 +87,7 @@ impl Rollout<'_> {
             playbook: self.playbook.clone(),
             started: Timestamp::now(),
             outcome: None,
+            origin: Some(Origin { kind, by: person(), hosts: plan.schedule.hosts.len() }),
         };
         let plan = serde_json::to_string(plan).map_err(|error| Failure::to("keep the plan", &error))?;
         self.journal.begin(&record, &plan)?;
@@ -100,7 +103,9 @@ impl Rollout<'_> {
         let certificate = describe(&self.plan.certificate, &self.set);
         let known = known_leaves(self.store, &self.set)?;
         let revoked = self.store.certificates().revoked(&self.plan.certificate)?;
-        let target = Arc::new(Target { set: self.set, known, revoked });
+        let own =
+            stored::own_leaves(&self.store.certificates(), &self.plan.certificate)?.into_keys().collect();
+        let target = Arc::new(Target { set: self.set, known, own, revoked });
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let clock = SteadyClock::start();
@@ -135,13 +140,14 @@ impl Rollout<'_> {
         beat.abort();
         listener.abort();
         if let Some(error) = driven.journal_failure {
-            let failure = unwritten(&error, &plan.schedule, &driven.state, &self.id);
+            let mut failure = unwritten(&error, &plan.schedule, &driven.state, &self.id);
             if settings.json() && matches!(error, JournalError::Unwritable(_)) {
                 let mut tally = tally(self.journal, &self.id, &plan)?;
                 driven.unwritten.iter().for_each(|(at, event)| tally.take_in(*at, event));
                 let mut line = tally.summary().to_json(Timestamp::now(), &self.id, &certificate);
                 line["error"] = failure.message.clone().into();
                 print(&line.to_string());
+                failure.is_told = true;
             }
             return Err(failure);
         }
@@ -197,6 +203,14 @@ async fn keep(journal: Journal, fence: crate::store::Fence) {
     }
 }
 
+/// Who asks, for the record.
+pub(super) fn person() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let name = user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name);
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("{name}@{host}")
+}
+
 /// What is said when the journal could not be written.
 fn unwritten(error: &JournalError, schedule: &Schedule, state: &State, id: &RolloutId) -> Failure {
     let hosts = || schedule.hosts.iter().zip(state.hosts());
@@ -231,14 +245,15 @@ fn finish(
     if settings.verbosity >= 0 {
         print(&format!("\n{}\n", summary.table()));
     }
+    summary.notes().iter().for_each(|note| remark(settings, &format!("note: {note}")));
     let sentence = summary.sentence(certificate);
     match outcome {
         RolloutOutcome::Succeeded | RolloutOutcome::Unchanged => {
-            print(&format!("{}: {sentence}", outcome.name()));
+            print(&format!("{}: {sentence}", summary.word()));
             Ok(Exit::Done)
         }
         RolloutOutcome::RolledBack if summary.undo => {
-            print(&format!("rolled back: {sentence}"));
+            print(&format!("{}: {sentence}", summary.word()));
             Ok(Exit::Done)
         }
         _ => {
@@ -292,15 +307,21 @@ fn reporter(settings: &Settings, id: &RolloutId, plan: &Plan) -> Reporter {
         Reporter::Json(JsonReporter::new(id.clone(), plan.schedule.clone()))
     } else if settings.verbosity < 0 {
         Reporter::Quiet
-    } else if std::io::stderr().is_terminal() {
-        Reporter::Progress(ProgressReporter::new(
-            plan.schedule.hosts.len(),
-            plan.certificate.to_string(),
-            verbose,
-        ))
+    } else if settings.log_format == LogFormat::Json {
+        Reporter::Json(JsonReporter::new(id.clone(), plan.schedule.clone()).on_stderr())
+    } else if can_draw() {
+        let back = if plan.schedule.goes_back() { " back" } else { "" };
+        let title = format!("{}{back}", plan.certificate);
+        Reporter::Progress(ProgressReporter::new(plan.schedule.clone(), title, verbose))
     } else {
         Reporter::Plain(PlainReporter::new(verbose))
     }
+}
+
+/// Whether standard error is a terminal that can move its cursor. One that cannot (`TERM=dumb`, or none) gets lines.
+fn can_draw() -> bool {
+    let term = std::env::var_os("TERM").filter(|term| !term.is_empty() && term != "dumb");
+    std::io::stderr().is_terminal() && term.is_some()
 }
 
 /// What others are told who want the same certificate or host.

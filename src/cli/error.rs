@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::exit::Exit;
 
@@ -20,6 +22,10 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
     /// Texts that say it all themselves, such as problems with their snippets.
     pub(super) report: Vec<String>,
+    /// The same problems for programs.
+    pub(super) problems: Vec<Value>,
+    /// A last line in JSON has told it already.
+    pub(super) is_told: bool,
     /// What the shell is told.
     pub(super) exit: Exit,
 }
@@ -33,6 +39,8 @@ impl Failure {
             state: None,
             hint: None,
             report: Vec::new(),
+            problems: Vec::new(),
+            is_told: false,
             exit: Exit::Failed,
         }
     }
@@ -63,6 +71,18 @@ impl Failure {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// For programs: the last line of a command that failed.
+    pub(super) fn json(&self, time: Timestamp) -> Value {
+        let mut line = json!({
+            "time": time, "event": "error", "message": self.message, "causes": self.causes, "state": self.state,
+            "hint": self.hint, "exit_code": self.exit.code(),
+        });
+        if !self.problems.is_empty() {
+            line["problems"] = self.problems.clone().into();
+        }
+        line
     }
 
     /// Prints it to standard error.
@@ -114,6 +134,17 @@ impl From<crate::store::StoreError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_one_object_for_programs() {
+        let mut failure = Failure::usage("1 problem; nothing was touched").because("a").hint("b");
+        failure.problems.push(json!({"file": "a.yaml", "line": 2}));
+        let object = failure.json(Timestamp::UNIX_EPOCH);
+        let expected = json!({"time": "1970-01-01T00:00:00Z", "event": "error",
+            "message": "1 problem; nothing was touched", "causes": ["a"], "state": null, "hint": "b",
+            "exit_code": 64, "problems": [{"file": "a.yaml", "line": 2}]});
+        assert_eq!(object, expected);
+    }
 
     #[test]
     fn a_failure_says_what_why_how_and_the_way_out() {

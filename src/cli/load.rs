@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::commands::remark;
 use super::error::Failure;
 use super::exit::Exit;
 use super::planning::source;
 use super::settings::Settings;
 use crate::inventory::{FileKind, Inventory, InventoryFile};
 use crate::model::{CertificateName, HostName};
-use crate::plan::{Plan, check, resolve};
+use crate::plan::{Note, Plan, check, resolve};
 use crate::playbook::{self, Playbook};
 use crate::preview::Source;
 use crate::yaml::{Problem, Problems, Reference, Sources, parse};
@@ -30,7 +31,8 @@ pub(super) fn problems_failure(problems: &Problems, sources: &Sources) -> Failur
     } else {
         format!("{count} problems; nothing was touched")
     };
-    Failure { report, exit: Exit::Usage, ..Failure::new(message) }
+    let problems = problems.sorted().iter().map(|problem| problem.json(sources)).collect();
+    Failure { report, problems, exit: Exit::Usage, ..Failure::new(message) }
 }
 
 /// The inventory, from the settings' files and folders.
@@ -143,9 +145,34 @@ pub(super) struct Loaded {
     /// Who goes when, and how.
     pub(super) plan: Plan,
     /// What is worth saying, but not wrong.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// Every file that it was read from: the inventory's, then the playbook.
     pub(super) sources: Vec<Source>,
+}
+
+impl Loaded {
+    /// What is worth saying, but not wrong; programs get it otherwise.
+    pub(super) fn say_notes(&self, settings: &Settings) {
+        let said = |note: &&Note| !settings.json() && (settings.verbosity > 0 || !note.is_detail);
+        let notes = self.notes.iter().filter(said);
+        notes.for_each(|note| remark(settings, &format!("note: {}", note.text)));
+    }
+
+    /// Goes ahead on these hosts whatever their servers serve before the switch, if anything.
+    ///
+    /// # Errors
+    /// When one is not in the plan.
+    pub(super) fn accept(&mut self, hosts: &[HostName]) -> Result<(), Failure> {
+        for host in hosts {
+            let number = self.plan.schedule.hosts.iter().position(|one| one == host);
+            let Some(number) = number else {
+                return Err(Failure::usage(format!("`--accept {host}`: this host is not in the rollout"))
+                    .hint("`certwave plan` lists its hosts"));
+            };
+            self.plan.hosts[number].accepted = true;
+        }
+        Ok(())
+    }
 }
 
 /// Playbook, inventory, and what they come to.

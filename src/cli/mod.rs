@@ -4,6 +4,7 @@ mod args;
 mod carry_out;
 mod clock;
 mod commands;
+mod confirm;
 mod error;
 mod exit;
 mod find;
@@ -18,9 +19,14 @@ mod settings;
 mod stored;
 mod watch;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use args::{LogFormat, Output};
 use clap::Parser;
+use error::Failure;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 pub use args::Args;
 pub use exit::Exit;
@@ -35,19 +41,65 @@ pub fn main() -> ExitCode {
                 error.kind(),
                 clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
             );
-            let _ = error.print();
+            let object = Failure::usage(in_one_line(&error.render().to_string())).json(Timestamp::now());
+            if !wanted && asks_for_json("--log-format", "CERTWAVE_LOG_FORMAT") {
+                let _ = writeln!(std::io::stderr(), "{object}");
+            } else {
+                let _ = error.print();
+            }
+            if !wanted && asks_for_json("--output", "CERTWAVE_OUTPUT") {
+                print_json(&object);
+            }
             return if wanted { Exit::Done } else { Exit::Usage }.into();
         }
     };
-    let ran = settings::Settings::resolve(&args.global).and_then(|settings| {
+    let resolved = settings::Settings::resolve(&args.global);
+    let (json, log_json) = match &resolved {
+        Ok(settings) => (settings.json(), settings.log_format == LogFormat::Json),
+        Err(_) => (args.global.output == Some(Output::Json), args.global.log_format == Some(LogFormat::Json)),
+    };
+    let ran = resolved.and_then(|settings| {
         settings.start_log();
         commands::run(args.command, &settings)
     });
     match ran {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            error.print();
-            error.exit.into()
+        Ok(exit) => {
+            // Whoever reads lines gets one in any case.
+            if json && !commands::has_printed() {
+                print_json(&json!({"time": Timestamp::now(), "event": "finished", "exit_code": exit.code()}));
+            }
+            exit.into()
+        }
+        Err(failure) => {
+            let object = failure.json(Timestamp::now());
+            if log_json {
+                let _ = writeln!(std::io::stderr(), "{object}");
+            } else {
+                failure.print();
+            }
+            if json && !failure.is_told {
+                print_json(&object);
+            }
+            failure.exit.into()
         }
     }
+}
+
+/// What is wrong with the words, without the usage that follows: an argument that is missing has a line of its own.
+fn in_one_line(text: &str) -> String {
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// Whether the words that cannot be understood ask for JSON, by an option or a variable.
+fn asks_for_json(option: &str, variable: &str) -> bool {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let pair = words.windows(2).any(|pair| pair[0] == option && pair[1] == "json");
+    pair || words.iter().any(|word| *word == format!("{option}=json"))
+        || std::env::var(variable).is_ok_and(|value| value == "json")
+}
+
+/// The last line, for programs. When nobody reads it, nobody misses it.
+fn print_json(line: &Value) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -13,6 +13,7 @@ use super::clock::SteadyClock;
 use super::commands::issue::{Choice, choose, peek};
 use super::error::Failure;
 use super::load::Loaded;
+use super::stored;
 use crate::certificate::{CertificateSet, parse_pem};
 use crate::engine::{Surveyor, Target};
 use crate::model::Version;
@@ -54,7 +55,7 @@ pub(super) fn wanted(
     let (next, why) = match choice {
         Choice::Stored(set, why) => {
             let version = set.version().clone();
-            (Next::Stored { version }, format!("{why}: it is rolled out as it is"))
+            (Next::Stored { version }, why)
         }
         Choice::New(why, _) => {
             let version = set.as_ref().map(|set| set.version().clone());
@@ -127,6 +128,11 @@ fn recent(store: &CertificateStore, loaded: &Loaded) -> Result<usize, Failure> {
     Ok(same.count())
 }
 
+/// Why handshakes would not trust the certificates, if they would not: OpenSSL's reason.
+pub(super) fn untrusted(prober: &TlsProber, set: &CertificateSet) -> Option<String> {
+    set.bundles().find_map(|bundle| prober.trusts(&bundle.chain_der()).err())
+}
+
 /// Looks at every host of a plan, so many at once.
 pub(super) async fn survey(
     plan: &Plan,
@@ -136,15 +142,17 @@ pub(super) async fn survey(
 ) -> Result<Vec<Seen>, Failure> {
     let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let revoked = store.certificates().revoked(&plan.certificate)?;
+    let own: BTreeSet<_> =
+        stored::own_leaves(&store.certificates(), &plan.certificate)?.into_keys().collect();
     let target = match set {
         Some(set) => {
-            let (known, revoked) = (known_leaves(store, set)?, revoked.clone());
-            Some(Arc::new(Target { set: set.clone(), known, revoked }))
+            let (known, own, revoked) = (known_leaves(store, set)?, own.clone(), revoked.clone());
+            Some(Arc::new(Target { set: set.clone(), known, own, revoked }))
         }
         None => None,
     };
-    let surveyor =
-        Surveyor { connector: SshConnector::default(), prober, clock: SteadyClock::start(), target, revoked };
+    let (connector, clock) = (SshConnector::default(), SteadyClock::start());
+    let surveyor = Surveyor { connector, prober, clock, target, own, revoked };
     let mut looks = Vec::with_capacity(plan.hosts.len());
     for host in &plan.hosts {
         looks.push(surveyor.survey(host));

@@ -1,6 +1,6 @@
 //! Certificates from the store, proven again before anything is done with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -84,6 +84,21 @@ pub(super) fn chains(
 pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, Failure> {
     let chains = store.all_chains()?;
     Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint)).collect())
+}
+
+/// The leaves of all versions of a certificate, and of which each is.
+pub(super) fn own_leaves(
+    store: &CertificateStore,
+    name: &CertificateName,
+) -> Result<BTreeMap<Fingerprint, Version>, Failure> {
+    let mut leaves = BTreeMap::new();
+    for version in store.versions(name)? {
+        for pem in store.chains(name, &version)? {
+            let leaf = parse_pem(&pem).ok().and_then(|chain| Some(chain.first()?.fingerprint));
+            leaves.extend(leaf.map(|leaf| (leaf, version.clone())));
+        }
+    }
+    Ok(leaves)
 }
 
 /// When what was rolled out before expires: the newest other version in the store.

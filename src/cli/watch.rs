@@ -77,7 +77,9 @@ impl Seen {
         let first = !std::mem::replace(&mut self.any, true);
         let mut stdout = std::io::stdout();
         if !settings.json() && stdout.is_terminal() {
-            let text = screen(&look.block, every, Timestamp::now(), first);
+            let size = terminal_size::terminal_size_of(&stdout)
+                .map_or((80, 24), |(width, height)| (width.0, height.0));
+            let text = screen(&look.block, size, every, Timestamp::now(), first);
             let drawn = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
             return drawn.map_err(|error| Failure::to("draw", &error));
         }

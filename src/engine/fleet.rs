@@ -9,23 +9,24 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use super::driver::Effects;
+use super::host_reader::{Host, HostReader};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::ports::{Clock, Connection, Connector, Prober};
-use super::probe::{Proof, Wanted, observe, places, prove_all};
+use super::probe::{Proof, Wanted, prove_all};
 use super::session::{Ended, Session, answer, failed};
 use super::soak::FleetWatch;
-use super::way_back::WayBack;
 use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
 use crate::install::{
-    Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, Fired, InstallError, InstallSpec,
+    Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, InstallError, InstallSpec,
     Rollback, Seen, Service, StagePayload, Staged,
 };
 use crate::model::{Fingerprint, Secret, ServiceName, Version};
 use crate::plan::{HostPlan, Plan, PlannedService};
-use crate::rollout::{HostState, Measured, Previous, Step, StepResult, Undone};
-use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, judge};
+use crate::preview::{self, Bar, Leaf, Risk};
+use crate::rollout::{HostState, Measured, Previous, Step, StepResult};
+use crate::verify::{Endpoint, EndpointState, Expectation, Judgement};
 
 /// For scripts that only look or copy.
 const SCRIPT: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub struct Target {
     pub set: CertificateSet,
     /// The leaves of all others in the store.
     pub known: BTreeSet<Fingerprint>,
+    /// Of these, and of what is rolled out, the leaves of this certificate's versions.
+    pub own: BTreeSet<Fingerprint>,
     /// Versions of it that are never to be served again.
     pub revoked: BTreeSet<Version>,
 }
@@ -45,6 +48,8 @@ pub struct Target {
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) plan: Arc<Plan>,
     pub(super) target: Arc<Target>,
+    /// The leaves that are rolled out.
+    leaves: Vec<Leaf>,
     /// What hosts are sent when they are staged, by the mode that their keys are to have: the same bytes for all.
     payloads: HashMap<u16, StagePayload>,
     pub(super) connector: Arc<C>,
@@ -62,11 +67,13 @@ struct Seat<C: Connection, H> {
     prepared: Option<Vec<Prepared<H>>>,
     /// Whether every link led into what is live when it was inspected.
     linked: bool,
+    /// What it was found to be, where it is going to be switched.
+    inspected: Option<Host>,
 }
 
 impl<C: Connection, H> Default for Seat<C, H> {
     fn default() -> Self {
-        Self { session: None, prepared: None, linked: false }
+        Self { session: None, prepared: None, linked: false, inspected: None }
     }
 }
 
@@ -75,6 +82,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
         let seats = plan.hosts.iter().map(|_| Mutex::default()).collect();
         let files = files(&target.set);
+        let leaves = target.set.bundles().map(|bundle| bundle.leaf().into()).collect();
         let version = target.set.version();
         let mut payloads = HashMap::new();
         for InstallSpec { layout, key_mode, .. } in plan.hosts.iter().map(|host| &host.install) {
@@ -85,7 +93,18 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
         let scripts = plan.hosts.iter().flat_map(|host| &host.services).map(|service| service.spec.script());
         let attendants = Attendants::new(&who, scripts);
-        Self { plan, target, payloads, connector, prober, clock, pace: Arc::default(), attendants, seats }
+        Self {
+            plan,
+            target,
+            leaves,
+            payloads,
+            connector,
+            prober,
+            clock,
+            pace: Arc::default(),
+            attendants,
+            seats,
+        }
     }
 
     /// Makes sure of a connection that holds the host's lock.
@@ -110,13 +129,13 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         step: Step,
         known: &HostState,
-        Seat { session, prepared, linked }: &mut Seat<C::Connection, P::Held>,
+        Seat { session, prepared, linked, inspected }: &mut Seat<C::Connection, P::Held>,
     ) -> Result<StepResult, Ended> {
         let session = self.session(plan, step, session).await?;
         // On the heap, each when it begins: a host that waits for its connection takes no room for all of them.
         match step {
-            Step::Inspect => Box::pin(self.inspect(plan, session, known, linked)).await,
-            Step::Stage => Box::pin(self.stage(plan, session, prepared)).await,
+            Step::Inspect => Box::pin(self.inspect(plan, session, known, (linked, inspected))).await,
+            Step::Stage => Box::pin(self.stage(plan, session, inspected.take(), prepared)).await,
             Step::Activate => {
                 let prepared = prepared.take();
                 let seen = Seen { whole: prepared.is_some(), linked: *linked };
@@ -133,38 +152,50 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         plan: &HostPlan,
         session: &Session<C::Connection>,
         known: &HostState,
-        linked: &mut bool,
+        (linked, inspected): (&mut bool, &mut Option<Host>),
     ) -> Result<StepResult, Ended> {
         let services = services(plan);
-        let output = session.task(&InstallSpec::inspect(), SCRIPT).await?;
+        let reader = HostReader {
+            plan,
+            session,
+            prober: self.prober.as_ref(),
+            clock: self.clock.as_ref(),
+            target: Some(&self.target),
+            own: &self.target.own,
+            revoked: &self.target.revoked,
+            undo: self.plan.schedule.undo.is_some(),
+        };
+        let asked = self.clock.now();
+        let inspect = InstallSpec::inspect();
+        let forward = !self.plan.schedule.goes_back();
+        let output = session.task(&inspect, patience(plan)).await?;
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         *linked = facts.is_linked();
-        let problems = facts.problems(&plan.install, &services);
+        let mut problems = facts.problems(&plan.install, &services);
+        if !forward {
+            problems.extend(facts.not_running(&services));
+        }
         if !problems.is_empty() {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
             return Err(StepResult::Failed { reason: reasons.join("; ") });
         }
         self.memory(plan, session).ready().await.map_err(|reason| StepResult::Failed { reason })?;
-        let target = self.target.set.version();
-        let live = facts.live_version();
-        let unconfirmed = facts.armed.as_ref().filter(|armed| Some(&armed.target) == live);
-        let (undo, revoked) = (self.plan.schedule.undo.is_some(), &self.target.revoked);
-        let way_back = WayBack { plan, session, facts: &facts, target: Some(target), undo, revoked };
-        let previous = way_back.find().await?;
-        let proven = live == Some(target) && self.all_new(plan, session, known).await;
-        Ok(StepResult::Inspected {
-            proven,
-            staged: facts.complete.contains(target),
-            previous,
-            armed: live == Some(target) && unconfirmed.is_some(),
-            undone: facts.fired.map(|Fired { at, target, previous, problem }| Undone {
-                at,
-                target,
-                previous,
-                problem,
-            }),
-        })
+        let is_live = facts.live_version() == Some(self.target.set.version());
+        // Where it is to be staged, what is served is seen when it is made ready to be watched.
+        let is_staged = facts.complete.contains(self.target.set.version());
+        let shown = if is_live || forward && is_staged { reader.handshakes().await } else { Vec::new() };
+        let host = reader.read(facts, shown, Vec::new(), asked).await?;
+        // What is on its way back, or half-way to the new certificate, is not held up by how it is.
+        if !forward || known.touched {
+            return Ok(preview::answer(&host.seen, Vec::new()));
+        }
+        refused(plan, &host)?;
+        let risks = preview::risks_of(plan, &host.seen, &self.leaves, self.clock.now());
+        let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
+        let answer = preview::answer(&host.seen, remarks);
+        *inspected = Some(host);
+        Ok(answer)
     }
 
     fn memory<'a>(
@@ -175,42 +206,26 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         Memory { plan, session, set: &self.target.set, clock: self.clock.as_ref() }
     }
 
-    async fn all_new(&self, plan: &HostPlan, session: &Session<C::Connection>, known: &HostState) -> bool {
-        for service in &plan.services {
-            for endpoint in places(self.prober.as_ref(), &service.endpoints).await {
-                let observed = observe(self.prober.as_ref(), Some(&session.connection), &endpoint).await;
-                let expected = self.expected(&endpoint, known.previous.as_ref());
-                if !judge(&expected, &observed, self.clock.now()).is_good() {
-                    return false;
-                }
-            }
-        }
-        !plan.services.is_empty()
-    }
-
-    /// The host's services are made ready to be watched at the same time.
+    /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
     async fn stage(
         &self,
         plan: &HostPlan,
         session: &Session<C::Connection>,
+        inspected: Option<Host>,
         prepared: &mut Option<Vec<Prepared<P::Held>>>,
     ) -> Result<StepResult, Ended> {
         let payload = &self.payloads[&plan.install.key_mode];
         let task = InstallSpec::stage(self.target.set.version(), payload);
         let staging = session.task(&task, SCRIPT);
-        let (output, ready) = tokio::join!(staging, self.prepare(plan, &session.connection));
+        let (output, (shown, ready)) =
+            tokio::join!(staging, prepare(self.prober.as_ref(), &session.connection, plan));
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
+        if let Some(mut host) = inspected {
+            host.add(shown);
+            refused(plan, &host)?;
+        }
         *prepared = Some(ready);
         Ok(StepResult::Done)
-    }
-
-    async fn prepare(&self, plan: &HostPlan, connection: &Arc<C::Connection>) -> Vec<Prepared<P::Held>> {
-        // One look at each place is enough: what is watched is the server, not its certificate.
-        let mut places: Vec<Endpoint> = Vec::new();
-        for PlannedService { endpoints, .. } in &plan.services {
-            places.extend(endpoints.iter().filter(|one| one.key == endpoints[0].key).cloned());
-        }
-        prepare(self.prober.as_ref(), connection, places).await
     }
 
     async fn activate(
@@ -224,7 +239,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         session.witnesses.clear();
         let prepared = match prepared {
             Some(prepared) => prepared,
-            None => self.prepare(plan, &session.connection).await,
+            None => prepare(self.prober.as_ref(), &session.connection, plan).await.1,
         };
         for one in prepared {
             let (prober, connection) = (&self.prober, &session.connection);
@@ -352,6 +367,14 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     }
 }
 
+/// Ends a step before the switch, where the host must not be switched as it is.
+fn refused(plan: &HostPlan, host: &Host) -> Result<(), Ended> {
+    match preview::refusal(plan, &host.seen) {
+        Some(reason) => Err(StepResult::Failed { reason }),
+        None => Ok(()),
+    }
+}
+
 /// An endpoint that is not as wanted.
 struct Disproof {
     service: ServiceName,
@@ -401,16 +424,18 @@ async fn end_witnesses<C: Connection>(session: &mut Session<C>) -> Measured {
 
 pub(super) fn services(plan: &HostPlan) -> Vec<Service> {
     let patience = u32::try_from(plan.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
-    let service = |service: &PlannedService| Service {
-        name: service.name.clone(),
-        settings: service.spec.settings(patience),
-        script: service.spec.script(),
+    let service = |service: &PlannedService| {
+        let mut settings = service.spec.settings(patience);
+        if plan.accepted {
+            settings.push(("may_start", "yes".to_owned()));
+        }
+        Service { name: service.name.clone(), settings, script: service.spec.script() }
     };
     plan.services.iter().map(service).collect()
 }
 
 /// Each service may use its whole time for its test and again for its reload.
-fn patience(plan: &HostPlan) -> Duration {
+pub(super) fn patience(plan: &HostPlan) -> Duration {
     SCRIPT + plan.timeout * 3 * u32::try_from(plan.services.len()).unwrap_or(1)
 }
 

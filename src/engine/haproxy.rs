@@ -43,7 +43,12 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
 
     async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
         for socket in &self.haproxy.sockets {
-            let list = self.list(socket).await?;
+            let list = match self.ask(socket, api::list()).await {
+                Ok(answer) => self.said(api::read_list(&answer))?,
+                // It may be down, and is started once its certificate is there.
+                Err(_) if self.start_command().is_some() => continue,
+                Err(reason) => return Err(format!("HAProxy does not answer at {socket}: {reason}")),
+            };
             for certificate in &self.haproxy.certificates {
                 match certificate.among(&list.names) {
                     Some(name) if ends_ours || list.open.as_deref() != Some(name) => {
@@ -82,6 +87,9 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         if self.reloads(set) {
             return self.reload(clock).await;
         }
+        if let Some(command) = self.starts_by().await {
+            return self.reload_by(command).await;
+        }
         for certificate in &self.haproxy.certificates {
             let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
             self.update(certificate, &wanted(bundle)).await?;
@@ -98,6 +106,9 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     ) -> Result<(), String> {
         if self.reloads(set) {
             return self.reload(clock).await;
+        }
+        if let Some(command) = self.starts_by().await {
+            return self.reload_by(command).await;
         }
         for certificate in &self.haproxy.certificates {
             match self.on_disk(certificate, version).await? {
@@ -218,6 +229,25 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             Some(ours) if ours == name => self.ask(socket, api::abort(name)).await.map(drop),
             Some(other) => Err(RuntimeError::Busy { other: other.to_owned() }.to_string()),
         }
+    }
+
+    /// The command that starts it, where a person said that it may be down.
+    fn start_command(&self) -> Option<&str> {
+        match &self.haproxy.reload {
+            HaproxyReload::Command(command) if self.plan.accepted => Some(command),
+            _ => None,
+        }
+    }
+
+    /// The same, where it is down: it reads its disk then.
+    async fn starts_by(&self) -> Option<&str> {
+        let command = self.start_command()?;
+        for socket in &self.haproxy.sockets {
+            if self.list(socket).await.is_err() {
+                return Some(command);
+            }
+        }
+        None
     }
 
     async fn list(&self, socket: &HostPath) -> Result<api::CertificateList, String> {

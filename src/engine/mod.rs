@@ -10,6 +10,7 @@ mod fleet;
 mod glance;
 mod haproxy;
 mod held;
+mod host_reader;
 mod memory;
 mod pace;
 pub mod ports;

@@ -208,14 +208,14 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
 
-    /// A handshake and a whole HTTP/1.1 request; where that is answered, another one on the same connection but for
-    /// its last empty line, so that the server has a request in flight.
+    /// A handshake, what it showed, and a whole HTTP/1.1 request; where that is answered, another one on the same connection
+    /// but for its last empty line, so that the server has a request in flight.
     fn converse(
         &self,
         dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
-    ) -> impl Future<Output = Conversation<Self::Held>> + Send;
+    ) -> impl Future<Output = (Observation, Conversation<Self::Held>)> + Send;
 
     /// A handshake and an HTTP/1.1 request but for its last empty line. None where that could not be sent.
     fn hold(

@@ -7,10 +7,12 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::host_reader::Shown;
 use super::pace::{OWN, Pace};
 use super::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
-use super::probe::{HANDSHAKE, dial, observe};
+use super::probe::{HANDSHAKE, dial, observe, places};
 use crate::gate::Handshakes;
+use crate::plan::{HostPlan, PlannedService};
 use crate::rollout::Measured;
 use crate::verify::{Endpoint, HeldOutcome, Observation};
 
@@ -23,19 +25,27 @@ pub(super) struct Prepared<H> {
     held: Option<H>,
 }
 
-/// Makes ready to watch endpoints. Where nothing answers TLS there is nothing that could be noticed.
+/// Makes ready to watch a host's services: what every place shows, and what watches it. Of dual certificates one is watched:
+/// it is the server that is, not its certificate. Where nothing answers TLS there is nothing that could be noticed.
 pub(super) async fn prepare<C: Connection, P: Prober>(
     prober: &P,
     connection: &Arc<C>,
-    endpoints: Vec<Endpoint>,
-) -> Vec<Prepared<P::Held>> {
-    let each = endpoints.into_iter().map(|endpoint| async move {
-        let held = hold(prober, connection, &endpoint).await;
-        let answers = held.is_some()
-            || matches!(observe(prober, Some(connection), &endpoint).await, Observation::Served(_));
-        answers.then_some(Prepared { endpoint, held })
+    plan: &HostPlan,
+) -> (Vec<Shown>, Vec<Prepared<P::Held>>) {
+    let each = plan.services.iter().map(|PlannedService { name, endpoints, .. }| async move {
+        let places = places(prober, endpoints).await.into_iter().map(|endpoint| async move {
+            let (observed, held) = match endpoint.key == endpoints[0].key {
+                true => hold(prober, connection, &endpoint).await,
+                false => (observe(prober, Some(connection), &endpoint).await, None),
+            };
+            let watched = endpoint.key == endpoints[0].key && matches!(observed, Observation::Served(_));
+            let prepared = watched.then(|| Prepared { endpoint: endpoint.clone(), held });
+            ((name.clone(), endpoint, observed), prepared)
+        });
+        join_all(places).await
     });
-    join_all(each).await.into_iter().flatten().collect()
+    let (shown, prepared): (Vec<_>, Vec<_>) = join_all(each).await.into_iter().flatten().unzip();
+    (shown, prepared.into_iter().flatten().collect())
 }
 
 /// Handshakes, each at its turn, and one request in flight, until it is asked to stop.
@@ -85,19 +95,23 @@ impl Witness {
     }
 }
 
+/// A handshake, with a request in flight where the endpoint speaks HTTP.
 async fn hold<C: Connection, P: Prober>(
     prober: &P,
     connection: &Arc<C>,
     endpoint: &Endpoint,
-) -> Option<P::Held> {
+) -> (Observation, Option<P::Held>) {
+    let plain = || observe(prober, Some(connection), endpoint);
     if endpoint.starttls.is_some() {
-        return None;
+        return (plain().await, None);
     }
     let dial = || dial(prober, Some(connection), endpoint);
     match prober.converse(dial, endpoint, HANDSHAKE).await {
-        Conversation::Held(held) => Some(held),
-        Conversation::Ended => prober.hold(dial, endpoint, HANDSHAKE).await,
-        Conversation::None => None,
+        (observed, Conversation::Held(held)) => (observed, Some(held)),
+        (observed, Conversation::Ended) => (observed, prober.hold(dial, endpoint, HANDSHAKE).await),
+        // A server may refuse who offers HTTP (RFC 7301, section 3.2).
+        (Observation::NotTls(_), Conversation::None) => (plain().await, None),
+        (observed, Conversation::None) => (observed, None),
     }
 }
 

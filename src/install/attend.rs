@@ -2,7 +2,7 @@
 
 use super::facts::NEEDED_KIB;
 use super::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, STAGE, Service, Task, define_hooks, define_services, distinct,
+    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, Service, Task, define_hooks, define_services, distinct,
 };
 use super::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
@@ -33,6 +33,7 @@ impl Attendants {
             .assign("fire", DeadMan::firing().as_str())
             .text("shared=$own$common\neval \"$shared$links\"")
             .text(ACTIVE)
+            .text(READS)
             .function("inspect", INSPECT)
             .function("stage", STAGE)
             .function("activate", include_str!("scripts/activate.sh"))
@@ -53,6 +54,7 @@ impl Attendants {
             .assign("who", &self.who)
             .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &install.keep.to_string())
+            .assign("key_mode", &format!("{:04o}", install.key_mode))
             .assign("survey", "no")
             .assign("room", &(NEEDED_KIB * 1024).to_string())
             .assign("own", own.as_str())

@@ -56,6 +56,8 @@ pub struct Reads {
     pub broken: Option<String>,
     /// The files that it names; none where it does not tell.
     pub files: Vec<NamedFile>,
+    /// It names others by variables: which these are is known only when a client comes.
+    pub variable: bool,
 }
 
 /// Room that a version needs, with some to spare.
@@ -96,9 +98,13 @@ pub struct Facts {
     /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None
     /// where there are none, two where there are dual certificates.
     pub active: Vec<String>,
+    /// The leaves (PEM, never a key) that stand at the links' paths and are not the live version's.
+    pub stands: Vec<String>,
     /// For each service in order: ready, or why it cannot be reloaded.
     pub services: Vec<Result<(), String>>,
-    /// For each service in order: what it reads, where it was asked.
+    /// Services that cannot be reloaded since they do not run, by their places in that order.
+    pub down: Vec<usize>,
+    /// For each service in order: what it reads, where it tells.
     pub reads: Vec<Reads>,
 }
 
@@ -113,6 +119,9 @@ impl Facts {
         services: &[Service],
     ) -> Result<Facts, InstallError> {
         let answer = Answer::read(output)?;
+        let blocks = |name| {
+            answer.blocks(name).filter(|text| !text.is_empty()).map(str::to_owned).collect::<Vec<String>>()
+        };
         let mut facts = Facts {
             uid: 0,
             user: String::new(),
@@ -128,8 +137,10 @@ impl Facts {
             armed: None,
             fired: None,
             links: Vec::new(),
-            active: answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            active: blocks("active"),
+            stands: blocks("stands"),
             services: Vec::new(),
+            down: Vec::new(),
             reads: vec![Reads::default(); services.len()],
         };
         let mut reason = String::new();
@@ -165,9 +176,16 @@ impl Facts {
                 "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
                 "ready" => facts.services.push(Ok(())),
+                "down" => {
+                    facts.down.push(facts.services.len());
+                    facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned()));
+                }
                 "broken" => {
                     let (reads, words) = facts.of_service(value).ok_or_else(unexpected)?;
                     reads.broken = Some(words.to_owned());
+                }
+                "variable" => {
+                    facts.of_service(&format!("{value} ")).ok_or_else(unexpected)?.0.variable = true
                 }
                 "reads" => {
                     let pem = answer.block(&named_block(value)).map(str::to_owned);
@@ -205,7 +223,18 @@ impl Facts {
         }
     }
 
-    /// Everything that would make a rollout fail on this host, each as the error it would be.
+    /// Services that do not run, each as the error that it is where they have to.
+    pub fn not_running(&self, services: &[Service]) -> Vec<InstallError> {
+        let error = |at: &usize| {
+            let (service, state) = (services.get(*at)?, self.services.get(*at)?);
+            let reason = state.as_ref().err()?.clone();
+            Some(InstallError::ServiceNotReady { service: service.name.clone(), reason })
+        };
+        self.down.iter().filter_map(error).collect()
+    }
+
+    /// Everything that would make a rollout fail on this host, each as the error it would be; that a service is
+    /// [not running](Facts::not_running) aside.
     pub fn problems(&self, spec: &InstallSpec, services: &[Service]) -> Vec<InstallError> {
         let mut problems = Vec::new();
         if !self.missing_tools.is_empty() {
@@ -238,10 +267,11 @@ impl Facts {
                 LinkState::Missing | LinkState::Ours | LinkState::File | LinkState::OtherLink(_) => {}
             }
         }
-        for (service, state) in services.iter().zip(&self.services) {
-            if let Err(reason) = state {
-                let (service, reason) = (service.name.clone(), reason.clone());
-                problems.push(InstallError::ServiceNotReady { service, reason });
+        for (at, (service, state)) in services.iter().zip(&self.services).enumerate() {
+            if let Err(reason) = state.as_ref().map_err(String::clone)
+                && !self.down.contains(&at)
+            {
+                problems.push(InstallError::ServiceNotReady { service: service.name.clone(), reason });
             }
         }
         problems

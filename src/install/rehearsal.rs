@@ -26,6 +26,7 @@ impl InstallSpec {
             .assign("size", &payload.bytes.size().to_string())
             .assign("folder", &payload.folder)
             .assign("alone", "no")
+            .assign("key_mode", &format!("{:04o}", self.key_mode))
             .text(COMMON)
             .text(CHANGE)
             .text(STAGE)

@@ -5,7 +5,7 @@ use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
-/// certificates its configuration names. Each says what is wrong and fails, or succeeds.
+/// certificates its configuration names, or that it does not take that configuration as it is. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// As shown to people.
@@ -54,14 +54,14 @@ impl InstallSpec {
         Task::new("inspect", &[])
     }
 
-    /// Gathers [`super::Facts`] without touching anything, and what servers' configurations name.
+    /// Gathers [`super::Facts`] without touching anything.
     pub fn survey(&self, services: &[Service]) -> Script {
         self.owned(with_services(self.prelude(), services))
             .assign("survey", "yes")
             .text(COMMON)
             .text(&self.each_link())
             .text(ACTIVE)
-            .text(include_str!("scripts/reads.sh"))
+            .text(READS)
             .text(INSPECT)
     }
 
@@ -165,6 +165,8 @@ pub(super) const STAGE: &str = include_str!("scripts/stage.sh");
 pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 /// What is active: certificates only, never a key.
 pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
+/// What servers read: certificates only, never a key.
+pub(super) const READS: &str = include_str!("scripts/reads.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Each text once, in the order in which they come.

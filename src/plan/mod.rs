@@ -11,5 +11,5 @@ mod service;
 pub use crate::playbook::OnFailure;
 pub use check::check;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Note, Resolved, resolve};
 pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};

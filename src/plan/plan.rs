@@ -43,6 +43,9 @@ pub struct HostPlan {
     pub dead_man: Option<Duration>,
     /// So many answers in a row prove an endpoint.
     pub answers: u32,
+    /// A person named it: its server may be down, or serve something else, before the switch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }
 
 /// One service on one host.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::plan::{ChallengeHost, HostPlan, Plan};
 use super::{Schedule, WaveSchedule, Windows, batches};
 use crate::install::{InstallSpec, Layout};
-use crate::inventory::{Host, Inventory, Pattern};
+use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, format_duration};
 use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
 use crate::yaml::{Problem, Problems, Spanned};
@@ -18,9 +18,20 @@ pub struct Resolved {
     /// The plan.
     pub plan: Plan,
     /// What a careful person would want to know, though it is not wrong.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
+/// One of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// In words.
+    pub text: String,
+    /// As intended, most likely: said only to who wants to know more.
+    pub is_detail: bool,
+}
+
+/// So many names or ranges are written out in a note.
+const NAMED: usize = 5;
 const DIRECTORY: &str = "/etc/certwave";
 const KEEP: u32 = 3;
 const KEY_MODE: u16 = 0o600;
@@ -98,7 +109,7 @@ fn schedule(
     playbook: &Playbook,
     inventory: &Inventory,
     limit: Option<&[HostName]>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
     problems: &mut Problems,
 ) -> Schedule {
     let limit: Option<HashSet<&HostName>> = limit.map(|hosts| hosts.iter().collect());
@@ -121,13 +132,12 @@ fn schedule(
                 }
             }
         }
-        if let Some((host, other)) = earlier.first() {
-            let more =
-                if earlier.len() > 1 { format!(" and {} more", earlier.len() - 1) } else { String::new() };
-            notes.push(format!(
-                "{host}{more} in wave `{}`: goes with wave `{other}`, which comes first",
-                wave.name.value
-            ));
+        for of_wave in earlier.chunk_by(|(_, one), (_, other)| one == other) {
+            let names: Vec<&str> = of_wave.iter().map(|(host, _)| host.as_str()).collect();
+            let is = if names.len() == 1 { "is" } else { "are" };
+            let (hosts, other) = (compact(&names, NAMED), of_wave[0].1);
+            let text = format!("{hosts} {is} also in `{other}` and {is} updated there");
+            notes.push(Note { text, is_detail: true });
         }
         let range = start..hosts.len();
         if range.is_empty() {
@@ -158,7 +168,8 @@ fn schedule(
     }
     let left = inventory.hosts().iter().filter(|host| !first.contains_key(&host.name)).count();
     if left > 0 {
-        notes.push(format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len()));
+        let text = format!("{left} of {} hosts of the inventory are in no wave", inventory.hosts().len());
+        notes.push(Note { text, is_detail: false });
     }
     let (on_failure, deadline) = (playbook.on_failure, playbook.deadline);
     let windows = playbook.windows.as_ref().map(|windows| Windows {
@@ -194,6 +205,11 @@ where
         .and_then(|text| text.parse::<T>().map_err(|error| error.to_string()));
     match read {
         Ok(value) => Some(value),
+        // The same for every host: told once.
+        Err(reason) if template.constant().is_some() => {
+            problems.push(Problem::at(template.span, reason));
+            None
+        }
         Err(reason) => {
             let told = problems.sorted().iter().filter(|one| one.span == Some(template.span)).count();
             if told < TOLD {
@@ -235,7 +251,7 @@ impl HostResolver<'_> {
         };
         let answers = own(|verify| verify.answers).unwrap_or(ANSWERS);
         let dead_man = self.dead_man(timeout, services.len());
-        Some(HostPlan { login: login?, install, services, timeout, dead_man, answers })
+        Some(HostPlan { login: login?, install, services, timeout, dead_man, answers, accepted: false })
     }
 
     /// Longer than an activation, its proof and the confirmation may take.

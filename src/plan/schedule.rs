@@ -32,6 +32,13 @@ pub struct Schedule {
     pub deadline: Option<Duration>,
 }
 
+impl Schedule {
+    /// Whether it leads back to an earlier certificate.
+    pub fn goes_back(&self) -> bool {
+        self.every_host
+    }
+}
+
 /// When hosts may be begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows {

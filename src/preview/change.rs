@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::forecast::Forecast;
+use super::inspected::{inspected, staged};
 use super::seen::Seen;
+use crate::plan::{HostPlan, Plan};
 use crate::rollout::{HostOutcome, Step, StepResult};
 
 /// What would become of a host.
@@ -45,27 +47,25 @@ impl Change {
 }
 
 /// What would become of each host of a forecast, in the schedule's order.
-pub fn changes(forecast: &Forecast, seen: &[Seen]) -> Vec<Change> {
-    let hosts = forecast.outcomes.iter().zip(&forecast.steps).zip(seen);
-    hosts.map(|((outcome, steps), seen)| change(*outcome, steps, seen)).collect()
+pub fn changes(plan: &Plan, forecast: &Forecast, seen: &[Seen]) -> Vec<Change> {
+    let hosts = forecast.outcomes.iter().zip(&forecast.steps).zip(plan.hosts.iter().zip(seen));
+    hosts.map(|((outcome, steps), (plan, seen))| change(*outcome, steps, plan, seen)).collect()
 }
 
-fn change(outcome: HostOutcome, steps: &[Step], seen: &Seen) -> Change {
+fn change(outcome: HostOutcome, steps: &[Step], plan: &HostPlan, seen: &Seen) -> Change {
     let does = |step| steps.contains(&step);
     match outcome {
         HostOutcome::Changed if does(Step::Activate) => Change::Switch { upload: does(Step::Stage) },
         HostOutcome::Changed => Change::Confirm,
         HostOutcome::Unchanged => Change::Nothing,
-        HostOutcome::RolledBack if does(Step::Activate) => match seen.refuses() {
-            Some(reason) => Change::Fails { reason },
-            None => Change::BackAgain,
-        },
+        HostOutcome::RolledBack if does(Step::Activate) => Change::BackAgain,
         HostOutcome::RolledBack => Change::Back,
         HostOutcome::Untouched => Change::NotReached,
         HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RollbackFailed => {
-            match seen.inspected() {
+            match inspected(plan, seen) {
                 StepResult::Unreachable { reason } => Change::Away { reason },
                 StepResult::Failed { reason } => Change::Fails { reason },
+                _ if let StepResult::Failed { reason } = staged(plan, seen) => Change::Fails { reason },
                 // It may not go back, and nothing was reloaded.
                 _ => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
             }

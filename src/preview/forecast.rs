@@ -13,6 +13,7 @@ use crate::rollout::{
     Action, Event, HostOutcome, Measured, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
 };
 
+use super::inspected::{inspected, staged};
 use super::seen::Seen;
 
 /// How fast hosts are.
@@ -131,12 +132,10 @@ impl Run<'_> {
         let Some(Reverse((end, host, step))) = self.queue.pop() else { return false };
         self.now = end.max(self.now);
         let result = match step {
-            Step::Inspect => self.seen[host].inspected(),
-            Step::Stage | Step::Commit => StepResult::Done,
-            Step::Activate => match self.seen[host].refuses() {
-                Some(reason) => StepResult::Refused { reason },
-                None => StepResult::Activated,
-            },
+            Step::Inspect => inspected(&self.plan.hosts[host], &self.seen[host]),
+            Step::Stage => staged(&self.plan.hosts[host], &self.seen[host]),
+            Step::Commit => StepResult::Done,
+            Step::Activate => StepResult::Activated,
             Step::Verify => StepResult::Proven(Measured::default()),
             Step::Rollback => StepResult::RolledBack,
         };

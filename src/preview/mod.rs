@@ -3,6 +3,7 @@
 
 mod change;
 mod forecast;
+mod inspected;
 mod risk;
 mod saved;
 mod seen;
@@ -10,7 +11,9 @@ mod whole;
 
 pub use change::{Change, changes};
 pub use forecast::{Forecast, Pace, forecast};
-pub use risk::{Risk, host_risks, rollout_risks};
+pub use inspected::{answer, inspected, refusal, staged};
+pub(crate) use risk::covers;
+pub use risk::{Bar, Risk, host_risks, risks_of, rollout_risks};
 pub use saved::{Next, SavedPlan, SavedPlanError, Source};
-pub use seen::{Leaf, Missed, Seen, SeenFile, SeenHost, SeenReads, SeenServed, differences};
+pub use seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
 pub use whole::Preview;

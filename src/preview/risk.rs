@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::forecast::Forecast;
-use super::seen::{Leaf, Missed, Seen, SeenFile, SeenHost};
+use super::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::renewal::AT_LEAST;
-use crate::rollout::WaveFailure;
+use crate::rollout::{Remark, WaveFailure};
+use crate::verify::Endpoint;
 
 /// More than this is not the look's own time.
 const CLOCK: i64 = 5;
@@ -27,6 +28,13 @@ pub enum Risk {
     /// The host would fail before anything live is changed.
     Fails {
         /// Why, in words.
+        reason: String,
+    },
+    /// A server does not run.
+    NotRunning {
+        /// Which.
+        service: String,
+        /// How that is known, in words.
         reason: String,
     },
     /// A server does not take its configuration as it is.
@@ -91,6 +99,20 @@ pub enum Risk {
         /// Why, in words.
         reason: String,
     },
+    /// An endpoint serves a certificate that the rollout does not replace: something else answers there.
+    Foreign {
+        /// Where.
+        endpoint: String,
+        /// What it is for.
+        names: Vec<String>,
+        /// Who signed it.
+        issuer: String,
+    },
+    /// The new certificate does not lead to a root that handshakes are judged by.
+    NotTrusted {
+        /// OpenSSL's reason.
+        reason: String,
+    },
     /// Another CA, or another intermediate, than what is served now: clients may not know it.
     OtherIssuer {
         /// Now.
@@ -119,12 +141,57 @@ pub enum Risk {
     },
 }
 
+/// Whether a rollout goes ahead in spite of a risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bar {
+    /// It does, and says so at its end.
+    Never,
+    /// Not to this host, unless a person named it.
+    UnlessAccepted,
+    /// Not at all.
+    Always,
+}
+
+impl Risk {
+    /// As a rollout keeps it.
+    pub fn remark(&self) -> Remark {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let risk = value["risk"].as_str().unwrap_or_default().to_owned();
+        Remark { risk, text: self.to_string() }
+    }
+
+    /// Whether it keeps a rollout from a host.
+    pub fn bar(&self) -> Bar {
+        match self {
+            Risk::Away { .. } | Risk::Fails { .. } | Risk::NotTrusted { .. } => Bar::Always,
+            Risk::NotNamed { .. }
+            | Risk::NotRunning { .. }
+            | Risk::Broken { .. }
+            | Risk::NoHandshake { .. }
+            | Risk::Foreign { .. } => Bar::UnlessAccepted,
+            Risk::StillReads { .. }
+            | Risk::LinkNotNamed { .. }
+            | Risk::Clock { .. }
+            | Risk::NoWayBack
+            | Risk::WayBackUnfit { .. }
+            | Risk::WayBackShort { .. }
+            | Risk::Unconfirmed
+            | Risk::Undone { .. }
+            | Risk::OtherIssuer { .. }
+            | Risk::WaveStops { .. }
+            | Risk::MayMissDeadline { .. }
+            | Risk::TooLate { .. } => Bar::Never,
+        }
+    }
+}
+
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = |time: &Timestamp| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         match self {
             Risk::Away { reason } => write!(f, "does not answer: {reason}"),
             Risk::Fails { reason } => write!(f, "would fail before anything live is changed: {reason}"),
+            Risk::NotRunning { service, reason } => write!(f, "{service} does not run: {reason}"),
             Risk::Broken { service, reason } => {
                 write!(f, "{service} does not take its configuration as it is: {reason}")
             }
@@ -155,8 +222,18 @@ impl fmt::Display for Risk {
                 write!(f, "went back by itself from {target}, which nobody had confirmed")
             }
             Risk::NoHandshake { endpoint, reason } => {
-                write!(f, "{endpoint} has no handshake to offer now: {reason}")
+                write!(f, "{endpoint}: TLS handshake fails now: {reason}")
             }
+            Risk::Foreign { endpoint, names, issuer } => write!(
+                f,
+                "{endpoint}: another certificate is served, for {} by `{issuer}`, which this rollout does not replace; check the \
+                 server's configuration, `verify`, or for a proxy in front",
+                names.join(", ")
+            ),
+            Risk::NotTrusted { reason } => write!(
+                f,
+                "the new certificate is not trusted: {reason}; name its CA's root in `verify: ca_file`"
+            ),
             Risk::OtherIssuer { now, then } => {
                 write!(f, "serves a certificate of `{now}` now, and would one of `{then}`: soak longer")
             }
@@ -176,18 +253,18 @@ impl fmt::Display for Risk {
 
 /// The risks of one host. `next` are the leaves that would be rolled out, where they are known already.
 pub fn host_risks(plan: &HostPlan, seen: &Seen, next: &[Leaf], now: Timestamp) -> Vec<Risk> {
-    let host = match seen {
-        Seen::Missed(Missed { reason, unreachable: true }) => {
-            return vec![Risk::Away { reason: reason.clone() }];
-        }
-        Seen::Missed(Missed { reason, unreachable: false }) => {
-            return vec![Risk::Fails { reason: reason.clone() }];
-        }
-        Seen::Host(host) => host,
-    };
+    match seen {
+        Seen::Missed(Missed { reason, unreachable: true }) => vec![Risk::Away { reason: reason.clone() }],
+        Seen::Missed(Missed { reason, unreachable: false }) => vec![Risk::Fails { reason: reason.clone() }],
+        Seen::Host(host) => risks_of(plan, host, next, now),
+    }
+}
+
+/// The risks of a host that could be looked at.
+pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp) -> Vec<Risk> {
     let mut risks: Vec<Risk> =
         host.problems.iter().map(|reason| Risk::Fails { reason: reason.clone() }).collect();
-    if host.proven && !host.armed {
+    if host.proven && !host.unconfirmed {
         return risks;
     }
     risks.extend(reading_risks(plan, host));
@@ -195,29 +272,48 @@ pub fn host_risks(plan: &HostPlan, seen: &Seen, next: &[Leaf], now: Timestamp) -
         risks.push(Risk::Clock { ahead: host.clock_ahead });
     }
     risks.extend(way_back_risk(host, now));
-    if host.armed {
+    if host.unconfirmed {
         risks.push(Risk::Unconfirmed);
     }
     if let Some(undone) = &host.undone {
         risks.push(Risk::Undone { target: undone.target.clone() });
     }
-    for served in &host.served {
-        match (&served.leaf, &served.reason) {
-            (None, Some(reason)) => risks.push(Risk::NoHandshake {
-                endpoint: format!("{} at {}", served.service, served.endpoint),
-                reason: reason.clone(),
-            }),
-            (Some(leaf), _) => risks.extend(other_issuer(leaf, next)),
-            (None, None) => {}
-        }
-    }
+    risks.extend(serving_risks(host));
+    let served = host.served.iter().filter_map(|served| served.leaf.as_ref());
+    risks.extend(served.chain(&host.on_disk).filter_map(|leaf| other_issuer(leaf, next)));
     risks.sort();
     risks.dedup();
     risks
 }
 
+/// What endpoints serve that they should not, or do not serve.
+pub(super) fn serving_risks(host: &SeenHost) -> Vec<Risk> {
+    let endpoint = |served: &SeenServed| format!("{} at {}", served.service, served.endpoint);
+    // Of dual certificates, one may be new: the place answers with the other.
+    let answers_otherwise = |served: &SeenServed| {
+        let place = |endpoint: &Endpoint| Endpoint { key: None, ..endpoint.clone() };
+        let same = |other: &&SeenServed| place(&other.endpoint) == place(&served.endpoint);
+        host.served.iter().filter(same).any(|other| other.leaf.is_some())
+    };
+    let risk = |served: &SeenServed| match (&served.leaf, &served.reason) {
+        (None, Some(_)) if answers_otherwise(served) => None,
+        (None, Some(reason)) => {
+            Some(Risk::NoHandshake { endpoint: endpoint(served), reason: reason.clone() })
+        }
+        (Some(leaf), _) if !served.ours => Some(Risk::Foreign {
+            endpoint: endpoint(served),
+            names: leaf.names.clone(),
+            issuer: leaf.issuer.clone(),
+        }),
+        _ => None,
+    };
+    let not_running =
+        |down: &SeenDown| Risk::NotRunning { service: down.service.to_string(), reason: down.reason.clone() };
+    host.down.iter().map(not_running).chain(host.served.iter().filter_map(risk)).collect()
+}
+
 /// What servers read, and what they do not.
-fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
+pub(super) fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
     let mut risks = Vec::new();
     for reads in &host.reads {
         let service = reads.service.to_string();
@@ -228,7 +324,7 @@ fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
         if reads.files.is_empty() {
             continue;
         }
-        if !reads.files.iter().any(|file| file.ours && !file.is_key) {
+        if !reads.variable && !reads.files.iter().any(|file| file.ours && !file.is_key) {
             risks.push(Risk::NotNamed { service: service.clone() });
         }
         let names = plan.services.iter().filter(|one| one.name == reads.service);
@@ -241,7 +337,7 @@ fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
         }
     }
     // Only where every server tells what it reads.
-    let told = |reads: &super::seen::SeenReads| reads.broken.is_none() && !reads.files.is_empty();
+    let told = |reads: &SeenReads| reads.broken.is_none() && !reads.variable && !reads.files.is_empty();
     if !host.reads.is_empty() && host.reads.iter().all(told) {
         let named =
             |path: &str| host.reads.iter().flat_map(|reads| &reads.files).any(|file| file.path == path);
@@ -252,7 +348,7 @@ fn reading_risks(plan: &HostPlan, host: &SeenHost) -> Vec<Risk> {
 }
 
 /// Exactly, or by a star for one whole label (RFC 9525, section 6.3).
-fn covers(leaf: &Leaf, name: &DnsName) -> bool {
+pub(crate) fn covers(leaf: &Leaf, name: &DnsName) -> bool {
     let parent = name.as_str().split_once('.').map(|(_, parent)| parent);
     leaf.names.iter().any(|one| {
         let one = one.to_ascii_lowercase();
@@ -329,6 +425,7 @@ mod tests {
         let risks = [
             Risk::Away { reason: text("connection refused") },
             Risk::Fails { reason: text("there is no `tar`") },
+            Risk::NotRunning { service: text("nginx"), reason: text("there is no pid file") },
             Risk::Broken { service: text("nginx"), reason: text("unknown directive \"x\"") },
             Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
             Risk::NotNamed { service: text("nginx") },
@@ -341,6 +438,12 @@ mod tests {
             Risk::Unconfirmed,
             Risk::Undone { target: version },
             Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
+            Risk::Foreign {
+                endpoint: text("nginx at 192.0.2.1:443"),
+                names: vec![text("b.test")],
+                issuer: text("CN=R10"),
+            },
+            Risk::NotTrusted { reason: text("self-signed certificate in certificate chain") },
             Risk::OtherIssuer { now: text("CN=R10"), then: text("CN=R11") },
             Risk::WaveStops { wave: wave.clone(), reason: text("2 of 3 hosts failed, 0 may fail") },
             Risk::MayMissDeadline { wave },
@@ -350,6 +453,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         does not answer: connection refused
         would fail before anything live is changed: there is no `tar`
+        nginx does not run: there is no pid file
         nginx does not take its configuration as it is: unknown directive "x"
         nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
         nginx names no file that the rollout switches: it would go on to serve what it serves
@@ -361,7 +465,9 @@ mod tests {
         would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
         has a live version that was never confirmed
         went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
-        nginx at 192.0.2.1:443 has no handshake to offer now: timed out
+        nginx at 192.0.2.1:443: TLS handshake fails now: timed out
+        nginx at 192.0.2.1:443: another certificate is served, for b.test by `CN=R10`, which this rollout does not replace; check the server's configuration, `verify`, or for a proxy in front
+        the new certificate is not trusted: self-signed certificate in certificate chain; name its CA's root in `verify: ca_file`
         serves a certificate of `CN=R10` now, and would one of `CN=R11`: soak longer
         wave `canary` would stop: 2 of 3 hosts failed, 0 may fail
         wave `canary` may miss its deadline where everything takes all its time

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificate::{Certificate, KeyType};
 use crate::install::LinkState;
 use crate::model::{Fingerprint, Serial, ServiceName, Version};
-use crate::rollout::{Previous, StepResult, Undone};
+use crate::rollout::{Previous, Undone};
 use crate::verify::Endpoint;
 
 /// A leaf certificate, without its encoding.
@@ -48,8 +48,25 @@ pub struct SeenServed {
     pub endpoint: Endpoint,
     /// What; none where there was no handshake.
     pub leaf: Option<Leaf>,
+    /// It is what a rollout replaces or puts there: a version of this certificate, one at the paths that are switched, or in
+    /// a file that the server's configuration names. Else it is foreign.
+    #[serde(default = "yes")]
+    pub ours: bool,
     /// Why there was no handshake.
     pub reason: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A server that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenDown {
+    /// Which server.
+    pub service: ServiceName,
+    /// How that is known, in words.
+    pub reason: String,
 }
 
 /// A file that a server's configuration names.
@@ -74,6 +91,9 @@ pub struct SeenReads {
     pub broken: Option<String>,
     /// The files that it names; none where it does not tell.
     pub files: Vec<SeenFile>,
+    /// It names others by variables: which these are is known only when a client comes.
+    #[serde(default)]
+    pub variable: bool,
 }
 
 /// What was seen on a host.
@@ -92,6 +112,9 @@ pub struct SeenHost {
     /// What it would go back to.
     pub previous: Option<Previous>,
     /// The live version waits for a confirmation that never came.
+    #[serde(default)]
+    pub unconfirmed: bool,
+    /// So does the target, which is live already.
     pub armed: bool,
     /// What its dead-man switch did since the last commit.
     pub undone: Option<Undone>,
@@ -99,6 +122,9 @@ pub struct SeenHost {
     pub links: Vec<LinkState>,
     /// What makes a rollout fail there, before anything live is changed.
     pub problems: Vec<String>,
+    /// Its servers that do not run.
+    #[serde(default)]
+    pub down: Vec<SeenDown>,
     /// What its servers read.
     pub reads: Vec<SeenReads>,
     /// What it serves.
@@ -123,37 +149,6 @@ pub enum Seen {
     Host(Box<SeenHost>),
     /// It did not.
     Missed(Missed),
-}
-
-impl Seen {
-    /// Why an activation would be refused: a server does not take its configuration even as it is.
-    pub fn refuses(&self) -> Option<String> {
-        let Seen::Host(host) = self else { return None };
-        let broken = |reads: &SeenReads| Some(format!("{}: {}", reads.service, reads.broken.as_ref()?));
-        host.reads.iter().find_map(broken)
-    }
-
-    /// What a rollout's inspection would answer.
-    pub fn inspected(&self) -> StepResult {
-        match self {
-            Seen::Missed(Missed { reason, unreachable: true }) => {
-                StepResult::Unreachable { reason: reason.clone() }
-            }
-            Seen::Missed(Missed { reason, unreachable: false }) => {
-                StepResult::Failed { reason: reason.clone() }
-            }
-            Seen::Host(host) if !host.problems.is_empty() => {
-                StepResult::Failed { reason: host.problems.join("; ") }
-            }
-            Seen::Host(host) => StepResult::Inspected {
-                proven: host.proven,
-                staged: host.staged,
-                previous: host.previous.clone(),
-                armed: host.armed,
-                undone: host.undone.clone(),
-            },
-        }
-    }
 }
 
 /// What is no longer as it was planned for, in words; the host's clock aside.
@@ -183,7 +178,7 @@ pub fn differences(planned: &Seen, now: &Seen) -> Vec<String> {
             |host: &SeenHost| version(&host.previous.as_ref().map(|previous| previous.version.clone()));
         found.push(format!("it would go back to {}, and not to {}", back(after), back(before)));
     }
-    let facts = |host: &SeenHost| (host.proven, host.staged, host.armed, host.undone.clone());
+    let facts = |host: &SeenHost| (host.proven, host.staged, host.unconfirmed, host.undone.clone());
     if facts(before) != facts(after) && found.is_empty() {
         found.push("what is staged or confirmed on it changed".to_owned());
     }
@@ -195,6 +190,10 @@ pub fn differences(planned: &Seen, now: &Seen) -> Vec<String> {
             [] => "what stood in the way was mended".to_owned(),
             problems => problems.join("; "),
         });
+    }
+    let down = |host: &SeenHost| host.down.iter().map(|down| down.service.clone()).collect::<Vec<_>>();
+    if down(before) != down(after) {
+        found.push("a server of it was stopped or started".to_owned());
     }
     if before.reads != after.reads {
         found.push("what its servers' configurations name changed".to_owned());

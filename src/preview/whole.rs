@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::change::{Change, changes};
 use super::forecast::{Forecast, Pace, forecast};
-use super::risk::{Risk, host_risks, rollout_risks};
+use super::risk::{Bar, Risk, host_risks, rollout_risks};
 use super::seen::{Leaf, Seen};
 use crate::plan::Plan;
 use crate::rollout::WaveFailure;
@@ -45,7 +45,7 @@ impl<'p> Preview<'p> {
         Self {
             plan,
             seen,
-            changes: changes(&fastest, seen),
+            changes: changes(plan, &fastest, seen),
             host_risks: hosts.map(|(host, seen)| host_risks(host, seen, next, start)).collect(),
             risks: rollout_risks(seen, (&fastest, &slowest), start, failure),
             fastest,
@@ -57,6 +57,11 @@ impl<'p> Preview<'p> {
     /// Whether a rollout would change anything.
     pub fn has_changes(&self) -> bool {
         self.changes.iter().any(Change::is_pending)
+    }
+
+    /// Whether a rollout is sure to fail, with everything as it was seen.
+    pub fn is_sure_to_fail(&self) -> bool {
+        !self.fastest.failures.is_empty() || self.risks.iter().any(|risk| risk.bar() == Bar::Always)
     }
 
     /// How many hosts would change.

@@ -1,4 +1,4 @@
-//! One JSON object a line, on standard output.
+//! One JSON object a line.
 
 use std::io::Write;
 
@@ -12,17 +12,24 @@ use crate::model::RolloutId;
 use crate::plan::Schedule;
 use crate::rollout::{Event, State};
 
-/// Writes events as JSON lines.
+/// Writes events as JSON lines, on standard output.
 #[derive(Debug)]
 pub struct JsonReporter {
     rollout: RolloutId,
     schedule: Schedule,
+    /// As log lines, beside results for people.
+    on_stderr: bool,
 }
 
 impl JsonReporter {
     /// For one rollout.
     pub fn new(rollout: RolloutId, schedule: Schedule) -> Self {
-        Self { rollout, schedule }
+        Self { rollout, schedule, on_stderr: false }
+    }
+
+    /// On standard error: what a log in JSON gets, where results are for people.
+    pub fn on_stderr(self) -> Self {
+        Self { on_stderr: true, ..self }
     }
 
     /// An event as the object that is printed.
@@ -47,17 +54,16 @@ impl Observer for JsonReporter {
     fn events(&mut self, events: &[(Timestamp, Event)], state: &State) {
         // The end is told by `finished`, with all hosts.
         for (time, event) in events.iter().filter(|(_, event)| !matches!(event, Event::Finished { .. })) {
-            print(&self.object(*time, event, state));
+            let object = self.object(*time, event, state);
+            // Nobody reads it any more: the rollout goes on all the same.
+            let _ = match self.on_stderr {
+                true => writeln!(std::io::stderr(), "{object}"),
+                false => writeln!(std::io::stdout(), "{object}"),
+            };
         }
     }
 
     fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
-}
-
-/// Prints one line.
-fn print(value: &Value) {
-    // Nobody reads standard output any more: the rollout goes on all the same.
-    let _ = writeln!(std::io::stdout(), "{value}");
 }
 
 impl Summary {

@@ -1,5 +1,6 @@
 //! What people and programs see of a rollout, all of it drawn from the same events.
 
+mod grouped;
 mod json;
 mod plain;
 mod plan;
@@ -23,7 +24,7 @@ pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
 pub use tally::Tally;
 pub use verified::VerifyReport;
-pub use words::{failure, line};
+pub use words::{count, failure, line};
 
 use jiff::Timestamp;
 

@@ -221,15 +221,15 @@ impl PlanReport<'_> {
         let (least, most) = (preview.fastest.takes, preview.slowest.takes);
         let over = |takes| later(preview.start, takes).strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let approval = preview.plan.schedule.waves.iter().any(|wave| wave.approval);
-        let waits = if approval { "; approvals not counted" } else { "" };
+        let waits = if approval { ", approvals not counted" } else { "" };
         format!(
-            "plan: {}: {}; takes {} to {}{waits}: begun now, over between {} and {}",
+            "plan: {}: {}. If started now, finishes between {} and {} ({} to {}{waits}).",
             count(all, "host"),
             parts.join(", "),
-            format_duration(least),
-            format_duration(most),
             over(least),
-            over(most)
+            over(most),
+            format_duration(least),
+            format_duration(most)
         )
     }
 }

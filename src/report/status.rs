@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::grouped::grouped;
 use super::words::count;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, Version};
@@ -84,18 +85,19 @@ impl StatusReport<'_> {
         table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
 
-    /// What differs, in whole sentences: host by host, and where not all of a host is alike, endpoint by endpoint.
+    /// What differs, in whole sentences, each once with the hosts that it is about; where not all of a host is alike, endpoint
+    /// by endpoint.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         for of_host in self.rows.chunk_by(|one, next| one.host == next.host) {
             match of_host[0].words() {
                 Some(words) if of_host.iter().all(|row| row.drifts == of_host[0].drifts) => {
-                    reasons.push(format!("{}: {words}", of_host[0].host));
+                    reasons.push((of_host[0].host.to_string(), words));
                 }
-                _ => reasons.extend(of_host.iter().filter(|row| !row.drifts.is_empty()).map(Self::line)),
+                _ => reasons.extend(of_host.iter().filter(|row| !row.drifts.is_empty()).map(Self::said)),
             }
         }
-        reasons
+        grouped(reasons)
     }
 
     /// One true sentence.
@@ -149,10 +151,16 @@ impl StatusReport<'_> {
 
     /// An endpoint in one line.
     pub fn line(row: &Row) -> String {
+        let (host, said) = Self::said(row);
+        format!("{host}: {said}")
+    }
+
+    /// The host of an endpoint, and what is said of it.
+    fn said(row: &Row) -> (String, String) {
         let said = row.words().unwrap_or_else(|| {
             format!("serves {}, {} left", short(row.served.as_ref()), days(row.days_left.unwrap_or_default()))
         });
-        format!("{}: {} at {}: {said}", row.host, row.service, row.endpoint)
+        (row.host.to_string(), format!("{} at {}: {said}", row.service, row.endpoint))
     }
 }
 
@@ -187,7 +195,7 @@ fn state(state: EndpointState) -> &'static str {
     match state {
         EndpointState::New => "current",
         EndpointState::Previous => "previous",
-        EndpointState::Known => "known",
+        EndpointState::Known => "outdated",
         EndpointState::Unknown => "unknown",
         EndpointState::None => "no TLS",
         EndpointState::Unreachable => "unreachable",
@@ -218,20 +226,29 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_are_alike_are_one_line_and_those_that_differ_stand_alone() {
-        insta::assert_snapshot!(drawn(&fleet(), false), @r#"
- HOST                                SERVICE  PORT  SERVER NAME  KEY         STATE        SERVED    ON DISK   IN MEMORY  DAYS LEFT  WHAT DIFFERS
- web[01:02], web[04:06], web[08:40]  nginx    443   a.test       ecdsa-p256  current      new_____  new_____  -          89
- lb02                                nginx    443   a.test       ecdsa-p256  current      new_____  new_____  new_____   89
- web03                               nginx    443   a.test       ecdsa-p256  known        old_____  new_____  -          20         not reloaded
- web07                               nginx    443   a.test       -           unreachable  -         -         -          -          no answer, no login
- lb01                                nginx    443   a.test       ecdsa-p256  current      new_____  old_____  new_____   89         disk behind, link elsewhere
+    fn what_is_wrong_in_the_same_way_is_told_once() {
+        let silent = |number: usize| World::new().named(&format!("web{number:02}")).silent().without_login();
+        let fleet: Vec<World> = (1..=30).map(silent).collect();
+        let text = drawn(&fleet, false);
+        assert_eq!(text.matches("web[01:30]").count(), 3, "{text}");
+        assert_eq!(text.matches("connection refused").count(), 1, "{text}");
+    }
 
-web03: the reload did not happen: new_____ is on disk, old_____ is served
-web07: no answer: connection refused; no SSH: connect to 192.0.2.1:22: no answer
-lb01: memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
-2 of 42 hosts do not serve a.test 20270115T080000Z-00000000: web03, web07; lb01 does, but is not as it should be
-"#);
+    #[test]
+    fn hosts_that_are_alike_are_one_line_and_those_that_differ_stand_alone() {
+        insta::assert_snapshot!(drawn(&fleet(), false), @"
+         HOST                                SERVICE  PORT  SERVER NAME  KEY         STATE        SERVED    ON DISK   IN MEMORY  DAYS LEFT  WHAT DIFFERS
+         web[01:02], web[04:06], web[08:40]  nginx    443   a.test       ecdsa-p256  current      new_____  new_____  -          89
+         lb02                                nginx    443   a.test       ecdsa-p256  current      new_____  new_____  new_____   89
+         web03                               nginx    443   a.test       ecdsa-p256  outdated     old_____  new_____  -          20         not reloaded
+         web07                               nginx    443   a.test       -           unreachable  -         -         -          -          no answer, no login
+         lb01                                nginx    443   a.test       ecdsa-p256  current      new_____  old_____  new_____   89         disk behind, link elsewhere
+
+        web03: the reload did not happen: new_____ is on disk, old_____ is served
+        web07: no answer: connection refused; no SSH: connect to 192.0.2.1:22: no answer
+        lb01: memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
+        2 of 42 hosts do not serve a.test 20270115T080000Z-00000000: web03, web07; lb01 does, but is not as it should be
+        ");
     }
 
     #[test]

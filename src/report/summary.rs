@@ -4,10 +4,15 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::grouped::grouped;
 use super::words::{count, failure};
+use crate::inventory::compact;
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
-use crate::rollout::{HostOutcome, RolloutOutcome, WaveFailure};
+use crate::rollout::{HostOutcome, Remark, RolloutOutcome, WaveFailure};
 use crate::verify::EndpointState;
+
+/// So many names or ranges stand before a note.
+const NAMED: usize = 5;
 
 /// The certificate, as summaries name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +51,9 @@ pub struct HostSummary {
     /// When what it serves now expires, where it was left without the new certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaks_at: Option<Timestamp>,
+    /// What a careful person should know of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Remark>,
     #[serde(skip)]
     pub(super) handshakes: u64,
 }
@@ -59,6 +67,8 @@ pub struct Summary {
     pub hosts: Vec<HostSummary>,
     /// Why it is paused, in words.
     pub pause: Option<String>,
+    /// It was about going back: to an earlier version, or each host to what it had before.
+    pub back: bool,
     /// It was about going back, each host to what it had before.
     pub undo: bool,
     /// The wave that failed, and why.
@@ -96,6 +106,8 @@ impl Summary {
         ]);
         for host in &shown {
             let serves = match host.state {
+                Some(EndpointState::New) if self.back => "restored",
+                Some(EndpointState::Previous) if self.back && !self.undo => "as before",
                 Some(EndpointState::New) => "new",
                 Some(EndpointState::Previous) => "previous",
                 Some(_) => "something else",
@@ -147,10 +159,21 @@ impl Summary {
                 .as_ref()
                 .map_or(String::new(), |(wave, reason)| format!("wave `{wave}` stopped: {}", failure(reason)))
         };
+        let (serve, are) = if all == 1 { ("serves", "is") } else { ("serve", "are") };
         match self.outcome {
+            Some(RolloutOutcome::Succeeded) if self.back => format!(
+                "{serving} of {} {are} back on {name}, valid until {until}{}",
+                count(all, "host"),
+                self.cost()
+            ),
+            Some(RolloutOutcome::Incomplete) if self.back && !self.undo => format!(
+                "{serving} of {} {are} back on {name}; the others are named below{}",
+                count(all, "host"),
+                self.cost()
+            ),
             Some(RolloutOutcome::Succeeded) => {
                 format!(
-                    "{serving} of {} serve {name}, valid until {until}{}",
+                    "{serving} of {} {serve} {name}, valid until {until}{}",
                     count(all, "host"),
                     self.cost()
                 )
@@ -160,11 +183,11 @@ impl Summary {
             }
             Some(RolloutOutcome::Incomplete) if self.undo => {
                 let back = self.count(HostOutcome::RolledBack);
-                format!("{back} of {} are proven back; the others are named below", count(all, "host"))
+                format!("{back} of {} {are} proven back; the others are named below", count(all, "host"))
             }
             Some(RolloutOutcome::Incomplete) => {
                 format!(
-                    "{serving} of {} serve {name}; the others are named below{}",
+                    "{serving} of {} {serve} {name}; the others are named below{}",
                     count(all, "host"),
                     self.cost()
                 )
@@ -176,7 +199,7 @@ impl Summary {
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
             Some(RolloutOutcome::RolledBack) if self.undo => {
                 let back = self.count(HostOutcome::RolledBack);
-                format!("{back} of {} are proven back on what they had before {name}", count(all, "host"))
+                format!("{back} of {} {are} proven back on what they had before {name}", count(all, "host"))
             }
             Some(RolloutOutcome::RolledBack | RolloutOutcome::Failed | RolloutOutcome::NeedsAttention) => {
                 why()
@@ -187,10 +210,23 @@ impl Summary {
 
     /// How the fleet was left, by what its hosts serve.
     pub fn fleet(&self) -> String {
+        let [changed, unchanged, rolled_back] = if self.back && !self.undo {
+            [
+                "are back on the earlier certificate, proven",
+                "served the earlier certificate before",
+                "are proven on the certificate from before this rollback",
+            ]
+        } else {
+            [
+                "serve the new certificate, proven",
+                "served the new certificate before",
+                "are proven back on their previous certificate",
+            ]
+        };
         let parts = [
-            (HostOutcome::Changed, "serve the new certificate, proven"),
-            (HostOutcome::Unchanged, "served the new certificate before"),
-            (HostOutcome::RolledBack, "are proven back on their previous certificate"),
+            (HostOutcome::Changed, changed),
+            (HostOutcome::Unchanged, unchanged),
+            (HostOutcome::RolledBack, rolled_back),
             (HostOutcome::Failed, "failed before anything live was changed"),
             (HostOutcome::Unreachable, "could not be reached and were not changed"),
             (HostOutcome::Untouched, "were not touched"),
@@ -217,6 +253,42 @@ impl Summary {
         parts.join("; ")
     }
 
+    /// The outcome in a word, in the direction that it went.
+    pub fn word(&self) -> String {
+        match self.outcome {
+            Some(RolloutOutcome::Succeeded | RolloutOutcome::RolledBack) if self.back => {
+                "rolled back".to_owned()
+            }
+            Some(outcome) => outcome.name().replace('_', " "),
+            None => "not finished".to_owned(),
+        }
+    }
+
+    /// Risks with which the rollout went ahead, each kind once with the hosts that have it: of a large fleet, what differs
+    /// only in a path would be a screen for each host. Programs get all of it.
+    pub fn notes(&self) -> Vec<String> {
+        let mut kinds: Vec<(&Remark, Vec<&str>, bool)> = Vec::new();
+        for host in &self.hosts {
+            for risk in &host.risks {
+                match kinds.iter_mut().find(|(first, ..)| first.risk == risk.risk) {
+                    Some((first, hosts, differ)) => {
+                        *differ |= first.text != risk.text;
+                        if hosts.last() != Some(&host.host.as_str()) {
+                            hosts.push(host.host.as_str());
+                        }
+                    }
+                    None => kinds.push((risk, vec![host.host.as_str()], false)),
+                }
+            }
+        }
+        let line = |(first, hosts, differ): (&Remark, Vec<&str>, bool)| {
+            let more =
+                if differ { format!(" (that is {}; the others are alike)", hosts[0]) } else { String::new() };
+            format!("{}: {}{more}", compact(&hosts, NAMED), first.text)
+        };
+        kinds.into_iter().map(line).collect()
+    }
+
     /// Hosts with a reason, each with its own, and when it breaks.
     pub fn reasons(&self) -> Vec<String> {
         let with_reason = |host: &HostSummary| {
@@ -224,9 +296,9 @@ impl Summary {
                 .breaks_at
                 .map(|at| format!("what it serves expires on {}", at.strftime("%Y-%m-%d %H:%M:%SZ")));
             let said: Vec<String> = host.error.clone().into_iter().chain(breaks).collect();
-            (!said.is_empty()).then(|| format!("{}: {}", host.host, said.join("; ")))
+            (!said.is_empty()).then(|| (host.host.to_string(), said.join("; ")))
         };
-        self.hosts.iter().filter_map(with_reason).collect()
+        grouped(self.hosts.iter().filter_map(with_reason))
     }
 
     /// The hosts that were left without what was wanted for them, with their numbers in the schedule.
@@ -246,4 +318,72 @@ fn singular(words: &str) -> String {
         .replace(" and were ", " and was ")
         .trim_end()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(outcome: RolloutOutcome, back: bool, undo: bool, hosts: &[HostOutcome]) -> Summary {
+        let host = |(number, outcome): (usize, &HostOutcome)| HostSummary {
+            host: format!("web{:02}", number + 1).parse().unwrap(),
+            wave: "all".parse().unwrap(),
+            outcome: *outcome,
+            state: None,
+            failed_handshakes: 0,
+            dropped_connections: 0,
+            seconds: 0.0,
+            error: None,
+            breaks_at: None,
+            risks: vec![Remark { risk: "clock".to_owned(), text: "its clock is 7 s behind".to_owned() }],
+            handshakes: 0,
+        };
+        let hosts = hosts.iter().enumerate().map(host).collect();
+        Summary { outcome: Some(outcome), hosts, pause: None, back, undo, failure: None }
+    }
+
+    /// Read aloud: nothing that goes back speaks of a new certificate.
+    #[test]
+    fn each_direction_has_its_words() {
+        use HostOutcome::{Changed, RolledBack, Unchanged, Untouched};
+        let certificate = Certificate {
+            name: "a.test".parse().unwrap(),
+            version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+            fingerprint_sha256: Fingerprint::new([1; 32]),
+            serial: Serial::from_bytes(&[1]),
+            not_after: "2027-02-21T20:01:00Z".parse().unwrap(),
+        };
+        let hosts = [Changed, Changed, Unchanged, RolledBack, Untouched];
+        let text = |outcome, back, undo| {
+            let summary = summary(outcome, back, undo, &hosts);
+            format!("{}: {}\n  {}", summary.word(), summary.sentence(&certificate), summary.fleet())
+        };
+        let all = [
+            text(RolloutOutcome::Succeeded, false, false),
+            text(RolloutOutcome::Interrupted, false, false),
+            text(RolloutOutcome::Succeeded, true, false),
+            text(RolloutOutcome::Interrupted, true, false),
+            text(RolloutOutcome::Incomplete, true, false),
+            text(RolloutOutcome::RolledBack, true, true),
+            text(RolloutOutcome::Interrupted, true, true),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @"
+        succeeded: 3 of 5 hosts serve a.test 20261123T200100Z-3f9a1c2e, valid until 2027-02-21
+          web01, web02 serve the new certificate, proven; web03 served the new certificate before; web04 is proven back on its previous certificate; web05 was not touched
+        interrupted: interrupted
+          web01, web02 serve the new certificate, proven; web03 served the new certificate before; web04 is proven back on its previous certificate; web05 was not touched
+        rolled back: 3 of 5 hosts are back on a.test 20261123T200100Z-3f9a1c2e, valid until 2027-02-21
+          web01, web02 are back on the earlier certificate, proven; web03 served the earlier certificate before; web04 is proven on the certificate from before this rollback; web05 was not touched
+        interrupted: interrupted
+          web01, web02 are back on the earlier certificate, proven; web03 served the earlier certificate before; web04 is proven on the certificate from before this rollback; web05 was not touched
+        incomplete: 3 of 5 hosts are back on a.test 20261123T200100Z-3f9a1c2e; the others are named below
+          web01, web02 are back on the earlier certificate, proven; web03 served the earlier certificate before; web04 is proven on the certificate from before this rollback; web05 was not touched
+        rolled back: 1 of 5 hosts are proven back on what they had before a.test 20261123T200100Z-3f9a1c2e
+          web01, web02 serve the new certificate, proven; web03 served the new certificate before; web04 is proven back on its previous certificate; web05 was not touched
+        interrupted: interrupted
+          web01, web02 serve the new certificate, proven; web03 served the new certificate before; web04 is proven back on its previous certificate; web05 was not touched
+        ");
+        let notes = summary(RolloutOutcome::Succeeded, false, false, &hosts).notes();
+        assert_eq!(notes, ["web[01:05]: its clock is 7 s behind"]);
+    }
 }

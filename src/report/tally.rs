@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::summary::{HostSummary, Summary};
 use crate::model::WaveName;
 use crate::plan::Schedule;
-use crate::rollout::{Event, Phase, RolloutOutcome, State, Step, StepResult, WaveFailure};
+use crate::rollout::{Event, Phase, Remark, RolloutOutcome, State, Step, StepResult, WaveFailure};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// Takes in the events of a rollout, in order, and keeps what its summary says; the events themselves are not kept.
@@ -15,6 +15,7 @@ pub struct Tally<'s> {
     state: State,
     spans: Vec<Option<(Timestamp, Timestamp)>>,
     proven: Vec<Option<EndpointState>>,
+    risks: Vec<Vec<Remark>>,
     outcome: Option<RolloutOutcome>,
     failure: Option<(WaveName, WaveFailure)>,
     pause: Option<String>,
@@ -29,6 +30,7 @@ impl<'s> Tally<'s> {
             state: State::new(schedule),
             spans: vec![None; hosts],
             proven: vec![None; hosts],
+            risks: vec![Vec::new(); hosts],
             outcome: None,
             failure: None,
             pause: None,
@@ -45,6 +47,11 @@ impl<'s> Tally<'s> {
                 *span = Some((span.map_or(time, |(first, _)| first), time));
                 if let Event::StepFinished { step, result, .. } = event {
                     self.proven[number] = proof(*step, result).or(self.proven[number]);
+                    if let StepResult::Inspected { risks, .. } = result
+                        && !risks.is_empty()
+                    {
+                        self.risks[number].clone_from(risks);
+                    }
                 }
             }
             Event::WaveFailed { wave, reason } => self.failure = Some((wave.clone(), reason.clone())),
@@ -57,7 +64,7 @@ impl<'s> Tally<'s> {
 
     /// How it went so far.
     pub fn summary(self) -> Summary {
-        let Self { schedule, state, spans, proven, outcome, failure, pause } = self;
+        let Self { schedule, state, spans, proven, mut risks, outcome, failure, pause } = self;
         let hosts = state.hosts().iter().zip(&schedule.hosts).enumerate().map(|(number, (host, name))| {
             let measured = host.measured.clone().unwrap_or_default();
             HostSummary {
@@ -73,13 +80,21 @@ impl<'s> Tally<'s> {
                 }),
                 error: host.error.clone(),
                 breaks_at: None,
+                risks: std::mem::take(&mut risks[number]),
                 handshakes: measured.handshakes.tried,
             }
         });
         let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
         let awaits = awaits.filter(|_| state.phase == Phase::Between);
         let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
-        Summary { outcome, hosts: hosts.collect(), pause, undo: schedule.undo.is_some(), failure }
+        Summary {
+            outcome,
+            hosts: hosts.collect(),
+            pause,
+            back: schedule.goes_back(),
+            undo: schedule.undo.is_some(),
+            failure,
+        }
     }
 }
 

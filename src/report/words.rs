@@ -26,7 +26,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::RetryPlanned { hosts, until, .. } => {
             let named =
                 if let [host] = hosts.as_slice() { host.to_string() } else { count(hosts.len(), "host") };
-            format!("{named} could not be reached: tried again in {}", left(*until, time))
+            format!("{named} unreachable; retrying in {}", left(*until, time))
         }
         Event::WindowAwaited { until } => {
             format!("outside of the playbook's windows: waits until {}", until.strftime("%Y-%m-%d %H:%M:%SZ"))
@@ -73,7 +73,8 @@ fn left(until: Timestamp, time: Timestamp) -> String {
 
 fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> {
     let text = match result {
-        StepResult::Inspected { undone: Some(Undone { at, target, previous, problem }), .. } => {
+        StepResult::Inspected { undone: Some(undone), .. } => {
+            let Undone { at, target, previous, problem } = undone.as_ref();
             let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
             match problem {
                 None => {
@@ -126,7 +127,10 @@ pub fn failure(reason: &WaveFailure) -> String {
             format!("{failed} of {} failed, {allowed} may fail", count(*hosts, "host"))
         }
         WaveFailure::Interposed { host } => {
-            format!("{host} answers with a certificate that certwave never issued: something stands between")
+            format!(
+                "{host}: another certificate is served, which certwave never issued; check the server's configuration, or for a \
+                 proxy in front"
+            )
         }
         WaveFailure::Soak { handshakes, hosts, .. } => format!(
             "{} of {} failed during the soak, on {}",
@@ -148,6 +152,6 @@ pub fn failure(reason: &WaveFailure) -> String {
 }
 
 /// `1 host`, `2 hosts`
-pub(super) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -80,6 +80,46 @@ pub struct Undone {
     pub problem: Option<String>,
 }
 
+/// How a rollout came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// In which direction it goes.
+    pub kind: RolloutKind,
+    /// Who started it: `user@host`.
+    pub by: String,
+    /// How many hosts it has.
+    pub hosts: usize,
+}
+
+/// The direction of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutKind {
+    /// Forward, to a certificate that is newer or chosen.
+    Rollout,
+    /// Back, to what hosts had before or to an earlier version.
+    Rollback,
+}
+
+impl RolloutKind {
+    /// The word as JSON writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RolloutKind::Rollout => "rollout",
+            RolloutKind::Rollback => "rollback",
+        }
+    }
+}
+
+/// A risk that a host was found with, and that does not keep a rollout from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Which: its id in the reference of `plan`.
+    pub risk: String,
+    /// In words.
+    pub text: String,
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
@@ -97,7 +137,10 @@ pub enum StepResult {
         armed: bool,
         /// What the dead-man switch did since the last commit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        undone: Option<Undone>,
+        undone: Option<Box<Undone>>,
+        /// What a careful person should know; the rollout goes ahead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Remark>,
     },
     /// Stage, Commit: done.
     Done,
@@ -250,6 +293,9 @@ pub enum Event {
         version: Version,
         /// SHA-256 of the rollout's record, with its plan: what was planned cannot be changed afterwards.
         record_sha256: String,
+        /// How it came about; earlier versions did not write that down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// A wave begins.
     #[serde(rename = "wave.started")]

@@ -9,7 +9,8 @@ mod state;
 mod stopwatch;
 
 pub use event::{
-    Deadline, Event, Measured, Previous, RefusedRollback, Step, StepResult, Undone, WaveFailure,
+    Deadline, Event, Measured, Origin, Previous, RefusedRollback, Remark, RolloutKind, Step, StepResult,
+    Undone, WaveFailure,
 };
 pub use host::{HostPhase, HostState};
 pub use next::{Action, next};

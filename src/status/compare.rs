@@ -1,6 +1,6 @@
 //! One host: what was seen of it, against what it should be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +21,8 @@ pub struct Wanted {
     pub set: ChainSet,
     /// The leaves of everything in the store.
     pub known: BTreeSet<Fingerprint>,
+    /// The leaves of this certificate's versions.
+    pub own: BTreeMap<Fingerprint, Version>,
 }
 
 impl Wanted {
@@ -132,7 +134,7 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
             // What is dialled through the host is not known without it.
             let mut drifts = match (endpoint.via, &view.inside) {
                 (Via::Ssh, Err(_)) => Vec::new(),
-                _ => endpoint_drifts(&judgement, &chain[0], read, held, endpoint, now),
+                _ => endpoint_drifts(&judgement, (&chain[0], &wanted.own), read, held, endpoint, now),
             };
             drifts.extend_from_slice(&host);
             if let Some(Err(reason)) = memory {
@@ -233,7 +235,7 @@ fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &Wanted) -> Vec<Drift> {
 /// What differs for an endpoint: first how what is served came about, then what is wrong with it.
 fn endpoint_drifts(
     judgement: &Judgement,
-    wanted: &Certificate,
+    (wanted, own): (&Certificate, &BTreeMap<Fingerprint, Version>),
     file: Option<&Certificate>,
     held: Option<&service::Held>,
     endpoint: &Endpoint,
@@ -267,7 +269,7 @@ fn endpoint_drifts(
         EndpointState::Known | EndpointState::Previous
             if !drifts.iter().any(|drift| matches!(drift, Drift::NotReloaded { .. })) =>
         {
-            drifts.push(Drift::Other { served, names });
+            drifts.push(Drift::Other { version: own.get(&leaf.fingerprint).cloned(), served, names });
         }
         _ => {}
     }
@@ -330,24 +332,24 @@ mod tests {
             words(&world().without_login()),
             words(&world().silent().without_login()),
         ];
-        insta::assert_snapshot!(texts.join("\n"), @r#"
-nothing
-the reload did not happen: new_____ is on disk, old_____ is served
-another certificate of certwave's is served: old_____ for a.test; the live link points to 20261115T080000Z-00000000
-memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
-memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
-the reload did not happen: new_____ is on disk, old_____ is served
-another certificate is in memory (serial <serial of old>) than is served (new_____)
-a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; nothing was installed there yet
-a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; `/etc/ssl/a.crt` does not lead to the live version
-another certificate of certwave's is served: lapsed__ for a.test; it expired on 2027-01-12T08:00:00Z; the live link points to 20261115T080000Z-00000000
-the live link is not certwave's
-the live version's files are not what was installed
-not confirmed yet: without that the host goes back to 20261115T080000Z-00000000 by itself
-another certificate of certwave's is served: old_____ for a.test; the live link points to 20261115T080000Z-00000000, which the host's dead-man switch put back
-no SSH: connect to 192.0.2.1:22: no answer
-no answer: connection refused; no SSH: connect to 192.0.2.1:22: no answer
-"#);
+        insta::assert_snapshot!(texts.join("\n"), @"
+        nothing
+        the reload did not happen: new_____ is on disk, old_____ is served
+        outdated: still serves version 20261115T080000Z-00000000; the live link points to 20261115T080000Z-00000000
+        memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
+        memory differs from disk: a restart would serve old_____; the live link points to 20261115T080000Z-00000000
+        the reload did not happen: new_____ is on disk, old_____ is served
+        another certificate is in memory (serial <serial of old>) than is served (new_____)
+        a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; nothing was installed there yet
+        a certificate from another tool is served: foreign_ for b.test, by CN=Other CA; the certificate is not for `a.test`; `/etc/ssl/a.crt` does not lead to the live version
+        another certificate of certwave's store is served: lapsed__ for a.test; check the virtual host; it expired on 2027-01-12T08:00:00Z; the live link points to 20261115T080000Z-00000000
+        the live link is not certwave's
+        the live version's files are not what was installed
+        not confirmed yet: without that the host goes back to 20261115T080000Z-00000000 by itself
+        outdated: still serves version 20261115T080000Z-00000000; the live link points to 20261115T080000Z-00000000, which the host's dead-man switch put back
+        no SSH: connect to 192.0.2.1:22: no answer
+        no answer: connection refused; no SSH: connect to 192.0.2.1:22: no answer
+        ");
     }
 
     #[test]

@@ -66,8 +66,10 @@ pub enum Drift {
         /// Who issued it.
         issuer: String,
     },
-    /// Another certificate of certwave's is served.
+    /// Another certificate of certwave's store is served.
     Other {
+        /// Which version of this certificate it is; none where it is another certificate's.
+        version: Option<Version>,
         /// What is served.
         served: String,
         /// The names that it is for.
@@ -148,9 +150,13 @@ impl fmt::Display for Drift {
             Drift::Foreign { served, names, issuer } => {
                 write!(f, "a certificate from another tool is served: {served} for {names}, by {issuer}")
             }
-            Drift::Other { served, names } => {
-                write!(f, "another certificate of certwave's is served: {served} for {names}")
-            }
+            Drift::Other { version, served, names } => match version {
+                Some(version) => write!(f, "outdated: still serves version {version}"),
+                None => write!(
+                    f,
+                    "another certificate of certwave's store is served: {served} for {names}; check the virtual host"
+                ),
+            },
             Drift::Finding(finding) => finding.fmt(f),
         }
     }

@@ -36,16 +36,22 @@ fn said(row: &Row) -> Said<'_> {
     )
 }
 
-/// The hosts, those that are alike together. A host that differs from what it should be stands alone, after all
-/// others. The rows of one host follow each other.
+/// The hosts, those that are alike together; after them those that differ from what they should be, together where they
+/// differ in the same way. The rows of one host follow each other.
 pub fn group(rows: &[Row]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut differing: Vec<Group<'_>> = Vec::new();
     let mut known: HashMap<Vec<Said<'_>>, usize> = HashMap::new();
+    let mut known_to_differ: HashMap<Vec<(Said<'_>, Option<String>)>, usize> = HashMap::new();
     for of_host in rows.chunk_by(|one, next| one.host == next.host) {
         let host = &of_host[0].host;
         if of_host.iter().any(|row| !row.drifts.is_empty()) {
-            differing.push(Group { hosts: vec![host], rows: of_host.iter().collect() });
+            let how = of_host.iter().map(|row| (said(row), row.words())).collect();
+            let at = *known_to_differ.entry(how).or_insert_with(|| {
+                differing.push(Group { hosts: Vec::new(), rows: of_host.iter().collect() });
+                differing.len() - 1
+            });
+            differing[at].hosts.push(host);
             continue;
         }
         let mut alike = Vec::new();

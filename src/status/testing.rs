@@ -72,7 +72,7 @@ impl World {
         let services =
             vec![PlannedService { name: "nginx".parse().unwrap(), spec, endpoints: vec![endpoint.clone()] }];
         let (timeout, answers) = (Duration::from_secs(1), 3);
-        let plan = HostPlan { login, install, services, timeout, dead_man: None, answers };
+        let plan = HostPlan { login, install, services, timeout, dead_man: None, answers, accepted: false };
         let disk = OnDisk {
             live: Live::Missing,
             damaged: false,
@@ -152,7 +152,8 @@ impl World {
         let chain = pem(&[leaf("new"), &CERTIFICATES.middle]);
         let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
         let known = ["new", "old", "lapsed"].map(|name| leaf(name).fingerprint).into();
-        compare(&self.plan, &self.view, &Wanted { set, known }, now()).remove(0)
+        let own = ["new", "old"].map(|name| (leaf(name).fingerprint, Self::version(name))).into();
+        compare(&self.plan, &self.view, &Wanted { set, known, own }, now()).remove(0)
     }
 
     /// What is served, appraised for itself.

@@ -10,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use super::chain::{self, Tampered};
 use super::database::failed;
 use super::lease::Fence;
+use super::record::{self, RolloutRecord};
 use super::{StoreError, files, schema, wishes};
 use crate::engine::ports;
-use crate::model::{CertificateName, RolloutId, Version};
-use crate::rollout::{Event, RolloutOutcome};
+use crate::model::RolloutId;
+use crate::rollout::Event;
 
 /// The journal. Clones share one connection.
 #[derive(Debug, Clone)]
@@ -33,23 +34,6 @@ pub struct Entry {
     pub time: Timestamp,
     /// What happened.
     pub event: Event,
-}
-
-/// What the journal knows of a rollout, but for its plan, which may take megabytes, and its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RolloutRecord {
-    /// Its name.
-    pub id: RolloutId,
-    /// What it rolls out.
-    pub certificate: CertificateName,
-    /// Which version of it.
-    pub version: Version,
-    /// The playbook's path as the user typed it.
-    pub playbook: String,
-    /// When it started.
-    pub started: Timestamp,
-    /// How it ended, if it did.
-    pub outcome: Option<RolloutOutcome>,
 }
 
 /// The name of the database in its folder.
@@ -115,7 +99,7 @@ impl Journal {
                     started
                 ],
             )?;
-            schema::start(&transaction, record.id.as_str(), &started)?;
+            schema::start(&transaction, record.id.as_str(), &started, record.origin.clone())?;
             transaction.commit()
         })
     }
@@ -172,8 +156,8 @@ impl Journal {
     /// When the database cannot be read.
     pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, StoreError> {
         self.with(|connection| {
-            let mut select = connection.prepare(ROLLOUTS)?;
-            let rows = select.query_map([], read_record)?;
+            let mut select = connection.prepare(record::ROLLOUTS)?;
+            let rows = select.query_map([], record::read)?;
             rows.collect()
         })
     }
@@ -252,39 +236,6 @@ impl Line {
     }
 }
 
-/// When one started is what its first event says: in its row that comes after the plan, which would be read for it.
-const ROLLOUTS: &str = "SELECT id, certificate, version, playbook,
-     coalesce((SELECT time FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1), started),
-     (SELECT json_extract(event, '$.outcome') FROM events
-       WHERE rollout = rollouts.id AND json_extract(event, '$.event') = 'rollout.finished'
-       ORDER BY seq DESC LIMIT 1)
-   FROM rollouts ORDER BY (SELECT min(seq) FROM events WHERE rollout = rollouts.id) DESC";
-
-fn read_record(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
-    fn parsed<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>
-    where
-        T::Err: ToString,
-    {
-        let text: String = row.get(at)?;
-        text.parse().map_err(|error: T::Err| {
-            rusqlite::Error::FromSqlConversionFailure(
-                at,
-                rusqlite::types::Type::Text,
-                error.to_string().into(),
-            )
-        })
-    }
-    let outcome: Option<String> = row.get(5)?;
-    Ok(RolloutRecord {
-        id: parsed(row, 0)?,
-        certificate: parsed(row, 1)?,
-        version: parsed(row, 2)?,
-        playbook: row.get(3)?,
-        started: parsed(row, 4)?,
-        outcome: outcome.and_then(|word| serde_json::from_value(word.into()).ok()),
-    })
-}
-
 /// The journal of one rollout, as the engine writes it.
 #[derive(Debug, Clone)]
 pub struct RolloutJournal {
@@ -328,6 +279,7 @@ fn reason(error: &StoreError) -> String {
 mod tests {
     use super::super::{Lease, Store};
     use super::*;
+    use crate::rollout::{Origin, RolloutKind, RolloutOutcome};
 
     fn record(id: &RolloutId) -> RolloutRecord {
         RolloutRecord {
@@ -337,6 +289,7 @@ mod tests {
             playbook: "playbooks/a.yaml".to_owned(),
             started: Timestamp::UNIX_EPOCH,
             outcome: None,
+            origin: Some(Origin { kind: RolloutKind::Rollback, by: "ann@here".to_owned(), hosts: 3 }),
         }
     }
 
@@ -379,10 +332,16 @@ mod tests {
         assert_eq!(journal.verify().unwrap(), Ok(4));
     }
 
-    /// All that this thread has read so far, in bytes.
-    fn bytes_read() -> u64 {
-        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
-        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    #[test]
+    fn a_rollout_that_is_resumed_has_no_outcome_until_it_ends_again() {
+        let Written { journal, lease, id, .. } = written();
+        let outcome = || journal.rollouts().unwrap()[0].outcome;
+        assert_eq!(outcome(), Some(RolloutOutcome::Interrupted));
+        let append = |event: Event| journal.append(&id, &lease.fence(), &[(Timestamp::UNIX_EPOCH, event)]);
+        append(Event::Resumed).unwrap();
+        assert_eq!(outcome(), None);
+        append(Event::Finished { outcome: RolloutOutcome::Succeeded }).unwrap();
+        assert_eq!(outcome(), Some(RolloutOutcome::Succeeded));
     }
 
     #[test]
@@ -401,6 +360,12 @@ mod tests {
         let _again = Store::open(&root).unwrap().journal().unwrap();
         assert_eq!(all.map(mode), [0o600; 3]);
         drop(journal);
+    }
+
+    /// All that this thread has read so far, in bytes.
+    fn bytes_read() -> u64 {
+        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
     }
 
     #[test]

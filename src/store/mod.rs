@@ -10,6 +10,7 @@ mod files;
 mod journal;
 mod lease;
 mod places;
+mod record;
 mod revoked;
 mod schema;
 mod seal;
@@ -24,8 +25,9 @@ use seal_key::SealKey;
 
 pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use chain::Tampered;
-pub use journal::{Entry, Journal, RolloutJournal, RolloutRecord};
+pub use journal::{Entry, Journal, RolloutJournal};
 pub use lease::{Fence, Lease};
+pub use record::RolloutRecord;
 pub use sealed::SealedFolder;
 pub use wishes::Wish;
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::chain::{Link, record_digest, seal};
 use crate::model::InvalidName;
-use crate::rollout::Event;
+use crate::rollout::{Event, Origin};
 
 /// The format that this version writes. Format 1 had no chain and no leases, format 2 no wishes.
 pub(super) const FORMAT: u32 = 3;
@@ -55,7 +55,7 @@ fn from_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (id, started) in ids {
-        start(transaction, &id, &started)?;
+        start(transaction, &id, &started, None)?;
         let events: Vec<(String, String)> = transaction
             .prepare("SELECT time, event FROM events_1 WHERE rollout = ?1 ORDER BY seq")?
             .query_map([&id], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -68,7 +68,12 @@ fn from_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// The first event of a rollout binds its record, plan and all, into the chain.
-pub(super) fn start(transaction: &Transaction<'_>, id: &str, time: &str) -> rusqlite::Result<()> {
+pub(super) fn start(
+    transaction: &Transaction<'_>,
+    id: &str,
+    time: &str,
+    origin: Option<Origin>,
+) -> rusqlite::Result<()> {
     let sha256 = record_digest(transaction, id)?;
     let (certificate, version): (String, String) =
         transaction.query_row("SELECT certificate, version FROM rollouts WHERE id = ?1", [id], |row| {
@@ -81,6 +86,7 @@ pub(super) fn start(transaction: &Transaction<'_>, id: &str, time: &str) -> rusq
         certificate: certificate.parse().map_err(|error: InvalidName| wrong(error.to_string()))?,
         version: version.parse().map_err(wrong)?,
         record_sha256: sha256,
+        origin,
     };
     let event = serde_json::to_string(&event).map_err(|error| wrong(error.to_string()))?;
     append(transaction, id, time, &event)

@@ -54,10 +54,23 @@ impl Journal {
         };
         rows.into_iter().map(read).collect()
     }
+
+    /// A rollout that is resumed is not paused by what somebody asked before: called when its lease is taken, so that what
+    /// is asked from then on counts.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn forget_pauses(&self, rollout: &RolloutId) -> Result<(), StoreError> {
+        self.with(|connection| {
+            let sql = "DELETE FROM wishes
+                 WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'";
+            connection.execute(sql, [rollout.as_str()]).map(drop)
+        })
+    }
 }
 
 /// Forgets the wishes that an event takes up, in the transaction that writes the event: none is lost, and none is taken up
-/// twice. A rollout that is resumed is not paused by what somebody asked before.
+/// twice.
 pub(super) fn take_up(
     transaction: &Transaction<'_>,
     rollout: &str,
@@ -68,10 +81,6 @@ pub(super) fn take_up(
         Event::PauseRequested { .. } | Event::AbortRequested { .. } | Event::Approved { .. } => transaction
             .prepare_cached("DELETE FROM wishes WHERE rollout = ?1 AND event = ?2")?
             .execute([rollout, text]),
-        Event::Resumed => transaction.execute(
-            "DELETE FROM wishes WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'",
-            [rollout],
-        ),
         _ => return Ok(()),
     }
     .map(drop)
@@ -97,6 +106,7 @@ mod tests {
             playbook: "a.yaml".to_owned(),
             started: Timestamp::UNIX_EPOCH,
             outcome: None,
+            origin: None,
         };
         journal.begin(&record, "{}").unwrap();
         let fence = store.lease(&journal, &record.certificate, "rollout 1").unwrap();
@@ -116,9 +126,14 @@ mod tests {
         append(&pause("ann"));
         assert_eq!(asked(), [pause("bob"), abort.clone()]);
         // Whoever resumes does not want it paused; that it is to be given up still holds.
+        journal.forget_pauses(&one).unwrap();
+        assert_eq!(asked(), std::slice::from_ref(&abort));
+        // What is asked while it is taken up counts.
+        journal.wish(&one, &pause("ann")).unwrap();
         append(&Event::Resumed);
-        assert_eq!(asked(), [abort.clone()]);
+        assert_eq!(asked(), [abort.clone(), pause("ann")]);
         append(&abort);
+        append(&pause("ann"));
         assert!(asked().is_empty());
     }
 }

@@ -70,6 +70,18 @@ impl TlsProber {
         Ok(Self { roots, modern: Modern::new()?, old, misfits: Arc::default() })
     }
 
+    /// Whether a chain in DER, leaf first, leads to a trusted root.
+    ///
+    /// # Errors
+    /// With OpenSSL's reason where it does not.
+    pub fn trusts(&self, chain: &[Vec<u8>]) -> Result<(), String> {
+        self.roots.judge(chain)
+    }
+
+    fn served(&self, chain: Vec<Vec<u8>>, protocol: String, took: Duration) -> Observation {
+        Observation::Served(Served { trust: self.roots.judge(&chain), chain, protocol, took })
+    }
+
     fn misfits(&self) -> MutexGuard<'_, HashSet<Endpoint>> {
         self.misfits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,10 +161,10 @@ impl Prober for TlsProber {
                 Ok(shaken) => shaken,
                 Err(failure) => return failure.into(),
             };
-        let served = Served { trust: self.roots.judge(&chain), chain, protocol: version, took };
+        let served = self.served(chain, version, took);
         // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
         let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
-        Observation::Served(served)
+        served
     }
 
     async fn converse(
@@ -160,12 +172,15 @@ impl Prober for TlsProber {
         dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
-    ) -> Conversation<HeldConnection> {
-        let Ok((shaken, _)) = self.connect(&dial, endpoint, HTTP, deadline).await else {
-            return Conversation::None;
-        };
-        let asked = HeldConnection::converse(shaken.stream, &endpoint.server_name);
-        timeout(deadline, asked).await.unwrap_or(Conversation::None)
+    ) -> (Observation, Conversation<HeldConnection>) {
+        let (Shaken { stream, chain, version }, took) =
+            match self.connect(&dial, endpoint, HTTP, deadline).await {
+                Ok(shaken) => shaken,
+                Err(failure) => return (failure.into(), Conversation::None),
+            };
+        let asked = HeldConnection::converse(stream, &endpoint.server_name);
+        let conversation = timeout(deadline, asked).await.unwrap_or(Conversation::None);
+        (self.served(chain, version, took), conversation)
     }
 
     async fn hold(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<HeldConnection> {
@@ -355,7 +370,7 @@ mod tests {
             let server = Server::openssl(vec![context]).await;
             let endpoint = server.endpoint();
             let dial = || prober.dial(&endpoint.address, endpoint.port, PATIENCE);
-            let Conversation::Held(first) = prober.converse(dial, &endpoint, PATIENCE).await else {
+            let (_, Conversation::Held(first)) = prober.converse(dial, &endpoint, PATIENCE).await else {
                 panic!("nothing is held");
             };
             let second = prober.hold(dial, &endpoint, PATIENCE).await.unwrap();

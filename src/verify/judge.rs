@@ -113,12 +113,13 @@ impl Judgement {
             (EndpointState::New, _) => "the new certificate is served".to_owned(),
             (EndpointState::Previous, _) => "still the previous certificate is served".to_owned(),
             (EndpointState::Known, Some(leaf)) => format!(
-                "another certificate of certwave's is served, {} for {}: a wrong virtual host or link",
+                "another certificate of certwave's store is served, {} for {}; check the virtual host and the links",
                 leaf.fingerprint.short(),
                 leaf.names.join(", ")
             ),
             (_, Some(leaf)) => format!(
-                "a certificate is served that certwave never issued: {} for {}, by {}",
+                "another certificate is served, which certwave never issued: {} for {}, by {}; check the server's configuration, \
+                 or for a proxy in front",
                 leaf.fingerprint.short(),
                 leaf.names.join(", "),
                 leaf.issuer

@@ -152,6 +152,7 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
         playbook: String::new(),
         started: entries[0].time,
         outcome: None,
+        origin: None,
     };
     journal.begin(&record, "{}").unwrap();
     let began = Instant::now();

@@ -6,7 +6,7 @@
 #[path = "common/machine.rs"]
 mod machine;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn comparing(criterion: &mut Criterion) {
     let version = Version::new(Timestamp::now(), &parse_pem(&pem).unwrap()[0].fingerprint);
     let set = ChainSet::read(version.clone(), &chain, None).unwrap();
     let served = served(&chain);
-    let wanted = Wanted { set, known: BTreeSet::new() };
+    let wanted = Wanted { set, known: BTreeSet::new(), own: BTreeMap::new() };
     for hosts in [1_000, 10_000] {
         let plan = plan(&inventory(hosts));
         let view = |host: &HostPlan| {
@@ -144,6 +144,7 @@ fn journal(criterion: &mut Criterion) {
         playbook: String::new(),
         started: now,
         outcome: None,
+        origin: None,
     };
     let lease = store.lease(&journal, &record.certificate, "bench").unwrap();
     journal.begin(&record, "{}").unwrap();

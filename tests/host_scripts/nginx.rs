@@ -516,8 +516,8 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
             (live.join("fullchain.pem"), true, false),
             (live.join("privkey.pem"), true, true),
             (alias, true, false),
-            (link, true, false),
-            (other, false, false),
+            (link.clone(), true, false),
+            (other.clone(), false, false),
         ] {
             assert_eq!(
                 (file(&path).ours, file(&path).is_key),
@@ -528,6 +528,30 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
             assert_eq!(file(&path).pem.is_some(), !ours, "{shell:?}: {}", path.display());
         }
         assert_eq!(site.host.tree(), before, "{shell:?}");
+        // Other words for the same paths, a certificate that a variable holds, and a host with very many sites.
+        let folder = site.prefix.join("folder");
+        let _ = fs::remove_file(&folder);
+        std::os::unix::fs::symlink(link.parent().unwrap(), &folder).unwrap();
+        let moved = folder.join(link.file_name().unwrap());
+        site.configure(&server("a", &quoted(&moved)));
+        let read = survey(&site).reads[0].clone();
+        assert!(
+            read.files.iter().any(|file| file.ours && !file.is_key && file.path.ends_with("linked.pem")),
+            "{read:?}"
+        );
+        site.configure(&server("a", "data:$ssl_server_name"));
+        assert!(survey(&site).reads[0].variable);
+        let many: String = (0..120)
+            .map(|at| {
+                let path = site.prefix.join(format!("{at}.pem"));
+                fs::copy(&other, &path).unwrap();
+                server(&format!("s{at}"), &quoted(&path))
+            })
+            .collect();
+        site.configure(&[many, server("a", &quoted(&link))].concat());
+        let read = survey(&site).reads[0].clone();
+        assert!(read.broken.is_none() && read.variable, "{:?}", read.broken);
+        assert!(read.files.iter().any(|file| file.ours && !file.is_key), "{shell:?}");
         site.configure("no_such_directive on;");
         let facts = survey(&site);
         assert!(facts.clock.unwrap().as_second() > 1_700_000_000);

@@ -54,14 +54,18 @@ fn files_that_are_not_good_are_refused_and_good_ones_are_rolled_out() {
 }
 
 #[test]
-fn a_private_root_that_is_not_trusted_is_found_by_the_proof() {
+fn a_private_root_that_is_not_trusted_is_found_before_any_host_is_touched() {
     let fleet = Fleet::start(1);
     let before = fleet.served(0);
     fleet.edit("  ca_file: roots.pem\n", "");
-    let run = fleet.roll_out(&[]).expect(3);
-    let error = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("it is not trusted") && error.contains("ca_file"), "{error}");
+    let run = fleet.roll_out(&[]).expect(1);
+    assert!(run.stderr.contains("would not be trusted") && run.stderr.contains("ca_file"), "{}", run.stderr);
+    assert!(run.stderr.contains("no host was touched"), "{}", run.stderr);
+    assert_eq!(run.last()["event"], "error");
     assert_eq!(fleet.served(0), before);
+    // The plan knows it, once the certificate is there.
+    let plan = fleet.run(&["plan", "playbook.yaml", "--output", "json"]).expect(1);
+    assert_eq!(plan.last()["risks"][0]["risk"], "not_trusted", "{}", plan.last());
 }
 
 #[test]
@@ -119,6 +123,9 @@ fn a_login_that_may_not_become_another_user() {
     let authority = Authority::new("private CA").unwrap();
     let (leaf, key) = authority.issue(&["api.lab.test"], 0, 90).unwrap();
     files_issuer(&fleet, &[leaf, authority.root_pem().unwrap()].concat(), &key);
+    let roots = fleet.lab.directory().join("roots.pem");
+    let known = std::fs::read(&roots).unwrap();
+    std::fs::write(&roots, [known, authority.root_pem().unwrap()].concat()).unwrap();
     fleet.edit_inventory(
         "  vars:\n",
         "  vars:\n    ansible_become: true\n    ansible_become_user: no-such-user\n",

@@ -50,7 +50,8 @@ fn a_host_that_is_hidden_by_hosts_with_certificates_of_others_is_not_proven() {
     let fleet = Fleet::start(2);
     let before = fleet.all_served();
     let _balancer = hide(&fleet);
-    let run = fleet.roll_out(&[]).expect(4);
+    // Whose certificate the first look shows is chance: where it is the other host's, the host would be refused at once.
+    let run = fleet.roll_out(&["--accept", "web01"]).expect(4);
     let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("certwave never issued"), "{reason}");
     assert_eq!(run.hosts()[1], "untouched");
@@ -67,7 +68,7 @@ fn a_host_that_is_hidden_by_hosts_with_certificates_of_certwaves_is_not_proven()
     let _balancer = hide(&fleet);
     let run = fleet.roll_out(&["--force"]).expect(4);
     let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
-    assert!(reason.contains("another certificate of certwave's is served"), "{reason}");
+    assert!(reason.contains("another certificate of certwave's store is served"), "{reason}");
     assert_eq!(run.hosts()[1], "untouched");
     assert_eq!(fleet.all_served(), before);
 }

@@ -22,13 +22,27 @@ fn reason(run: &Run) -> String {
     run.last()["hosts"][0]["error"].as_str().unwrap().to_owned()
 }
 
+/// What is known before the switch is refused before it.
+fn refused(what: Break, words: &str) {
+    let mut fleet = Fleet::start(2);
+    let before = fleet.all_served();
+    fleet.lab.break_canary(what).unwrap();
+    let run = fleet.roll_out(&[]).expect(1);
+    assert_eq!(run.last()["outcome"], "failed");
+    assert_eq!(run.hosts(), ["failed", "untouched"]);
+    assert!(reason(&run).contains(words), "{}", reason(&run));
+    assert!(!run.stdout.contains("\"step\":\"activate\""), "{}", run.stdout);
+    assert_eq!(fleet.all_served(), before);
+}
+
 #[test]
 fn a_broken_configuration() {
-    let reason = reason(&broken(Break::Config));
-    assert!(
-        reason.contains("already broken before the switch") && reason.contains("unknown directive"),
-        "{reason}"
-    );
+    refused(Break::Config, "nginx does not take its configuration as it is: unknown directive");
+}
+
+#[test]
+fn a_configuration_that_names_another_certificate() {
+    refused(Break::Mismatch, "nginx names no file that the rollout switches");
 }
 
 #[test]
@@ -89,6 +103,9 @@ fn a_lapsed_certificate_is_never_put_back() {
     std::fs::write(ssl.join("api.crt"), &certificate).unwrap();
     std::fs::write(ssl.join("api-leaf.crt"), &certificate).unwrap();
     std::fs::write(ssl.join("api.key"), &key).unwrap();
+    let before = fleet.served(0);
+    fleet.lab.hosts[0].nginx.process.signal(Signal::SIGHUP);
+    assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), || fleet.served(0) != before));
     // The new certificate is served, but nobody can prove it by this name.
     fleet.edit("  timeout: 20s", "  timeout: 1s\n  server_name: other.lab.test");
     let run = fleet.roll_out(&[]).expect(4);

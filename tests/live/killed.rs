@@ -36,7 +36,7 @@ fn killed_after_every_event_and_gone_on_with_no_host_serves_anything_half() {
             break;
         }
         let run = fleet.run(&["--output", "json", "resume"]);
-        if run.stderr.contains("every rollout is finished") {
+        if run.stderr.contains("No unfinished rollout to resume") {
             // It was faster than its death.
             assert!(n > 30, "{n}");
             continue;

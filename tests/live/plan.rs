@@ -128,7 +128,8 @@ fn it_says_what_it_would_do_and_every_risk() {
     std::fs::write(config(&fleet, 2), format!("{text}\nno_such_directive on;\n")).unwrap();
     fleet.lab.hosts[4].sshd = None;
 
-    let run = json(&fleet, &[]);
+    // It is sure to fail.
+    let run = plan(&fleet, &["--output", "json"]).expect(1);
     let lines = run.lines();
     let risks = |name: &str| -> Vec<String> {
         let risks = host(&lines, name)["risks"].as_array().unwrap();
@@ -146,16 +147,17 @@ fn it_says_what_it_would_do_and_every_risk() {
     let web01 = host(&lines, "web01");
     // On the way to production it stops, and the canary goes back.
     assert_eq!((&web01["change"], &web01["wave"]), (&"back_again".into(), &"canary".into()));
-    assert_eq!(host(&lines, "web03")["change"], "fails");
+    assert_eq!(host(&lines, "web02")["change"], "fails");
+    assert_eq!(host(&lines, "web03")["change"], "not_reached");
     assert_eq!(web01["seen"]["served"][0]["leaf"]["fingerprint_sha256"], fleet.served(0));
     assert_eq!(web01["seen"]["links"][0], "file");
     let last = run.last();
-    // One that is away is one too many: the wave would stop, and the canary go back.
+    // One that fails is one too many: the wave would stop, and the canary go back.
     assert_eq!(last["outcome"], "rolled_back");
     assert_eq!(last["risks"][0]["risk"], "wave_stops");
     assert_eq!((&last["changes"], &last["hosts"]), (&true.into(), &5.into()));
 
-    let text = plan(&fleet, &[]).expect(0).stdout;
+    let text = plan(&fleet, &[]).expect(1).stdout;
     for words in [
         "api.lab.test: a new certificate is issued: there is none yet",
         "next      ecdsa-p256 for api.lab.test",

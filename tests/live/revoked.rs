@@ -66,3 +66,26 @@ fn only_what_no_host_serves_is_revoked_and_nobody_goes_back_to_it() {
     assert_ne!(fleet.served(0), served[0]);
     assert_eq!(fleet.served(1), served[1]);
 }
+
+/// Nobody can resume it: it must not keep its certificate from being replaced.
+#[test]
+fn a_paused_rollout_of_a_revoked_version_holds_up_nothing() {
+    let fleet = Fleet::start(2);
+    fleet.edit("    batch: [1, 50%]", "    approval: required");
+    let before = fleet.all_served();
+    let waits = fleet.roll_out(&[]).expect(5);
+    let version = certificate(&waits, "version");
+    revoke(&fleet, &version, &["--accept", &version]).expect(0);
+    fleet.run(&["resume"]).expect(1);
+    fleet.run(&["abort", "last"]).expect(3);
+    assert_eq!(fleet.all_served(), before);
+
+    let waits = fleet.roll_out(&[]).expect(5);
+    let version = certificate(&waits, "version");
+    revoke(&fleet, &version, &["--accept", &version]).expect(0);
+    let next = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(5);
+    assert!(next.stderr.contains("stays paused"), "{}", next.stderr);
+    fleet.run(&["approve"]).expect(0);
+    let run = fleet.run(&["resume", "--output", "json"]).expect(0);
+    assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
+}

@@ -110,3 +110,28 @@ fn rsa_by_our_own_listener() {
     let status = fleet.run(&["status", "playbook.yaml", "--output", "json"]).expect(0);
     assert_eq!(status.last()["key_type"], "rsa-2048");
 }
+
+/// What goes to standard error is a log, which may be JSON; what goes to standard output stays for people.
+#[test]
+fn its_log_may_be_json() {
+    let fleet = Fleet::start(1);
+    let run = fleet.run(&["rollout", "playbook.yaml", "--yes", "--log-format", "json"]).expect(0);
+    let events: Vec<String> = run
+        .stderr
+        .lines()
+        .map(|line| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            assert!(object["time"].is_string(), "{line}");
+            object["event"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for event in ["remark", "wave.started", "step.finished", "wave.passed"] {
+        assert!(events.iter().any(|one| one == event), "no {event} in {events:?}");
+    }
+    assert!(run.stdout.contains("succeeded: 1 of 1 host serve"), "{}", run.stdout);
+    fleet.edit("port: \"{{ https_port }}\"", "port: 1");
+    let failed =
+        fleet.run(&["rollout", "playbook.yaml", "--yes", "--force", "--log-format", "json"]).expect(1);
+    let last: serde_json::Value = serde_json::from_str(failed.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["exit_code"]), (&"error".into(), &1.into()), "{last}");
+}

@@ -89,7 +89,7 @@ fn each_word_in_each_wave() {
         let config = fleet.lab.hosts[fails].nginx.config.clone();
         let whole = std::fs::read_to_string(&config).unwrap();
         fleet.lab.hosts.swap(0, fails);
-        fleet.lab.break_canary(Break::Config).unwrap();
+        fleet.lab.break_canary(Break::Chain).unwrap();
         fleet.lab.hosts.swap(0, fails);
         let run = fleet.roll_out(&["--force"]).expect(code);
         std::fs::write(&config, whole).unwrap();

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 
 use serde_json::Value;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{Fleet, Run};
 
 fn last(lines: impl BufRead) -> Value {
@@ -45,6 +47,26 @@ fn what_was_asked_once_happens_once() {
     assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
     let run = go_on(&fleet).expect(0);
     assert_eq!(run.last()["outcome"], "succeeded");
+}
+
+/// Only who resumes it by name takes that back.
+#[test]
+fn a_pause_outlives_a_controller_that_did_not_hear_it() {
+    let fleet = Fleet::with_soak(2, "5s");
+    let before = fleet.all_served();
+    let (mut child, ..) = fleet.roll_out_until("soak.started");
+    let signal = |signal| {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    };
+    signal(Signal::SIGSTOP);
+    fleet.run(&["pause"]).expect(0);
+    signal(Signal::SIGKILL);
+    child.wait().unwrap();
+    let paused = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(5);
+    assert!(paused.stderr.contains("paused by"), "{}", paused.stderr);
+    assert_eq!(fleet.served(1), before[1]);
+    let run = go_on(&fleet).expect(0);
+    assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
 }
 
 #[test]
@@ -113,6 +135,14 @@ fn outside_of_its_windows_a_rollout_waits_unless_the_certificate_is_about_to_exp
     assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
     assert_eq!(fleet.all_served(), before);
 
+    // One that waits is not overtaken.
+    let second = fleet.run(&["rollout", "playbook.yaml", "--yes", "--force"]).expect(1);
+    assert!(second.stderr.contains(&id) && second.stderr.contains("certwave abort"), "{}", second.stderr);
+    let back = fleet.run(&["rollback", "playbook.yaml", "--yes"]).expect(1);
+    assert!(back.stderr.contains(&id), "{}", back.stderr);
+    fleet.run(&["abort", &id]).expect(1);
+    assert_eq!(fleet.all_served(), before);
+
     // Ninety days are left of what is served: with a hundred, windows no longer count.
     fleet.edit("]}\nwaves:", "], override_before_expiry: 100d}\nwaves:");
     let run = fleet.run(&["rollout", "playbook.yaml", "--yes", "--force"]).expect(0);
@@ -137,6 +167,18 @@ fn a_wave_waits_for_its_approval() {
     assert!(run.stderr.contains("wave `production` waits for an approval"), "{}", run.stderr);
     assert!(run.stderr.contains("hint: `certwave approve 01"), "{}", run.stderr);
     assert_eq!(fleet.all_served()[1..], before[1..]);
+    // It is not overtaken, whatever is asked for.
+    let canary = fleet.all_served();
+    let id = fleet.run(&["history", "--output", "json"]).lines()[0]["rollout"].as_str().unwrap().to_owned();
+    for other in
+        [&["rollout", "playbook.yaml", "--yes", "--force"][..], &["rollback", "playbook.yaml", "--yes"]]
+    {
+        let refused = fleet.run(other).expect(1);
+        let words = format!("rollout {id} of api.lab.test");
+        assert!(refused.stderr.contains(&words), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is paused, or waits for an approval"), "{}", refused.stderr);
+    }
+    assert_eq!(fleet.all_served(), canary);
     // Nobody said yes yet.
     go_on(&fleet).expect(5);
     let wrong = fleet.run(&["approve", "last", "--wave", "canary"]).expect(64);

@@ -49,7 +49,7 @@ fn what_was_rolled_out_is_proven_again_until_somebody_swaps_it() {
     let hosts = ["web01", "web02", "web03", "lb01", "edge01"];
     assert_eq!(proven(&bad), hosts.map(|host| (host.to_owned(), host != "web02")));
     let swapped = &bad.lines()[1];
-    assert!(swapped["error"].as_str().unwrap().contains("that certwave never issued"), "{swapped}");
+    assert!(swapped["error"].as_str().unwrap().contains("which certwave never issued"), "{swapped}");
     let human = fleet.run(&["verify", "playbook.yaml"]).expect(1).stdout;
     assert!(human.contains("web02: nginx at ") && human.contains("1 of 5 hosts does not prove"), "{human}");
     proof(&fleet, &["playbook.yaml", "--limit", "web:!web02"], 0);
@@ -69,7 +69,7 @@ fn only_hosts_that_were_left_on_it_are_proven_and_through_ssh_as_it_was() {
     proof(&fleet, &["nothing"], 64);
 
     // One that was rolled back changes nothing about that.
-    fleet.lab.break_canary(Break::Config).unwrap();
+    fleet.lab.break_canary(Break::Chain).unwrap();
     fleet.roll_out(&["--force"]).expect(3);
     assert_eq!(proven(&proof(&fleet, &["playbook.yaml"], 0)), [("web02".to_owned(), true)]);
     fleet.lab.hosts[1].sshd = None;

@@ -9,8 +9,8 @@ use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
 use certwave::plan::{HostPlan, Plan};
 use certwave::preview::{
-    Change, Leaf, Missed, Pace, Risk, Seen, SeenHost, SeenReads, SeenServed, changes, forecast, host_risks,
-    rollout_risks,
+    Bar, Change, Leaf, Missed, Pace, Risk, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed,
+    changes, forecast, host_risks, inspected, refusal, rollout_risks, staged,
 };
 use certwave::rollout::{
     Action, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step, StepResult, next,
@@ -50,6 +50,7 @@ fn plan(random: &mut Random) -> Plan {
         timeout: std::time::Duration::from_secs(30),
         dead_man: None,
         answers: 3,
+        accepted: false,
     };
     let hosts = schedule.hosts.iter().map(host).collect();
     let certificate = "a.test".parse().unwrap();
@@ -60,7 +61,7 @@ fn plan(random: &mut Random) -> Plan {
 fn look(random: &mut Random, host: &TrueHost) -> Seen {
     let missed = |unreachable| Seen::Missed(Missed { reason: "it is what it is".to_owned(), unreachable });
     let reads = |broken: Option<String>| {
-        vec![SeenReads { service: "nginx".parse().unwrap(), broken, files: Vec::new() }]
+        vec![SeenReads { service: "nginx".parse().unwrap(), broken, files: Vec::new(), variable: false }]
     };
     let (problems, broken) = match random.below(40) {
         0 => return missed(true),
@@ -76,10 +77,12 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
         proven: host.serves_new && host.link_new,
         staged: host.staged,
         previous: host.previous.clone(),
+        unconfirmed: host.link_new && host.armed,
         armed: host.link_new && host.armed,
         undone: None,
         links: Vec::new(),
         problems,
+        down: Vec::new(),
         reads: reads(broken),
         served: Vec::new(),
     }))
@@ -121,13 +124,12 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>,
             continue;
         }
         let (host, step) = running.swap_remove(random.below(running.len()));
-        let refused = matches!(&seen[host], Seen::Host(host) if host.reads[0].broken.is_some());
         let result = match step {
-            Step::Inspect => seen[host].inspected(),
-            Step::Activate if refused => StepResult::Refused { reason: "unknown directive".to_owned() },
+            Step::Inspect => inspected(&plan.hosts[host], &seen[host]),
             Step::Activate => StepResult::Activated,
             Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Stage | Step::Commit => StepResult::Done,
+            Step::Stage => staged(&plan.hosts[host], &seen[host]),
+            Step::Commit => StepResult::Done,
             Step::Rollback => StepResult::RolledBack,
         };
         state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
@@ -155,7 +157,7 @@ fn what_is_planned_is_what_is_done() {
             assert_eq!(planned.outcomes, outcomes, "seed {seed}");
         }
         // Nothing is called done where something is done.
-        for ((change, steps), seen) in changes(&planned, &seen).iter().zip(&planned.steps).zip(&seen) {
+        for ((change, steps), seen) in changes(&plan, &planned, &seen).iter().zip(&planned.steps).zip(&seen) {
             let quiet = steps.iter().all(|step| *step == Step::Inspect);
             assert!(*change != Change::Nothing || quiet, "seed {seed}: {change:?} {steps:?}");
             assert!(
@@ -219,6 +221,7 @@ fn what_is_wrong_with_a_host_is_found() {
         endpoint: endpoint.clone(),
         reason: leaf.is_none().then(|| "timed out".to_owned()),
         leaf,
+        ours: true,
     };
     let previous = |hours: i64, revoked: bool| Previous {
         version: Version::new(start(), &Fingerprint::new([1; 32])),
@@ -233,10 +236,12 @@ fn what_is_wrong_with_a_host_is_found() {
         proven: false,
         staged: false,
         previous: Some(previous(48, false)),
+        unconfirmed: false,
         armed: false,
         undone: None,
         links: Vec::new(),
         problems: Vec::new(),
+        down: Vec::new(),
         reads: Vec::new(),
         served: vec![served(Some(leaf("CN=one", 48)))],
     };
@@ -259,7 +264,7 @@ fn what_is_wrong_with_a_host_is_found() {
         kinds(|host| host.previous.as_mut().unwrap().not_after = start() + SignedDuration::from_mins(30)),
         ["way_back_short"]
     );
-    assert_eq!(kinds(|host| host.armed = true), ["unconfirmed"]);
+    assert_eq!(kinds(|host| host.unconfirmed = true), ["unconfirmed"]);
     assert_eq!(kinds(|host| host.problems.push("no room".to_owned())), ["fails"]);
     assert_eq!(
         kinds(|host| host.served[0].leaf.as_mut().unwrap().issuer = "CN=other".to_owned()),
@@ -269,6 +274,7 @@ fn what_is_wrong_with_a_host_is_found() {
         kinds(|host| (host.served[0].leaf, host.served[0].reason) = (None, Some("timed out".to_owned()))),
         ["no_handshake"]
     );
+    assert_eq!(kinds(|host| host.served[0].ours = false), ["foreign"]);
     // What it has already is not talked about.
     assert!(kinds(|host| (host.proven, host.clock_ahead) = (true, 60)).is_empty());
 
@@ -278,4 +284,192 @@ fn what_is_wrong_with_a_host_is_found() {
     let [fastest, slowest] = [Pace::Fastest, Pace::Slowest].map(|pace| forecast(&plan, &seen, pace, start()));
     let risks = rollout_risks(&seen, (&fastest, &slowest), start(), |_| String::new());
     assert!(matches!(risks.as_slice(), [Risk::TooLate { .. }]), "{risks:?}");
+}
+
+/// Which risk keeps a rollout from a host, and what a person's word changes.
+#[test]
+fn a_rollout_refuses_what_its_plan_knows() {
+    let mut plan = plan(&mut Random(1));
+    plan.hosts[0].accepted = false;
+    let leaf = Leaf {
+        fingerprint_sha256: Fingerprint::new([1; 32]),
+        serial: Serial::from_bytes(&[1]),
+        names: vec!["a.test".to_owned()],
+        issuer: "CN=one".to_owned(),
+        key_type: Some(KeyType::EcdsaP256),
+        not_after: start() + SignedDuration::from_hours(48),
+    };
+    let served = SeenServed {
+        service: "nginx".parse().unwrap(),
+        endpoint: Endpoint {
+            address: "192.0.2.1".to_owned(),
+            port: 443,
+            server_name: "a.test".parse().unwrap(),
+            via: Via::Direct,
+            key: None,
+            starttls: None,
+        },
+        leaf: Some(leaf.clone()),
+        ours: true,
+        reason: None,
+    };
+    let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
+    let good = SeenHost {
+        clock_ahead: 0,
+        live: Some(Version::new(start(), &Fingerprint::new([1; 32]))),
+        on_disk: vec![leaf],
+        proven: false,
+        staged: false,
+        previous: None,
+        unconfirmed: false,
+        armed: false,
+        undone: None,
+        links: Vec::new(),
+        problems: Vec::new(),
+        down: Vec::new(),
+        reads: vec![SeenReads {
+            service: "nginx".parse().unwrap(),
+            broken: None,
+            files: vec![file],
+            variable: false,
+        }],
+        served: vec![served],
+    };
+    let with = |change: &dyn Fn(&mut SeenHost)| {
+        let mut host = good.clone();
+        change(&mut host);
+        host
+    };
+    let first = |host: &mut SeenHost| (host.live, host.on_disk) = (None, Vec::new());
+    let down = |host: &mut SeenHost| {
+        (host.served[0].leaf, host.served[0].reason) = (None, Some("refused".to_owned()))
+    };
+    let not_running = |host: &mut SeenHost| {
+        host.down = vec![SeenDown { service: "nginx".parse().unwrap(), reason: "no pid file".to_owned() }];
+    };
+    let broken = |host: &mut SeenHost| host.reads[0].broken = Some("unknown directive".to_owned());
+    let foreign = |host: &mut SeenHost| host.served[0].ours = false;
+    let not_named = |host: &mut SeenHost| host.reads[0].files[0].ours = false;
+    // Its configuration names a file that only the rollout brings, so that it runs by an older one.
+    let waiting = |host: &mut SeenHost| {
+        let path = plan.hosts[0].install.layout.live();
+        host.reads[0].broken = Some(format!("cannot load `{path}/fullchain.pem`: No such file or directory"));
+    };
+    // (what is wrong, refused, refused though accepted, refused on a host that never had one)
+    type Wrong<'a> = &'a dyn Fn(&mut SeenHost);
+    let cases: [(&str, Wrong<'_>, [bool; 3]); 9] = [
+        ("nothing", &|_| {}, [false, false, false]),
+        ("down", &down, [true, false, true]),
+        ("not running", &not_running, [true, false, true]),
+        ("broken", &broken, [true, false, true]),
+        ("foreign", &foreign, [true, false, true]),
+        ("not named", &not_named, [true, false, true]),
+        (
+            "down and broken",
+            &|host| {
+                down(host);
+                broken(host)
+            },
+            [true, false, true],
+        ),
+        (
+            "down, and waits for a file",
+            &|host| {
+                down(host);
+                waiting(host)
+            },
+            [false, false, false],
+        ),
+        (
+            "foreign, and waits for a file",
+            &|host| {
+                foreign(host);
+                waiting(host)
+            },
+            [false, false, false],
+        ),
+    ];
+    for (what, wrong, expected) in cases {
+        let mut accepted = plan.hosts[0].clone();
+        accepted.accepted = true;
+        let found = [
+            refusal(&plan.hosts[0], &with(wrong)).is_some(),
+            refusal(&accepted, &with(wrong)).is_some(),
+            refusal(
+                &plan.hosts[0],
+                &with(&|host| {
+                    wrong(host);
+                    first(host)
+                }),
+            )
+            .is_some(),
+        ];
+        assert_eq!(found, expected, "{what}");
+        // A host that has the certificate, or is half-way to it, is not held up.
+        assert_eq!(
+            refusal(
+                &plan.hosts[0],
+                &with(&|host| {
+                    wrong(host);
+                    host.proven = true
+                })
+            ),
+            None,
+            "{what}"
+        );
+        assert_eq!(
+            refusal(
+                &plan.hosts[0],
+                &with(&|host| {
+                    wrong(host);
+                    host.armed = true
+                })
+            ),
+            None,
+            "{what}"
+        );
+        // Its plan says the same.
+        let seen = Seen::Host(Box::new(with(wrong)));
+        let risks = host_risks(&plan.hosts[0], &seen, &[], start());
+        if !what.ends_with("waits for a file") {
+            assert_eq!(risks.iter().any(|risk| risk.bar() > Bar::Never), expected[0], "{what}: {risks:?}");
+        }
+        let steps = [inspected(&plan.hosts[0], &seen), staged(&plan.hosts[0], &seen)];
+        let fails = |step: &StepResult| matches!(step, StepResult::Failed { .. });
+        assert_eq!(steps.iter().any(fails), expected[0], "{what}");
+        // Where nothing is to be staged, the first step says it all.
+        let seen = Seen::Host(Box::new(with(&|host| {
+            wrong(host);
+            host.staged = true;
+        })));
+        assert_eq!(fails(&inspected(&plan.hosts[0], &seen)), expected[0], "{what}");
+    }
+    // Files that only clients' names choose may be the ones that are switched.
+    let chosen = with(&|host| {
+        not_named(host);
+        host.reads[0].variable = true;
+    });
+    assert_eq!(refusal(&plan.hosts[0], &chosen), None);
+    // A person can accept it, and is told how.
+    let words = refusal(&plan.hosts[0], &with(&down)).unwrap();
+    assert!(words.contains("--accept HOST"), "{words}");
+    // A server that waits for files excuses no other, and a file excuses no other whose name only begins so.
+    let other_down = with(&|host| {
+        waiting(host);
+        down(host);
+        host.served[0].service = "mail".parse().unwrap();
+    });
+    assert!(refusal(&plan.hosts[0], &other_down).is_some());
+    let other_file = with(&|host| {
+        waiting(host);
+        let words = host.reads[0].broken.take().unwrap();
+        host.reads[0].broken = Some(words.replace('`', "").replace("load ", "load /srv"));
+    });
+    assert!(refusal(&plan.hosts[0], &other_file).is_some(), "{:?}", other_file.reads);
+    // That it does not run at all is no matter of files: nothing would start it.
+    let stopped = with(&|host| {
+        waiting(host);
+        not_running(host);
+    });
+    assert!(refusal(&plan.hosts[0], &stopped).is_some());
 }

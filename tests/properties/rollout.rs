@@ -549,6 +549,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
                 previous: None,
                 armed: false,
                 undone: None,
+                risks: Vec::new(),
             },
         ),
         step(Step::Stage),

@@ -191,6 +191,7 @@ impl World {
                 previous: host.previous.clone(),
                 armed: host.link_new && host.armed,
                 undone: None,
+                risks: Vec::new(),
             },
             Step::Stage if host.broken && roll < 30 => StepResult::Failed { reason: reason() },
             Step::Stage => {

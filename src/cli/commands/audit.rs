@@ -46,7 +46,7 @@ fn verify(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
                         .to_string(),
                 );
             } else {
-                super::print(&format!("{events} events, each as it was written"));
+                super::print(&format!("Audit log intact: {events} events, none changed."));
             }
             Ok(Exit::Done)
         }

@@ -24,19 +24,21 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Failure> {
                         .iter()
                         .map(|wave| json!({"wave": wave.name, "hosts": loaded.plan.schedule.hosts[wave.hosts()]}))
                         .collect();
+                    let notes: Vec<&str> = loaded.notes.iter().map(|note| note.text.as_str()).collect();
                     let now = jiff::Timestamp::now();
                     let line = json!({"time": now, "event": "check.passed", "playbook": name,
-                        "certificate": loaded.plan.certificate, "waves": waves, "notes": loaded.notes});
+                        "certificate": loaded.plan.certificate, "waves": waves, "notes": notes});
                     super::print(&line.to_string());
                 } else {
                     super::print(&format!("{name}: valid, {}", words(&loaded)));
-                    loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
+                    loaded.say_notes(settings);
                 }
             }
             Err(failure) => match &mut failed {
                 None => failed = Some(failure),
                 Some(first) => {
                     first.report.extend(failure.report);
+                    first.problems.extend(failure.problems);
                     if failure.message != first.message {
                         first.causes.push(format!("{}: {}", path.display(), failure.message));
                     }

@@ -23,10 +23,10 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     };
     say(&format!(
         "starting {} hosts with sshd, and nginx, HAProxy or Envoy, and an ACME server, as processes of this user …",
-        args.hosts
+        args.hosts + 2
     ));
     let options = LabOptions {
-        hosts: usize::from(args.hosts) - 2,
+        hosts: usize::from(args.hosts),
         haproxy: 1,
         envoy: 1,
         directory: None,

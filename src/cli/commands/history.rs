@@ -6,6 +6,7 @@ use serde_json::json;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::settings::Settings;
+use crate::rollout::Origin;
 
 pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
     let rollouts = settings.store()?.journal()?.rollouts()?;
@@ -13,7 +14,9 @@ pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
         for rollout in rollouts {
             let line = json!({"time": rollout.started, "event": "rollout", "rollout": rollout.id,
                 "certificate": rollout.certificate, "version": rollout.version, "playbook": rollout.playbook,
-                "outcome": rollout.outcome});
+                "outcome": rollout.outcome, "kind": rollout.origin.as_ref().map(|origin| origin.kind),
+                "by": rollout.origin.as_ref().map(|origin| &origin.by),
+                "hosts": rollout.origin.as_ref().map(|origin| origin.hosts)});
             super::print(&line.to_string());
         }
         return Ok(Exit::Done);
@@ -24,13 +27,17 @@ pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["ROLLOUT", "STARTED", "CERTIFICATE", "VERSION", "OUTCOME"]);
+    table.set_header(["ROLLOUT", "STARTED", "KIND", "CERTIFICATE", "VERSION", "HOSTS", "BY", "OUTCOME"]);
     for rollout in rollouts {
+        let origin = |word: fn(&Origin) -> String| rollout.origin.as_ref().map_or("-".to_owned(), word);
         table.add_row([
             rollout.id.to_string(),
             rollout.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            origin(|origin| origin.kind.name().to_owned()),
             rollout.certificate.to_string(),
             rollout.version.to_string(),
+            origin(|origin| origin.hosts.to_string()),
+            origin(|origin| origin.by.clone()),
             rollout.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " ")),
         ]);
     }

@@ -41,7 +41,7 @@ pub(in crate::cli) fn choose(
         let required = Requirements { names: &wanted.domains, now, at_least: AT_LEAST };
         let set = stored::proven(store, &wanted.name, version, &required)?;
         stored::not_revoked(store, &wanted.name, version)?;
-        return Ok(Choice::Stored(Box::new(set), format!("{version} was asked for")));
+        return Ok(Choice::Stored(Box::new(set), format!("deploying {version}, as asked")));
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
     if let Some(Issuer::Files(_)) = loaded.playbook.issuers.first() {
@@ -82,7 +82,8 @@ pub(in crate::cli) fn choose(
         let why = format!("{version} lacks its second certificate, with a key of `{key}`: it is issued");
         return Ok(Choice::New(why, Some(Box::new(first))));
     }
-    let why = format!("{version} is not due before {}", due.strftime("%Y-%m-%d"));
+    let why =
+        format!("Renewal not due until {}; deploying the existing certificate.", due.strftime("%Y-%m-%d"));
     Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
 }
 
@@ -262,7 +263,9 @@ async fn order(
             Progress::Abandoned { url, reason } => {
                 format!("an order of an earlier try came to nothing, another is placed ({url}: {reason})")
             }
-            Progress::Answered { domain } => format!("challenge for {domain} is answered"),
+            Progress::Answered { domain } => {
+                format!("Challenge for {domain} is in place; waiting for the CA.")
+            }
             Progress::Finalizing => "challenges are accepted, the certificate is being signed".to_owned(),
         };
         say(settings, "issuing", &text);

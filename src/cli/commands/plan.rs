@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::args::Plan as Args;
-use super::super::carry_out::who;
+use super::super::carry_out::{self, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
@@ -20,14 +20,13 @@ use super::rollout::new_id;
 use crate::certificate::CertificateSet;
 use crate::model::HostName;
 use crate::plan::Plan;
-use crate::preview::{Missed, Preview, SavedPlan, Seen};
+use crate::preview::{Missed, Preview, Risk, SavedPlan, Seen};
 use crate::report::{PlanReport, failure};
 
 pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
-    let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
-    if !settings.json() {
-        loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
-    }
+    let mut loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
+    loaded.accept(&args.accept)?;
+    loaded.say_notes(settings);
     let store = settings.store()?;
     let wanted = planning::wanted(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
     let seen = match &args.facts {
@@ -56,7 +55,10 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         let version = wanted.set.as_ref().map(CertificateSet::version);
         windows.served_until = stored::served_until(&store.certificates(), &plan.certificate, version)?;
     }
-    let preview = Preview::new(&plan, &seen, &wanted.leaves(), now, failure);
+    let mut preview = Preview::new(&plan, &seen, &wanted.leaves(), now, failure);
+    let prober = carry_out::prober(&plan)?;
+    let untrusted = wanted.set.as_ref().and_then(|set| planning::untrusted(&prober, set));
+    preview.risks.extend(untrusted.map(|reason| Risk::NotTrusted { reason }));
     let report = PlanReport { preview: &preview, certificate: &wanted.shown };
     if settings.json() {
         rehearsed.iter().for_each(|one| super::print(&one.json(now).to_string()));
@@ -68,11 +70,11 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         }
         rehearsed.iter().for_each(|one| super::print(&format!("  {}: {}", one.host, one.words())));
     }
-    let changes = preview.has_changes();
+    let (changes, preview_fails) = (preview.has_changes(), preview.is_sure_to_fail());
     if let Some(path) = &args.out {
         save(path, args, settings, loaded, wanted, seen.clone(), now)?;
     }
-    if !rehearsed.iter().all(Rehearsed::is_good) {
+    if preview_fails || !rehearsed.iter().all(Rehearsed::is_good) {
         return Ok(Exit::Failed);
     }
     Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })

@@ -39,7 +39,10 @@ pub(super) fn read(path: &Path, settings: &Settings) -> Result<(SavedPlan, Loade
     }
     let then =
         Settings { inventory: saved.inventory.iter().map(PathBuf::from).collect(), ..settings.clone() };
-    let loaded = load::load(&then, Path::new(&saved.playbook.path), saved.limit.as_deref())?;
+    let mut loaded = load::load(&then, Path::new(&saved.playbook.path), saved.limit.as_deref())?;
+    let hosts = saved.plan.schedule.hosts.iter().zip(&saved.plan.hosts);
+    let accepted: Vec<_> = hosts.filter(|(_, plan)| plan.accepted).map(|(host, _)| host.clone()).collect();
+    loaded.accept(&accepted)?;
     let mut changed = changed_files(&saved, &loaded.sources);
     if changed.is_empty() && loaded.plan != saved.plan {
         changed

@@ -11,31 +11,31 @@ use super::super::replay::{planned, replay};
 use super::super::settings::Settings;
 use super::super::stored;
 use crate::certificate::{CertificateSet, Requirements};
-use crate::rollout::State;
-use crate::store::{Journal, RolloutRecord, Store};
+use crate::rollout::Event;
+use crate::store::{Journal, RolloutRecord, Store, Wish};
 
 pub(super) fn run(args: &Resume, settings: &Settings) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let journal = store.journal()?;
-    let record = choose(args.rollout.as_deref(), journal.rollouts()?)?;
+    let Some(record) = choose(args.rollout.as_deref(), journal.rollouts()?)? else {
+        super::remark(settings, "No unfinished rollout to resume.");
+        return Ok(Exit::Done);
+    };
     super::runtime()?.block_on(async {
         let cancel = cancel_on_signal()?;
-        go_on(&record, &store, &journal, cancel, settings).await
+        go_on(&record, &store, &journal, Asked::ByName, cancel, settings).await
     })
 }
 
-/// Without a name, the only one that can be gone on with.
-fn choose(wanted: Option<&str>, rollouts: Vec<RolloutRecord>) -> Result<RolloutRecord, Failure> {
+/// Without a name, the only one that is unfinished; none where all are finished.
+fn choose(wanted: Option<&str>, rollouts: Vec<RolloutRecord>) -> Result<Option<RolloutRecord>, Failure> {
     let Some(wanted) = wanted else {
         let mut unfinished = find::unfinished(rollouts).into_iter();
-        let Some(first) = unfinished.next() else {
-            return Err(Failure::usage("every rollout is finished: there is nothing to go on with")
-                .hint("`certwave history` lists them"));
-        };
+        let Some(first) = unfinished.next() else { return Ok(None) };
         let others: Vec<String> =
             unfinished.map(|one| format!("{} of {}", one.id, one.certificate)).collect();
         if others.is_empty() {
-            return Ok(first);
+            return Ok(Some(first));
         }
         return Err(Failure::usage(format!(
             "several rollouts are unfinished: {} of {}, {}",
@@ -61,8 +61,17 @@ fn choose(wanted: Option<&str>, rollouts: Vec<RolloutRecord>) -> Result<RolloutR
             outcome.name().replace('_', " ")
         ))
         .hint(format!("`certwave rollout {}` starts a new one", record.playbook))),
-        _ => Ok(record),
+        _ => Ok(Some(record)),
     }
+}
+
+/// Who wants a rollout to be taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A person who knows about it: what was asked before counts no more.
+    ByName,
+    /// Another command. Who asked it to pause, or to stop, is heard.
+    InPassing,
 }
 
 /// Takes a rollout up where its journal ends: with its plan, its certificate, and what hosts are found to be.
@@ -70,15 +79,21 @@ pub(super) async fn go_on(
     record: &RolloutRecord,
     store: &Store,
     journal: &Journal,
+    asked: Asked,
     cancel: tokio::sync::watch::Receiver<bool>,
     settings: &Settings,
 ) -> Result<Exit, Failure> {
     let id = record.id.clone();
     let who = who(&id);
     let lease = store.lease(journal, &record.certificate, &who)?;
+    if asked == Asked::ByName {
+        journal.forget_pauses(&id)?;
+    }
     let plan = planned(journal, record)?;
     let state = replay(journal, record, &plan)?;
-    let set = certificate(record, store, &state)?;
+    let aborts = |wish: &Wish| matches!(wish.event, Event::AbortRequested { .. });
+    let goes_back = state.failed || journal.wishes(&id)?.iter().any(aborts);
+    let set = certificate(record, store, goes_back)?;
     if !settings.json() {
         let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {
             format!("ended as {}", outcome.name().replace('_', " "))
@@ -93,12 +108,17 @@ pub(super) async fn go_on(
     rollout.go_on(cancel, settings).await
 }
 
+/// What a certificate has to fulfil that was rolled out before: to be valid still.
+pub(super) fn required(now: Timestamp) -> Requirements<'static> {
+    Requirements { names: &[], now, at_least: std::time::Duration::ZERO }
+}
+
 /// The certificate that the rollout was about. Going back does not need it to be valid still, or not revoked.
-fn certificate(record: &RolloutRecord, store: &Store, state: &State) -> Result<CertificateSet, Failure> {
-    let now = if state.failed { record.started } else { Timestamp::now() };
-    let required = Requirements { names: &[], now, at_least: std::time::Duration::ZERO };
+fn certificate(record: &RolloutRecord, store: &Store, goes_back: bool) -> Result<CertificateSet, Failure> {
+    let now = if goes_back { record.started } else { Timestamp::now() };
+    let required = required(now);
     let (certificates, name, version) = (store.certificates(), &record.certificate, &record.version);
-    let fit = if state.failed { Ok(()) } else { stored::not_revoked(&certificates, name, version) };
+    let fit = if goes_back { Ok(()) } else { stored::not_revoked(&certificates, name, version) };
     fit.and_then(|()| stored::proven(&certificates, name, version, &required))
         .map_err(|failure| failure.hint(format!("`certwave rollout {}` issues another", record.playbook)))
 }

@@ -1,16 +1,18 @@
 //! `certwave revoke`: replace everywhere, prove, and only then revoke.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::super::args::Revoke;
-use super::super::carry_out::who;
+use super::super::carry_out::{cancel_on_signal, who};
+use super::super::confirm::ask;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load;
 use super::super::served;
 use super::super::settings::Settings;
 use super::super::stored;
-use super::rollout::{ask, new_id};
+use super::rollout::new_id;
 use crate::acme::{self, IssueError};
 use crate::certificate::parse_pem;
 use crate::engine::ports::SecretFiles;
@@ -32,31 +34,52 @@ pub(super) fn run(args: &Revoke, settings: &Settings) -> Result<Exit, Failure> {
     stored::in_store(&certificates, &name, version)?;
     let earlier = certificates.revocation(&name, version)?;
     if let Some(Revocation { at, confirmed_by: Some(ca), .. }) = &earlier {
-        super::print(&format!("{name} {version} was revoked on {} by {ca}", at.strftime("%Y-%m-%d")));
+        let text = format!("{name} {version} was revoked on {} by {ca}", at.strftime("%Y-%m-%d"));
+        say(&text, &name, version, Some(ca), settings);
         return Ok(Exit::Done);
     }
     if args.accept.as_ref() != Some(version) {
         served_by_nobody(&journal, &name, version)?;
     }
-    ask(&format!("revoke {name} {version}?"), args.yes, settings)?;
+    let runtime = super::runtime()?;
+    let mut cancel = runtime.block_on(async { cancel_on_signal() })?;
+    runtime.block_on(ask(&format!("revoke {name} {version}?"), args.yes, &cancel, settings))?;
     // Noted first: whatever becomes of us or the CA, no rollout puts it on a host again.
     let (at, reason) = (earlier.map_or_else(Timestamp::now, |earlier| earlier.at), args.reason);
     certificates.revoke(&name, version, &Revocation { at, reason, confirmed_by: None })?;
     if args.note_only {
-        super::print(&format!("noted: {name} {version} is revoked ({reason}); no CA was asked"));
+        let text = format!("noted: {name} {version} is revoked ({reason}); no CA was asked");
+        say(&text, &name, version, None, settings);
         return Ok(Exit::Done);
     }
     let (accounts, leaves) = (store.accounts(), leaves(&certificates, &name, version)?);
     let asked = ask_issuers(&playbook, &accounts, &leaves, args);
-    let ca = super::runtime()?.block_on(asked).map_err(|refused| {
+    let asked = async {
+        tokio::select! {
+            answer = asked => answer,
+            _ = cancel.wait_for(|cancelled| *cancelled) => Err(vec!["interrupted".to_owned()]),
+        }
+    };
+    let ca = runtime.block_on(asked).map_err(|refused| {
         let mut failure = Failure::new(format!("no CA has confirmed that {name} {version} is revoked"));
         failure.causes = refused;
         failure.state = Some("it is noted, and no rollout will put it on a host again".to_owned());
         failure.hint("the same command asks again; `--note-only` where it was revoked elsewhere")
     })?;
     certificates.revoke(&name, version, &Revocation { at, reason, confirmed_by: Some(ca.clone()) })?;
-    super::print(&format!("{name} {version} is revoked by {ca} ({reason})"));
+    say(&format!("{name} {version} is revoked by {ca} ({reason})"), &name, version, Some(&ca), settings);
     Ok(Exit::Done)
+}
+
+/// Says that a version is revoked, and by whom if by a CA.
+fn say(text: &str, name: &CertificateName, version: &Version, ca: Option<&str>, settings: &Settings) {
+    if settings.json() {
+        let line = json!({"time": Timestamp::now(), "event": "certificate.revoked", "name": name,
+            "version": version, "confirmed_by": ca, "text": text});
+        super::print(&line.to_string());
+    } else {
+        super::print(text);
+    }
 }
 
 /// A host that serves a revoked certificate is down for whoever checks.

@@ -6,16 +6,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::args::Rollback;
 use super::super::carry_out::{self, cancel_on_signal, who};
+use super::super::confirm::ask;
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
 use super::super::settings::Settings;
 use super::super::stored;
-use super::rollout::{ask, new_id};
+use super::rollout::{last, new_id, none_waits};
 use crate::certificate::{CertificateSet, Requirements};
 use crate::model::{CertificateName, Version, format_duration};
 use crate::plan::{Plan, Undo};
 use crate::renewal::AT_LEAST;
+use crate::report::count;
 use crate::store::{Journal, RolloutRecord, Store};
 
 pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
@@ -31,6 +33,7 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
     let who = who(&id);
     let name = loaded.plan.certificate.clone();
     let lease = store.lease(&journal, &name, &who)?;
+    none_waits(last(&journal, &name)?.as_ref(), &store, settings)?;
     let now = Timestamp::now();
     let (set, plan, text) = match target(args, &name, &store, &journal)? {
         Back::To(version) => {
@@ -60,7 +63,7 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
         super::remark(settings, &text);
     }
     let hosts = plan.schedule.hosts.len();
-    ask(&format!("put {hosts} hosts back?"), args.yes, settings)?;
+    ask(&format!("put {} back?", count(hosts, "host")), args.yes, &cancel, settings).await?;
     let playbook = args.playbook.display().to_string();
     let prober = carry_out::prober(&plan)?;
     let rollout = carry_out::Rollout {
@@ -94,8 +97,7 @@ fn target(
     if let Some(version) = &args.to {
         return Ok(Back::To(version.clone()));
     }
-    let last = journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name);
-    let Some(last) = last else {
+    let Some(last) = last(journal, name)? else {
         return Err(Failure::new(format!("nothing of `{name}` was rolled out yet")));
     };
     let (versions, revoked) = (store.certificates().versions(name)?, store.certificates().revoked(name)?);

@@ -1,12 +1,13 @@
 //! `certwave rollout`
 
-use std::io::{BufRead, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::super::args::Rollout;
 use super::super::carry_out::{self, cancel_on_signal, who};
+use super::super::confirm::{ask, confirmed};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::load::{self, Loaded};
@@ -17,9 +18,11 @@ use super::super::stored;
 use super::issue::{Choice, choose, issue};
 use super::{planned, resume};
 use crate::certificate::CertificateSet;
-use crate::model::RolloutId;
+use crate::model::{CertificateName, RolloutId};
 use crate::plan::{Plan, Windows};
 use crate::preview::{Next, SavedPlan};
+use crate::report::count;
+use crate::rollout::RolloutOutcome;
 use crate::ssh::SshConnector;
 use crate::store::{Journal, RolloutRecord, Store};
 
@@ -29,12 +32,14 @@ pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> 
             let (saved, loaded) = planned::read(path, settings)?;
             (Some((path.as_path(), saved)), loaded)
         }
-        (None, Some(playbook)) => (None, load::load(settings, playbook, args.limit.as_deref())?),
+        (None, Some(playbook)) => {
+            let mut loaded = load::load(settings, playbook, args.limit.as_deref())?;
+            loaded.accept(&args.accept)?;
+            (None, loaded)
+        }
         (None, None) => return Err(Failure::usage("there is no playbook to roll out")),
     };
-    if !settings.json() {
-        loaded.notes.iter().for_each(|note| super::remark(settings, &format!("note: {note}")));
-    }
+    loaded.say_notes(settings);
     let playbook = match (&saved, &args.playbook) {
         (Some((_, saved)), _) => saved.playbook.path.clone(),
         (None, playbook) => playbook.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
@@ -55,13 +60,16 @@ async fn roll_out(
     let id = new_id()?;
     let who = who(&id);
     let lease = store.lease(&journal, &loaded.plan.certificate, &who)?;
-    if let Some(record) = broken_off(&journal, &loaded)? {
+    let last = last(&journal, &loaded.plan.certificate)?;
+    none_waits(last.as_ref(), &store, settings)?;
+    if let Some(record) = last.filter(|rollout| rollout.outcome.is_none()) {
         if let Some((path, _)) = &saved {
             return Err(planned::after_a_broken_off(path, &record.id));
         }
-        if goes_on(&record, &journal, &loaded, args, settings)? {
+        if goes_on(&record, &journal, &loaded, args, &cancel, settings).await? {
             drop(lease);
-            return resume::go_on(&record, &store, &journal, cancel, settings).await;
+            return resume::go_on(&record, &store, &journal, resume::Asked::InPassing, cancel, settings)
+                .await;
         }
     }
     // Said before anything is paid for: a root that cannot be read.
@@ -80,7 +88,7 @@ async fn roll_out(
             planned::same_certificate(path, saved, &choice, set.as_ref())?;
             planned::same_hosts(path, saved, set.as_ref(), &store).await?;
         }
-        None => confirm(&loaded, &choice, args.yes, settings)?,
+        None => confirm(&loaded, &choice, args.yes, &cancel, settings).await?,
     }
     let set = match choice {
         Choice::Stored(set, _) => *set,
@@ -95,6 +103,11 @@ async fn roll_out(
         return Err(failure);
     }
 
+    if let Some(reason) = planning::untrusted(&prober, &set) {
+        let mut failure = Failure::new(format!("the new certificate would not be trusted: {reason}"));
+        failure.state = Some(format!("no host was touched; {} is in the store", set.version()));
+        return Err(failure.hint("name the root of its CA in `verify: ca_file`, and roll out again"));
+    }
     let mut plan = loaded.plan;
     mind_windows(&mut plan, &set, &store, settings)?;
     let rollout = carry_out::Rollout {
@@ -132,19 +145,44 @@ fn mind_windows(
     Ok(())
 }
 
-/// The last rollout of the same certificate, where its controller died.
-fn broken_off(journal: &Journal, loaded: &Loaded) -> Result<Option<RolloutRecord>, Failure> {
-    let mut rollouts = journal.rollouts()?.into_iter();
-    let last = rollouts.find(|rollout| rollout.certificate == loaded.plan.certificate);
-    Ok(last.filter(|rollout| rollout.outcome.is_none()))
+/// The last rollout of a certificate.
+pub(super) fn last(journal: &Journal, name: &CertificateName) -> Result<Option<RolloutRecord>, Failure> {
+    Ok(journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name))
+}
+
+/// A rollout that waits for a person is not overtaken: whoever aborts or approves it later would mean another one. Of one
+/// that nobody can resume, because its certificate expired or was revoked, that is only said.
+pub(super) fn none_waits(
+    last: Option<&RolloutRecord>,
+    store: &Store,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let paused = |rollout: &&RolloutRecord| rollout.outcome == Some(RolloutOutcome::Paused);
+    let Some(record) = last.filter(paused) else { return Ok(()) };
+    let RolloutRecord { id, certificate, version, .. } = record;
+    let (certificates, required) = (store.certificates(), resume::required(Timestamp::now()));
+    let fit = stored::not_revoked(&certificates, certificate, version)
+        .and_then(|()| stored::proven(&certificates, certificate, version, &required));
+    if let Err(unfit) = fit {
+        super::remark(settings, &format!("rollout {id} stays paused: {}", unfit.message));
+        return Ok(());
+    }
+    let mut failure =
+        Failure::new(format!("rollout {id} of {certificate} {version} is paused, or waits for an approval"));
+    failure.state = Some("no host was touched".to_owned());
+    Err(failure.hint(format!(
+        "`certwave resume {id}` finishes it, `certwave approve {id}` lets its next wave begin, \
+         `certwave abort {id}` gives it up"
+    )))
 }
 
 /// Whether the one that was broken off is gone on with, rather than a new one begun.
-fn goes_on(
+async fn goes_on(
     record: &RolloutRecord,
     journal: &Journal,
     loaded: &Loaded,
     args: &Rollout,
+    cancel: &watch::Receiver<bool>,
     settings: &Settings,
 ) -> Result<bool, Failure> {
     // One that cannot be read is not the same.
@@ -170,7 +208,7 @@ fn goes_on(
     let since =
         if same { "" } else { "; playbook or inventory changed since, and it keeps to what was planned" };
     super::remark(settings, &format!("{found}{since}"));
-    confirmed("go on with it? `yes` goes on, anything else begins a new one", settings)
+    confirmed("Type `yes` to resume it; anything else begins a new one", cancel, settings).await
 }
 
 pub(super) fn new_id() -> Result<RolloutId, Failure> {
@@ -180,13 +218,18 @@ pub(super) fn new_id() -> Result<RolloutId, Failure> {
     Ok(RolloutId::new(u64::try_from(millis).unwrap_or_default(), entropy))
 }
 
-/// Asks before the first change; without a terminal only `--yes` will do.
-fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> Result<(), Failure> {
+/// Says what will be rolled out where, and asks before the first change.
+async fn confirm(
+    loaded: &Loaded,
+    choice: &Choice,
+    yes: bool,
+    cancel: &watch::Receiver<bool>,
+    settings: &Settings,
+) -> Result<(), Failure> {
     let schedule = &loaded.plan.schedule;
     let hosts = schedule.hosts.len();
     let what = match choice {
-        Choice::Stored(_, why) => format!("{why}, so it is rolled out as it is"),
-        Choice::New(why, _) => why.clone(),
+        Choice::Stored(_, why) | Choice::New(why, _) => why.clone(),
     };
     if !settings.json() {
         let waves: Vec<String> =
@@ -194,30 +237,7 @@ fn confirm(loaded: &Loaded, choice: &Choice, yes: bool, settings: &Settings) -> 
         super::remark(settings, &format!("{}: {what}", loaded.plan.certificate));
         super::remark(settings, &format!("waves: {}, {hosts} in all", waves.join(", then ")));
     }
-    ask(&format!("roll out to {hosts} hosts?"), yes, settings)
-}
-
-/// Asks a question that only `yes` answers.
-pub(super) fn ask(question: &str, yes: bool, settings: &Settings) -> Result<(), Failure> {
-    if yes || confirmed(&format!("{question} Only `yes` will do"), settings)? {
-        Ok(())
-    } else {
-        Err(Failure::new("not confirmed; no host was touched"))
-    }
-}
-
-/// Whether the answer is `yes`.
-fn confirmed(question: &str, settings: &Settings) -> Result<bool, Failure> {
-    if !settings.interactive() {
-        return Err(Failure::usage("nobody is there to confirm the rollout")
-            .hint("add `--yes` where nobody is asked"));
-    }
-    let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "{question}: ").and_then(|()| stderr.flush());
-    asked.map_err(|error| Failure::to("ask", &error))?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::to("read the answer", &error))?;
-    Ok(answer.trim() == "yes")
+    ask(&format!("roll out to {}?", count(hosts, "host")), yes, cancel, settings).await
 }
 
 /// Rolls out a playbook without asking: what the demo does.
@@ -228,6 +248,7 @@ pub(super) fn run_unasked(playbook: &Path, settings: &Settings) -> Result<Exit, 
         force: false,
         certificate: None,
         limit: None,
+        accept: Vec::new(),
         yes: true,
     };
     run(&args, settings)

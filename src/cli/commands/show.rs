@@ -23,9 +23,14 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    super::print(&format!("rollout {} of {} {}", rollout.id, rollout.certificate, rollout.version));
+    let (kind, by) = match &rollout.origin {
+        Some(origin) => (origin.kind.name(), format!(" by {}", origin.by)),
+        None => ("rollout", String::new()),
+    };
+    let to = if kind == "rollback" { "to" } else { "of" };
+    super::print(&format!("{kind} {} {to} {} {}", rollout.id, rollout.certificate, rollout.version));
     super::print(&format!(
-        "playbook {}, started {}",
+        "playbook {}, started {}{by}",
         rollout.playbook,
         rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")
     ));
@@ -43,8 +48,7 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
     super::print(&summary.table());
     super::print("");
     summary.reasons().iter().for_each(|reason| super::print(reason));
-    let outcome =
-        summary.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " "));
-    super::print(&format!("{outcome}: {}", summary.fleet()));
+    summary.notes().iter().for_each(|note| super::print(&format!("note: {note}")));
+    super::print(&format!("{}: {}", summary.word(), summary.fleet()));
     Ok(Exit::Done)
 }

@@ -63,7 +63,8 @@ fn wanted(plan: &Plan, store: &Store, playbook: &Path) -> Result<(Wanted, Option
     };
     let set = stored::chains(&certificates, name, &version)?;
     let known = stored::leaves(&certificates)?;
-    Ok((Wanted { set, known }, newest.filter(|newest| *newest > version)))
+    let own = stored::own_leaves(&certificates, name)?;
+    Ok((Wanted { set, known, own }, newest.filter(|newest| *newest > version)))
 }
 
 /// All that it takes to look at a fleet.

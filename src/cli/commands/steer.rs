@@ -1,13 +1,13 @@
 //! `certwave pause`, `abort` and `approve`: steering a rollout from another terminal.
 
 use super::super::args::{Approve, Steer};
-use super::super::carry_out::{cancel_on_signal, who};
+use super::super::carry_out::{cancel_on_signal, person, who};
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::find;
 use super::super::replay::{planned, replay};
 use super::super::settings::Settings;
-use super::resume;
+use super::resume::{self, Asked};
 use crate::model::WaveName;
 use crate::rollout::Event;
 use crate::store::{Journal, RolloutRecord, Store, StoreError};
@@ -42,7 +42,7 @@ pub(super) fn abort(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
     }
     super::runtime()?.block_on(async {
         let cancel = cancel_on_signal()?;
-        resume::go_on(&record, &store, &journal, cancel, settings).await
+        resume::go_on(&record, &store, &journal, Asked::InPassing, cancel, settings).await
     })
 }
 
@@ -101,12 +101,4 @@ fn is_running(store: &Store, journal: &Journal, record: &RolloutRecord) -> Resul
         Err(StoreError::Held { .. }) => Ok(true),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Who asks, for the record.
-fn person() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    let name = user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name);
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    format!("{name}@{host}")
 }

@@ -29,8 +29,11 @@ pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
     let hosts = hosts(&left, args, settings)?;
     let (name, version) = (&left.record.certificate, &left.record.version);
     let certificates = store.certificates();
-    let wanted =
-        Wanted { set: stored::chains(&certificates, name, version)?, known: stored::leaves(&certificates)? };
+    let wanted = Wanted {
+        set: stored::chains(&certificates, name, version)?,
+        known: stored::leaves(&certificates)?,
+        own: stored::own_leaves(&certificates, name)?,
+    };
     let prober =
         TlsProber::new(&left.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let world = (&SshConnector::default(), &prober, &SteadyClock::start());

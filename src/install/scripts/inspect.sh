@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Facts about the host. Settings: services, owner, group; survey (yes: nothing is touched, not even for a moment, and
-# what servers read is told; no: a host that is about to be changed, whose folders are tried); room (bytes that a version
+# the clock is told; no: a host that is about to be changed, whose folders are tried); room (bytes that a version
 # needs; not for a survey).
 put ''
 
@@ -177,6 +177,14 @@ show_link() {
   link_state "$1" "$2"
   [ "$state" != link ] || state="link $(one_line "$leads_to")"
   say "link $state"
+  case $2:$state in
+    privkey*) ;;
+    *:file | *:link*)
+      say 'begin stands'
+      leaf "$1"
+      say 'end stands'
+      ;;
+  esac
   case $state in
     ours | other | no-folder) ;;
     *)
@@ -190,12 +198,18 @@ each_link show_link
 show_active
 
 for service in $services; do
-  if text=$("service_$service" facts 2>&1 </dev/null); then
-    say "ready $service"
-  else
-    reason "$text"
-    say "unready $service"
-  fi
+  text=$(umask 022 && "service_$service" facts 2>&1 </dev/null)
+  case $? in
+    0) say "ready $service" ;;
+    3)
+      reason "$text"
+      say "down $service"
+      ;;
+    *)
+      reason "$text"
+      say "unready $service"
+      ;;
+  esac
 done
-[ "$survey" = no ] || show_reads
+show_reads
 say result inspected

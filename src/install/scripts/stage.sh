@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Puts a version into the archive; the next $size bytes of standard input are a tar of its files and the manifest.
-# Settings: version, size, folder (that the files are in, in the tar), owner, group.
+# Settings: version, size, folder (that the files are in, in the tar), owner, group, key_mode.
 begin
 unread=$size
 
@@ -33,20 +33,11 @@ if [ "$alone" = no ] || [ "$folder" = "${folder#*/}" ] ||
 fi
 partial=$into/$folder
 link=$live_folder/.$name~$version
-# Unless it is root, busybox's tar applies the umask to files, whatever their modes are to be: a folder that is shut
-# needs none for them.
-if [ "$shut" = 077 ]; then
-  attempt mkdir -p "$partial" || { reason "$text"; partial=; fail unwritable "$archive"; }
-  shut_files=0
-else
-  shut_files=$shut
-fi
 
 # Modes are as they will be. Owners and times are the host's own: some servers skip a file whose time and inode did not
 # change. All is read, whatever becomes of it: what follows is the next task.
 unpack() {
   head -c "$size" | {
-    umask "$shut_files"
     tar -x -p -o -m -f - -C "$into" 2>&1
     unpacked=$?
     while read -r rest; do :; done
@@ -59,6 +50,10 @@ text=$(unpack) || { reason "$text"; fail unpack "$version"; }
 
 if [ "$shut" = 077 ]; then
   attempt chown "$owner:$group" "$partial"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
+  # Unless it is root, busybox's tar takes the umask off the modes.
+  attempt chmod 0644 "$partial"/cert*.pem "$partial"/chain*.pem "$partial"/fullchain*.pem &&
+    { [ "$key_mode" = 0600 ] || attempt chmod "$key_mode" "$partial"/privkey*.pem "$partial"/combined*.pem; } ||
+    { reason "$text"; fail unwritable "$archive"; }
 fi
 
 if [ ! -d "$archive/$version" ]; then

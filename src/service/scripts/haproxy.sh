@@ -51,13 +51,21 @@ CERTIFICATES
   fi
 }
 
-hook_test() {
-  list_certificates || return 1
+hook_test() { list_certificates && check_config; }
+
+check_config() {
   if [ -n "$test_command" ]; then
     bounded sh -c "$test_command"
   else
     bounded "$binary" -c -f "$config" </dev/null
   fi
+}
+
+# Whether it takes its configuration as it is. Which certificates that names, its runtime API knows better.
+hook_reads() {
+  text=$(check_config 2>&1) && return
+  words=$(printf '%s\n' "$text" | sed -n 's/^\[ALERT\][^(]*([0-9]*) : //p' | head -n 1)
+  printf 'broken %s\n' "${words:-$(printf '%s\n' "$text" | tail -n 1)}"
 }
 
 hook_reload() { [ -z "$reload_command" ] || bounded sh -c "$reload_command"; }

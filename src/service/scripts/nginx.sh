@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# nginx. Settings: binary, prefix, config, test_command, reload_command (may be empty), patience (seconds).
+# nginx. Settings: binary, prefix, config, test_command, reload_command (may be empty), patience (seconds), may_start (yes:
+# it is started where it is down).
 # An encrypted key would ask for its pass phrase: standard input is empty.
 nginx() { bounded "$binary" ${prefix:+-p "$prefix"} ${config:+-c "$config"} "$@" </dev/null; }
 
@@ -95,7 +96,7 @@ read_settings() { # LOGS
   pid_file=$path
 }
 
-# Sets $master, or in $problem why there is none.
+# Sets $master, or in $problem why there is none: 1 where it does not run, 2 where that cannot be told.
 find_master() {
   master=
   if [ ! -e "$pid_file" ]; then
@@ -104,7 +105,7 @@ find_master() {
   fi
   if [ ! -r "$pid_file" ]; then
     problem="the pid file $pid_file is not readable"
-    return 1
+    return 2
   fi
   read -r master <"$pid_file" || :
   case $master in
@@ -115,7 +116,7 @@ find_master() {
       ;;
     *[!0-9]*)
       problem="the pid file $pid_file holds no process id"
-      return 1
+      return 2
       ;;
   esac
   # Its own program, with processes below it. Only where that does not show is it asked for its title: the shell reads
@@ -211,7 +212,15 @@ hook_facts() {
     return 1
   fi
   read_settings no
-  find_master || { printf '%s\n' "$problem"; return 1; }
+  down=0
+  find_master || down=$?
+  case $down in
+    0) return ;;
+    1) down=3 ;;
+    *) down=1 ;;
+  esac
+  printf '%s\n' "$problem"
+  return "$down"
 }
 
 # Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
@@ -226,14 +235,27 @@ dump() {
 
 # The files that its configuration names, or why it would not take that as it is.
 hook_reads() {
-  main_config
   if ! dump; then
     # Without the time and the process, which are others each time.
     words=$(printf '%s\n' "$text" | sed -n 's/^.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//p' | head -n 1)
     printf 'broken %s\n' "${words:-$(printf '%s\n' "$text" | tail -n 1)}"
     return
   fi
+  # Relative paths are seen from the main file's folder. Of paths with a variable, only clients decide.
   printf '%s\n' "$text" | awk '
+    /^# configuration file .*:$/ && base == "" {
+      base = $0
+      sub(/^# configuration file /, "", base)
+      sub(/\/[^\/]*:$/, "", base)
+    }
+    function tell(kind, path) {
+      gsub(/["\047]/, "", path)
+      if (index(path, "$")) { kind = "variable"; path = "" }
+      else if (path ~ /^(data|engine|store):/) return
+      else if (path !~ /^\//) path = base "/" path
+      if (!((kind, path) in told)) print kind, path
+      told[kind, path] = 1
+    }
     {
       sub(/(^|[ \t])#.*/, "")
       gsub(/[{};]/, "\n&\n")
@@ -242,31 +264,40 @@ hook_reads() {
         if (part[i] == ";") {
           # A path in quotes may have spaces in it.
           gsub(/[ \t]+$/, "", text)
-          if (sub(/^[ \t]*ssl_certificate[ \t]+/, "", text)) print "certificate", text
-          else if (sub(/^[ \t]*ssl_certificate_key[ \t]+/, "", text)) print "key", text
+          if (sub(/^[ \t]*ssl_certificate[ \t]+/, "", text)) tell("certificate", text)
+          else if (sub(/^[ \t]*ssl_certificate_key[ \t]+/, "", text)) tell("key", text)
         }
         if (part[i] ~ /^[{};]$/) text = ""
         else text = text " " part[i]
       }
     }
-  ' | tr -d "\"'" | while read -r kind path; do
-    case $path in
-      data:* | engine:* | *'$'*) ;;
-      /*) printf '%s %s\n' "$kind" "$path" ;;
-      *) printf '%s %s/%s\n' "$kind" "${main%/*}" "$path" ;;
-    esac
-  done
+  '
 }
 
 hook_test() {
   if [ -n "$test_command" ]; then bounded sh -c "$test_command"; else nginx -t; fi
 }
 
+# Where it is down, and a person said that it may be: as its host starts it.
+start() {
+  if [ -n "$reload_command" ]; then
+    bounded sh -c "$reload_command"
+  elif [ -z "$config$prefix" ] && [ "$binary" = /usr/sbin/nginx ] && [ -d /run/systemd/system ]; then
+    bounded systemctl start nginx
+  else
+    nginx
+  fi
+}
+
 # The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers
 # that were there before accepts connections any more, and that another one does.
 hook_reload() {
   read_settings yes
-  find_master || { printf '%s\n' "$problem"; return 1; }
+  find_master || {
+    [ "${may_start:-no}" = no ] || { start; return; }
+    printf '%s\n' "$problem"
+    return 1
+  }
   find_children
   before=$children
   mark_logs

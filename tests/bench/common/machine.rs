@@ -73,6 +73,7 @@ fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
             }),
             armed: false,
             undone: None,
+            risks: Vec::new(),
         },
         Step::Stage | Step::Commit => StepResult::Done,
         Step::Activate if fault => StepResult::Failed { reason: "it does not reload".to_owned() },

@@ -1,0 +1,106 @@
+//! What a rollout makes of a host that it looked at: the answer of its first step, for a plan and for the rollout itself.
+
+use std::collections::BTreeSet;
+
+use super::risk::{Bar, reading_risks, serving_risks};
+use super::seen::{Missed, Seen, SeenHost};
+use crate::install::LinkState;
+use crate::model::ServiceName;
+use crate::plan::HostPlan;
+use crate::rollout::{Remark, StepResult};
+
+/// What a rollout's inspection of a host answers, which was seen so.
+pub fn inspected(plan: &HostPlan, seen: &Seen) -> StepResult {
+    match seen {
+        Seen::Missed(Missed { reason, unreachable: true }) => {
+            StepResult::Unreachable { reason: reason.clone() }
+        }
+        Seen::Missed(Missed { reason, unreachable: false }) => StepResult::Failed { reason: reason.clone() },
+        Seen::Host(host) if !host.problems.is_empty() => {
+            StepResult::Failed { reason: host.problems.join("; ") }
+        }
+        // What its servers serve is looked at when the certificate is staged, unless it is already.
+        Seen::Host(host) if host.staged => or_refused(plan, host, answer(host, Vec::new())),
+        Seen::Host(host) => {
+            let before = SeenHost { served: Vec::new(), ..host.as_ref().clone() };
+            or_refused(plan, &before, answer(host, Vec::new()))
+        }
+    }
+}
+
+/// What staging on it answers.
+pub fn staged(plan: &HostPlan, seen: &Seen) -> StepResult {
+    match seen {
+        Seen::Host(host) => or_refused(plan, host, StepResult::Done),
+        Seen::Missed(_) => StepResult::Done,
+    }
+}
+
+fn or_refused(plan: &HostPlan, host: &SeenHost, result: StepResult) -> StepResult {
+    refusal(plan, host).map_or(result, |reason| StepResult::Failed { reason })
+}
+
+/// The answer of an inspection with which a rollout goes ahead.
+pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> StepResult {
+    StepResult::Inspected {
+        proven: host.proven,
+        staged: host.staged,
+        previous: host.previous.clone(),
+        armed: host.armed,
+        undone: host.undone.clone().map(Box::new),
+        risks,
+    }
+}
+
+/// Why a host must not be switched as it is. One that has the new certificate already is not switched, or half-way.
+///
+/// What may come from an outage is not held against a host that a person named. Nor is it held against a server that waits
+/// for files of the rollout: it cannot work before the first one.
+pub fn refusal(plan: &HostPlan, host: &SeenHost) -> Option<String> {
+    if host.proven || host.armed {
+        return None;
+    }
+    let mut host = host.clone();
+    let waiting: BTreeSet<ServiceName> = waiting(plan, &host).cloned().collect();
+    host.reads.retain(|reads| !waiting.contains(&reads.service));
+    host.served.retain(|served| !waiting.contains(&served.service));
+    let mut risks = [reading_risks(plan, &host), serving_risks(&host)].concat();
+    risks.retain(|risk| match risk.bar() {
+        Bar::Never => false,
+        Bar::UnlessAccepted => !plan.accepted,
+        Bar::Always => true,
+    });
+    risks.dedup();
+    let reasons: Vec<String> = risks.iter().map(ToString::to_string).collect();
+    let way_out = "where the rollout is to repair that, `--accept HOST` goes ahead";
+    (!risks.is_empty()).then(|| format!("refused before the switch: {} ({way_out})", reasons.join("; ")))
+}
+
+/// Servers that do not take their configuration for want of a file that the rollout brings. nginx and HAProxy both tell by
+/// the system's own words (errno(3), ENOENT).
+fn waiting<'a>(plan: &HostPlan, host: &'a SeenHost) -> impl Iterator<Item = &'a ServiceName> {
+    let links = plan.install.links.iter().zip(&host.links);
+    let missing: Vec<String> = links
+        .filter(|(_, state)| **state == LinkState::Missing)
+        .map(|((path, _), _)| path.to_string())
+        .collect();
+    let live = format!("{}/", plan.install.layout.live());
+    let waits = move |words: &str| {
+        words.contains("No such file")
+            && (starts_in(words, &live, "") || missing.iter().any(|path| starts_in(words, path, "/.-_")))
+    };
+    host.reads
+        .iter()
+        .filter(move |reads| reads.broken.as_deref().is_some_and(&waits))
+        .map(|reads| &reads.service)
+}
+
+/// Whether a text names a path; what continues it would make it another one.
+fn starts_in(text: &str, path: &str, continues: &str) -> bool {
+    let is_part = |next: char| next.is_alphanumeric() || continues.contains(next);
+    text.match_indices(path).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + path.len()..]);
+        let begins = !before.ends_with(|last: char| last.is_alphanumeric() || "/.-_".contains(last));
+        begins && (continues.is_empty() || !after.starts_with(is_part))
+    })
+}
