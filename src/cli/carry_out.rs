@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::args::LogFormat;
 use super::clock::SteadyClock;
-use super::commands::{print, remark};
 use super::error::Failure;
 use super::exit::Exit;
+use super::output::{print, remark};
 use super::settings::Settings;
 use super::stored;
 use crate::certificate::CertificateSet;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::commands::remark;
 use super::error::Failure;
 use super::exit::Exit;
+use super::output::remark;
 use super::planning::source;
 use super::settings::Settings;
 use crate::inventory::{FileKind, Inventory, InventoryFile};

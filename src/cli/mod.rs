@@ -10,6 +10,7 @@ mod exit;
 mod find;
 mod left;
 mod load;
+mod output;
 mod planning;
 mod reference;
 mod rehearsal;
@@ -64,8 +65,8 @@ pub fn main() -> ExitCode {
     });
     match ran {
         Ok(exit) => {
-            // Whoever reads lines gets one in any case.
-            if json && !commands::has_printed() {
+            // A program that reads lines gets at least one.
+            if json && !output::has_printed() {
                 print_json(&json!({"time": Timestamp::now(), "event": "finished", "exit_code": exit.code()}));
             }
             exit.into()

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::carry_out::cancel_on_signal;
-use super::commands::print;
 use super::error::Failure;
 use super::exit::Exit;
+use super::output::print;
 use super::settings::Settings;
 use crate::report::screen;
 

@@ -49,7 +49,7 @@ pub struct SeenServed {
     /// What; none where there was no handshake.
     pub leaf: Option<Leaf>,
     /// It is what a rollout replaces or puts there: a version of this certificate, one at the paths that are switched, or in
-    /// a file that the server's configuration names. Else it is foreign.
+    /// a file that the server's configuration names for other names. Else it is foreign.
     #[serde(default = "yes")]
     pub ours: bool,
     /// Why there was no handshake.

@@ -14,19 +14,15 @@ pub(super) fn private_folder(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StoreError::file(path))
 }
 
-/// Makes a file 0600, and makes sure of one that is not there yet.
+/// Makes a file 0600, and makes one that is not there yet. One that is 0600 already is not opened: its disk may be
+/// read-only.
 pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(StoreError::file(path))?;
-    let mode = file.metadata().map_err(StoreError::file(path))?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(StoreError::file(path))
+    let made = match fs::metadata(path) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 == 0 => Ok(()),
+        Ok(_) => fs::set_permissions(path, fs::Permissions::from_mode(0o600)),
+        Err(_) => OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop),
+    };
+    made.map_err(StoreError::file(path))
 }
 
 /// The permission bits of a path.

@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(asked().len(), 4);
         append(&pause("ann"));
         assert_eq!(asked(), [pause("bob"), abort.clone()]);
-        // Whoever resumes does not want it paused; that it is to be given up still holds.
+        // Resuming by name cancels a pause, but not an abort.
         journal.forget_pauses(&one).unwrap();
         assert_eq!(asked(), std::slice::from_ref(&abort));
         // What is asked while it is taken up counts.

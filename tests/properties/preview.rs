@@ -406,28 +406,14 @@ fn a_rollout_refuses_what_its_plan_knows() {
         ];
         assert_eq!(found, expected, "{what}");
         // A host that has the certificate, or is half-way to it, is not held up.
-        assert_eq!(
-            refusal(
-                &plan.hosts[0],
-                &with(&|host| {
-                    wrong(host);
-                    host.proven = true
-                })
-            ),
-            None,
-            "{what}"
-        );
-        assert_eq!(
-            refusal(
-                &plan.hosts[0],
-                &with(&|host| {
-                    wrong(host);
-                    host.armed = true
-                })
-            ),
-            None,
-            "{what}"
-        );
+        let has_it: [Wrong<'_>; 2] = [&|host| host.proven = true, &|host| host.armed = true];
+        for has_it in has_it {
+            let host = with(&|host| {
+                wrong(host);
+                has_it(host);
+            });
+            assert_eq!(refusal(&plan.hosts[0], &host), None, "{what}");
+        }
         // Its plan says the same.
         let seen = Seen::Host(Box::new(with(wrong)));
         let risks = host_risks(&plan.hosts[0], &seen, &[], start());

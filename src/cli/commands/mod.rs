@@ -23,14 +23,10 @@ mod status;
 mod steer;
 mod verify;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use jiff::Timestamp;
-use serde_json::json;
-
-use super::args::{Command, LogFormat};
+use super::args::Command;
 use super::error::Failure;
 use super::exit::Exit;
+use super::output::{print, remark};
 use super::settings::Settings;
 
 /// Runs a command.
@@ -58,35 +54,6 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
-}
-
-static PRINTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether any result was written.
-pub(super) fn has_printed() -> bool {
-    PRINTED.load(Ordering::Relaxed)
-}
-
-/// Writes a result to standard output. A closed pipe (`| head`) is not a failure.
-pub(super) fn print(text: &str) {
-    use std::io::Write;
-    PRINTED.store(true, Ordering::Relaxed);
-    let _ = writeln!(anstream::stdout(), "{text}");
-}
-
-/// Writes a remark to standard error, unless told to be quiet.
-pub(super) fn remark(settings: &Settings, text: &str) {
-    use std::io::Write;
-    if settings.verbosity < 0 {
-        return;
-    }
-    let _ = match settings.log_format {
-        LogFormat::Text => writeln!(anstream::stderr(), "{text}"),
-        LogFormat::Json => {
-            let line = json!({"time": Timestamp::now(), "event": "remark", "text": text.trim()});
-            writeln!(std::io::stderr(), "{line}")
-        }
-    };
 }
 
 /// A connection is a file: as many as the system lets us have. A lower limit is met as hosts that cannot be

@@ -150,8 +150,8 @@ pub(super) fn last(journal: &Journal, name: &CertificateName) -> Result<Option<R
     Ok(journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name))
 }
 
-/// A rollout that waits for a person is not overtaken: whoever aborts or approves it later would mean another one. Of one
-/// that nobody can resume, because its certificate expired or was revoked, that is only said.
+/// Refuses another rollout while the last one waits for a person: `abort` and `approve` would then mean the wrong one.
+/// Nobody can resume one whose certificate expired or was revoked: a remark names it, and the other one begins.
 pub(super) fn none_waits(
     last: Option<&RolloutRecord>,
     store: &Store,

@@ -96,27 +96,27 @@ read_settings() { # LOGS
   pid_file=$path
 }
 
-# Sets $master, or in $problem why there is none: 1 where it does not run, 2 where that cannot be told.
+# Sets $master, or in $problem why there is none: 3 where it does not run, 1 where that cannot be told.
 find_master() {
   master=
   if [ ! -e "$pid_file" ]; then
     problem="nginx is not running: there is no pid file $pid_file"
-    return 1
+    return 3
   fi
   if [ ! -r "$pid_file" ]; then
     problem="the pid file $pid_file is not readable"
-    return 2
+    return 1
   fi
   read -r master <"$pid_file" || :
   case $master in
     '')
       # `nginx -t` makes an empty one where there is none.
       problem="nginx is not running: the pid file $pid_file is empty"
-      return 1
+      return 3
       ;;
     *[!0-9]*)
       problem="the pid file $pid_file holds no process id"
-      return 2
+      return 1
       ;;
   esac
   # Its own program, with processes below it. Only where that does not show is it asked for its title: the shell reads
@@ -128,7 +128,7 @@ find_master() {
     *'master process'*) return 0 ;;
   esac
   problem="nginx is not running: the pid file $pid_file names process $master, which is no nginx master"
-  return 1
+  return 3
 }
 
 # Sets $title; none of a process that is gone or dead. PROCESS
@@ -212,15 +212,11 @@ hook_facts() {
     return 1
   fi
   read_settings no
-  down=0
-  find_master || down=$?
-  case $down in
-    0) return ;;
-    1) down=3 ;;
-    *) down=1 ;;
-  esac
-  printf '%s\n' "$problem"
-  return "$down"
+  find_master || {
+    missing=$?
+    printf '%s\n' "$problem"
+    return "$missing"
+  }
 }
 
 # Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
