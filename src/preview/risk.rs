@@ -5,12 +5,11 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::forecast::Forecast;
 use super::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::renewal::AT_LEAST;
-use crate::rollout::{Remark, WaveFailure};
+use crate::rollout::Remark;
 use crate::verify::Endpoint;
 
 /// More than this is not the look's own time.
@@ -377,38 +376,6 @@ fn other_issuer(served: &Leaf, next: &[Leaf]) -> Option<Risk> {
     let then = next.iter().find(|leaf| leaf.key_type == served.key_type)?;
     let differs = served.issuer != then.issuer;
     differs.then(|| Risk::OtherIssuer { now: served.issuer.clone(), then: then.issuer.clone() })
-}
-
-/// The risks of the rollout as a whole. `failure` says why a wave stops, in words.
-pub fn rollout_risks(
-    seen: &[Seen],
-    (fastest, slowest): (&Forecast, &Forecast),
-    start: Timestamp,
-    failure: fn(&WaveFailure) -> String,
-) -> Vec<Risk> {
-    let mut risks = Vec::new();
-    for (wave, reason) in &fastest.failures {
-        risks.push(Risk::WaveStops { wave: wave.clone(), reason: failure(reason) });
-    }
-    for (wave, reason) in &slowest.failures {
-        let missed = matches!(reason, WaveFailure::Overdue { .. });
-        if missed && !fastest.failures.iter().any(|(other, _)| other == wave) {
-            risks.push(Risk::MayMissDeadline { wave: wave.clone() });
-        }
-    }
-    let served = seen.iter().zip(&fastest.steps).filter_map(|(seen, steps)| match seen {
-        Seen::Host(host) if steps.len() > 1 => {
-            host.served.iter().filter_map(|one| Some(one.leaf.as_ref()?.not_after)).min()
-        }
-        _ => None,
-    });
-    let over = SignedDuration::try_from(slowest.takes).ok().and_then(|takes| start.checked_add(takes).ok());
-    if let (Some(expires), Some(over)) = (served.min(), over)
-        && expires <= over
-    {
-        risks.push(Risk::TooLate { expires, over });
-    }
-    risks
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::change::{Change, changes};
 use super::forecast::{Forecast, Pace, forecast};
-use super::risk::{Bar, Risk, host_risks, rollout_risks};
+use super::risk::{Bar, Risk, host_risks};
+use super::rollout_risks::rollout_risks;
 use super::seen::{Leaf, Seen};
 use crate::plan::Plan;
 use crate::rollout::WaveFailure;
