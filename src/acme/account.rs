@@ -3,8 +3,8 @@
 use instant_acme::{Account, AccountCredentials, NewAccount};
 use openssl::sha::sha256;
 
-use super::error::IssueError;
-use super::transport::Transport;
+use crate::acme::error::IssueError;
+use crate::acme::transport::Transport;
 use crate::engine::ports::SecretFiles;
 use crate::model::Secret;
 use crate::playbook::AcmeIssuer;

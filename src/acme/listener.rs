@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::error::IssueError;
+use crate::acme::error::IssueError;
 use crate::engine::ports::ChallengeResponder;
 
 /// Longer requests are not a CA's.

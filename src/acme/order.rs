@@ -6,10 +6,10 @@ use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 
-use super::account::{forget, take_up};
-use super::error::IssueError;
-use super::key;
-use super::placed::PlacedOrder;
+use crate::acme::account::{forget, take_up};
+use crate::acme::error::IssueError;
+use crate::acme::key;
+use crate::acme::placed::PlacedOrder;
 use crate::certificate::KeyType;
 use crate::engine::ports::{ChallengeResponder, SecretFiles};
 use crate::model::{DnsName, Secret};

@@ -4,8 +4,8 @@
 use openssl::pkey::{PKey, Private};
 use openssl::sha::sha256;
 
-use super::error::IssueError;
-use super::order::Request;
+use crate::acme::error::IssueError;
+use crate::acme::order::Request;
 use crate::engine::ports::{KeepError, SecretFiles};
 use crate::model::Secret;
 

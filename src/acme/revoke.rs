@@ -2,8 +2,8 @@
 
 use instant_acme::{Error, RevocationReason as Code, RevocationRequest};
 
-use super::account::existing;
-use super::error::IssueError;
+use crate::acme::account::existing;
+use crate::acme::error::IssueError;
 use crate::engine::ports::SecretFiles;
 use crate::model::RevocationReason;
 use crate::playbook::AcmeIssuer;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
-use super::error::IssueError;
+use crate::acme::error::IssueError;
 
 /// An HTTP client.
 pub(super) struct Transport(reqwest::Client);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::x509::X509;
 
-use super::KeyType;
-use super::inspect::{Certificate, parse_pem};
+use crate::certificate::KeyType;
+use crate::certificate::inspect::{Certificate, parse_pem};
 use crate::model::{DnsName, Fingerprint, Secret, Version, format_duration};
 
 /// What a bundle must be good for.
@@ -281,8 +281,8 @@ fn date_defect(certificate: &Certificate, required: &Requirements<'_>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Authority, Leaf, key_pem, new_key, now, pem};
     use super::*;
+    use crate::certificate::testing::{Authority, Leaf, key_pem, new_key, now, pem};
 
     fn prove(chain: &[&Certificate], key: &Secret) -> Result<Bundle, Vec<String>> {
         let names = ["a.test".parse().unwrap()];

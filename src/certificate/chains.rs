@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Certificate, KeyAlgorithm, UnreadableCertificate, parse_pem};
+use crate::certificate::{Certificate, KeyAlgorithm, UnreadableCertificate, parse_pem};
 use crate::model::Version;
 
 /// The chains of one version, without its keys: enough to know it where it is served.
@@ -46,8 +46,8 @@ impl ChainSet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Authority, Leaf, pem};
     use super::*;
+    use crate::certificate::testing::{Authority, Leaf, pem};
 
     #[test]
     fn the_first_stands_for_what_is_not_asked_for() {

@@ -7,7 +7,7 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384};
 use x509_parser::prelude::{AlgorithmIdentifier, FromDer, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use super::{KeyAlgorithm, KeyType};
+use crate::certificate::{KeyAlgorithm, KeyType};
 use crate::model::{DnsName, Fingerprint, Serial};
 
 /// A certificate, read.
@@ -165,8 +165,8 @@ pub fn parse_pem(pem: &[u8]) -> Result<Vec<Certificate>, UnreadableCertificate> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{self, Leaf};
     use super::*;
+    use crate::certificate::testing::{self, Leaf};
 
     #[test]
     fn a_certificate_is_read() {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Bundle, Certificate, KeyAlgorithm};
+use crate::certificate::{Bundle, Certificate, KeyAlgorithm};
 use crate::model::{Fingerprint, Version};
 
 /// One certificate, or two of different algorithms (dual certificates), issued and installed together. The

@@ -10,7 +10,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
-use super::Certificate;
+use crate::certificate::Certificate;
 use crate::model::Secret;
 
 pub(crate) fn now() -> Timestamp {

@@ -4,9 +4,9 @@ use std::io::{BufRead, Write};
 
 use tokio::sync::{oneshot, watch};
 
-use super::error::Failure;
-use super::exit::Exit;
-use super::settings::Settings;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 
 /// Asks before a change; only `yes` goes ahead. With `--yes` nobody is asked.
 ///

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::exit::Exit;
+use crate::cli::exit::Exit;
 
 /// An error as a person sees it: what, why, how things were left, and the way out.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::error::Failure;
+use crate::cli::error::Failure;
 use crate::rollout::RolloutOutcome;
 use crate::store::RolloutRecord;
 

@@ -1,7 +1,7 @@
 //! How the last rollout left its hosts: what should be served now.
 
-use super::error::Failure;
-use super::replay::{planned, replay};
+use crate::cli::error::Failure;
+use crate::cli::replay::{planned, replay};
 use crate::model::CertificateName;
 use crate::plan::Plan;
 use crate::rollout::HostOutcome;

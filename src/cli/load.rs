@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::Failure;
-use super::exit::Exit;
-use super::output::remark;
-use super::planning::source;
-use super::settings::Settings;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::output::remark;
+use crate::cli::planning::source;
+use crate::cli::settings::Settings;
 use crate::inventory::{FileKind, Inventory, InventoryFile};
 use crate::model::{CertificateName, HostName};
 use crate::plan::{Note, Plan, check, resolve};

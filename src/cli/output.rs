@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::args::LogFormat;
-use super::settings::Settings;
+use crate::cli::args::LogFormat;
+use crate::cli::settings::Settings;
 
 /// Set by the first result.
 static PRINTED: AtomicBool = AtomicBool::new(false);

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 
-use super::args::Args;
+use crate::cli::args::Args;
 
 /// `docs/reference/cli.md`. A test compares the two.
 pub fn reference() -> String {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use serde_json::{Value, json};
 
-use super::error::Failure;
-use super::load::Loaded;
 use crate::acme::generate_key;
 use crate::certificate::{Bundle, CertificateSet, Requirements};
+use crate::cli::error::Failure;
+use crate::cli::load::Loaded;
 use crate::engine::rehearse;
 use crate::install::Tested;
 use crate::lab::Authority;
@@ -93,7 +93,8 @@ fn throwaway(loaded: &Loaded) -> Result<CertificateSet, Failure> {
         let chain = [leaf, authority.root_pem().map_err(failed)?].concat();
         let key = Secret::new(key.private_key_to_pem_pkcs8().map_err(failed)?);
         let bundle = Bundle::prove(&chain, &key, now, &required).map_err(|defects| {
-            Failure::new("failed to make a throw-away certificate").because(super::stored::words(&defects))
+            Failure::new("failed to make a throw-away certificate")
+                .because(crate::cli::stored::words(&defects))
         })?;
         bundles.push(bundle);
     }

@@ -1,6 +1,6 @@
 //! A rollout as its journal tells it.
 
-use super::error::Failure;
+use crate::cli::error::Failure;
 use crate::plan::Plan;
 use crate::rollout::State;
 use crate::store::{Journal, RolloutRecord};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::error::Failure;
-use super::replay::{planned, replay};
+use crate::cli::error::Failure;
+use crate::cli::replay::{planned, replay};
 use crate::model::{CertificateName, HostName, Version};
 use crate::rollout::HostOutcome;
 use crate::store::Journal;

@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use super::args::{Color, Global, LogFormat, Output};
-use super::error::Failure;
-use super::load::read;
+use crate::cli::args::{Color, Global, LogFormat, Output};
+use crate::cli::error::Failure;
+use crate::cli::load::read;
 use crate::store::{Store, StoreError};
 use crate::yaml::{Fields, Problems, Sources, Spanned, parse};
 
@@ -153,7 +153,11 @@ impl ConfigFile {
             config.log_format = word(&mut fields, "log_format", &mut problems);
             fields.finish(&mut problems);
         }
-        if problems.is_empty() { Ok(config) } else { Err(super::load::problems_failure(&problems, &sources)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(crate::cli::load::problems_failure(&problems, &sources))
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::error::Failure;
 use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
+use crate::cli::error::Failure;
 use crate::model::{CertificateName, Fingerprint, Revocation, Version};
 use crate::store::CertificateStore;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::carry_out::cancel_on_signal;
-use super::error::Failure;
-use super::exit::Exit;
-use super::output::print;
-use super::settings::Settings;
+use crate::cli::carry_out::cancel_on_signal;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::output::print;
+use crate::cli::settings::Settings;
 use crate::report::screen;
 
 /// What one look came to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
+use crate::engine::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
 use crate::install::{Word, become_line};
 use crate::model::Secret;
 use crate::plan::ChallengeHost;

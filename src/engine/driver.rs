@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::fleet::later;
-use super::ports::{Clock, Journal, JournalError, Observer};
+use crate::engine::fleet::later;
+use crate::engine::ports::{Clock, Journal, JournalError, Observer};
 use crate::gate::Handshakes;
 use crate::plan::Schedule;
 use crate::rollout::{Action, Event, HostPhase, HostState, Phase, State, Step, StepResult, next};

@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use super::ports::{BoxedStream, Clock, Connection};
-use super::session::Session;
+use crate::engine::ports::{BoxedStream, Clock, Connection};
+use crate::engine::session::Session;
 use crate::install::InstallSpec;
 use crate::model::Fingerprint;
 use crate::plan::HostPlan;
@@ -91,7 +91,7 @@ impl<C: Connection> EnvoyDialogue<'_, C> {
         clock: &impl Clock,
     ) -> Result<(), String> {
         let Some(admin) = &self.envoy.admin else { return Ok(()) };
-        let until = super::fleet::later(clock.now(), self.plan.timeout);
+        let until = crate::engine::fleet::later(clock.now(), self.plan.timeout);
         loop {
             // The dump shows what was read last, even where that was refused.
             for (secret, before) in self.envoy.secrets.iter().zip(before) {

@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::fleet::Fleet;
-use super::ports::{Clock, Connector, Prober};
-use super::probe::{observe, places};
 use crate::certificate::Certificate;
+use crate::engine::fleet::Fleet;
+use crate::engine::ports::{Clock, Connector, Prober};
+use crate::engine::probe::{observe, places};
 use crate::verify::{Observation, Via};
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {

@@ -8,16 +8,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use super::driver::Effects;
-use super::host_reader::{Host, HostReader};
-use super::memory::Memory;
-use super::pace::Pace;
-use super::ports::{Clock, Connection, Connector, Prober};
-use super::probe::{Proof, Wanted, prove_all};
-use super::session::{Ended, Session, answer, failed};
-use super::soak::FleetWatch;
-use super::witness::{Prepared, Witness, prepare, together};
 use crate::certificate::CertificateSet;
+use crate::engine::driver::Effects;
+use crate::engine::host_reader::{Host, HostReader};
+use crate::engine::memory::Memory;
+use crate::engine::pace::Pace;
+use crate::engine::ports::{Clock, Connection, Connector, Prober};
+use crate::engine::probe::{Proof, Wanted, prove_all};
+use crate::engine::session::{Ended, Session, answer, failed};
+use crate::engine::soak::FleetWatch;
+use crate::engine::witness::{Prepared, Witness, prepare, together};
 use crate::install::{
     Activation, Attendants, Committed, DeadMan, Facts, FileName, FilePart, InstallError, InstallSpec,
     Rollback, Seen, Service, StagePayload, Staged,

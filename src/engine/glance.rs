@@ -1,7 +1,7 @@
 //! A handshake with whoever answers: no SSH, nothing expected.
 
-use super::ports::Prober;
-use super::probe::{HANDSHAKE, places};
+use crate::engine::ports::Prober;
+use crate::engine::probe::{HANDSHAKE, places};
 use crate::verify::{Endpoint, Observation};
 
 /// What an endpoint serves, at each of its addresses.

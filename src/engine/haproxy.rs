@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::ports::{Clock, Connection};
-use super::session::Session;
-use super::socket::ask;
 use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
+use crate::engine::ports::{Clock, Connection};
+use crate::engine::session::Session;
+use crate::engine::socket::ask;
 use crate::model::{HostPath, Secret, Version};
 use crate::plan::HostPlan;
 use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, master, runtime_api as api};
@@ -274,7 +274,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         if let Some(ended) = master::read_reload(&answer) {
             return ended;
         }
-        let until = super::fleet::later(clock.now(), self.plan.timeout);
+        let until = crate::engine::fleet::later(clock.now(), self.plan.timeout);
         loop {
             // While the master replaces itself, its socket answers nothing.
             if let Ok(now) = self.processes(socket).await

@@ -1,8 +1,8 @@
 //! What servers hold in their memory, asked without changing anything.
 
-use super::envoy::ask_admin;
-use super::ports::Connection;
-use super::socket::ask;
+use crate::engine::envoy::ask_admin;
+use crate::engine::ports::Connection;
+use crate::engine::socket::ask;
 use crate::plan::{HostPlan, PlannedService};
 use crate::service::admin::{ACTIVE, read_active};
 use crate::service::{Envoy, Haproxy, Held, ServiceSpec, runtime_api as api};

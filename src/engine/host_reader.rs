@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::fleet::Target;
-use super::ports::{Clock, Connection, Prober};
-use super::probe::{observe, places};
-use super::session::{Ended, Session};
-use super::way_back::{WayBack, read_leaf};
 use crate::certificate::{Certificate, parse_pem};
+use crate::engine::fleet::Target;
+use crate::engine::ports::{Clock, Connection, Prober};
+use crate::engine::probe::{observe, places};
+use crate::engine::session::{Ended, Session};
+use crate::engine::way_back::{WayBack, read_leaf};
 use crate::install::{Facts, NamedFile, Reads};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::plan::HostPlan;

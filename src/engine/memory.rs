@@ -1,10 +1,10 @@
 //! What a server holds in its memory, where a script cannot reach it: asked before, told after, read back.
 
-use super::envoy::{Before, EnvoyDialogue};
-use super::haproxy::HaproxyDialogue;
-use super::ports::{Clock, Connection};
-use super::session::Session;
 use crate::certificate::CertificateSet;
+use crate::engine::envoy::{Before, EnvoyDialogue};
+use crate::engine::haproxy::HaproxyDialogue;
+use crate::engine::ports::{Clock, Connection};
+use crate::engine::session::Session;
 use crate::plan::{HostPlan, PlannedService};
 use crate::rollout::Previous;
 use crate::service::ServiceSpec;

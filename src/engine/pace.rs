@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use super::ports::Clock;
+use crate::engine::ports::Clock;
 
 /// A witness that had no turn for so long since it started makes one handshake all the same: the switch is under way.
 pub(super) const OWN: Duration = Duration::from_millis(100);

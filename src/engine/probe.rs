@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::ports::{Clock, Connection, Prober};
+use crate::engine::ports::{Clock, Connection, Prober};
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
@@ -54,7 +54,7 @@ pub(super) async fn dial<C: Connection, P: Prober>(
     prober: &P,
     connection: Option<&Arc<C>>,
     endpoint: &Endpoint,
-) -> Result<super::ports::BoxedStream, String> {
+) -> Result<crate::engine::ports::BoxedStream, String> {
     match (endpoint.via, connection) {
         (Via::Direct, _) => prober.dial(&endpoint.address, endpoint.port, HANDSHAKE).await,
         (Via::Ssh, Some(connection)) => {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fleet::later;
-use super::ports::{Clock, Connector, Prober};
-use super::probe::{Proof, Wanted, prove_all};
+use crate::engine::fleet::later;
+use crate::engine::ports::{Clock, Connector, Prober};
+use crate::engine::probe::{Proof, Wanted, prove_all};
 use crate::plan::HostPlan;
 use crate::verify::{Endpoint, Expectation, Observation, Via, judge};
 

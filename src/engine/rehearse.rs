@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::fleet::{files, services};
-use super::ports::Connector;
-use super::session::{Ended, Session, answer, failed};
 use crate::certificate::CertificateSet;
+use crate::engine::fleet::{files, services};
+use crate::engine::ports::Connector;
+use crate::engine::session::{Ended, Session, answer, failed};
 use crate::install::{Attendants, StagePayload, Staged, Tested, rehearsed};
 use crate::model::ServiceName;
 use crate::plan::HostPlan;

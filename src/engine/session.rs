@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::fleet::services;
-use super::ports::{
+use crate::engine::fleet::services;
+use crate::engine::ports::{
     Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
-use super::witness::Witness;
+use crate::engine::witness::Witness;
 use crate::install::{Attendants, InstallError, LockAnswer, Output, Script, Task};
 use crate::model::Secret;
 use crate::plan::HostPlan;

@@ -7,10 +7,10 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::task::JoinHandle;
 
-use super::driver::{SoakWatch, Watched};
-use super::fleet::Fleet;
-use super::ports::{Clock, Connector, Prober};
-use super::probe::observe;
+use crate::engine::driver::{SoakWatch, Watched};
+use crate::engine::fleet::Fleet;
+use crate::engine::ports::{Clock, Connector, Prober};
+use crate::engine::probe::observe;
 use crate::model::ServiceName;
 use crate::plan::{HostPlan, PlannedService};
 use crate::verify::{Endpoint, Expectation, Via, judge};
@@ -99,7 +99,7 @@ async fn connect<C: Connector>(one: &mut Watching<C::Connection>, connector: &C)
     }
 }
 
-async fn look<C: super::ports::Connection, P: Prober>(
+async fn look<C: crate::engine::ports::Connection, P: Prober>(
     one: &Watching<C>,
     prober: &P,
     clock: &impl Clock,

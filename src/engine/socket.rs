@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::ports::{BoxedStream, Connection, RemoteCommand};
+use crate::engine::ports::{BoxedStream, Connection, RemoteCommand};
 use crate::install::Script;
 use crate::model::{HostPath, Secret};
 use crate::plan::HostPlan;

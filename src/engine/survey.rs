@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::fleet::{Target, patience, services};
-use super::haproxy::HaproxyDialogue;
-use super::host_reader::HostReader;
-use super::ports::{Clock, Connector, Prober};
-use super::session::{Ended, Session, answer, failed};
 use crate::engine::envoy::EnvoyDialogue;
+use crate::engine::fleet::{Target, patience, services};
+use crate::engine::haproxy::HaproxyDialogue;
+use crate::engine::host_reader::HostReader;
+use crate::engine::ports::{Clock, Connector, Prober};
+use crate::engine::session::{Ended, Session, answer, failed};
 use crate::install::Facts;
 use crate::model::{Fingerprint, Version};
 use crate::plan::HostPlan;

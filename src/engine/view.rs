@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use super::held::held;
-use super::ports::{Connection, Connector, Prober, RemoteCommand};
-use super::probe::{observe, places};
-use super::session::answer;
+use crate::engine::held::held;
+use crate::engine::ports::{Connection, Connector, Prober, RemoteCommand};
+use crate::engine::probe::{observe, places};
+use crate::engine::session::answer;
 use crate::install::OnDisk;
 use crate::plan::HostPlan;
 use crate::status::{HostView, Inside};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::ports::Connection;
-use super::session::{Ended, Session};
 use crate::certificate::{Certificate, parse_pem};
+use crate::engine::ports::Connection;
+use crate::engine::session::{Ended, Session};
 use crate::install::Facts;
 use crate::model::Version;
 use crate::plan::HostPlan;

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::host_reader::Shown;
-use super::pace::{OWN, Pace};
-use super::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
-use super::probe::{HANDSHAKE, dial, observe, places};
+use crate::engine::host_reader::Shown;
+use crate::engine::pace::{OWN, Pace};
+use crate::engine::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
+use crate::engine::probe::{HANDSHAKE, dial, observe, places};
 use crate::gate::Handshakes;
 use crate::plan::{HostPlan, PlannedService};
 use crate::rollout::Measured;

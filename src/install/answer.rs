@@ -1,6 +1,6 @@
 //! What a script printed, taken apart: lines that begin with `certwave:`, among whatever a login shell says.
 
-use super::InstallError;
+use crate::install::InstallError;
 
 /// How a script ended, as the transport saw it.
 #[derive(Debug, Clone, Copy)]

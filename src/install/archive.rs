@@ -2,7 +2,7 @@
 
 use openssl::sha::sha256;
 
-use super::{FileName, Layout};
+use crate::install::{FileName, Layout};
 use crate::model::{Secret, Version};
 
 /// What the `stage` script reads on its standard input.

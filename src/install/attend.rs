@@ -1,14 +1,14 @@
 //! The shell that stays on a host while it is changed.
 
-use super::facts::NEEDED_KIB;
-use super::script::{
+use crate::install::facts::NEEDED_KIB;
+use crate::install::script::{
     ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, Service, Task, define_hooks, define_services, distinct,
 };
-use super::{DeadMan, InstallSpec, Script};
+use crate::install::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
 
 /// Makes the shells that attend the hosts of a rollout. A shell takes its host's lock and holds it until its standard
-/// input ends; its first line is a [`super::LockAnswer`]. Then it runs [`Task`]s. An earlier connection of the same
+/// input ends; its first line is a [`crate::install::LockAnswer`]. Then it runs [`Task`]s. An earlier connection of the same
 /// rollout is ended.
 ///
 /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip. What all

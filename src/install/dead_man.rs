@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Script;
-use super::script::assignments;
+use crate::install::Script;
+use crate::install::script::assignments;
 use crate::model::Version;
 
 /// What a switch does when nobody disarms it.

@@ -1,8 +1,8 @@
 //! What a look at a host's disk found: no more than it takes to compare.
 
-use super::answer::Answer;
-use super::facts::{link, live};
-use super::{Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output};
+use crate::install::answer::Answer;
+use crate::install::facts::{link, live};
+use crate::install::{Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output};
 
 /// What lies on a host's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct OnDisk {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
-    /// The certificates (PEM, leaf first, never a key) that are active: as in [`super::Facts::active`].
+    /// The certificates (PEM, leaf first, never a key) that are active: as in [`crate::install::Facts::active`].
     pub active: Vec<String>,
 }
 

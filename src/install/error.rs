@@ -1,6 +1,6 @@
 //! Why a step could not be done on a host.
 
-use super::Output;
+use crate::install::Output;
 use crate::model::ServiceName;
 
 /// Why a step could not be done. Reads after "failed to …"; in every case what is live was not changed, or is

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
-use super::{Armed, Fired, InstallError, InstallSpec, Output, Service};
+use crate::install::answer::Answer;
+use crate::install::{Armed, Fired, InstallError, InstallSpec, Output, Service};
 use crate::model::Version;
 
 /// What the `live` link is.

@@ -1,7 +1,7 @@
 //! How the steps ended.
 
-use super::answer::Answer;
-use super::{InstallError, Output, Service};
+use crate::install::answer::Answer;
+use crate::install::{InstallError, Output, Service};
 use crate::model::{ServiceName, Version};
 
 /// The first line of the shell that attends a host.

@@ -1,8 +1,8 @@
 //! A rehearsal: a throw-away version is staged aside, servers' own tests are run against it, and all is removed again.
 
-use super::answer::Answer;
-use super::script::{CHANGE, COMMON, STAGE, with_services};
-use super::{InstallError, InstallSpec, Layout, Output, Script, Service, StagePayload};
+use crate::install::answer::Answer;
+use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
+use crate::install::{InstallError, InstallSpec, Layout, Output, Script, Service, StagePayload};
 use crate::model::{ServiceName, Version};
 
 /// What became of one service's test.
@@ -17,7 +17,7 @@ pub enum Tested {
 }
 
 impl InstallSpec {
-    /// Puts a version [aside](InstallSpec::aside); its payload goes to standard input. Answer: [`super::Staged`].
+    /// Puts a version [aside](InstallSpec::aside); its payload goes to standard input. Answer: [`crate::install::Staged`].
     pub fn stage_aside(&self, version: &Version, payload: &StagePayload) -> Script {
         let aside = self.aside();
         aside

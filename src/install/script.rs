@@ -1,6 +1,6 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
-use super::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
+use crate::install::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -16,7 +16,7 @@ pub struct Service {
     pub script: &'static str,
 }
 
-/// What the shell that [attends](super::Attendants) a host is asked to do.
+/// What the shell that [attends](crate::install::Attendants) a host is asked to do.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// One line for the shell's standard input, without its end. It holds no secret.
@@ -49,12 +49,12 @@ pub struct Seen {
 }
 
 impl InstallSpec {
-    /// Gathers [`super::Facts`] of a host that is about to be changed: its folders are tried.
+    /// Gathers [`crate::install::Facts`] of a host that is about to be changed: its folders are tried.
     pub fn inspect() -> Task {
         Task::new("inspect", &[])
     }
 
-    /// Gathers [`super::Facts`] without touching anything.
+    /// Gathers [`crate::install::Facts`] without touching anything.
     pub fn survey(&self, services: &[Service]) -> Script {
         self.owned(with_services(self.prelude(), services))
             .assign("survey", "yes")
@@ -65,12 +65,12 @@ impl InstallSpec {
             .text(INSPECT)
     }
 
-    /// Looks at the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`super::OnDisk`].
+    /// Looks at the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`crate::install::OnDisk`].
     pub fn look(&self) -> Script {
         self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
     }
 
-    /// Puts a version into the archive. Answer: [`super::Staged`].
+    /// Puts a version into the archive. Answer: [`crate::install::Staged`].
     pub fn stage(version: &Version, payload: &StagePayload) -> Task {
         let size = payload.bytes.size().to_string();
         let settings =
@@ -78,7 +78,7 @@ impl InstallSpec {
         Task { line: format!("take {settings}stage"), payload: Some(payload.bytes.clone()) }
     }
 
-    /// Switches to a staged version, tests and reloads. Answer: [`super::Activation`].
+    /// Switches to a staged version, tests and reloads. Answer: [`crate::install::Activation`].
     ///
     /// `previous` is what a failed test goes back to: the live version, or on a first rollout the version to keep
     /// what stands at the links as. None on a first installation.
@@ -103,7 +103,7 @@ impl InstallSpec {
         Task::new("activate", &settings)
     }
 
-    /// Back to a version that was live before. Answer: [`super::Rollback`]. Without `reload` only the link is
+    /// Back to a version that was live before. Answer: [`crate::install::Rollback`]. Without `reload` only the link is
     /// put back: right where nothing was reloaded since.
     pub fn rollback(previous: &Version, reload: bool) -> Task {
         let reload = if reload { "yes" } else { "no" };
@@ -112,7 +112,7 @@ impl InstallSpec {
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
     /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
-    /// Answer: [`super::Committed`].
+    /// Answer: [`crate::install::Committed`].
     pub fn commit(version: &Version, previous: Option<&Version>) -> Task {
         let previous = previous.map_or("", Version::as_str);
         Task::new("commit", &[("committed", version.as_str()), ("previous", previous)])

@@ -1,4 +1,4 @@
-//! Many host names in few words, written as Ansible writes ranges: the way back of [`super::range`].
+//! Many host names in few words, written as Ansible writes ranges: the way back of [`crate::inventory::range`].
 
 /// A name with the number that it counts by.
 struct Counted<'n> {
@@ -59,8 +59,8 @@ pub fn compact(names: &[&str], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::range::expand;
     use super::*;
+    use crate::inventory::range::expand;
 
     #[test]
     fn names_that_count_up_become_one_range() {

@@ -1,6 +1,6 @@
 //! Groups of hosts.
 
-use super::Variables;
+use crate::inventory::Variables;
 
 /// A group.
 #[derive(Debug, Clone, PartialEq, Default)]

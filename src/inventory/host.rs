@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Login, Variables};
+use crate::inventory::{Login, Variables};
 use crate::model::HostName;
 use crate::yaml::{Problem, Problems, Span};
 

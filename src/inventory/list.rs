@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parse::Inventory;
+use crate::inventory::parse::Inventory;
 
 impl Inventory {
     /// Groups with their hosts and children, and every host's variables.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::Variables;
-use super::file::{FileKind, InventoryFile};
-use super::group::Group;
-use super::host::Host;
-use super::range::expand;
-use super::scalar::to_json;
+use crate::inventory::Variables;
+use crate::inventory::file::{FileKind, InventoryFile};
+use crate::inventory::group::Group;
+use crate::inventory::host::Host;
+use crate::inventory::range::expand;
+use crate::inventory::scalar::to_json;
 use crate::model::HostName;
 use crate::yaml::{Fields, Node, Problem, Problems, Sources, Span, Value, parse};
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use regex::Regex;
 
-use super::host::Host;
-use super::parse::Inventory;
+use crate::inventory::host::Host;
+use crate::inventory::parse::Inventory;
 use crate::model::HostName;
 
 /// A parsed host pattern.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::LabError;
-use super::process::{Process, folder, free_port, program_or, write};
+use crate::lab::LabError;
+use crate::lab::process::{Process, folder, free_port, program_or, write};
 
 /// How an Envoy is made.
 #[derive(Debug, Clone)]

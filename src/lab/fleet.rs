@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::LabError;
-use super::authority::Authority;
-use super::front::{Front, FrontHost, FrontServer};
-use super::handle::{LabHandle, Record};
-use super::nginx::{Nginx, NginxOptions};
-use super::pebble::Pebble;
-use super::process::{folder, free_port, take_port, write, write_private};
-use super::sshd::{Sshd, UserKey};
+use crate::lab::LabError;
+use crate::lab::authority::Authority;
+use crate::lab::front::{Front, FrontHost, FrontServer};
+use crate::lab::handle::{LabHandle, Record};
+use crate::lab::nginx::{Nginx, NginxOptions};
+use crate::lab::pebble::Pebble;
+use crate::lab::process::{folder, free_port, take_port, write, write_private};
+use crate::lab::sshd::{Sshd, UserKey};
 
 /// The name that the lab's certificate is for.
 const DOMAIN: &str = "api.lab.test";

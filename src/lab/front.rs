@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::LabError;
-use super::authority::Authority;
-use super::envoy::{Envoy, EnvoyOptions};
-use super::haproxy::{Haproxy, HaproxyOptions};
-use super::process::{Process, folder, write, write_private};
-use super::sshd::{Sshd, UserKey};
+use crate::lab::LabError;
+use crate::lab::authority::Authority;
+use crate::lab::envoy::{Envoy, EnvoyOptions};
+use crate::lab::haproxy::{Haproxy, HaproxyOptions};
+use crate::lab::process::{Process, folder, write, write_private};
+use crate::lab::sshd::{Sshd, UserKey};
 
 /// One such host.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
-use super::process::{wait_for, write};
+use crate::lab::LabError;
+use crate::lab::process::{wait_for, write};
 
 /// One server, so that it is found again, and nothing else in its place.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::LabError;
-use super::process::{Process, folder, free_port, program, write};
+use crate::lab::LabError;
+use crate::lab::process::{Process, folder, free_port, program, write};
 
 /// How an nginx is made.
 #[derive(Debug, Clone)]

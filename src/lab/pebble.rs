@@ -9,9 +9,9 @@ use std::time::Duration;
 use openssl::ssl::{SslConnector, SslMethod};
 use serde_json::json;
 
-use super::LabError;
-use super::authority::Authority;
-use super::process::{Process, folder, free_port, program, write, write_private};
+use crate::lab::LabError;
+use crate::lab::authority::Authority;
+use crate::lab::process::{Process, folder, free_port, program, write, write_private};
 
 /// A running Pebble with its DNS.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::LabError;
+use crate::lab::LabError;
 
 /// How long a server may take to come up on a loaded machine.
 pub(super) const READY: Duration = Duration::from_secs(60);

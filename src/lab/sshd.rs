@@ -6,8 +6,8 @@ use std::process::Command;
 
 use russh::keys::ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-use super::LabError;
-use super::process::{Process, folder, free_port, program, write, write_private};
+use crate::lab::LabError;
+use crate::lab::process::{Process, folder, free_port, program, write, write_private};
 
 /// A key pair to log in with.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Plan, Schedule, Undo, WaveSchedule};
+use crate::plan::{Plan, Schedule, Undo, WaveSchedule};
 use crate::playbook::OnFailure;
 
 impl Plan {

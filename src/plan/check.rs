@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{HostPlan, Plan};
+use crate::plan::{HostPlan, Plan};
 
 /// Every rule that a plan breaks, in words; none for one that may be shown or executed. A plan that breaks one was
 /// made by a fault of certwave's, or by hand.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
 use crate::install::InstallSpec;
 use crate::inventory::Login;
 use crate::model::{CertificateName, HostPath, ServiceName};
+use crate::plan::Schedule;
 use crate::service::ServiceSpec;
 use crate::verify::Endpoint;
 

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::plan::{ChallengeHost, HostPlan, Plan};
-use super::{Schedule, WaveSchedule, Windows, batches};
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, format_duration};
+use crate::plan::plan::{ChallengeHost, HostPlan, Plan};
+use crate::plan::{Schedule, WaveSchedule, Windows, batches};
 use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
 use crate::yaml::{Problem, Problems, Spanned};
 

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::plan::PlannedService;
-use super::resolve::HostResolver;
 use crate::certificate::KeyAlgorithm;
 use crate::install::{FileName, FilePart, InstallSpec};
 use crate::model::{DnsName, HostPath, Port};
+use crate::plan::plan::PlannedService;
+use crate::plan::resolve::HostResolver;
 use crate::playbook::{
     EnvoySettings, HaproxySettings, PerKey, ReloadBy, Service, ServiceKind, Template, VerifySettings,
 };

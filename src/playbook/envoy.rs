@@ -1,7 +1,7 @@
 //! `envoy:` how an Envoy takes a certificate.
 
-use super::per_key::PerKey;
-use super::template::Template;
+use crate::playbook::per_key::PerKey;
+use crate::playbook::template::Template;
 use crate::yaml::{Fields, Node, Problems};
 
 /// An Envoy whose secret is read from a file.

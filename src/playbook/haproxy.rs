@@ -1,8 +1,8 @@
 //! `haproxy:` how an HAProxy takes a certificate.
 
-use super::per_key::PerKey;
-use super::template::Template;
 use crate::model::HostPath;
+use crate::playbook::per_key::PerKey;
+use crate::playbook::template::Template;
 use crate::yaml::{Fields, Node, OneOrMany, Problem, Problems, Spanned};
 
 /// An HAProxy. What is not given has the default of the reference.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::template::Template;
 use crate::install::FileName;
 use crate::model::HostPath;
+use crate::playbook::template::Template;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
 /// How the files lie on a host. What is not given has the default of the reference.

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::template::Template;
 use crate::model::{DnsName, HostPath};
+use crate::playbook::template::Template;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
 /// ACME servers that have a name of their own, and the URLs of their directories.

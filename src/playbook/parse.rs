@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::certificate::CertificateSettings;
-use super::install::InstallSettings;
-use super::issuer::Issuer;
-use super::service::Service;
-use super::verify::VerifySettings;
-use super::wave::{OnFailure, Wave, limit};
-use super::windows::Windows;
+use crate::playbook::certificate::CertificateSettings;
+use crate::playbook::install::InstallSettings;
+use crate::playbook::issuer::Issuer;
+use crate::playbook::service::Service;
+use crate::playbook::verify::VerifySettings;
+use crate::playbook::wave::{OnFailure, Wave, limit};
+use crate::playbook::windows::Windows;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// A playbook as written.

@@ -1,10 +1,10 @@
 //! `services:` what serves the certificate on which hosts.
 
-use super::envoy::{self, EnvoySettings};
-use super::haproxy::{self, HaproxySettings};
-use super::template::Template;
-use super::verify::VerifySettings;
 use crate::model::HostPath;
+use crate::playbook::envoy::{self, EnvoySettings};
+use crate::playbook::haproxy::{self, HaproxySettings};
+use crate::playbook::template::Template;
+use crate::playbook::verify::VerifySettings;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned};
 
 /// One kind of server on a set of hosts.

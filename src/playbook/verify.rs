@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::template::Template;
 use crate::model::{DnsName, Port};
+use crate::playbook::template::Template;
 use crate::verify::{StartTls, Via};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned};
 

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::forecast::Forecast;
-use super::inspected::{inspected, staged};
-use super::seen::Seen;
 use crate::plan::{HostPlan, Plan};
+use crate::preview::forecast::Forecast;
+use crate::preview::inspected::{inspected, staged};
+use crate::preview::seen::Seen;
 use crate::rollout::{HostOutcome, Step, StepResult};
 
 /// What would become of a host.

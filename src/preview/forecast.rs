@@ -13,8 +13,8 @@ use crate::rollout::{
     Action, Event, HostOutcome, Measured, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
 };
 
-use super::inspected::{inspected, staged};
-use super::seen::Seen;
+use crate::preview::inspected::{inspected, staged};
+use crate::preview::seen::Seen;
 
 /// How fast hosts are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::risk::{Bar, reading_risks, serving_risks};
-use super::seen::{Missed, Seen, SeenHost};
 use crate::install::LinkState;
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
+use crate::preview::risk::{Bar, reading_risks, serving_risks};
+use crate::preview::seen::{Missed, Seen, SeenHost};
 use crate::rollout::{Remark, StepResult};
 
 /// What a rollout's inspection of a host answers, which was seen so.

@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
+use crate::preview::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::renewal::AT_LEAST;
 use crate::rollout::Remark;
 use crate::verify::Endpoint;

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::forecast::Forecast;
-use super::risk::Risk;
-use super::seen::Seen;
+use crate::preview::forecast::Forecast;
+use crate::preview::risk::Risk;
+use crate::preview::seen::Seen;
 use crate::rollout::WaveFailure;
 
 /// The risks of the rollout as a whole. `failure` says why a wave stops, in words.

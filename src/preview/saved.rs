@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::seen::Seen;
 use crate::model::Version;
 use crate::plan::Plan;
+use crate::preview::seen::Seen;
 
 /// The layout of the file.
 const FORMAT: u32 = 1;

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::change::{Change, changes};
-use super::forecast::{Forecast, Pace, forecast};
-use super::risk::{Bar, Risk, host_risks};
-use super::rollout_risks::rollout_risks;
-use super::seen::{Leaf, Seen};
 use crate::plan::Plan;
+use crate::preview::change::{Change, changes};
+use crate::preview::forecast::{Forecast, Pace, forecast};
+use crate::preview::risk::{Bar, Risk, host_risks};
+use crate::preview::rollout_risks::rollout_risks;
+use crate::preview::seen::{Leaf, Seen};
 use crate::rollout::WaveFailure;
 
 /// A rollout before it happens.

@@ -5,11 +5,11 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::summary::{Certificate, Summary};
 use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
 use crate::model::RolloutId;
 use crate::plan::Schedule;
+use crate::report::summary::{Certificate, Summary};
 use crate::rollout::{Event, State};
 
 /// Writes events as JSON lines, on standard output.

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::words;
 use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
+use crate::report::words;
 use crate::rollout::{Event, State};
 
 /// Writes lines to standard error.

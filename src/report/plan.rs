@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::words::count;
 use crate::install::LinkState;
 use crate::inventory::compact;
 use crate::model::{Version, format_duration};
 use crate::plan::{HostPlan, WaveSchedule, Windows};
 use crate::preview::{Change, Leaf, Preview, Risk, Seen, SeenHost};
+use crate::report::words::count;
 
 /// So many ranges are written out.
 const NAMED: usize = 4;

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::plan::PlanReport;
 use crate::plan::WaveSchedule;
 use crate::preview::{Risk, Seen};
+use crate::report::plan::PlanReport;
 
 impl PlanReport<'_> {
     /// A line for each host of the schedule, then the last one.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use super::words;
 use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
 use crate::model::{HostName, format_duration};
 use crate::plan::Schedule;
+use crate::report::words;
 use crate::rollout::{Event, HostOutcome, HostPhase, Phase, State};
 
 /// What is drawn where the terminal does not say how wide it is.

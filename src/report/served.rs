@@ -6,9 +6,9 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::status::{days, socket};
-use super::words::count;
 use crate::inventory::compact;
+use crate::report::status::{days, socket};
+use crate::report::words::count;
 use crate::status::{Condition, Entry};
 
 /// So many ranges of hosts, and so many names, are written out in a table.

@@ -4,10 +4,10 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::grouped::grouped;
-use super::words::count;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, Version};
+use crate::report::grouped::grouped;
+use crate::report::words::count;
 use crate::status::{Held, Leaf, Row, group};
 use crate::verify::EndpointState;
 

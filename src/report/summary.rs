@@ -4,10 +4,10 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::grouped::grouped;
-use super::words::{count, failure};
 use crate::inventory::compact;
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
+use crate::report::grouped::grouped;
+use crate::report::words::{count, failure};
 use crate::rollout::{HostOutcome, Remark, RolloutOutcome, WaveFailure};
 use crate::verify::EndpointState;
 

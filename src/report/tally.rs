@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::summary::{HostSummary, Summary};
 use crate::model::WaveName;
 use crate::plan::Schedule;
+use crate::report::summary::{HostSummary, Summary};
 use crate::rollout::{Event, Phase, Remark, RolloutOutcome, State, Step, StepResult, WaveFailure};
 use crate::verify::{EndpointState, HeldOutcome};
 

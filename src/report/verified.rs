@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::words::count;
 use crate::certificate::{Certificate, ChainSet};
 use crate::engine::Proof;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, RolloutId};
+use crate::report::words::count;
 use crate::status::Leaf;
 use crate::verify::EndpointState;
 

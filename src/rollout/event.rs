@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::outcome::RolloutOutcome;
 use crate::gate::Handshakes;
 use crate::model::{CertificateName, Fingerprint, HostName, Version, WaveName};
+use crate::rollout::outcome::RolloutOutcome;
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.

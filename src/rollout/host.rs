@@ -1,7 +1,7 @@
 //! What is known about one host, and what the end of a step means for it.
 
-use super::event::{Measured, Previous, RefusedRollback, Step, StepResult};
-use super::outcome::HostOutcome;
+use crate::rollout::event::{Measured, Previous, RefusedRollback, Step, StepResult};
+use crate::rollout::outcome::HostOutcome;
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
 const ATTEMPTS: u8 = 2;

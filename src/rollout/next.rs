@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
-use super::host::HostPhase;
-use super::outcome::{HostOutcome, RolloutOutcome};
-use super::state::{Phase, State};
 use crate::gate::{Verdict, judge_soak};
 use crate::model::HostName;
 use crate::plan::{OnFailure, Schedule};
+use crate::rollout::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
+use crate::rollout::host::HostPhase;
+use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::state::{Phase, State};
 
 /// How long to wait before a wave's unreachable hosts are tried again, and again.
 const BACK_OFF: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];

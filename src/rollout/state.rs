@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Step, StepResult, WaveFailure};
-use super::host::{HostPhase, HostState, finish_step, refuse_rollback, undo_step};
-use super::outcome::{HostOutcome, RolloutOutcome};
-use super::stopwatch::Stopwatch;
 use crate::gate::Handshakes;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
+use crate::rollout::event::{Event, Step, StepResult, WaveFailure};
+use crate::rollout::host::{HostPhase, HostState, finish_step, refuse_rollback, undo_step};
+use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::stopwatch::Stopwatch;
 
 /// Where the rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is done to a service, in words that a person could type.
 
-use super::{HaproxyReload, ServiceSpec};
+use crate::service::{HaproxyReload, ServiceSpec};
 
 impl ServiceSpec {
     /// Whether it can be asked beforehand if it would take what is on the disk.

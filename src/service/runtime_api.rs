@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::Held;
 use crate::certificate::{Certificate, KeyAlgorithm};
 use crate::model::{Secret, Serial};
+use crate::service::Held;
 
 /// Below `tune.bufsize` by this much HAProxy is safe: at its very size it has been seen to spin or to crash, and
 /// some of the buffer is kept back for rewriting.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Envoy, Haproxy};
 use crate::model::HostPath;
+use crate::service::{Envoy, Haproxy};
 
 /// What serves the certificate on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

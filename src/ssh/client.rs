@@ -14,20 +14,20 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::auth::{self, LoginError};
-use super::config::SshOptions;
-use super::door::Door;
-use super::exec::{self, Sessions};
-use super::held::{self, HeldCommand};
-use super::host_key::{HostKeyRefused, HostKeys, KnownHosts};
-use super::key_file::Keyring;
-use super::link::{Link, Loss};
-use super::tunnel;
 use crate::engine::ports::{
     BoxedStream, Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use crate::inventory::Login;
 use crate::model::HostPath;
+use crate::ssh::auth::{self, LoginError};
+use crate::ssh::config::SshOptions;
+use crate::ssh::door::Door;
+use crate::ssh::exec::{self, Sessions};
+use crate::ssh::held::{self, HeldCommand};
+use crate::ssh::host_key::{HostKeyRefused, HostKeys, KnownHosts};
+use crate::ssh::key_file::Keyring;
+use crate::ssh::link::{Link, Loss};
+use crate::ssh::tunnel;
 
 /// The longest wait between two tries to connect.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);

@@ -10,10 +10,10 @@ use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, S
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::client::SshConnection;
-use super::link::Loss;
 use crate::engine::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::model::Secret;
+use crate::ssh::client::SshConnection;
+use crate::ssh::link::Loss;
 
 /// The most of each output stream that is kept, in bytes.
 const OUTPUT_LIMIT: usize = 1 << 20;

@@ -7,11 +7,11 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::client::SshConnection;
-use super::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time, send};
-use super::link::Loss;
 use crate::engine::ports::{self, Certainty, RemoteCommand, RemoteError, RemoteOutput};
 use crate::model::Secret;
+use crate::ssh::client::SshConnection;
+use crate::ssh::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time, send};
+use crate::ssh::link::Loss;
 
 pub(super) async fn hold(
     connection: &SshConnection,

@@ -12,7 +12,7 @@ use openssl::sha::sha256;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 
-use super::known_hosts::{KnownHostsFile, Line, PublicKeyBlob, Says, listed_name, matches_pattern};
+use crate::ssh::known_hosts::{KnownHostsFile, Line, PublicKeyBlob, Says, listed_name, matches_pattern};
 
 /// A key's type and its SHA-256 fingerprint, as OpenSSH prints them.
 #[derive(Debug, Clone, PartialEq, Eq)]

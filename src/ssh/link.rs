@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::client::SessionError;
+use crate::ssh::client::SessionError;
 
 /// How much of a peer's first words is kept, in bytes.
 const GREETING: usize = 256;

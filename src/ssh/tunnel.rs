@@ -13,10 +13,10 @@ use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use super::client::SshConnection;
-use super::link::Loss;
 use crate::engine::ports::{BoxedStream, Certainty, RemoteError, RemoteErrorKind};
 use crate::model::HostPath;
+use crate::ssh::client::SshConnection;
+use crate::ssh::link::Loss;
 
 /// Why there is no tunnel.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::drift::Drift;
-use super::seen::{HostView, Inside};
 use crate::certificate::{Certificate, ChainSet, KeyType, parse_pem};
 use crate::install::{LinkState, Live, OnDisk};
 use crate::model::{Fingerprint, HostName, HostPath, Serial, ServiceName, Version};
 use crate::plan::HostPlan;
 use crate::service;
+use crate::status::drift::Drift;
+use crate::status::seen::{HostView, Inside};
 use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Via, judge};
 
 /// What should be served.
@@ -297,9 +297,9 @@ fn lasting_findings(leaf: &Certificate, endpoint: &Endpoint, now: Timestamp) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::World;
     use super::*;
     use crate::install::{Armed, Fired};
+    use crate::status::testing::World;
 
     fn words(world: &World) -> String {
         World::masked(&world.row().words().unwrap_or_else(|| "nothing".to_owned()))

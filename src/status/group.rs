@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::compare::Row;
 use crate::model::HostName;
+use crate::status::compare::Row;
 
 /// Hosts that are alike.
 #[derive(Debug, Clone, PartialEq, Eq)]

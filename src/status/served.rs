@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::compare::{Leaf, days_left};
 use crate::certificate::{Certificate, KeyType};
 use crate::model::{DnsName, HostName};
+use crate::status::compare::{Leaf, days_left};
 use crate::verify::Observation;
 
 /// How a certificate is.

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::seen::{HostView, Inside};
-use super::{Entry, Row, Wanted, appraise, compare};
 use crate::certificate::testing::{Authority, Leaf, now, pem};
 use crate::certificate::{Certificate, ChainSet};
 use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
@@ -13,6 +11,8 @@ use crate::inventory::Login;
 use crate::model::Version;
 use crate::plan::{HostPlan, PlannedService};
 use crate::service::{Held, ServiceSpec};
+use crate::status::seen::{HostView, Inside};
+use crate::status::{Entry, Row, Wanted, appraise, compare};
 use crate::verify::{Endpoint, Observation, Served, Via};
 
 struct Certificates {

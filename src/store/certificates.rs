@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::seal_key::SealKey;
-use super::{StoreError, files, places};
 use crate::model::{CertificateName, Secret, Version};
+use crate::store::seal_key::SealKey;
+use crate::store::{StoreError, files, places};
 
 /// The folder of all certificates.
 #[derive(Debug, Clone)]
@@ -158,8 +158,8 @@ impl CertificateStore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
     use super::*;
+    use crate::store::Store;
     use std::os::unix::fs::PermissionsExt;
 
     fn pair(key: &str) -> StoredPair {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::{StoreError, files};
+use crate::store::{StoreError, files};
 
 /// Less than this, in bytes, is no room for the database to work in.
 const ROOM: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Makes a folder, and those above it, readable by its owner alone. One that exists stays as it is.
 pub(super) fn private_folder(path: &Path) -> Result<(), StoreError> {

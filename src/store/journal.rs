@@ -7,14 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::chain::{self, Tampered};
-use super::database::failed;
-use super::lease::Fence;
-use super::record::{self, RolloutRecord};
-use super::{StoreError, files, schema, wishes};
 use crate::engine::ports;
 use crate::model::RolloutId;
 use crate::rollout::Event;
+use crate::store::chain::{self, Tampered};
+use crate::store::database::failed;
+use crate::store::lease::Fence;
+use crate::store::record::{self, RolloutRecord};
+use crate::store::{StoreError, files, schema, wishes};
 
 /// The journal. Clones share one connection.
 #[derive(Debug, Clone)]
@@ -277,9 +277,9 @@ fn reason(error: &StoreError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Lease, Store};
     use super::*;
     use crate::rollout::{Origin, RolloutKind, RolloutOutcome};
+    use crate::store::{Lease, Store};
 
     fn record(id: &RolloutId) -> RolloutRecord {
         RolloutRecord {

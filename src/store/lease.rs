@@ -12,8 +12,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Journal, StoreError, files};
 use crate::model::CertificateName;
+use crate::store::{Journal, StoreError, files};
 
 /// How long a holder that is not heard of keeps it.
 const TERM: SignedDuration = SignedDuration::from_secs(60);
@@ -156,8 +156,8 @@ fn expiry(now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
     use super::*;
+    use crate::store::Store;
 
     fn name() -> CertificateName {
         "a.test".parse().unwrap()

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::certificates::CertificateStore;
-use super::{StoreError, files};
 use crate::model::{CertificateName, Revocation, Version};
+use crate::store::certificates::CertificateStore;
+use crate::store::{StoreError, files};
 
 const FILE: &str = "revoked.json";
 

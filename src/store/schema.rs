@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::chain::{Link, record_digest, seal};
 use crate::model::InvalidName;
 use crate::rollout::{Event, Origin};
+use crate::store::chain::{Link, record_digest, seal};
 
 /// The format that this version writes. Format 1 had no chain and no leases, format 2 no wishes.
 pub(super) const FORMAT: u32 = 3;

@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::seal::{Closed, Seal};
-use super::{StoreError, files, places};
 use crate::model::Secret;
+use crate::store::seal::{Closed, Seal};
+use crate::store::{StoreError, files, places};
 
 /// The key that a state is sealed with, read or made when it is first needed.
 #[derive(Debug)]

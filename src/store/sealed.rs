@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::seal_key::SealKey;
-use super::{StoreError, files, places};
 use crate::engine::ports::{KeepError, SecretFiles};
 use crate::model::Secret;
+use crate::store::seal_key::SealKey;
+use crate::store::{StoreError, files, places};
 
 /// A folder of sealed files: what is called `NAME` lies in `NAME.cms`.
 #[derive(Debug, Clone)]
@@ -94,8 +94,8 @@ pub(super) fn seal_the_clear(root: &Path, key: &SealKey) -> Result<(), StoreErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
     use super::*;
+    use crate::store::Store;
     use std::os::unix::fs::PermissionsExt;
 
     /// An empty state.

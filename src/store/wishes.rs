@@ -3,9 +3,9 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{Journal, StoreError};
 use crate::model::RolloutId;
 use crate::rollout::Event;
+use crate::store::{Journal, StoreError};
 
 /// A wish that was not taken up yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +90,8 @@ pub(super) fn take_up(
 mod tests {
     use jiff::Timestamp;
 
-    use super::super::{RolloutRecord, Store};
     use super::*;
+    use crate::store::{RolloutRecord, Store};
 
     #[test]
     fn a_wish_stays_until_its_event_is_in_the_journal() {

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::alert;
-use super::handshake::{CLOSED, Failure};
+use crate::tls::alert;
+use crate::tls::handshake::{CLOSED, Failure};
 
 /// Why there was no handshake.
 pub(super) fn failure(error: &std::io::Error) -> Failure {
@@ -61,9 +61,9 @@ mod tests {
     use openssl::x509::X509;
     use rustls::{SupportedProtocolVersion, version};
 
-    use super::super::TlsProber;
-    use super::super::testing::{Issued, Server, acceptor, refused, serving, trusting, up_to};
     use crate::lab::Authority;
+    use crate::tls::TlsProber;
+    use crate::tls::testing::{Issued, Server, acceptor, refused, serving, trusting, up_to};
 
     fn prober() -> TlsProber {
         trusting(&Authority::new("ours").unwrap().root_pem().unwrap())

@@ -9,10 +9,10 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ProtocolVersion, SignatureScheme, SupportedCipherSuite};
 use tokio_rustls::TlsConnector;
 
-use super::any_chain::AnyChain;
-use super::handshake::{Failure, ForKey, Handshake, Shaken};
-use super::misfit::failure;
 use crate::engine::ports::BoxedStream;
+use crate::tls::any_chain::AnyChain;
+use crate::tls::handshake::{Failure, ForKey, Handshake, Shaken};
+use crate::tls::misfit::failure;
 use crate::verify::Endpoint;
 
 /// Signatures in the order in which OpenSSL offers them: a server with several certificates may choose by it. Those of

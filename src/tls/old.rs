@@ -7,9 +7,9 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
 use tokio_openssl::SslStream;
 
-use super::alert;
-use super::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
 use crate::engine::ports::BoxedStream;
+use crate::tls::alert;
+use crate::tls::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
 use crate::verify::Endpoint;
 
 /// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.

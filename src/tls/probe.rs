@@ -11,13 +11,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::handshake::{Failure, Handshake, Shaken};
-use super::held::HeldConnection;
-use super::modern::Modern;
-use super::old::Old;
-use super::roots::Roots;
-use super::starttls::upgrade;
 use crate::engine::ports::{BoxedStream, Conversation, Dial, Prober};
+use crate::tls::handshake::{Failure, Handshake, Shaken};
+use crate::tls::held::HeldConnection;
+use crate::tls::modern::Modern;
+use crate::tls::old::Old;
+use crate::tls::roots::Roots;
+use crate::tls::starttls::upgrade;
 use crate::verify::{Endpoint, Observation, Served};
 
 /// What is offered where a request is to follow.
@@ -200,11 +200,11 @@ mod tests {
     use openssl::x509::X509;
     use tokio::io::AsyncReadExt;
 
-    use super::super::testing::{Issued, PATIENCE, Server, acceptor, served, serving, trusting, up_to};
     use super::*;
     use crate::certificate::KeyAlgorithm;
     use crate::engine::ports::HeldRequest;
     use crate::lab::Authority;
+    use crate::tls::testing::{Issued, PATIENCE, Server, acceptor, served, serving, trusting, up_to};
     use crate::verify::HeldOutcome;
 
     fn rsa(bits: u32) -> PKey<Private> {

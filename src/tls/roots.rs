@@ -13,7 +13,7 @@ use openssl::x509::store::{X509Store, X509StoreBuilder, X509StoreRef};
 use openssl::x509::verify::X509VerifyParam;
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
-use super::TlsError;
+use crate::tls::TlsError;
 
 /// What was said of a chain holds for so long: certificates expire.
 const HOLDS: Duration = Duration::from_secs(10);

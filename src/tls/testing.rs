@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::TlsProber;
 use crate::engine::ports::Prober;
+use crate::tls::TlsProber;
 use crate::verify::{Endpoint, Observation, Served, Via};
 
 /// For whatever is waited for.

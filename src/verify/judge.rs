@@ -5,10 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::expect::Expectation;
-use super::observe::{Observation, Served};
 use crate::certificate::Certificate;
 use crate::model::Fingerprint;
+use crate::verify::expect::Expectation;
+use crate::verify::observe::{Observation, Served};
 
 /// What an endpoint serves, seen from the rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::StartTls;
 use crate::certificate::KeyAlgorithm;
 use crate::model::DnsName;
+use crate::verify::StartTls;
 
 /// One place where a certificate is served.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

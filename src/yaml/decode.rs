@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::problem::{Problem, Problems, Span};
-use super::tree::{Entry, Node, Value};
 use crate::model::{Amount, CertificateName, DnsName, HostName, HostPath, WaveName, parse_duration};
+use crate::yaml::problem::{Problem, Problems, Span};
+use crate::yaml::tree::{Entry, Node, Value};
 
 /// A type that can be read from a node.
 pub trait FromNode: Sized {
@@ -246,8 +246,8 @@ fn list(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sources, parse};
     use super::*;
+    use crate::yaml::{Sources, parse};
 
     #[test]
     fn all_problems_are_found_in_one_pass() {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::problem::{Problem, Problems, SourceId, Sources, Span};
+use crate::yaml::problem::{Problem, Problems, SourceId, Sources, Span};
 
 /// More nodes than this, aliases expanded, are an attack or an accident ("billion laughs").
 /// A fleet of 50,000 hosts with ten variables each stays under it.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::{Audit, AuditAct};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::settings::Settings;
+use crate::cli::args::{Audit, AuditAct};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 use crate::report::line;
 use crate::store::Journal;
 
@@ -28,10 +28,10 @@ fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
             {
                 object.extend(event);
             }
-            super::print(&object.to_string());
+            crate::cli::commands::print(&object.to_string());
         } else if let Some(line) = line(entry.time, &entry.event, true) {
             let time = entry.time.strftime("%Y-%m-%d %H:%M:%SZ");
-            super::print(&format!("{:>6} {time} {} {line}", entry.seq, entry.rollout));
+            crate::cli::commands::print(&format!("{:>6} {time} {} {line}", entry.seq, entry.rollout));
         }
     }
     Ok(Exit::Done)
@@ -41,12 +41,12 @@ fn verify(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
     match journal.verify()? {
         Ok(events) => {
             if settings.json() {
-                super::print(
+                crate::cli::commands::print(
                     &json!({"time": jiff::Timestamp::now(), "event": "audit.verified", "events": events})
                         .to_string(),
                 );
             } else {
-                super::print(&format!("Audit log intact: {events} events, none changed."));
+                crate::cli::commands::print(&format!("Audit log intact: {events} events, none changed."));
             }
             Ok(Exit::Done)
         }

@@ -4,12 +4,12 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::args::Certificates;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::served;
-use super::super::settings::Settings;
 use crate::certificate::{Certificate, parse_pem};
+use crate::cli::args::Certificates;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::served;
+use crate::cli::settings::Settings;
 use crate::model::{CertificateName, Revocation, Version};
 
 /// One version, as it is listed.
@@ -25,11 +25,11 @@ struct Line {
 pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Failure> {
     let lines = read(args, settings)?;
     if settings.json() {
-        lines.iter().for_each(|line| super::print(&line.json().to_string()));
+        lines.iter().for_each(|line| crate::cli::commands::print(&line.json().to_string()));
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
-        super::remark(settings, "no certificate was issued yet");
+        crate::cli::commands::remark(settings, "no certificate was issued yet");
         return Ok(Exit::Done);
     }
     let mut table = Table::new();
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Fail
             line.remark(now),
         ]);
     }
-    table.lines().for_each(|line| super::print(line.trim_end()));
+    table.lines().for_each(|line| crate::cli::commands::print(line.trim_end()));
     Ok(Exit::Done)
 }
 

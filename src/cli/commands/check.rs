@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::super::args::Check;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load;
-use super::super::settings::Settings;
+use crate::cli::args::Check;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::settings::Settings;
 use crate::model::format_duration;
 
 /// Every playbook is checked, also after one that has problems.
@@ -28,9 +28,9 @@ pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Failure> {
                     let now = jiff::Timestamp::now();
                     let line = json!({"time": now, "event": "check.passed", "playbook": name,
                         "certificate": loaded.plan.certificate, "waves": waves, "notes": notes});
-                    super::print(&line.to_string());
+                    crate::cli::commands::print(&line.to_string());
                 } else {
-                    super::print(&format!("{name}: valid, {}", words(&loaded)));
+                    crate::cli::commands::print(&format!("{name}: valid, {}", words(&loaded)));
                     loaded.say_notes(settings);
                 }
             }

@@ -2,13 +2,13 @@
 
 use clap::CommandFactory;
 
-use super::super::args::{Args, Completions};
-use super::super::error::Failure;
-use super::super::exit::Exit;
+use crate::cli::args::{Args, Completions};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
 
 pub(super) fn run(args: &Completions) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "certwave", &mut script);
-    super::print(String::from_utf8_lossy(&script).trim_end());
+    crate::cli::commands::print(String::from_utf8_lossy(&script).trim_end());
     Ok(Exit::Done)
 }

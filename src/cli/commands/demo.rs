@@ -1,9 +1,9 @@
 //! `certwave demo`
 
-use super::super::args::{Break as Word, Demo};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::settings::Settings;
+use crate::cli::args::{Break as Word, Demo};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 use crate::lab::{Break, Lab, LabOptions};
 
 /// A real soak takes minutes; nobody should wait for that in a demo.
@@ -12,14 +12,14 @@ const SOAK: &str = "5s";
 pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     let say = |text: &str| {
         if !settings.json() {
-            super::remark(settings, text);
+            crate::cli::commands::remark(settings, text);
         }
     };
     // A Ctrl-C must not leave servers behind.
-    let runtime = super::runtime()?;
+    let runtime = crate::cli::commands::runtime()?;
     let cancel = {
         let _inside = runtime.enter();
-        super::super::carry_out::cancel_on_signal()?
+        crate::cli::carry_out::cancel_on_signal()?
     };
     say(&format!(
         "starting {} hosts with sshd, and nginx, HAProxy or Envoy, and an ACME server, as processes of this user …",
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     // Its keys are sealed with a key of its own, and go with it.
     let (inventories, state_folder) = (vec![inventory.clone()], state.clone());
     let own = Settings { inventory: inventories, state: state_folder, seal_key: None, ..settings.clone() };
-    let result = super::rollout::run_unasked(&playbook, &own).map_err(|failure| {
+    let result = crate::cli::commands::rollout::run_unasked(&playbook, &own).map_err(|failure| {
         // The fleet is about to go: what the failure says to do next could not be done.
         let keep = "`certwave demo --keep` leaves the fleet up to look at, to mend, and to roll out again";
         if args.keep { failure } else { failure.hint(keep) }

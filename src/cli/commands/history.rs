@@ -3,9 +3,9 @@
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::settings::Settings;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 use crate::rollout::Origin;
 
 pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
@@ -17,12 +17,12 @@ pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
                 "outcome": rollout.outcome, "kind": rollout.origin.as_ref().map(|origin| origin.kind),
                 "by": rollout.origin.as_ref().map(|origin| &origin.by),
                 "hosts": rollout.origin.as_ref().map(|origin| origin.hosts)});
-            super::print(&line.to_string());
+            crate::cli::commands::print(&line.to_string());
         }
         return Ok(Exit::Done);
     }
     if rollouts.is_empty() {
-        super::remark(settings, "no rollout yet");
+        crate::cli::commands::remark(settings, "no rollout yet");
         return Ok(Exit::Done);
     }
     let mut table = Table::new();
@@ -41,6 +41,6 @@ pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {
             rollout.outcome.map_or("not finished".to_owned(), |outcome| outcome.name().replace('_', " ")),
         ]);
     }
-    table.lines().for_each(|line| super::print(line.trim_end()));
+    table.lines().for_each(|line| crate::cli::commands::print(line.trim_end()));
     Ok(Exit::Done)
 }

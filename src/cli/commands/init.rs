@@ -5,10 +5,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::args::Init;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::settings::Settings;
+use crate::cli::args::Init;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 
 const FILES: [(&str, &str); 7] = [
     ("certwave.yaml", include_str!("init/certwave.yaml")),
@@ -39,13 +39,15 @@ pub(super) fn run(args: &Init, settings: &Settings) -> Result<Exit, Failure> {
             .map_err(|error| Failure::to(&format!("write `{}`", path.display()), &error))?;
         if settings.json() {
             let line = json!({"time": Timestamp::now(), "event": "init.wrote", "path": path});
-            super::print(&line.to_string());
+            crate::cli::commands::print(&line.to_string());
         } else {
-            super::print(&format!("wrote {}", path.display()));
+            crate::cli::commands::print(&format!("wrote {}", path.display()));
         }
     }
     if !settings.json() {
-        super::print("next: put your hosts and names in, then `certwave check playbooks/*.yaml`");
+        crate::cli::commands::print(
+            "next: put your hosts and names in, then `certwave check playbooks/*.yaml`",
+        );
     }
     Ok(Exit::Done)
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::args::Inventory as Args;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load;
-use super::super::settings::Settings;
+use crate::cli::args::Inventory as Args;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::settings::Settings;
 use crate::inventory::Inventory;
 use crate::yaml::{Problems, Sources};
 
@@ -27,9 +27,9 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
 fn list(inventory: &Inventory, settings: &Settings) {
     let list = inventory.to_list_json();
     if settings.json() {
-        super::print(&list.to_string());
+        crate::cli::commands::print(&list.to_string());
     } else {
-        super::print(&format!("{list:#}"));
+        crate::cli::commands::print(&format!("{list:#}"));
     }
 }
 
@@ -40,11 +40,11 @@ fn hosts(inventory: &Inventory, pattern: &str, settings: &Settings) -> Result<()
     if settings.json() {
         let hosts: Vec<Value> = hosts.iter().map(|host| json!(host)).collect();
         let line = json!({"time": jiff::Timestamp::now(), "event": "inventory.hosts", "pattern": pattern, "hosts": hosts});
-        super::print(&line.to_string());
+        crate::cli::commands::print(&line.to_string());
     } else {
-        hosts.iter().for_each(|host| super::print(host.as_str()));
+        hosts.iter().for_each(|host| crate::cli::commands::print(host.as_str()));
         if hosts.is_empty() {
-            super::remark(settings, "no host matches");
+            crate::cli::commands::remark(settings, "no host matches");
         }
     }
     Ok(())

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::error::Failure;
-use super::super::load::Loaded;
-use super::super::settings::Settings;
-use super::super::stored::{self, words};
 use crate::acme::{self, IssueError, Listener, PlacedOrder, Progress, Request};
 use crate::certificate::{Bundle, CertificateSet, KeyAlgorithm, KeyType, Requirements, parse_pem};
+use crate::cli::error::Failure;
+use crate::cli::load::Loaded;
+use crate::cli::settings::Settings;
+use crate::cli::stored::{self, words};
 use crate::engine::PushedChallenge;
 use crate::model::{Secret, Version};
 use crate::playbook::{AcmeIssuer, FilesIssuer, Http01, Issuer};
@@ -296,8 +296,10 @@ fn from_files(files: &FilesIssuer) -> Result<(Vec<u8>, Secret, Option<PlacedOrde
 
 fn say(settings: &Settings, event: &str, text: &str) {
     if settings.json() {
-        super::print(&json!({"time": Timestamp::now(), "event": event, "text": text}).to_string());
+        crate::cli::commands::print(
+            &json!({"time": Timestamp::now(), "event": event, "text": text}).to_string(),
+        );
     } else {
-        super::remark(settings, &format!("{} {text}", Timestamp::now().strftime("%H:%M:%SZ")));
+        crate::cli::commands::remark(settings, &format!("{} {text}", Timestamp::now().strftime("%H:%M:%SZ")));
     }
 }

@@ -3,10 +3,10 @@
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::super::args::Lab as Args;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::settings::Settings;
+use crate::cli::args::Lab as Args;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 use crate::lab::{Lab, LabHandle, LabOptions};
 
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
@@ -20,10 +20,10 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 soak: "15s".to_owned(),
             };
             // A Ctrl-C must not leave servers behind that nobody wrote down.
-            let runtime = super::runtime()?;
+            let runtime = crate::cli::commands::runtime()?;
             let cancel = {
                 let _inside = runtime.enter();
-                super::super::carry_out::cancel_on_signal()?
+                crate::cli::carry_out::cancel_on_signal()?
             };
             let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
             if *cancel.borrow() {
@@ -41,15 +41,15 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             if settings.json() {
                 let line = json!({"time": jiff::Timestamp::now(), "event": "lab.up", "directory": handle.directory(),
                     "inventory": inventory, "playbook": playbook, "state": state});
-                super::print(&line.to_string());
+                crate::cli::commands::print(&line.to_string());
                 return Ok(Exit::Done);
             }
-            super::print(&format!(
+            crate::cli::commands::print(&format!(
                 "export CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}",
                 inventory.display()
             ));
-            super::print(&format!("certwave rollout {}", playbook.display()));
-            super::remark(
+            crate::cli::commands::print(&format!("certwave rollout {}", playbook.display()));
+            crate::cli::commands::remark(
                 settings,
                 &format!(
                     "\n{} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
@@ -65,7 +65,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             let all = servers.iter().all(|server| server.running);
             if settings.json() {
                 let line = json!({"time": jiff::Timestamp::now(), "event": "lab.status", "servers": servers});
-                super::print(&line.to_string());
+                crate::cli::commands::print(&line.to_string());
             } else {
                 let mut table = Table::new();
                 table.load_style(presets::NOTHING);
@@ -74,14 +74,14 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                     let state = if server.running { "runs" } else { "has ended" };
                     table.add_row([server.name, server.pid.to_string(), state.to_owned()]);
                 }
-                table.lines().for_each(|line| super::print(line.trim_end()));
+                table.lines().for_each(|line| crate::cli::commands::print(line.trim_end()));
             }
             return Ok(if all { Exit::Done } else { Exit::Failed });
         }
         Args::Down { directory } => {
             let handle = LabHandle::open(&directory).map_err(|error| Failure::to("end the lab", &error))?;
             handle.down().map_err(|error| Failure::to("end the lab", &error))?;
-            super::remark(settings, "every server has ended, and the folder is gone");
+            crate::cli::commands::remark(settings, "every server has ended, and the folder is gone");
         }
     }
     Ok(Exit::Done)

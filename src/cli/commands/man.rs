@@ -2,9 +2,9 @@
 
 use clap::CommandFactory;
 
-use super::super::args::{Args, Man};
-use super::super::error::Failure;
-use super::super::exit::Exit;
+use crate::cli::args::{Args, Man};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
 
 pub(super) fn run(args: &Man) -> Result<Exit, Failure> {
     std::fs::create_dir_all(&args.directory)
@@ -12,6 +12,9 @@ pub(super) fn run(args: &Man) -> Result<Exit, Failure> {
         .map_err(|error| {
             Failure::to(&format!("write man pages into `{}`", args.directory.display()), &error)
         })?;
-    super::print(&format!("man pages are in `{0}`: `man {0}/certwave.1`", args.directory.display()));
+    crate::cli::commands::print(&format!(
+        "man pages are in `{0}`: `man {0}/certwave.1`",
+        args.directory.display()
+    ));
     Ok(Exit::Done)
 }

@@ -23,11 +23,11 @@ mod status;
 mod steer;
 mod verify;
 
-use super::args::Command;
-use super::error::Failure;
-use super::exit::Exit;
-use super::output::{print, remark};
-use super::settings::Settings;
+use crate::cli::args::Command;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::output::{print, remark};
+use crate::cli::settings::Settings;
 
 /// Runs a command.
 pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure> {

@@ -7,17 +7,17 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::super::args::Plan as Args;
-use super::super::carry_out::{self, who};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load::{self, Loaded};
-use super::super::planning::{self, Wanted};
-use super::super::rehearsal::{self, Rehearsed};
-use super::super::settings::Settings;
-use super::super::stored;
-use super::rollout::new_id;
 use crate::certificate::CertificateSet;
+use crate::cli::args::Plan as Args;
+use crate::cli::carry_out::{self, who};
+use crate::cli::commands::rollout::new_id;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::planning::{self, Wanted};
+use crate::cli::rehearsal::{self, Rehearsed};
+use crate::cli::settings::Settings;
+use crate::cli::stored;
 use crate::model::HostName;
 use crate::plan::Plan;
 use crate::preview::{Missed, Preview, Risk, SavedPlan, Seen};
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     let wanted = planning::wanted(&loaded, &store.certificates(), args.force, args.certificate.as_ref())?;
     let seen = match &args.facts {
         Some(path) => recorded(path, &loaded.plan)?,
-        None => super::runtime()?.block_on(planning::survey(
+        None => crate::cli::commands::runtime()?.block_on(planning::survey(
             &loaded.plan,
             wanted.set.as_ref(),
             &store,
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         true => {
             let who = who(&new_id()?);
             let rehearsal = rehearsal::run(&loaded, &who, usize::from(args.parallel));
-            super::runtime()?.block_on(rehearsal)?
+            crate::cli::commands::runtime()?.block_on(rehearsal)?
         }
         false => Vec::new(),
     };
@@ -61,14 +61,16 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     preview.risks.extend(untrusted.map(|reason| Risk::NotTrusted { reason }));
     let report = PlanReport { preview: &preview, certificate: &wanted.shown };
     if settings.json() {
-        rehearsed.iter().for_each(|one| super::print(&one.json(now).to_string()));
-        report.json(now).for_each(|line| super::print(&line.to_string()));
+        rehearsed.iter().for_each(|one| crate::cli::commands::print(&one.json(now).to_string()));
+        report.json(now).for_each(|line| crate::cli::commands::print(&line.to_string()));
     } else {
-        super::print(&report.text(settings.verbosity > 0));
+        crate::cli::commands::print(&report.text(settings.verbosity > 0));
         if args.rehearse {
-            super::print("\nrehearsal:");
+            crate::cli::commands::print("\nrehearsal:");
         }
-        rehearsed.iter().for_each(|one| super::print(&format!("  {}: {}", one.host, one.words())));
+        rehearsed
+            .iter()
+            .for_each(|one| crate::cli::commands::print(&format!("  {}: {}", one.host, one.words())));
     }
     let (changes, preview_fails) = (preview.has_changes(), preview.is_sure_to_fail());
     if let Some(path) = &args.out {
@@ -148,7 +150,7 @@ fn save(
     std::fs::write(path, text).map_err(|error| failed(&error))?;
     if !settings.json() {
         let until = saved.valid_until.strftime("%Y-%m-%d %H:%M:%SZ");
-        super::remark(
+        crate::cli::commands::remark(
             settings,
             &format!(
                 "saved; until {until}, `certwave rollout --plan {}` does this and nothing else",

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load::{self, Loaded};
-use super::super::planning;
-use super::super::settings::Settings;
-use super::issue::Choice;
 use crate::certificate::CertificateSet;
+use crate::cli::commands::issue::Choice;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::planning;
+use crate::cli::settings::Settings;
 use crate::model::RolloutId;
 use crate::plan::check;
 use crate::preview::{Next, SavedPlan, Source, differences};

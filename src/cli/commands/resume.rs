@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::super::args::Resume;
-use super::super::carry_out::{self, cancel_on_signal, who};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::find;
-use super::super::replay::{planned, replay};
-use super::super::settings::Settings;
-use super::super::stored;
 use crate::certificate::{CertificateSet, Requirements};
+use crate::cli::args::Resume;
+use crate::cli::carry_out::{self, cancel_on_signal, who};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::find;
+use crate::cli::replay::{planned, replay};
+use crate::cli::settings::Settings;
+use crate::cli::stored;
 use crate::rollout::Event;
 use crate::store::{Journal, RolloutRecord, Store, Wish};
 
@@ -18,10 +18,10 @@ pub(super) fn run(args: &Resume, settings: &Settings) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let journal = store.journal()?;
     let Some(record) = choose(args.rollout.as_deref(), journal.rollouts()?)? else {
-        super::remark(settings, "No unfinished rollout to resume.");
+        crate::cli::commands::remark(settings, "No unfinished rollout to resume.");
         return Ok(Exit::Done);
     };
-    super::runtime()?.block_on(async {
+    crate::cli::commands::runtime()?.block_on(async {
         let cancel = cancel_on_signal()?;
         go_on(&record, &store, &journal, Asked::ByName, cancel, settings).await
     })
@@ -100,7 +100,7 @@ pub(super) async fn go_on(
         });
         let text =
             format!("going on with rollout {id} of {} {}, which {how}", record.certificate, record.version);
-        super::remark(settings, &text);
+        crate::cli::commands::remark(settings, &text);
     }
     let playbook = record.playbook.clone();
     let prober = carry_out::prober(&plan)?;

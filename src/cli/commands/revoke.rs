@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::args::Revoke;
-use super::super::carry_out::{cancel_on_signal, who};
-use super::super::confirm::ask;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load;
-use super::super::served;
-use super::super::settings::Settings;
-use super::super::stored;
-use super::rollout::new_id;
 use crate::acme::{self, IssueError};
 use crate::certificate::parse_pem;
+use crate::cli::args::Revoke;
+use crate::cli::carry_out::{cancel_on_signal, who};
+use crate::cli::commands::rollout::new_id;
+use crate::cli::confirm::ask;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::served;
+use crate::cli::settings::Settings;
+use crate::cli::stored;
 use crate::engine::ports::SecretFiles;
 use crate::model::{CertificateName, Revocation, Version};
 use crate::playbook::{AcmeIssuer, Issuer, Playbook};
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Revoke, settings: &Settings) -> Result<Exit, Failure> {
     if args.accept.as_ref() != Some(version) {
         served_by_nobody(&journal, &name, version)?;
     }
-    let runtime = super::runtime()?;
+    let runtime = crate::cli::commands::runtime()?;
     let mut cancel = runtime.block_on(async { cancel_on_signal() })?;
     runtime.block_on(ask(&format!("revoke {name} {version}?"), args.yes, &cancel, settings))?;
     // Noted first: whatever becomes of us or the CA, no rollout puts it on a host again.
@@ -76,9 +76,9 @@ fn say(text: &str, name: &CertificateName, version: &Version, ca: Option<&str>, 
     if settings.json() {
         let line = json!({"time": Timestamp::now(), "event": "certificate.revoked", "name": name,
             "version": version, "confirmed_by": ca, "text": text});
-        super::print(&line.to_string());
+        crate::cli::commands::print(&line.to_string());
     } else {
-        super::print(text);
+        crate::cli::commands::print(text);
     }
 }
 

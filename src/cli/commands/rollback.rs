@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::args::Rollback;
-use super::super::carry_out::{self, cancel_on_signal, who};
-use super::super::confirm::ask;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load::{self, Loaded};
-use super::super::settings::Settings;
-use super::super::stored;
-use super::rollout::{last, new_id, none_waits};
 use crate::certificate::{CertificateSet, Requirements};
+use crate::cli::args::Rollback;
+use crate::cli::carry_out::{self, cancel_on_signal, who};
+use crate::cli::commands::rollout::{last, new_id, none_waits};
+use crate::cli::confirm::ask;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::settings::Settings;
+use crate::cli::stored;
 use crate::model::{CertificateName, Version, format_duration};
 use crate::plan::{Plan, Undo};
 use crate::renewal::AT_LEAST;
@@ -22,7 +22,7 @@ use crate::store::{Journal, RolloutRecord, Store};
 
 pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(settings, &args.playbook, args.limit.as_deref())?;
-    super::runtime()?.block_on(go_back(loaded, args, settings))
+    crate::cli::commands::runtime()?.block_on(go_back(loaded, args, settings))
 }
 
 async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
@@ -60,7 +60,7 @@ async fn go_back(loaded: Loaded, args: &Rollback, settings: &Settings) -> Result
         }
     };
     if !settings.json() {
-        super::remark(settings, &text);
+        crate::cli::commands::remark(settings, &text);
     }
     let hosts = plan.schedule.hosts.len();
     ask(&format!("put {} back?", count(hosts, "host")), args.yes, &cancel, settings).await?;

@@ -5,19 +5,19 @@ use std::path::Path;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::super::args::Rollout;
-use super::super::carry_out::{self, cancel_on_signal, who};
-use super::super::confirm::{ask, confirmed};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load::{self, Loaded};
-use super::super::planning;
-use super::super::replay;
-use super::super::settings::Settings;
-use super::super::stored;
-use super::issue::{Choice, choose, issue};
-use super::{planned, resume};
 use crate::certificate::CertificateSet;
+use crate::cli::args::Rollout;
+use crate::cli::carry_out::{self, cancel_on_signal, who};
+use crate::cli::commands::issue::{Choice, choose, issue};
+use crate::cli::commands::{planned, resume};
+use crate::cli::confirm::{ask, confirmed};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::planning;
+use crate::cli::replay;
+use crate::cli::settings::Settings;
+use crate::cli::stored;
 use crate::model::{CertificateName, RolloutId};
 use crate::plan::{Plan, Windows};
 use crate::preview::{Next, SavedPlan};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> 
         (Some((_, saved)), _) => saved.playbook.path.clone(),
         (None, playbook) => playbook.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
     };
-    super::runtime()?.block_on(roll_out(loaded, saved, playbook, args, settings))
+    crate::cli::commands::runtime()?.block_on(roll_out(loaded, saved, playbook, args, settings))
 }
 
 async fn roll_out(
@@ -140,7 +140,7 @@ fn mind_windows(
         let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
         let text =
             format!("note: outside of every window, but what is served expires on {until}: it goes ahead");
-        super::remark(settings, &text);
+        crate::cli::commands::remark(settings, &text);
     }
     Ok(())
 }
@@ -164,7 +164,7 @@ pub(super) fn none_waits(
     let fit = stored::not_revoked(&certificates, certificate, version)
         .and_then(|()| stored::proven(&certificates, certificate, version, &required));
     if let Err(unfit) = fit {
-        super::remark(settings, &format!("rollout {id} stays paused: {}", unfit.message));
+        crate::cli::commands::remark(settings, &format!("rollout {id} stays paused: {}", unfit.message));
         return Ok(());
     }
     let mut failure =
@@ -196,7 +196,7 @@ async fn goes_on(
     let found = format!("rollout {} of {} {} was broken off", record.id, record.certificate, record.version);
     let anew = |why: &str| {
         let text = format!("{found}; {why}, so a new one begins, and every host is looked at first");
-        super::remark(settings, &text);
+        crate::cli::commands::remark(settings, &text);
         Ok(false)
     };
     if args.force || args.certificate.is_some() {
@@ -207,7 +207,7 @@ async fn goes_on(
     }
     let since =
         if same { "" } else { "; playbook or inventory changed since, and it keeps to what was planned" };
-    super::remark(settings, &format!("{found}{since}"));
+    crate::cli::commands::remark(settings, &format!("{found}{since}"));
     confirmed("Type `yes` to resume it; anything else begins a new one", cancel, settings).await
 }
 
@@ -234,8 +234,8 @@ async fn confirm(
     if !settings.json() {
         let waves: Vec<String> =
             schedule.waves.iter().map(|wave| format!("{} ({})", wave.name, wave.hosts().len())).collect();
-        super::remark(settings, &format!("{}: {what}", loaded.plan.certificate));
-        super::remark(settings, &format!("waves: {}, {hosts} in all", waves.join(", then ")));
+        crate::cli::commands::remark(settings, &format!("{}: {what}", loaded.plan.certificate));
+        crate::cli::commands::remark(settings, &format!("waves: {}, {hosts} in all", waves.join(", then ")));
     }
     ask(&format!("roll out to {}?", count(hosts, "host")), yes, cancel, settings).await
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::super::args::Status;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::load;
-use super::super::settings::Settings;
-use super::super::watch::{Look, Told, watch};
+use crate::cli::args::Status;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::settings::Settings;
+use crate::cli::watch::{Look, Told, watch};
 use crate::engine::glance;
 use crate::inventory::Host;
 use crate::model::DnsName;
@@ -46,16 +46,16 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
             good: report.is_in_order(),
         }
     };
-    super::runtime()?.block_on(async {
+    crate::cli::commands::runtime()?.block_on(async {
         if let Some(every) = args.watch {
             return watch(Duration::from_secs(every.into()), settings, async || Ok(look_at_all().await))
                 .await;
         }
         let looked = look_at_all().await;
         if settings.json() {
-            looked.told.iter().for_each(|told| super::print(&told.object.to_string()));
+            looked.told.iter().for_each(|told| crate::cli::commands::print(&told.object.to_string()));
         } else {
-            super::print(&looked.block);
+            crate::cli::commands::print(&looked.block);
         }
         Ok(looked.exit())
     })

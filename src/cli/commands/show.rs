@@ -1,11 +1,11 @@
 //! `certwave show`
 
-use super::super::args::Show;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::find;
-use super::super::replay::planned;
-use super::super::settings::Settings;
+use crate::cli::args::Show;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::find;
+use crate::cli::replay::planned;
+use crate::cli::settings::Settings;
 use crate::report::{JsonReporter, Tally, line};
 use crate::rollout::State;
 
@@ -19,7 +19,7 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         for event in journal.events(&rollout.id) {
             let (time, event) = event?;
             state.evolve(time, &event);
-            super::print(&reporter.object(time, &event, &state).to_string());
+            crate::cli::commands::print(&reporter.object(time, &event, &state).to_string());
         }
         return Ok(Exit::Done);
     }
@@ -28,27 +28,30 @@ pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
         None => ("rollout", String::new()),
     };
     let to = if kind == "rollback" { "to" } else { "of" };
-    super::print(&format!("{kind} {} {to} {} {}", rollout.id, rollout.certificate, rollout.version));
-    super::print(&format!(
+    crate::cli::commands::print(&format!(
+        "{kind} {} {to} {} {}",
+        rollout.id, rollout.certificate, rollout.version
+    ));
+    crate::cli::commands::print(&format!(
         "playbook {}, started {}{by}",
         rollout.playbook,
         rollout.started.strftime("%Y-%m-%d %H:%M:%SZ")
     ));
-    super::print("");
+    crate::cli::commands::print("");
     let mut tally = Tally::new(&plan.schedule);
     for event in journal.events(&rollout.id) {
         let (time, event) = event?;
         tally.take_in(time, &event);
         if let Some(line) = line(time, &event, settings.verbosity > 0) {
-            super::print(&format!("{} {line}", time.strftime("%H:%M:%SZ")));
+            crate::cli::commands::print(&format!("{} {line}", time.strftime("%H:%M:%SZ")));
         }
     }
     let summary = tally.summary();
-    super::print("");
-    super::print(&summary.table());
-    super::print("");
-    summary.reasons().iter().for_each(|reason| super::print(reason));
-    summary.notes().iter().for_each(|note| super::print(&format!("note: {note}")));
-    super::print(&format!("{}: {}", summary.word(), summary.fleet()));
+    crate::cli::commands::print("");
+    crate::cli::commands::print(&summary.table());
+    crate::cli::commands::print("");
+    summary.reasons().iter().for_each(|reason| crate::cli::commands::print(reason));
+    summary.notes().iter().for_each(|note| crate::cli::commands::print(&format!("note: {note}")));
+    crate::cli::commands::print(&format!("{}: {}", summary.word(), summary.fleet()));
     Ok(Exit::Done)
 }

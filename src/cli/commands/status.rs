@@ -6,15 +6,15 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::super::args::Status;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::left;
-use super::super::load;
-use super::super::settings::Settings;
-use super::super::stored;
-use super::super::watch::{Look, Told, watch};
-use super::served;
+use crate::cli::args::Status;
+use crate::cli::commands::served;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::left;
+use crate::cli::load;
+use crate::cli::settings::Settings;
+use crate::cli::stored;
+use crate::cli::watch::{Look, Told, watch};
 use crate::engine::view;
 use crate::model::Version;
 use crate::plan::{HostPlan, Plan};
@@ -34,9 +34,9 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     let (wanted, newer) = wanted(&looker.plan, &store, playbook)?;
     if let Some(newer) = newer {
         let text = format!("note: {newer} is in the store, but no rollout left a host on it");
-        super::remark(settings, &text);
+        crate::cli::commands::remark(settings, &text);
     }
-    super::runtime()?.block_on(async {
+    crate::cli::commands::runtime()?.block_on(async {
         let Some(every) = args.watch else { return Ok(looker.once(&wanted, settings).await) };
         watch(Duration::from_secs(every.into()), settings, async || {
             // A rollout may be under way.
@@ -100,7 +100,8 @@ impl Looker {
 
     /// Each host is told as soon as it is known.
     async fn once(&self, wanted: &Wanted, settings: &Settings) -> Exit {
-        let print = |row: &Row| super::print(&StatusReport::json(row, Timestamp::now()).to_string());
+        let print =
+            |row: &Row| crate::cli::commands::print(&StatusReport::json(row, Timestamp::now()).to_string());
         let seen = |rows: &[Row]| {
             if settings.json() {
                 rows.iter().for_each(print);
@@ -109,7 +110,7 @@ impl Looker {
         let rows = self.rows(wanted, seen).await;
         let report = self.report(wanted, &rows);
         if !settings.json() {
-            super::print(&report.block(settings.verbosity > 0));
+            crate::cli::commands::print(&report.block(settings.verbosity > 0));
         }
         if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed }
     }

@@ -1,13 +1,13 @@
 //! `certwave pause`, `abort` and `approve`: steering a rollout from another terminal.
 
-use super::super::args::{Approve, Steer};
-use super::super::carry_out::{cancel_on_signal, person, who};
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::find;
-use super::super::replay::{planned, replay};
-use super::super::settings::Settings;
-use super::resume::{self, Asked};
+use crate::cli::args::{Approve, Steer};
+use crate::cli::carry_out::{cancel_on_signal, person, who};
+use crate::cli::commands::resume::{self, Asked};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::find;
+use crate::cli::replay::{planned, replay};
+use crate::cli::settings::Settings;
 use crate::model::WaveName;
 use crate::rollout::Event;
 use crate::store::{Journal, RolloutRecord, Store, StoreError};
@@ -20,7 +20,7 @@ pub(super) fn pause(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
             .hint(format!("`certwave show {}` tells how it went", record.id)));
     }
     journal.wish(&record.id, &Event::PauseRequested { by: person() })?;
-    super::remark(
+    crate::cli::commands::remark(
         settings,
         &format!("rollout {} is told to pause: hosts in flight are finished first", record.id),
     );
@@ -37,10 +37,13 @@ pub(super) fn abort(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
     let running = is_running(&store, &journal, &record)?;
     journal.wish(&record.id, &Event::AbortRequested { by: person() })?;
     if running {
-        super::remark(settings, &format!("rollout {} is told to stop and to roll back", record.id));
+        crate::cli::commands::remark(
+            settings,
+            &format!("rollout {} is told to stop and to roll back", record.id),
+        );
         return Ok(Exit::Done);
     }
-    super::runtime()?.block_on(async {
+    crate::cli::commands::runtime()?.block_on(async {
         let cancel = cancel_on_signal()?;
         resume::go_on(&record, &store, &journal, Asked::InPassing, cancel, settings).await
     })
@@ -80,7 +83,10 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
         true => String::new(),
         false => format!("; `certwave resume {}` goes on", record.id),
     };
-    super::remark(settings, &format!("wave `{wave}` of rollout {} is approved{next}", record.id));
+    crate::cli::commands::remark(
+        settings,
+        &format!("wave `{wave}` of rollout {} is approved{next}", record.id),
+    );
     Ok(Exit::Done)
 }
 

@@ -6,14 +6,14 @@ use std::path::Path;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::super::args::Verify;
-use super::super::clock::SteadyClock;
-use super::super::error::Failure;
-use super::super::exit::Exit;
-use super::super::left::{self, Left};
-use super::super::load;
-use super::super::settings::Settings;
-use super::super::{find, stored};
+use crate::cli::args::Verify;
+use crate::cli::clock::SteadyClock;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::left::{self, Left};
+use crate::cli::load;
+use crate::cli::settings::Settings;
+use crate::cli::{find, stored};
 use crate::engine::prove_again;
 use crate::model::HostName;
 use crate::plan::HostPlan;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
         TlsProber::new(&left.plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let world = (&SshConnector::default(), &prober, &SteadyClock::start());
 
-    let proven = super::runtime()?.block_on(async {
+    let proven = crate::cli::commands::runtime()?.block_on(async {
         let one = |host: HostPlan| async {
             let proofs = prove_again(&host, world, |endpoint| wanted.expected(endpoint)).await;
             (host.login.host, proofs)
@@ -51,12 +51,12 @@ pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
     if settings.json() {
         for (host, proofs) in &proven {
             for proof in proofs {
-                super::print(&report.json(host, proof, Timestamp::now()).to_string());
+                crate::cli::commands::print(&report.json(host, proof, Timestamp::now()).to_string());
             }
         }
     } else {
-        report.lines(settings.verbosity > 0).iter().for_each(|line| super::print(line));
-        super::print(&report.sentence());
+        report.lines(settings.verbosity > 0).iter().for_each(|line| crate::cli::commands::print(line));
+        crate::cli::commands::print(&report.sentence());
     }
     Ok(if report.is_proven() { Exit::Done } else { Exit::Failed })
 }
