@@ -23,6 +23,8 @@ pub mod status;
 
 pub mod preview;
 
+pub mod ports;
+
 pub mod engine;
 
 pub mod acme;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use certwave::acme::{IssueError, Issued, Listener, Progress, Request, issue};
 use certwave::certificate::{Bundle, KeyType, Requirements};
-use certwave::engine::ports::SecretFiles;
 use certwave::lab::{Pebble, free_port};
 use certwave::model::{DnsName, Secret};
 use certwave::playbook::{AcmeIssuer, Http01};
+use certwave::ports::SecretFiles;
 use certwave::store::Store;
 use certwave::yaml::{Sources, Span, Spanned};
 use serde_json::json;

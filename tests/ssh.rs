@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certwave::engine::ports::{
+use certwave::inventory::Login;
+use certwave::model::Secret;
+use certwave::ports::{
     Certainty, Connection, Connector, HeldCommand as _, RemoteCommand, RemoteError, RemoteErrorKind,
     RemoteOutput,
 };
-use certwave::inventory::Login;
-use certwave::model::Secret;
 use certwave::ssh::{SshConnection, SshConnector, SshOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

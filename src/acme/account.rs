@@ -5,9 +5,9 @@ use openssl::sha::sha256;
 
 use crate::acme::error::IssueError;
 use crate::acme::transport::Transport;
-use crate::engine::ports::SecretFiles;
 use crate::model::Secret;
 use crate::playbook::AcmeIssuer;
+use crate::ports::SecretFiles;
 
 /// Takes the account up again, or makes one. A new one is on the disk before it is used.
 pub(super) async fn take_up(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) -> Result<Account, IssueError> {

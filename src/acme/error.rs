@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use instant_acme::Error;
 
-use crate::engine::ports::KeepError;
+use crate::ports::KeepError;
 
 /// Why there is no certificate. Nothing on any host was changed.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::acme::error::IssueError;
-use crate::engine::ports::ChallengeResponder;
+use crate::ports::ChallengeResponder;
 
 /// Longer requests are not a CA's.
 const LONGEST: usize = 8 * 1024;

@@ -6,12 +6,14 @@ mod key;
 mod listener;
 mod order;
 mod placed;
+mod request;
 mod revoke;
 mod transport;
 
 pub use error::IssueError;
 pub use key::generate as generate_key;
 pub use listener::Listener;
-pub use order::{Issued, Progress, Request, issue};
+pub use order::{Issued, Progress, issue};
 pub use placed::PlacedOrder;
+pub use request::Request;
 pub use revoke::revoke;

@@ -10,29 +10,14 @@ use crate::acme::account::{forget, take_up};
 use crate::acme::error::IssueError;
 use crate::acme::key;
 use crate::acme::placed::PlacedOrder;
-use crate::certificate::KeyType;
-use crate::engine::ports::{ChallengeResponder, SecretFiles};
-use crate::model::{DnsName, Secret};
-use crate::playbook::AcmeIssuer;
+use crate::acme::request::Request;
+use crate::model::Secret;
+use crate::ports::ChallengeResponder;
 
 /// For the CA to see a challenge, and to sign.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A CA may refuse a nonce at any time (RFC 8555, section 6.5); instant-acme tries three times itself.
 const NONCE_TRIES: usize = 8;
-
-/// What is ordered.
-pub struct Request<'a> {
-    /// From whom.
-    pub issuer: &'a AcmeIssuer,
-    /// For which names.
-    pub domains: &'a [DnsName],
-    /// With what kind of key.
-    pub key: KeyType,
-    /// Accounts.
-    pub accounts: &'a dyn SecretFiles,
-    /// Orders that are not settled yet.
-    pub orders: &'a dyn SecretFiles,
-}
 
 /// What came of it. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
 #[derive(Debug)]

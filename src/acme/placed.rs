@@ -5,9 +5,9 @@ use openssl::pkey::{PKey, Private};
 use openssl::sha::sha256;
 
 use crate::acme::error::IssueError;
-use crate::acme::order::Request;
-use crate::engine::ports::{KeepError, SecretFiles};
+use crate::acme::request::Request;
 use crate::model::Secret;
+use crate::ports::{KeepError, SecretFiles};
 
 /// An order on the disk. It stays there until [`PlacedOrder::settle`].
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use instant_acme::{Error, RevocationReason as Code, RevocationRequest};
 
 use crate::acme::account::existing;
 use crate::acme::error::IssueError;
-use crate::engine::ports::SecretFiles;
 use crate::model::RevocationReason;
 use crate::playbook::AcmeIssuer;
+use crate::ports::SecretFiles;
 
 /// Asks a CA to revoke a certificate (DER), by the account that ordered it. One that is revoked already is as good.
 ///

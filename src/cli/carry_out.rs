@@ -1,6 +1,5 @@
 //! Drives a rollout to its end and says how it went: the same for a new one and for one that goes on.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -16,10 +15,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{print, remark};
 use crate::cli::settings::Settings;
 use crate::cli::stored;
-use crate::engine::ports::{Clock, JournalError, Observer};
 use crate::engine::{Fleet, Steering, Target, drive};
-use crate::model::{CertificateName, Fingerprint, RolloutId};
+use crate::model::{CertificateName, RolloutId};
 use crate::plan::{Plan, Schedule};
+use crate::ports::{Clock, JournalError, Observer};
 use crate::report::{Certificate, JsonReporter, PlainReporter, ProgressReporter, Reporter, Summary, Tally};
 use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, State};
 use crate::ssh::SshConnector;
@@ -101,11 +100,8 @@ impl Rollout<'_> {
         settings: &Settings,
     ) -> Result<Exit, Failure> {
         let certificate = describe(&self.plan.certificate, &self.set);
-        let known = known_leaves(self.store, &self.set)?;
-        let revoked = self.store.certificates().revoked(&self.plan.certificate)?;
-        let own =
-            stored::own_leaves(&self.store.certificates(), &self.plan.certificate)?.into_keys().collect();
-        let target = Arc::new(Target { set: self.set, known, own, revoked });
+        let stored = stored::known(&self.store.certificates(), &self.plan.certificate)?;
+        let target = Arc::new(Target::new(self.set, stored));
         let plan = Arc::new(self.plan);
         let connector = SshConnector::default();
         let clock = SteadyClock::start();
@@ -199,7 +195,7 @@ async fn keep(journal: Journal, fence: crate::store::Fence) {
         tokio::time::sleep(Lease::PROLONG_EVERY).await;
         let (journal, fence) = (journal.clone(), fence.clone());
         // Where this fails, the next event that is written finds out.
-        let _ = tokio::task::spawn_blocking(move || Lease::prolong(&journal, &fence)).await;
+        let _ = tokio::task::spawn_blocking(move || journal.prolong(&fence)).await;
     }
 }
 
@@ -286,14 +282,6 @@ fn describe(name: &CertificateName, set: &CertificateSet) -> Certificate {
         serial: leaf.serial.clone(),
         not_after: set.not_after(),
     }
-}
-
-/// Every leaf in the store but the one being rolled out.
-pub(super) fn known_leaves(store: &Store, set: &CertificateSet) -> Result<BTreeSet<Fingerprint>, Failure> {
-    let mut leaves = stored::leaves(&store.certificates())?;
-    let own = set.leaves();
-    leaves.retain(|leaf| !own.contains(leaf));
-    Ok(leaves)
 }
 
 /// What a plan's endpoints are proven by. The system's roots take a while to read: it is made once.

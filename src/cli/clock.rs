@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::engine::ports::Clock;
+use crate::ports::Clock;
 
 /// What the system's clock said at the start, and what has passed since: whoever sets the clock meanwhile neither
 /// prolongs a soak nor cuts it short.

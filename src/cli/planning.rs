@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use openssl::sha::sha256;
 
 use crate::certificate::{CertificateSet, parse_pem};
-use crate::cli::carry_out::known_leaves;
 use crate::cli::clock::SteadyClock;
 use crate::cli::commands::issue::{Choice, choose, peek};
 use crate::cli::error::Failure;
@@ -141,18 +140,10 @@ pub(super) async fn survey(
     at_once: usize,
 ) -> Result<Vec<Seen>, Failure> {
     let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
-    let revoked = store.certificates().revoked(&plan.certificate)?;
-    let own: BTreeSet<_> =
-        stored::own_leaves(&store.certificates(), &plan.certificate)?.into_keys().collect();
-    let target = match set {
-        Some(set) => {
-            let (known, own, revoked) = (known_leaves(store, set)?, own.clone(), revoked.clone());
-            Some(Arc::new(Target { set: set.clone(), known, own, revoked }))
-        }
-        None => None,
-    };
+    let stored = stored::known(&store.certificates(), &plan.certificate)?;
+    let target = set.map(|set| Arc::new(Target::new(set.clone(), stored.clone())));
     let (connector, clock) = (SshConnector::default(), SteadyClock::start());
-    let surveyor = Surveyor { connector, prober, clock, target, own, revoked };
+    let surveyor = Surveyor { connector, prober, clock, target, stored };
     let mut looks = Vec::with_capacity(plan.hosts.len());
     for host in &plan.hosts {
         looks.push(surveyor.survey(host));

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
 use crate::cli::error::Failure;
+use crate::engine::StoredVersions;
 use crate::model::{CertificateName, Fingerprint, Revocation, Version};
 use crate::store::CertificateStore;
 
@@ -78,6 +79,12 @@ pub(super) fn chains(
     let (first, second) = (pems.first().map(Vec::as_slice), pems.get(1).map(Vec::as_slice));
     ChainSet::read(version.clone(), first.unwrap_or_default(), second)
         .map_err(|error| Failure::to(&format!("read {name} {version} in the store"), &error))
+}
+
+/// What the store knows of a certificate, for whoever looks at hosts.
+pub(super) fn known(store: &CertificateStore, name: &CertificateName) -> Result<StoredVersions, Failure> {
+    let own = own_leaves(store, name)?.into_keys().collect();
+    Ok(StoredVersions { leaves: leaves(store)?, own, revoked: store.revoked(name)? })
 }
 
 /// The leaf of everything that certwave ever issued.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::engine::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
 use crate::install::{Word, become_line};
 use crate::model::Secret;
 use crate::plan::ChallengeHost;
+use crate::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;

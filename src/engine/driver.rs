@@ -2,7 +2,6 @@
 //! share one write: the disk is waited for once a turn.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,49 +9,16 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::engine::fleet::later;
-use crate::engine::ports::{Clock, Journal, JournalError, Observer};
-use crate::gate::Handshakes;
+use crate::model::later;
 use crate::plan::Schedule;
-use crate::rollout::{Action, Event, HostPhase, HostState, Phase, State, Step, StepResult, next};
+use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
+use crate::rollout::{Action, Event, HostPhase, Phase, State, Step, StepResult, next};
 
 /// How often a soaking wave is looked at.
 const SOAK_TICK: Duration = Duration::from_secs(1);
 /// From one write of the journal to the next, for each step under way: the more there are, the more share a write. A
 /// single host does not wait; with a thousand in flight, the disk is waited for fifty times a second and no more.
 const GATHER: Duration = Duration::from_micros(20);
-
-/// What the steps do to hosts.
-pub trait Effects: Send + Sync + 'static {
-    /// A watch over hosts; it ends when dropped.
-    type Watch: SoakWatch;
-
-    /// Does a step on a host, given what is known about it. Every failure is an answer.
-    fn run(&self, host: usize, step: Step, known: HostState) -> impl Future<Output = StepResult> + Send;
-
-    /// The host is done: let its connection go.
-    fn release(&self, host: usize);
-
-    /// Starts handshakes against hosts that are done, one after the other, until dropped.
-    fn watch(&self, hosts: Vec<usize>) -> Self::Watch;
-}
-
-/// A watch over a soaking wave.
-pub trait SoakWatch: Send {
-    /// What it saw since it started.
-    fn so_far(&self) -> Watched;
-}
-
-/// What a watch saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Watched {
-    /// How many handshakes.
-    pub handshakes: Handshakes,
-    /// Hosts where one failed.
-    pub failed_hosts: Vec<usize>,
-    /// The first failure in words.
-    pub first_failure: Option<String>,
-}
 
 /// How a drive ended.
 #[derive(Debug)]

@@ -1,17 +1,6 @@
 //! What a script printed, taken apart: lines that begin with `certwave:`, among whatever a login shell says.
 
-use crate::install::InstallError;
-
-/// How a script ended, as the transport saw it.
-#[derive(Debug, Clone, Copy)]
-pub struct Output<'a> {
-    /// The exit status; a signal is 128 plus its number.
-    pub status: u32,
-    /// Standard output.
-    pub stdout: &'a [u8],
-    /// Standard error.
-    pub stderr: &'a [u8],
-}
+use crate::install::{InstallError, Output};
 
 /// A script's answer: its statements in order.
 #[derive(Debug, Default)]

@@ -14,13 +14,13 @@ use crate::model::Secret;
 /// One shell for all tasks: each further session costs the host several processes, and everybody a round trip. What all
 /// shells have in common is there once, however many hosts are attended.
 #[derive(Debug, Clone)]
-pub struct Attendants {
+pub struct RemoteShells {
     who: String,
     hooks: Vec<&'static str>,
     common: Secret,
 }
 
-impl Attendants {
+impl RemoteShells {
     /// `who` names the rollout and the controller, for a second one to read: `ROLLOUT by PROCESS`. `scripts` are those
     /// of all services on all hosts.
     pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {

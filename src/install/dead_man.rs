@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::install::Script;
-use crate::install::script::assignments;
+use crate::install::shell::assignments;
 use crate::model::Version;
 
 /// What a switch does when nobody disarms it.

@@ -1,7 +1,7 @@
 //! How a certificate is installed on a host: paths, settings, POSIX `sh` scripts as data, and parsers of what
 //! they print. Nothing here runs anything.
 //!
-//! A host that is changed is attended by one shell ([`Attendants`]), which holds its lock and is asked for one [`Task`]
+//! A host that is changed is attended by one shell ([`RemoteShells`]), which holds its lock and is asked for one [`Task`]
 //! after the other. Whatever else is run there is a [`Script`] of its own, whose text is on the command line and holds no
 //! secret. Every task and script is correct when killed after any line, from any starting state. The fixed text is in
 //! `scripts/*.sh`; all that varies is quoted assignments.
@@ -17,19 +17,22 @@ mod error;
 mod facts;
 mod layout;
 mod outcome;
+mod output;
+mod payload;
 mod rehearsal;
 mod script;
 mod shell;
 
-pub use answer::Output;
 pub use archive::StagePayload;
-pub use attend::{Attendants, Attending};
+pub use attend::{Attending, RemoteShells};
 pub use dead_man::{Armed, DeadMan, Fired};
 pub use disk::OnDisk;
 pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
+pub use output::Output;
+pub use payload::files;
 pub use rehearsal::{Tested, rehearsed};
 pub use script::{Seen, Service, Task};
 pub use shell::{Script, Word, become_line};

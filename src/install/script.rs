@@ -1,5 +1,6 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
+use crate::install::shell::assignments;
 use crate::install::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
@@ -16,7 +17,7 @@ pub struct Service {
     pub script: &'static str,
 }
 
-/// What the shell that [attends](crate::install::Attendants) a host is asked to do.
+/// What the shell that [attends](crate::install::RemoteShells) a host is asked to do.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// One line for the shell's standard input, without its end. It holds no secret.
@@ -32,11 +33,6 @@ impl Task {
     fn new(step: &str, settings: &[(&str, &str)]) -> Self {
         Self { line: format!("run {}{step}", assignments(settings)), payload: None }
     }
-}
-
-/// Assignments that are part of one line.
-pub(super) fn assignments(settings: &[(&str, &str)]) -> String {
-    settings.iter().map(|(name, value)| format!("{name}={}; ", Word::new(value))).collect()
 }
 
 /// What the host said a moment ago, under the same lock. It is not asked for that once more, which takes processes.

@@ -73,6 +73,11 @@ pub fn become_line(script: &str, become_user: Option<&str>) -> String {
     }
 }
 
+/// Assignments that are part of one line.
+pub(super) fn assignments(settings: &[(&str, &str)]) -> String {
+    settings.iter().map(|(name, value)| format!("{name}={}; ", Word::new(value))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,5 +19,5 @@ pub use path::{HostPath, InvalidPath};
 pub use port::Port;
 pub use revocation::{Revocation, RevocationReason};
 pub use secret::Secret;
-pub use time::{InvalidDuration, format_duration, parse_duration};
+pub use time::{InvalidDuration, format_duration, later, parse_duration};
 pub use window::{InvalidWindow, Window};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration: write a whole number and its unit, such as `90s`, `5m`, `12h` or `30d`")]
@@ -60,6 +62,14 @@ pub fn format_duration(duration: Duration) -> String {
         rest %= size;
     }
     text
+}
+
+/// A point in time after another; the last there is where that is beyond what can be written.
+pub fn later(now: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| now.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

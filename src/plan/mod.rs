@@ -6,6 +6,7 @@ mod check;
 mod plan;
 mod resolve;
 mod schedule;
+mod scripts;
 mod service;
 
 pub use crate::playbook::OnFailure;
@@ -13,3 +14,4 @@ pub use check::check;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Note, Resolved, resolve};
 pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};
+pub use scripts::SCRIPT;

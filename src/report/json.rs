@@ -5,10 +5,10 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
 use crate::model::RolloutId;
 use crate::plan::Schedule;
+use crate::ports::Observer;
 use crate::report::summary::{Certificate, Summary};
 use crate::rollout::{Event, State};
 

@@ -6,8 +6,8 @@ mod plain;
 mod plan;
 mod plan_json;
 mod progress;
+mod scan;
 mod screen;
-mod served;
 mod status;
 mod summary;
 mod tally;
@@ -18,8 +18,8 @@ pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use plan::{Coming, PlanReport, PlannedCertificate};
 pub use progress::ProgressReporter;
+pub use scan::ServedReport;
 pub use screen::screen;
-pub use served::ServedReport;
 pub use status::StatusReport;
 pub use summary::{Certificate, HostSummary, Summary};
 pub use tally::Tally;
@@ -28,8 +28,8 @@ pub use words::{count, failure, line};
 
 use jiff::Timestamp;
 
-use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
+use crate::ports::Observer;
 use crate::rollout::{Event, State};
 
 /// Any of the reporters.

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
+use crate::ports::Observer;
 use crate::report::words;
 use crate::rollout::{Event, State};
 

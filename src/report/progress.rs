@@ -6,10 +6,10 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::engine::ports::Observer;
 use crate::gate::Handshakes;
 use crate::model::{HostName, format_duration};
 use crate::plan::Schedule;
+use crate::ports::Observer;
 use crate::report::words;
 use crate::rollout::{Event, HostOutcome, HostPhase, Phase, State};
 

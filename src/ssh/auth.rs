@@ -10,10 +10,9 @@ use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHas
 use russh::{AgentAuthError, MethodKind};
 use tokio::net::UnixStream;
 
-use crate::ssh::client::Session;
 use crate::ssh::config::SshOptions;
 use crate::ssh::key_file::{KeyFile, KeyFileError, Keyring};
-use crate::ssh::link::{Link, Loss};
+use crate::ssh::link::{Link, Loss, Session};
 
 /// sshd ends a connection at the sixth refusal (`MaxAuthTries`), and newer ones then shut out the address.
 const MAX_TRIES: usize = 5;

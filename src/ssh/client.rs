@@ -1,69 +1,27 @@
-//! Connecting, and the connection.
+//! Connecting.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use russh::Disconnect;
-use russh::client::{DisconnectReason, Handle, Handler};
-use russh::keys::PublicKeyOrCertificate;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::engine::ports::{
-    BoxedStream, Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
-};
 use crate::inventory::Login;
-use crate::model::HostPath;
+use crate::ports::{Certainty, Connector, RemoteError, RemoteErrorKind};
 use crate::ssh::auth::{self, LoginError};
 use crate::ssh::config::SshOptions;
-use crate::ssh::door::Door;
-use crate::ssh::exec::{self, Sessions};
-use crate::ssh::held::{self, HeldCommand};
+use crate::ssh::connection::SshConnection;
 use crate::ssh::host_key::{HostKeyRefused, HostKeys, KnownHosts};
 use crate::ssh::key_file::Keyring;
-use crate::ssh::link::{Link, Loss};
-use crate::ssh::tunnel;
+use crate::ssh::link::{Link, Session, SessionError};
+use crate::ssh::login_limiter::LoginLimiter;
+use crate::ssh::transport::{Sessions, Transport};
 
 /// The longest wait between two tries to connect.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
-
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Why russh's session ended before it was ready.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
-    #[error("{0}")]
-    Ssh(#[from] russh::Error),
-    #[error("{0}")]
-    HostKey(HostKeyRefused),
-}
-
-/// What russh calls back.
-pub(super) struct Session {
-    host_keys: Arc<HostKeys>,
-    loss: watch::Sender<Option<Loss>>,
-}
-
-impl Handler for Session {
-    type Error = SessionError;
-
-    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, SessionError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.host_keys.judge(offered, now).map_err(SessionError::HostKey)?;
-        Ok(true)
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<SessionError>) -> Result<(), SessionError> {
-        self.loss.send_replace(Some(Loss::from(&reason)));
-        Ok(())
-    }
-}
 
 /// What OpenSSH 9.8 and later say instead of SSH to whom they do not let in for now: there are too many connections, or they
 /// punish the address (sshd_config(5), `MaxStartups` and `PerSourcePenalties`).
@@ -160,7 +118,7 @@ pub struct SshConnector {
     options: SshOptions,
     known_hosts: KnownHosts,
     keyring: Keyring,
-    door: Door,
+    limiter: LoginLimiter,
 }
 
 impl SshConnector {
@@ -222,7 +180,8 @@ impl SshConnector {
             Ok(result) => result?,
         }
         let patience = self.options.connect_timeout;
-        Ok(SshConnection { handle, link, sessions: Sessions::default(), patience })
+        let transport = Transport { handle, link, sessions: Sessions::default() };
+        Ok(SshConnection { transport, patience })
     }
 }
 
@@ -286,7 +245,7 @@ impl Connector for SshConnector {
         let user = login.user.clone().or_else(current_user).ok_or(ConnectError::NoUser)?;
         let mut retry = 0;
         loop {
-            match self.door.pass(|| self.try_once(login, &user, &host_keys)).await {
+            match self.limiter.pass(|| self.try_once(login, &user, &host_keys)).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) if retry < self.options.connect_retries && error.may_retry() => {
                     let wait = delay(self.options.retry_delay, retry);
@@ -297,48 +256,5 @@ impl Connector for SshConnector {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-/// An open, logged-in connection. Dropping it cuts it at once; a command that runs is not stopped by
-/// that, but its standard input ends.
-pub struct SshConnection {
-    pub(super) handle: Handle<Session>,
-    pub(super) link: Link,
-    pub(super) sessions: Sessions,
-    /// How long a tunnel may take to open.
-    patience: Duration,
-}
-
-impl Connection for SshConnection {
-    type Held = HeldCommand;
-
-    fn exec(&self, command: RemoteCommand) -> impl Future<Output = Result<RemoteOutput, RemoteError>> + Send {
-        exec::exec(self, command)
-    }
-
-    fn hold(
-        &self,
-        command: RemoteCommand,
-    ) -> impl Future<Output = Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError>> + Send {
-        held::hold(self, command)
-    }
-
-    async fn tunnel(&self, address: &str, port: u16) -> Result<BoxedStream, RemoteError> {
-        tunnel::open(self, address, port, self.patience).await
-    }
-
-    async fn socket(&self, path: &HostPath) -> Result<BoxedStream, RemoteError> {
-        tunnel::open_socket(self, path, self.patience).await
-    }
-
-    async fn close(self) {
-        let goodbye = async {
-            if self.handle.disconnect(Disconnect::ByApplication, "", "en").await.is_ok() {
-                self.link.loss().await;
-            }
-        };
-        // Whether it was heard or not: what is dropped now is cut.
-        let _ = timeout(GOODBYE, goodbye).await;
     }
 }

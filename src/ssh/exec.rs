@@ -7,19 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::engine::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::model::Secret;
-use crate::ssh::client::SshConnection;
+use crate::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::ssh::link::Loss;
+use crate::ssh::transport::{Sessions, Transport};
 
 /// The most of each output stream that is kept, in bytes.
 const OUTPUT_LIMIT: usize = 1 << 20;
-
-/// Session channels at once; sshd allows 10 a connection (`MaxSessions`).
-const MAX_SESSIONS: usize = 8;
 
 /// How much of a standard input is handed over at once, in bytes.
 const PIECE: usize = 4 << 10;
@@ -63,18 +60,6 @@ impl ExecError {
     }
 }
 
-/// The session channels of a connection.
-pub(super) struct Sessions {
-    permits: Arc<Semaphore>,
-    open: Arc<AtomicUsize>,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(MAX_SESSIONS)), open: Arc::default() }
-    }
-}
-
 /// A place among the sessions that are open; the next one in line gets it when dropped.
 struct Place {
     open: Arc<AtomicUsize>,
@@ -111,13 +96,13 @@ impl Drop for Session {
     }
 }
 
-async fn open(connection: &SshConnection) -> Result<Session, RemoteError> {
-    let Sessions { permits, open } = &connection.sessions;
+async fn open(transport: &Transport) -> Result<Session, RemoteError> {
+    let Sessions { permits, open } = &transport.sessions;
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else {
             return Err(ExecError::NoSession.at(Certainty::NotSent));
         };
-        match connection.handle.channel_open_session().await {
+        match transport.handle.channel_open_session().await {
             Ok(channel) => {
                 open.fetch_add(1, Ordering::Acquire);
                 let (read, write) = channel.split();
@@ -136,13 +121,13 @@ async fn open(connection: &SshConnection) -> Result<Session, RemoteError> {
             Err(error @ russh::Error::ChannelOpenFailure(_)) => {
                 return Err(ExecError::Session(error).at(Certainty::NotSent));
             }
-            Err(_) => return Err(lost(connection, Certainty::NotSent).await),
+            Err(_) => return Err(lost(transport, Certainty::NotSent).await),
         }
     }
 }
 
-async fn lost(connection: &SshConnection, certainty: Certainty) -> RemoteError {
-    ExecError::Lost(connection.link.loss().await).at(certainty)
+async fn lost(transport: &Transport, certainty: Certainty) -> RemoteError {
+    ExecError::Lost(transport.link.loss().await).at(certainty)
 }
 
 /// Standard input that is sent from where it lies, and wiped with the last copy.
@@ -240,16 +225,16 @@ pub(super) enum End {
 impl Running {
     /// Opens a session and asks for the command. `sent` turns when the request may be on its way.
     pub(super) async fn start(
-        connection: &SshConnection,
+        transport: &Transport,
         line: &str,
         sent: &mut bool,
     ) -> Result<Self, RemoteError> {
-        let session = open(connection).await?;
+        let session = open(transport).await?;
         *sent = true;
         if let Some(write) = &session.write
             && write.exec(true, line).await.is_err()
         {
-            return Err(lost(connection, Certainty::NotSent).await);
+            return Err(lost(transport, Certainty::NotSent).await);
         }
         Ok(Self { session, transcript: Transcript::default() })
     }
@@ -257,7 +242,7 @@ impl Running {
     /// Feeds the input and drains the output, both at once: either may wait for the other.
     pub(super) async fn follow(
         &mut self,
-        connection: &SshConnection,
+        transport: &Transport,
         stdin: Vec<Secret>,
         keep_open: bool,
     ) -> Result<End, RemoteError> {
@@ -286,7 +271,7 @@ impl Running {
                     // Closed by the host; or the connection is gone, and an exit status that came
                     // before is no proof that all output did.
                     Some(ChannelMsg::Close) => return Ok(End::Closed),
-                    None => return Err(lost(connection, Certainty::MaybeSent).await),
+                    None => return Err(lost(transport, Certainty::MaybeSent).await),
                     Some(message) => transcript.take(message).map_err(|error| error.at(Certainty::MaybeSent))?,
                 },
                 () = &mut feed, if !fed => fed = true,
@@ -320,15 +305,12 @@ pub(super) fn out_of_time(sent: bool, limit: Duration) -> RemoteError {
     }
 }
 
-pub(super) async fn exec(
-    connection: &SshConnection,
-    command: RemoteCommand,
-) -> Result<RemoteOutput, RemoteError> {
+pub(super) async fn exec(transport: &Transport, command: RemoteCommand) -> Result<RemoteOutput, RemoteError> {
     let RemoteCommand { line, stdin, deadline } = command;
     let mut sent = false;
     let work = async {
-        let mut running = Running::start(connection, &line, &mut sent).await?;
-        running.follow(connection, stdin, false).await?;
+        let mut running = Running::start(transport, &line, &mut sent).await?;
+        running.follow(transport, stdin, false).await?;
         running.finish()
     };
     let done = timeout(deadline, work).await;

@@ -7,16 +7,48 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use russh::client::DisconnectReason;
+use russh::client::{DisconnectReason, Handler};
+use russh::keys::PublicKeyOrCertificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::ssh::client::SessionError;
+use crate::ssh::host_key::{HostKeyRefused, HostKeys};
 
 /// How much of a peer's first words is kept, in bytes.
 const GREETING: usize = 256;
+
+/// Why russh's session ended before it was ready.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("{0}")]
+    Ssh(#[from] russh::Error),
+    #[error("{0}")]
+    HostKey(HostKeyRefused),
+}
+
+/// What russh calls back.
+pub(super) struct Session {
+    pub(super) host_keys: Arc<HostKeys>,
+    pub(super) loss: watch::Sender<Option<Loss>>,
+}
+
+impl Handler for Session {
+    type Error = SessionError;
+
+    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, SessionError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.host_keys.judge(offered, now).map_err(SessionError::HostKey)?;
+        Ok(true)
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<SessionError>) -> Result<(), SessionError> {
+        self.loss.send_replace(Some(Loss::from(&reason)));
+        Ok(())
+    }
+}
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,19 +1,22 @@
-//! The ports [`Connector`](crate::engine::ports::Connector) and
-//! [`Connection`](crate::engine::ports::Connection) over SSH: one connection a host, shared by all its
+//! The ports [`Connector`](crate::ports::Connector) and
+//! [`Connection`](crate::ports::Connection) over SSH: one connection a host, shared by all its
 //! steps. Host keys are always verified, against OpenSSH's `known_hosts`, which is never written.
 
 mod auth;
 mod client;
 mod config;
-mod door;
+mod connection;
 mod exec;
-mod held;
+mod held_command;
 mod host_key;
 mod key_file;
 mod known_hosts;
 mod link;
+mod login_limiter;
+mod transport;
 mod tunnel;
 
-pub use client::{SshConnection, SshConnector};
+pub use client::SshConnector;
 pub use config::SshOptions;
-pub use held::HeldCommand;
+pub use connection::SshConnection;
+pub use held_command::HeldCommand;

@@ -13,10 +13,10 @@ use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use crate::engine::ports::{BoxedStream, Certainty, RemoteError, RemoteErrorKind};
 use crate::model::HostPath;
-use crate::ssh::client::SshConnection;
+use crate::ports::{BoxedStream, Certainty, RemoteError, RemoteErrorKind};
 use crate::ssh::link::Loss;
+use crate::ssh::transport::Transport;
 
 /// Why there is no tunnel.
 #[derive(Debug, thiserror::Error)]
@@ -49,28 +49,28 @@ impl From<TunnelError> for RemoteError {
 }
 
 pub(super) async fn open(
-    connection: &SshConnection,
+    transport: &Transport,
     address: &str,
     port: u16,
     limit: Duration,
 ) -> Result<BoxedStream, RemoteError> {
     let to = if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
-    let opening = connection.handle.channel_open_direct_tcpip(address, port.into(), "127.0.0.1", 0);
-    opened(connection, to, opening, limit).await
+    let opening = transport.handle.channel_open_direct_tcpip(address, port.into(), "127.0.0.1", 0);
+    opened(transport, to, opening, limit).await
 }
 
 /// To a socket on the host.
 pub(super) async fn open_socket(
-    connection: &SshConnection,
+    transport: &Transport,
     path: &HostPath,
     limit: Duration,
 ) -> Result<BoxedStream, RemoteError> {
-    let opening = connection.handle.channel_open_direct_streamlocal(path.as_str());
-    opened(connection, path.to_string(), opening, limit).await
+    let opening = transport.handle.channel_open_direct_streamlocal(path.as_str());
+    opened(transport, path.to_string(), opening, limit).await
 }
 
 async fn opened(
-    connection: &SshConnection,
+    transport: &Transport,
     to: String,
     opening: impl Future<Output = Result<Channel<Msg>, russh::Error>>,
     limit: Duration,
@@ -87,10 +87,10 @@ async fn opened(
         Ok(Err(source @ russh::Error::ChannelOpenFailure(_))) => {
             return Err(TunnelError::Channel { to, source }.into());
         }
-        Ok(Err(_)) => return Err(TunnelError::Lost { to, loss: connection.link.loss().await }.into()),
+        Ok(Err(_)) => return Err(TunnelError::Lost { to, loss: transport.link.loss().await }.into()),
     };
     let tunnel =
-        Tunnel { channel: channel.into_stream(), losing: Box::pin(connection.link.loss()), lost: None };
+        Tunnel { channel: channel.into_stream(), losing: Box::pin(transport.link.loss()), lost: None };
     Ok(Box::new(tunnel))
 }
 

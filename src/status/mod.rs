@@ -4,14 +4,14 @@
 mod compare;
 mod drift;
 mod group;
+mod scan;
 mod seen;
-mod served;
 
 pub use compare::{Held, Leaf, Row, Stored, Wanted, compare};
 pub use drift::Drift;
 pub use group::{Group, group};
+pub use scan::{Condition, Entry, appraise};
 pub use seen::{HostView, Inside};
-pub use served::{Condition, Entry, appraise};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,17 +1,66 @@
-//! What a failure of the database means. SQLite has many codes for a disk without room, and its words for most of them do
-//! not speak of it.
+//! The database, and what a failure of it means. SQLite has many codes for a disk without room, and its words for most of
+//! them do not speak of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
-use crate::store::{StoreError, files};
+use crate::store::{StoreError, files, schema};
 
 /// Less than this, in bytes, is no room for the database to work in.
 const ROOM: u64 = 1 << 20;
 
+/// The name of the database in its folder.
+pub(super) const NAME: &str = "journal.db";
+
+/// The database that holds the journal, its leases, and what people asked for. Clones share one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Database {
+    connection: Arc<Mutex<Connection>>,
+    path: PathBuf,
+}
+
+impl Database {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let error = |source| failed(path, source);
+        // SQLite gives its files beside it the permissions of this one; an earlier certwave left it to the umask.
+        files::make_private(path)?;
+        for beside in ["-wal", "-shm"].map(|end| path.with_file_name(format!("{NAME}{end}"))) {
+            if beside.exists() {
+                files::make_private(&beside)?;
+            }
+        }
+        let mut connection = Connection::open(path).map_err(error)?;
+        connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
+        // Full: a commit is on the disk when it returns, since what it announces is done next.
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            .map_err(error)?;
+        let found: u32 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error)?;
+        if found > schema::FORMAT {
+            return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
+        }
+        if found < schema::FORMAT {
+            schema::bring_up(&mut connection).map_err(error)?;
+        }
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
+    }
+
+    pub(super) fn with<T>(
+        &self,
+        use_it: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        // A panic elsewhere does not make a database handle invalid: its transaction was rolled back.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        use_it(&mut connection).map_err(|source| failed(&self.path, source))
+    }
+}
+
 /// The error for a database that is not there, or not as it should be.
-pub(super) fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
+fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     let full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
     let broken = source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
     match files::free(path).filter(|free| full || broken && *free < ROOM) {

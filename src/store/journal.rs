@@ -1,26 +1,23 @@
 //! The journal: append-only events in SQLite, on the disk before the act that they announce.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 
-use crate::engine::ports;
 use crate::model::RolloutId;
+use crate::ports;
 use crate::rollout::Event;
-use crate::store::chain::{self, Tampered};
-use crate::store::database::failed;
-use crate::store::lease::Fence;
+use crate::store::database::Database;
+use crate::store::hash_chain::{self, Tampered};
+use crate::store::lease::{Fence, Lease};
 use crate::store::record::{self, RolloutRecord};
-use crate::store::{StoreError, files, schema, wishes};
+use crate::store::{StoreError, schema};
 
 /// The journal. Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    connection: Arc<Mutex<Connection>>,
-    path: PathBuf,
+    pub(super) database: Database,
 }
 
 /// One line of the journal.
@@ -36,47 +33,9 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// The name of the database in its folder.
-pub(super) const NAME: &str = "journal.db";
-
 impl Journal {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let error = |source| failed(path, source);
-        // SQLite gives its files beside it the permissions of this one; an earlier certwave left it to the umask.
-        files::make_private(path)?;
-        for beside in ["-wal", "-shm"].map(|end| path.with_file_name(format!("{NAME}{end}"))) {
-            if beside.exists() {
-                files::make_private(&beside)?;
-            }
-        }
-        let mut connection = Connection::open(path).map_err(error)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
-        // Full: a commit is on the disk when it returns, since what it announces is done next.
-        connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-            .map_err(error)?;
-        let found: u32 =
-            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error)?;
-        if found > schema::FORMAT {
-            return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
-        }
-        if found < schema::FORMAT {
-            schema::bring_up(&mut connection).map_err(error)?;
-        }
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
-    }
-
-    fn error(&self, source: rusqlite::Error) -> StoreError {
-        failed(&self.path, source)
-    }
-
-    pub(super) fn with<T>(
-        &self,
-        use_it: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        // A panic elsewhere does not make a database handle invalid: its transaction was rolled back.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        use_it(&mut connection).map_err(|source| self.error(source))
+        Ok(Self { database: Database::open(path)? })
     }
 
     /// Notes that a rollout begins: its record, its whole plan, as JSON, and its first event.
@@ -84,7 +43,7 @@ impl Journal {
     /// # Errors
     /// When the database refuses.
     pub fn begin(&self, record: &RolloutRecord, plan: &str) -> Result<(), StoreError> {
-        self.with(|connection| {
+        self.database.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let started = record.started.to_string();
             transaction.execute(
@@ -120,14 +79,14 @@ impl Journal {
             .map(|(time, event)| Ok((time.to_string(), serde_json::to_string(event)?)))
             .collect::<Result<_, serde_json::Error>>()
             .map_err(|source| StoreError::Event { rollout: rollout.to_string(), seq: 0, source })?;
-        let held = self.with(|connection| {
+        let held = self.database.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if let Err(holder) = fence.prolong(&transaction)? {
                 return Ok(Err(holder));
             }
             for ((time, text), (_, event)) in texts.iter().zip(events) {
                 schema::append(&transaction, rollout.as_str(), time, text)?;
-                wishes::take_up(&transaction, rollout.as_str(), event, text)?;
+                schema::take_up(&transaction, rollout.as_str(), event, text)?;
             }
             transaction.commit().map(Ok)
         })?;
@@ -142,12 +101,20 @@ impl Journal {
         self.pages(None)
     }
 
+    /// Prolongs a lease for a term more.
+    ///
+    /// # Errors
+    /// [`StoreError::Deposed`] when another has it.
+    pub fn prolong(&self, fence: &Fence) -> Result<(), StoreError> {
+        Lease::prolong(&self.database, fence)
+    }
+
     /// Whether every event is as it was written: how many there are, or the first that is not.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn verify(&self) -> Result<Result<i64, Tampered>, StoreError> {
-        self.with(|connection| chain::verify(connection))
+        self.database.with(|connection| hash_chain::verify(connection))
     }
 
     /// All rollouts, newest first: as the journal took them up, whatever the clock said.
@@ -155,7 +122,7 @@ impl Journal {
     /// # Errors
     /// When the database cannot be read.
     pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, StoreError> {
-        self.with(|connection| {
+        self.database.with(|connection| {
             let mut select = connection.prepare(record::ROLLOUTS)?;
             let rows = select.query_map([], record::read)?;
             rows.collect()
@@ -167,7 +134,7 @@ impl Journal {
     /// # Errors
     /// When the database cannot be read.
     pub fn plan(&self, id: &RolloutId) -> Result<Option<String>, StoreError> {
-        self.with(|connection| {
+        self.database.with(|connection| {
             let sql = "SELECT plan FROM rollouts WHERE id = ?1";
             connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional()
         })
@@ -202,7 +169,7 @@ impl Journal {
     }
 
     fn rows(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Line>, StoreError> {
-        self.with(|connection| {
+        self.database.with(|connection| {
             let read = |row: &Row<'_>| {
                 Ok(Line { seq: row.get(0)?, rollout: row.get(1)?, time: row.get(2)?, event: row.get(3)? })
             };
@@ -423,7 +390,7 @@ mod tests {
             ("UPDATE rollouts SET plan = '[]'", Tampered::Record { seq: 1, rollout: rollout() }),
         ] {
             let written = written();
-            written.journal.with(|connection| connection.execute(sql, [])).unwrap();
+            written.journal.database.with(|connection| connection.execute(sql, [])).unwrap();
             assert_eq!(written.journal.verify().unwrap(), Err(found), "{sql}");
         }
     }
@@ -445,7 +412,7 @@ mod tests {
     fn a_journal_of_a_newer_certwave_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.db");
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Journal::open(&path), Err(StoreError::Newer { found: 99, .. })));
     }
 }

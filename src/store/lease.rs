@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::model::CertificateName;
-use crate::store::{Journal, StoreError, files};
+use crate::store::database::Database;
+use crate::store::{StoreError, files};
 
 /// How long a holder that is not heard of keeps it.
 const TERM: SignedDuration = SignedDuration::from_secs(60);
@@ -21,7 +22,7 @@ const TERM: SignedDuration = SignedDuration::from_secs(60);
 /// The right to roll out a certificate.
 #[derive(Debug)]
 pub struct Lease {
-    journal: Journal,
+    database: Database,
     fence: Fence,
     _alive: File,
 }
@@ -61,14 +62,14 @@ impl Lease {
 
     pub(super) fn take(
         folder: &Path,
-        journal: &Journal,
+        database: &Database,
         certificate: &CertificateName,
         holder: &str,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         files::private_folder(folder)?;
         let file = |epoch: i64| folder.join(format!("{certificate}.{epoch}"));
-        let taken = journal.with(|connection| {
+        let taken = database.with(|connection| {
             // Others wait here until it is decided.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let row: Option<(i64, String, String)> = transaction
@@ -100,7 +101,7 @@ impl Lease {
         })?;
         let (epoch, alive) = taken?;
         let fence = Fence { certificate: certificate.clone(), epoch };
-        Ok(Self { journal: journal.clone(), fence, _alive: alive })
+        Ok(Self { database: database.clone(), fence, _alive: alive })
     }
 
     /// What is shown with every write.
@@ -112,8 +113,8 @@ impl Lease {
     ///
     /// # Errors
     /// [`StoreError::Deposed`] when another has it.
-    pub fn prolong(journal: &Journal, fence: &Fence) -> Result<(), StoreError> {
-        let held = journal.with(|connection| {
+    pub(super) fn prolong(database: &Database, fence: &Fence) -> Result<(), StoreError> {
+        let held = database.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let held = fence.prolong(&transaction)?;
             transaction.commit().map(|()| held)
@@ -125,7 +126,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // The next one need not wait for the end of the term. Where this fails, it waits.
-        let _ = self.journal.with(|connection| {
+        let _ = self.database.with(|connection| {
             connection.execute(
                 "UPDATE leases SET expires = ?3 WHERE certificate = ?1 AND epoch = ?2",
                 params![self.fence.certificate.as_str(), self.fence.epoch, Timestamp::UNIX_EPOCH.to_string()],
@@ -187,15 +188,15 @@ mod tests {
         let hung = store.lease(&journal, &name(), "rollout 1").unwrap();
         let leases = folder.path().join("state/leases");
         let later = |seconds| Timestamp::now() + SignedDuration::from_secs(seconds);
-        let take = |now| Lease::take(&leases, &journal, &name(), "rollout 2", now);
+        let take = |now| Lease::take(&leases, &journal.database, &name(), "rollout 2", now);
         assert!(matches!(take(later(50)), Err(StoreError::Held { .. })));
         let second = take(later(61)).unwrap();
-        let error = Lease::prolong(&journal, &hung.fence()).unwrap_err();
+        let error = Lease::prolong(&journal.database, &hung.fence()).unwrap_err();
         assert_eq!(error.to_string(), "go on with the rollout of `a.test`: it was taken over by rollout 2");
-        Lease::prolong(&journal, &second.fence()).unwrap();
+        Lease::prolong(&journal.database, &second.fence()).unwrap();
         drop(hung);
         // Its end frees nothing that is not its own.
         assert!(matches!(take(Timestamp::now()), Err(StoreError::Held { .. })));
-        Lease::prolong(&journal, &second.fence()).unwrap();
+        Lease::prolong(&journal.database, &second.fence()).unwrap();
     }
 }

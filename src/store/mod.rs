@@ -4,9 +4,9 @@
 //! means.
 
 mod certificates;
-mod chain;
 mod database;
 mod files;
+mod hash_chain;
 mod journal;
 mod lease;
 mod places;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use seal_key::SealKey;
 
 pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
-pub use chain::Tampered;
+pub use hash_chain::Tampered;
 pub use journal::{Entry, Journal, RolloutJournal};
 pub use lease::{Fence, Lease};
 pub use record::RolloutRecord;
@@ -221,7 +221,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be opened or is of a newer format.
     pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::open(&self.root.join(journal::NAME))
+        Journal::open(&self.root.join(database::NAME))
     }
 
     /// Issued certificates and their keys.
@@ -250,6 +250,6 @@ impl Store {
         certificate: &crate::model::CertificateName,
         holder: &str,
     ) -> Result<Lease, StoreError> {
-        Lease::take(&self.root.join("leases"), journal, certificate, holder, jiff::Timestamp::now())
+        Lease::take(&self.root.join("leases"), &journal.database, certificate, holder, jiff::Timestamp::now())
     }
 }

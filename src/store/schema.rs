@@ -4,7 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::model::InvalidName;
 use crate::rollout::{Event, Origin};
-use crate::store::chain::{Link, record_digest, seal};
+use crate::store::hash_chain::{Link, record_digest, seal};
 
 /// The format that this version writes. Format 1 had no chain and no leases, format 2 no wishes.
 pub(super) const FORMAT: u32 = 3;
@@ -115,4 +115,21 @@ pub(super) fn append(
         .prepare_cached("INSERT OR REPLACE INTO head (one, seq, hash) VALUES (1, ?1, ?2)")?
         .execute(params![seq, hash])?;
     Ok(())
+}
+
+/// Forgets the wishes that an event takes up, in the transaction that writes the event: none is lost, and none is taken up
+/// twice.
+pub(super) fn take_up(
+    transaction: &Transaction<'_>,
+    rollout: &str,
+    event: &Event,
+    text: &str,
+) -> rusqlite::Result<()> {
+    match event {
+        Event::PauseRequested { .. } | Event::AbortRequested { .. } | Event::Approved { .. } => transaction
+            .prepare_cached("DELETE FROM wishes WHERE rollout = ?1 AND event = ?2")?
+            .execute([rollout, text]),
+        _ => return Ok(()),
+    }
+    .map(drop)
 }

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::ports::{KeepError, SecretFiles};
 use crate::model::Secret;
+use crate::ports::{KeepError, SecretFiles};
 use crate::store::seal_key::SealKey;
 use crate::store::{StoreError, files, places};
 

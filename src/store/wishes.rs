@@ -1,7 +1,7 @@
 //! What people ask of a rollout from another terminal. The controller that holds the lease takes it up, and writes it
 //! into the journal as an event; nobody else writes there.
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
 use crate::model::RolloutId;
 use crate::rollout::Event;
@@ -27,7 +27,7 @@ impl Journal {
             seq: 0,
             source,
         })?;
-        self.with(|connection| {
+        self.database.with(|connection| {
             connection
                 .execute(
                     "INSERT INTO wishes (rollout, event) VALUES (?1, ?2)",
@@ -42,7 +42,7 @@ impl Journal {
     /// # Errors
     /// When the database cannot be read, or one is of a newer version.
     pub fn wishes(&self, rollout: &RolloutId) -> Result<Vec<Wish>, StoreError> {
-        let rows: Vec<(i64, String)> = self.with(|connection| {
+        let rows: Vec<(i64, String)> = self.database.with(|connection| {
             let mut select = connection
                 .prepare_cached("SELECT number, event FROM wishes WHERE rollout = ?1 ORDER BY number")?;
             let rows = select.query_map([rollout.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -61,29 +61,12 @@ impl Journal {
     /// # Errors
     /// When the database cannot be written.
     pub fn forget_pauses(&self, rollout: &RolloutId) -> Result<(), StoreError> {
-        self.with(|connection| {
+        self.database.with(|connection| {
             let sql = "DELETE FROM wishes
                  WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'";
             connection.execute(sql, [rollout.as_str()]).map(drop)
         })
     }
-}
-
-/// Forgets the wishes that an event takes up, in the transaction that writes the event: none is lost, and none is taken up
-/// twice.
-pub(super) fn take_up(
-    transaction: &Transaction<'_>,
-    rollout: &str,
-    event: &Event,
-    text: &str,
-) -> rusqlite::Result<()> {
-    match event {
-        Event::PauseRequested { .. } | Event::AbortRequested { .. } | Event::Approved { .. } => transaction
-            .prepare_cached("DELETE FROM wishes WHERE rollout = ?1 AND event = ?2")?
-            .execute([rollout, text]),
-        _ => return Ok(()),
-    }
-    .map(drop)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How a handshake is made, and how it can end.
 
 use crate::certificate::KeyAlgorithm;
-use crate::engine::ports::BoxedStream;
+use crate::ports::BoxedStream;
 use crate::verify::{Endpoint, Observation};
 
 /// What is said of a server that hangs up.
@@ -50,7 +50,7 @@ pub(super) struct Shaken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The library and the server do not fit, in the library's words: another one may show what is served.
-    Misfit(String),
+    Incompatible(String),
     /// It failed, as it would with any library.
     Failed(Observation),
 }
@@ -65,7 +65,7 @@ impl Failure {
 impl From<Failure> for Observation {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Misfit(reason) => Observation::NotTls(reason),
+            Failure::Incompatible(reason) => Observation::NotTls(reason),
             Failure::Failed(observation) => observation,
         }
     }

@@ -2,17 +2,19 @@
 
 mod alert;
 mod any_chain;
+mod error;
 mod handshake;
-mod held;
-mod misfit;
-mod modern;
-mod old;
+mod held_request;
+mod incompatible;
+mod openssl;
 mod probe;
 mod roots;
+mod rustls;
 mod starttls;
 #[cfg(test)]
 mod testing;
 
-pub use held::HeldConnection;
-pub use probe::{TlsError, TlsProber};
+pub use error::TlsError;
+pub use held_request::HeldConnection;
+pub use probe::TlsProber;
 pub use starttls::upgrade;

@@ -6,57 +6,32 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use openssl::error::ErrorStack;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::engine::ports::{BoxedStream, Conversation, Dial, Prober};
+use crate::ports::{BoxedStream, Conversation, Dial, Prober};
+use crate::tls::error::TlsError;
 use crate::tls::handshake::{Failure, Handshake, Shaken};
-use crate::tls::held::HeldConnection;
-use crate::tls::modern::Modern;
-use crate::tls::old::Old;
+use crate::tls::held_request::HeldConnection;
+use crate::tls::openssl::OpensslHandshakes;
 use crate::tls::roots::Roots;
+use crate::tls::rustls::RustlsHandshakes;
 use crate::tls::starttls::upgrade;
 use crate::verify::{Endpoint, Observation, Served};
 
 /// What is offered where a request is to follow.
 const HTTP: Option<&[u8]> = Some(b"http/1.1");
 
-/// Why TLS could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file of trusted roots.
-    #[error("read the trusted roots in `{}`", path.display())]
-    Roots {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file of trusted roots that holds none.
-    #[error("use `{}`: it holds no PEM certificate", path.display())]
-    NoRoots {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// OpenSSL itself.
-    #[error("set up TLS")]
-    OpenSsl(#[from] ErrorStack),
-    /// rustls itself.
-    #[error("set up TLS")]
-    Rustls(#[from] rustls::Error),
-}
-
 /// Probes endpoints. Reading the system's roots takes 50 ms and more, so there is one for a whole rollout; clones
 /// share it.
 #[derive(Clone)]
 pub struct TlsProber {
     roots: Arc<Roots>,
-    modern: Modern,
-    old: Old,
+    rustls: RustlsHandshakes,
+    openssl: OpensslHandshakes,
     /// Endpoints that rustls does not fit. Of another host's that looks the same nothing is lost: OpenSSL fits all.
-    misfits: Arc<Mutex<HashSet<Endpoint>>>,
+    incompatible: Arc<Mutex<HashSet<Endpoint>>>,
 }
 
 impl TlsProber {
@@ -65,9 +40,9 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let old = Old::new()?;
-        let roots = Arc::new(Roots::new(ca_files, old.level())?);
-        Ok(Self { roots, modern: Modern::new()?, old, misfits: Arc::default() })
+        let openssl = OpensslHandshakes::new()?;
+        let roots = Arc::new(Roots::new(ca_files, openssl.level())?);
+        Ok(Self { roots, rustls: RustlsHandshakes::new()?, openssl, incompatible: Arc::default() })
     }
 
     /// Whether a chain in DER, leaf first, leads to a trusted root.
@@ -82,8 +57,8 @@ impl TlsProber {
         Observation::Served(Served { trust: self.roots.judge(&chain), chain, protocol, took })
     }
 
-    fn misfits(&self) -> MutexGuard<'_, HashSet<Endpoint>> {
-        self.misfits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn incompatible(&self) -> MutexGuard<'_, HashSet<Endpoint>> {
+        self.incompatible.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection after its handshake, and how long that took.
@@ -94,16 +69,16 @@ impl TlsProber {
         protocol: Option<&[u8]>,
         deadline: Duration,
     ) -> Result<(Shaken, Duration), Failure> {
-        if !self.misfits().contains(endpoint) {
-            match shake(&self.modern, dial, endpoint, protocol, deadline).await {
-                Err(Failure::Misfit(reason)) => {
+        if !self.incompatible().contains(endpoint) {
+            match shake(&self.rustls, dial, endpoint, protocol, deadline).await {
+                Err(Failure::Incompatible(reason)) => {
                     tracing::debug!(%endpoint, reason, "OpenSSL shakes hands from now on");
-                    self.misfits().insert(endpoint.clone());
+                    self.incompatible().insert(endpoint.clone());
                 }
                 ended => return ended,
             }
         }
-        shake(&self.old, dial, endpoint, protocol, deadline).await
+        shake(&self.openssl, dial, endpoint, protocol, deadline).await
     }
 }
 
@@ -202,8 +177,8 @@ mod tests {
 
     use super::*;
     use crate::certificate::KeyAlgorithm;
-    use crate::engine::ports::HeldRequest;
     use crate::lab::Authority;
+    use crate::ports::HeldRequest;
     use crate::tls::testing::{Issued, PATIENCE, Server, acceptor, served, serving, trusting, up_to};
     use crate::verify::HeldOutcome;
 

@@ -3,8 +3,8 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::engine::ports::BoxedStream;
 use crate::model::DnsName;
+use crate::ports::BoxedStream;
 use crate::verify::StartTls;
 
 /// More is no answer of a server that was asked for TLS.

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::engine::ports::Prober;
+use crate::ports::Prober;
 use crate::tls::TlsProber;
 use crate::verify::{Endpoint, Observation, Served, Via};
 

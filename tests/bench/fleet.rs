@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use certwave::engine::ports::Prober;
 use certwave::lab::{Lab, LabHost, LabOptions, wait_for};
+use certwave::ports::Prober;
 use certwave::tls::TlsProber;
 use certwave::verify::{Endpoint, Expectation, Observation, Via, judge};
 use futures_util::{StreamExt, stream};

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use certwave::certificate::{ChainSet, parse_pem};
-use certwave::install::{Attendants, InstallSpec, Layout, Live, OnDisk, Service};
+use certwave::install::{InstallSpec, Layout, Live, OnDisk, RemoteShells, Service};
 use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
 use certwave::model::{RolloutId, Version};
@@ -183,8 +183,8 @@ fn scripts(criterion: &mut Criterion) {
         links: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {
-        let attendants = Attendants::new("rollout 1 by process 1 on here", [nginx.script()]);
-        bencher.iter(|| attendants.attend(black_box(&install), &services, None));
+        let shells = RemoteShells::new("rollout 1 by process 1 on here", [nginx.script()]);
+        bencher.iter(|| shells.attend(black_box(&install), &services, None));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use certwave::install::{Attendants, FilePart, InstallSpec, Task};
+use certwave::install::{FilePart, InstallSpec, RemoteShells, Task};
 use certwave::model::Secret;
 
 use crate::support::{Host, SHELLS, Shell, body, read, version};
@@ -10,8 +10,8 @@ use crate::support::{Host, SHELLS, Shell, body, read, version};
 /// What it says to several tasks, each told when the one before is over: the answer and its exit status. It does the
 /// first one unasked.
 fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
-    let attendants = Attendants::new("rollout 1", host.services.iter().map(|service| service.script));
-    let attending = attendants.attend(&host.spec, &host.services, Some(&InstallSpec::inspect()));
+    let shells = RemoteShells::new("rollout 1", host.services.iter().map(|service| service.script));
+    let attending = shells.attend(&host.spec, &host.services, Some(&InstallSpec::inspect()));
     let mut shell = host.login_command(&attending.loader()).spawn().unwrap();
     let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
     for piece in &attending.input {
@@ -144,7 +144,7 @@ fn what_is_no_task_is_neither_run_nor_shown() {
 fn a_shell_whose_script_came_in_part_does_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let attending = Attendants::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
+        let attending = RemoteShells::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
         let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
         for size in [0, 1, attending.input[0].size(), whole.len() / 2, whole.len() - 2] {
             let ended = host.run_with(&attending.loader(), &whole[..size]);

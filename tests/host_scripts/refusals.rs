@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use certwave::install::{Attendants, Facts, FilePart, InstallError, InstallSpec, Staged};
+use certwave::install::{Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged};
 use certwave::model::Secret;
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
@@ -286,7 +286,7 @@ fn becoming_another_user_works_or_is_told() {
     // It may not open what the login's user was given as input, but read it.
     fs::create_dir(host.directory()).unwrap();
     chown(host.directory(), Some(65534), None).unwrap();
-    let attending = Attendants::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
+    let attending = RemoteShells::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
     let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
     let ended = host.run_with(&attending.loader(), &whole);
     assert!(ended.text().contains("certwave:user 65534 nobody"), "{}", ended.text());

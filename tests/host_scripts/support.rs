@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
-    Activation, Attendants, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
-    Rollback, Script, Seen, Service, StagePayload, Staged, Task,
+    Activation, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
+    RemoteShells, Rollback, Script, Seen, Service, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::ServiceSpec;
@@ -275,8 +275,8 @@ impl Host {
     /// The shell that attends the host, on a command line: then its input is for tasks alone, and busybox's `head` cannot
     /// take more of it than it should.
     pub(crate) fn attending(&self, who: &str) -> Script {
-        let attendants = Attendants::new(who, self.services.iter().map(|service| service.script));
-        let input = attendants.attend(&self.spec, &self.services, None).input;
+        let shells = RemoteShells::new(who, self.services.iter().map(|service| service.script));
+        let input = shells.attend(&self.spec, &self.services, None).input;
         let text = input.iter().map(|piece| String::from_utf8_lossy(piece.expose())).collect::<String>();
         Script::new().assign("script", &text).text("eval \"$script\"")
     }

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use certwave::engine::ports::{Clock, Journal, JournalError, Observer};
-use certwave::engine::{Effects, SoakWatch, Steering, Watched, drive};
+use certwave::engine::{Steering, drive};
 use certwave::gate::Handshakes;
+use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
 use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepResult};
 use jiff::{SignedDuration, Timestamp};
 

@@ -15,9 +15,9 @@ use crate::cli::load;
 use crate::cli::served;
 use crate::cli::settings::Settings;
 use crate::cli::stored;
-use crate::engine::ports::SecretFiles;
 use crate::model::{CertificateName, Revocation, Version};
 use crate::playbook::{AcmeIssuer, Issuer, Playbook};
+use crate::ports::SecretFiles;
 use crate::store::{CertificateStore, Journal};
 
 /// So many hosts are named.

@@ -1,0 +1,20 @@
+//! What is ordered from a CA.
+
+use crate::certificate::KeyType;
+use crate::model::DnsName;
+use crate::playbook::AcmeIssuer;
+use crate::ports::SecretFiles;
+
+/// What is ordered.
+pub struct Request<'a> {
+    /// From whom.
+    pub issuer: &'a AcmeIssuer,
+    /// For which names.
+    pub domains: &'a [DnsName],
+    /// With what kind of key.
+    pub key: KeyType,
+    /// Accounts.
+    pub accounts: &'a dyn SecretFiles,
+    /// Orders that are not settled yet.
+    pub orders: &'a dyn SecretFiles,
+}

@@ -1,0 +1,45 @@
+//! The proof of a rollout, run again when nothing is under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
+use crate::model::later;
+use crate::plan::HostPlan;
+use crate::ports::{Clock, Connector, Prober};
+use crate::verify::{Endpoint, Expectation, Observation, Via, judge};
+
+/// Nothing is being reloaded that could be waited for: what is wrong for so long is wrong.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Proves every endpoint of a host as its rollout did: as many answers in a row, each by a full handshake. Reads
+/// only; logs in only where an endpoint is dialled through the host.
+pub async fn prove_again<C: Connector, P: Prober>(
+    plan: &HostPlan,
+    (connector, prober, clock): (&C, &P, &impl Clock),
+    expected: impl Fn(&Endpoint) -> Expectation,
+) -> Vec<Proof> {
+    let through = |endpoint: &Endpoint| endpoint.via == Via::Ssh;
+    let mut plan = plan.clone();
+    let mut unreached = Vec::new();
+    let mut connection = None;
+    if plan.services.iter().flat_map(|service| &service.endpoints).any(through) {
+        match connector.connect(&plan.login).await {
+            Ok(made) => connection = Some(Arc::new(made)),
+            Err(error) => {
+                let silent = Observation::Unreachable(error.reason);
+                for service in &mut plan.services {
+                    for endpoint in service.endpoints.extract_if(.., |endpoint| through(endpoint)) {
+                        let result = Err(judge(&expected(&endpoint), &silent, clock.now()));
+                        unreached.push(Proof { service: service.name.clone(), endpoint, result });
+                    }
+                }
+            }
+        }
+    }
+    let until = later(clock.now(), PATIENCE.min(plan.timeout));
+    let world = (prober, connection.as_ref(), clock);
+    let mut proofs = prove_all(world, &plan, expected, Wanted::New, until).await;
+    proofs.append(&mut unreached);
+    proofs
+}

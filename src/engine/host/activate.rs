@@ -1,0 +1,58 @@
+//! The third step: the switch, the servers' own tests, and the reload.
+
+use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
+use crate::engine::host::HostRun;
+use crate::engine::host::run::one_line;
+use crate::engine::host::session::{Ended, answer, failed};
+use crate::install::{Activation, DeadMan, InstallError, InstallSpec, Seen};
+use crate::ports::{Clock, Connector, Prober};
+use crate::rollout::StepResult;
+
+impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
+    pub(super) async fn activate(&mut self) -> Result<StepResult, Ended> {
+        let (plan, rollout, known) = (self.plan, self.rollout, self.known);
+        let prepared = self.slot.prepared.take();
+        let seen = Seen { whole: prepared.is_some(), linked: self.slot.linked };
+        self.session.probes.clear();
+        let prepared = match prepared {
+            Some(prepared) => prepared,
+            None => prepare(rollout.prober.as_ref(), &self.session.connection, plan).await.1,
+        };
+        for one in prepared {
+            let (prober, connection) = (&rollout.prober, &self.session.connection);
+            let probe = AvailabilityProbe::start(prober, connection, &rollout.clock, &rollout.rate, one);
+            self.session.probes.push(probe);
+        }
+        let services = plan.script_services();
+        let counted = self.memory().before().await;
+        let before = known.previous.as_ref().map(|previous| &previous.version);
+        let target = rollout.target.set.version();
+        let back = known.previous.as_ref().filter(|previous| !previous.revoked);
+        let dead_man = back.zip(plan.dead_man).map(|(previous, after)| {
+            let (previous, not_after) = (previous.version.clone(), previous.not_after);
+            DeadMan { target: target.clone(), previous, not_after, after }
+        });
+        let task = InstallSpec::activate(target, before, dead_man.as_ref(), seen);
+        let output = self.session.task(&task, plan.patience()).await?;
+        let activation = match Activation::parse(&answer(&output), &services) {
+            Ok(activation) => activation,
+            Err(error @ InstallError::Unfinished { .. }) => return Err(failed(&error)),
+            // Said before the switch: nothing that is live was changed.
+            Err(error) => return Err(StepResult::Refused { reason: error.to_string() }),
+        };
+        let reason = one_line(&activation.problem().unwrap_or_default());
+        Ok(match activation {
+            Activation::Activated => match self.memory().take(&counted).await {
+                Ok(()) => StepResult::Activated,
+                Err(reason) => StepResult::Failed { reason },
+            },
+            // What follows the link served the new certificate for a moment: that it went back is proven.
+            Activation::Refused { swapped_back: true, .. }
+                if !plan.services.iter().any(|service| service.spec.follows_the_link()) =>
+            {
+                StepResult::Refused { reason }
+            }
+            Activation::Refused { .. } | Activation::ReloadFailed { .. } => StepResult::Failed { reason },
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! The first step: what the host is like, and whether it may be changed at all.
+
+use crate::engine::host::HostRun;
+use crate::engine::host::session::{Ended, answer, failed};
+use crate::install::{Facts, InstallSpec};
+use crate::ports::{Clock, Connector, Prober};
+use crate::preview::{self, Bar, Risk};
+use crate::rollout::StepResult;
+
+impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
+    pub(super) async fn inspect(&mut self) -> Result<StepResult, Ended> {
+        let (plan, rollout) = (self.plan, self.rollout);
+        let services = plan.script_services();
+        let asked = rollout.clock.now();
+        let inspect = InstallSpec::inspect();
+        let forward = !rollout.plan.schedule.goes_back();
+        let output = self.session.task(&inspect, plan.patience()).await?;
+        let facts =
+            Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
+        self.slot.linked = facts.is_linked();
+        let mut problems = facts.problems(&plan.install, &services);
+        if !forward {
+            problems.extend(facts.not_running(&services));
+        }
+        if !problems.is_empty() {
+            let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(StepResult::Failed { reason: reasons.join("; ") });
+        }
+        self.memory().ready().await.map_err(|reason| StepResult::Failed { reason })?;
+        let is_live = facts.live_version() == Some(rollout.target.set.version());
+        // Where it is to be staged, what is served is seen when it is made ready to be watched.
+        let is_staged = facts.complete.contains(rollout.target.set.version());
+        let reader = self.reader();
+        let shown = if is_live || forward && is_staged { reader.handshakes().await } else { Vec::new() };
+        let host = reader.read(facts, shown, Vec::new(), asked).await?;
+        // What is on its way back, or half-way to the new certificate, is not held up by how it is.
+        if !forward || self.known.touched {
+            return Ok(preview::answer(&host.seen, Vec::new()));
+        }
+        self.refuse(&host)?;
+        let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
+        let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
+        let answer = preview::answer(&host.seen, remarks);
+        self.slot.inspected = Some(host);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,73 @@
+//! What a host goes back to, if there is anything.
+
+use std::collections::BTreeSet;
+
+use crate::certificate::{Certificate, parse_pem};
+use crate::engine::host::session::{Ended, Session};
+use crate::install::Facts;
+use crate::model::Version;
+use crate::plan::{HostPlan, SCRIPT};
+use crate::ports::Connection;
+use crate::rollout::Previous;
+
+/// A host that was looked at, in order to find its way back.
+pub(crate) struct WayBack<'a, C: Connection> {
+    pub(crate) plan: &'a HostPlan,
+    pub(crate) session: &'a Session<C>,
+    pub(crate) facts: &'a Facts,
+    /// What is rolled out; none where it is not issued yet.
+    pub(crate) target: Option<&'a Version>,
+    /// The target is taken back: only something older will do.
+    pub(crate) undo: bool,
+    /// Versions that are never put back.
+    pub(crate) revoked: &'a BTreeSet<Version>,
+}
+
+impl<C: Connection> WayBack<'_, C> {
+    /// What is live, unless that is the target or was never confirmed.
+    pub(crate) async fn find(&self) -> Result<Option<Previous>, Ended> {
+        let facts = self.facts;
+        let live = facts.live_version();
+        let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
+        let unconfirmed = facts.armed.as_ref().filter(|armed| Some(&armed.target) == live);
+        match live {
+            // What nobody confirmed is nothing to go back to.
+            Some(_) if unconfirmed.is_some() => self.archived(unconfirmed.map(|armed| &armed.previous)).await,
+            // From an earlier try: what it could go back to is the newest other version.
+            Some(version) if Some(version) == self.target => {
+                let fits = |other: &&Version| if self.undo { *other < version } else { *other != version };
+                self.archived(facts.complete.iter().rev().find(fits)).await
+            }
+            // A damaged version is nothing to go back to.
+            Some(version) if !facts.complete.contains(version) => Ok(None),
+            live => Ok(self.previous(live, active)),
+        }
+    }
+
+    /// A version that lies in the archive.
+    async fn archived(&self, version: Option<&Version>) -> Result<Option<Previous>, Ended> {
+        let Some(version) = version.filter(|version| self.facts.complete.contains(version)) else {
+            return Ok(None);
+        };
+        let script = self.plan.install.show_certificates(version);
+        let output = self.session.run(self.plan, &script, None, SCRIPT).await?;
+        let certificates = parse_pem(&output.stdout).unwrap_or_default();
+        let leaves = certificates.into_iter().filter(|one| !one.is_ca || one.is_self_signed()).collect();
+        Ok(self.previous(Some(version), leaves))
+    }
+
+    /// What certwave did not issue is named by when its validity began; of two certificates, the one that expires
+    /// first sets the time.
+    fn previous(&self, version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
+        let first = leaves.first()?;
+        let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
+        let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
+        let revoked = self.revoked.contains(&version);
+        let leaves = leaves.iter().map(|leaf| leaf.fingerprint).collect();
+        Some(Previous { version, leaves, not_after, revoked })
+    }
+}
+
+pub(crate) fn read_leaf(pem: &str) -> Option<Certificate> {
+    parse_pem(pem.as_bytes()).ok()?.into_iter().next()
+}

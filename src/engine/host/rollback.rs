@@ -1,0 +1,34 @@
+//! The way back: the previous version is live, reloaded and proven.
+
+use crate::engine::handshake::prove::Wanted;
+use crate::engine::host::HostRun;
+use crate::engine::host::run::one_line;
+use crate::engine::host::session::{Ended, answer, failed};
+use crate::install::{InstallSpec, Rollback};
+use crate::ports::{Clock, Connector, Prober};
+use crate::rollout::StepResult;
+
+impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
+    pub(super) async fn roll_back(&mut self) -> Result<StepResult, Ended> {
+        let known = self.known;
+        self.session.end_probes().await;
+        let Some(previous) = &known.previous else {
+            return Err(StepResult::Failed { reason: "there is no previous certificate".to_owned() });
+        };
+        let services = self.plan.script_services();
+        let task = InstallSpec::rollback(&previous.version, known.reloaded);
+        let output = self.session.task(&task, self.plan.patience()).await?;
+        let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
+        if let Some(reason) = rollback.problem() {
+            return Err(StepResult::Failed { reason: one_line(&reason) });
+        }
+        if known.reloaded {
+            let back = self.memory().put_back(previous).await;
+            back.map_err(|reason| StepResult::Failed { reason })?;
+        }
+        match self.prove_all(Wanted::Previous).await {
+            Ok(()) => Ok(StepResult::RolledBack),
+            Err(disproof) => Err(StepResult::Failed { reason: disproof.to_string() }),
+        }
+    }
+}

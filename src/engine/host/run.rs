@@ -1,0 +1,158 @@
+//! One step on one host, and all that it works with.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::handshake::availability::Prepared;
+use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
+use crate::engine::handshake::rate::ProbeRate;
+use crate::engine::host::reader::{Host, HostReader};
+use crate::engine::host::session::{Ended, Session};
+use crate::engine::memory::Memory;
+use crate::engine::target::Target;
+use crate::install::{InstallSpec, RemoteShells, StagePayload};
+use crate::model::{ServiceName, later};
+use crate::plan::{HostPlan, Plan};
+use crate::ports::{Clock, Connection, Connector, Prober};
+use crate::preview::{self, Leaf};
+use crate::rollout::{HostState, Step, StepResult};
+use crate::verify::{Endpoint, EndpointState, Judgement};
+
+/// What is the same for all hosts of a rollout.
+pub(crate) struct Rollout<C, P, K> {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) target: Arc<Target>,
+    /// The leaves that are rolled out.
+    pub(crate) leaves: Vec<Leaf>,
+    /// What hosts are sent when they are staged, by the mode that their keys are to have: the same bytes for all.
+    pub(crate) payloads: HashMap<u16, StagePayload>,
+    pub(crate) connector: Arc<C>,
+    pub(crate) prober: Arc<P>,
+    pub(crate) clock: Arc<K>,
+    pub(crate) rate: Arc<ProbeRate>,
+    pub(crate) shells: RemoteShells,
+}
+
+/// What is kept of a host from one step to the next.
+pub(crate) struct HostSlot<C: Connection, H> {
+    session: Option<Session<C>>,
+    kept: Kept<H>,
+}
+
+/// What a step leaves for a later one.
+pub(super) struct Kept<H> {
+    /// Made ready while it was staged, to watch it while it is switched; none where it was not staged just now.
+    pub(super) prepared: Option<Vec<Prepared<H>>>,
+    /// Whether every link led into what is live when it was inspected.
+    pub(super) linked: bool,
+    /// What it was found to be, where it is going to be switched.
+    pub(super) inspected: Option<Host>,
+}
+
+impl<C: Connection, H> Default for HostSlot<C, H> {
+    fn default() -> Self {
+        Self { session: None, kept: Kept { prepared: None, linked: false, inspected: None } }
+    }
+}
+
+/// One step on one host.
+pub(crate) struct HostRun<'a, C: Connector, P: Prober, K> {
+    pub(super) rollout: &'a Rollout<C, P, K>,
+    pub(super) plan: &'a HostPlan,
+    pub(super) session: &'a mut Session<C::Connection>,
+    /// What the journal knows of it.
+    pub(super) known: &'a HostState,
+    pub(super) slot: &'a mut Kept<P::Held>,
+}
+
+impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
+    /// Does a step, over a connection that holds the host's lock.
+    pub(crate) async fn step(
+        rollout: &'a Rollout<C, P, K>,
+        plan: &'a HostPlan,
+        step: Step,
+        known: &'a HostState,
+        HostSlot { session, kept }: &'a mut HostSlot<C::Connection, P::Held>,
+    ) -> Result<StepResult, Ended> {
+        let session = match session {
+            Some(session) => session,
+            None => {
+                let first = (step == Step::Inspect).then(InstallSpec::inspect);
+                let opened = Session::open(rollout.connector.as_ref(), plan, &rollout.shells, first.as_ref());
+                session.insert(opened.await?)
+            }
+        };
+        let mut run = Self { rollout, plan, session, known, slot: kept };
+        // On the heap, each when it begins: a host that waits for its connection takes no room for all of them.
+        match step {
+            Step::Inspect => Box::pin(run.inspect()).await,
+            Step::Stage => Box::pin(run.stage()).await,
+            Step::Activate => Box::pin(run.activate()).await,
+            Step::Verify => Box::pin(run.verify()).await,
+            Step::Commit => Box::pin(run.commit()).await,
+            Step::Rollback => Box::pin(run.roll_back()).await,
+        }
+    }
+
+    pub(super) fn reader(&self) -> HostReader<'_, C::Connection, P, K> {
+        let rollout = self.rollout;
+        HostReader {
+            plan: self.plan,
+            session: self.session,
+            prober: rollout.prober.as_ref(),
+            clock: rollout.clock.as_ref(),
+            target: Some(&rollout.target),
+            stored: &rollout.target.stored,
+            undo: rollout.plan.schedule.undo.is_some(),
+        }
+    }
+
+    pub(super) fn memory(&self) -> Memory<'_, C::Connection, K> {
+        let Rollout { target, clock, .. } = self.rollout;
+        Memory { plan: self.plan, session: self.session, set: &target.set, clock: clock.as_ref() }
+    }
+
+    /// Ends a step before the switch, where the host must not be switched as it is.
+    pub(super) fn refuse(&self, host: &Host) -> Result<(), Ended> {
+        match preview::refusal(self.plan, &host.seen) {
+            Some(reason) => Err(StepResult::Failed { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Every endpoint, at the same time; the first that is not as wanted.
+    pub(super) async fn prove_all(&mut self, wanted: Wanted) -> Result<(), Disproof> {
+        let rollout = self.rollout;
+        let until = later(rollout.clock.now(), self.plan.timeout);
+        let world = (rollout.prober.as_ref(), Some(&self.session.connection), rollout.clock.as_ref());
+        let previous = self.known.previous.as_ref();
+        let expected = |endpoint: &Endpoint| rollout.target.expected(endpoint, previous);
+        let proofs = prove_all(world, self.plan, expected, wanted, until).await;
+        let disproof = |Proof { service, endpoint, result }: Proof| {
+            result.map_err(|judgement| Disproof { service, endpoint, judgement })
+        };
+        let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
+        // Something that stands between matters more than a server that is merely late.
+        all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
+        all.into_iter().collect()
+    }
+}
+
+/// An endpoint that is not as wanted.
+pub(super) struct Disproof {
+    service: ServiceName,
+    endpoint: Endpoint,
+    pub(super) judgement: Judgement,
+}
+
+impl fmt::Display for Disproof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.service, self.endpoint, self.judgement.words())
+    }
+}
+
+/// A server's words, which may be many lines, for messages that are one.
+pub(super) fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+}

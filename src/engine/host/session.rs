@@ -1,0 +1,138 @@
+//! One host's connection, with its lock, for all steps that follow each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::engine::handshake::availability::{AvailabilityProbe, together};
+use crate::install::{InstallError, LockAnswer, Output, RemoteShells, Script, Task};
+use crate::model::Secret;
+use crate::plan::HostPlan;
+use crate::ports::{
+    Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
+};
+use crate::rollout::{Measured, StepResult};
+
+/// Long enough for a host under load to start a shell.
+const LOCK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection, and where the host is changed the shell that attends it and holds its lock.
+pub(crate) struct Session<C: Connection> {
+    pub(crate) connection: Arc<C>,
+    /// Keeps the lock while it lives; none where nothing is changed.
+    shell: Option<C::Held>,
+    /// Whether it does its first task already.
+    ahead: AtomicBool,
+    /// Watches the host from before its switch to its proof.
+    pub(crate) probes: Vec<AvailabilityProbe>,
+}
+
+/// Why a step has no result of its own: the answer that it is given instead.
+pub(crate) type Ended = StepResult;
+
+/// The answer for a transport that failed.
+pub(crate) fn transport(error: RemoteError) -> Ended {
+    let reason = error.reason;
+    match (error.certainty, error.kind) {
+        (Certainty::MaybeSent, _) => StepResult::InDoubt { reason },
+        // The host is there, but does not let us in, or is not who it should be.
+        (_, RemoteErrorKind::HostKey | RemoteErrorKind::Login) => StepResult::Failed { reason },
+        (Certainty::NotSent, _) => StepResult::Unreachable { reason },
+    }
+}
+
+impl<C: Connection> Session<C> {
+    /// Connects and takes the host's lock. The task that comes `first` is begun with it, and has to be the first one that is
+    /// asked for.
+    pub(crate) async fn open<K>(
+        connector: &K,
+        plan: &HostPlan,
+        shells: &RemoteShells,
+        first: Option<&Task>,
+    ) -> Result<Self, Ended>
+    where
+        K: Connector<Connection = C>,
+    {
+        let connection = connector.connect(&plan.login).await.map_err(transport)?;
+        let attending = shells.attend(&plan.install, &plan.script_services(), first);
+        let line = attending.loader().line(plan.login.become_user.as_deref());
+        let command = RemoteCommand { line, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
+        let held = connection.hold(command).await.map_err(|error| {
+            // Taking the lock changes nothing that matters: it is let go with the connection.
+            StepResult::Unreachable { reason: error.reason }
+        })?;
+        let shell = match held {
+            Ok((line, shell)) => match LockAnswer::parse(&line) {
+                Some(LockAnswer::Locked) => shell,
+                Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
+                None => {
+                    let reason =
+                        format!("the host's shell says `{}` before any command runs", line.trim_end());
+                    return Err(StepResult::Failed { reason });
+                }
+            },
+            Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
+        };
+        let (connection, ahead) = (Arc::new(connection), first.is_some().into());
+        Ok(Self { connection, shell: Some(shell), ahead, probes: Vec::new() })
+    }
+
+    /// Connects in order to look: others may change the host meanwhile.
+    pub(crate) async fn unlocked<K>(connector: &K, plan: &HostPlan) -> Result<Self, Ended>
+    where
+        K: Connector<Connection = C>,
+    {
+        let connection = connector.connect(&plan.login).await.map_err(transport)?;
+        let connection = Arc::new(connection);
+        Ok(Self { connection, shell: None, ahead: false.into(), probes: Vec::new() })
+    }
+
+    /// Has the shell that attends the host do a task.
+    pub(crate) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, Ended> {
+        let Some(shell) = &self.shell else {
+            return Err(StepResult::Failed { reason: "the host's lock is not held".to_owned() });
+        };
+        let Task { line, payload } = task;
+        let answer = match self.ahead.swap(false, Ordering::Relaxed) {
+            true => shell.answer(Task::ENDED, deadline).await,
+            false => shell.ask(line, payload.clone(), Task::ENDED, deadline).await,
+        };
+        answer.map_err(transport)
+    }
+
+    /// Ends the availability probes, and says what they saw together.
+    pub(crate) async fn end_probes(&mut self) -> Measured {
+        let mut all = Vec::new();
+        for probe in self.probes.drain(..) {
+            all.push(probe.finish().await);
+        }
+        together(all)
+    }
+
+    /// Runs a script to its end.
+    pub(crate) async fn run(
+        &self,
+        plan: &HostPlan,
+        script: &Script,
+        stdin: Option<Secret>,
+        deadline: Duration,
+    ) -> Result<RemoteOutput, Ended> {
+        let line = script.line(plan.login.become_user.as_deref());
+        let stdin = stdin.into_iter().collect();
+        self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
+    }
+}
+
+/// A remote output as `install` reads it.
+pub(crate) fn answer(output: &RemoteOutput) -> Output<'_> {
+    Output { status: output.status, stdout: &output.stdout, stderr: &output.stderr }
+}
+
+/// The answer for a script that said what is wrong, or ended without saying anything.
+pub(crate) fn failed(error: &InstallError) -> Ended {
+    let reason = error.to_string();
+    match error {
+        InstallError::Unfinished { .. } => StepResult::InDoubt { reason },
+        _ => StepResult::Failed { reason },
+    }
+}

@@ -1,0 +1,28 @@
+//! The second step: the new version is uploaded beside what is live.
+
+use crate::engine::handshake::availability::prepare;
+use crate::engine::host::HostRun;
+use crate::engine::host::session::{Ended, answer, failed};
+use crate::install::{InstallSpec, Staged};
+use crate::plan::SCRIPT;
+use crate::ports::{Clock, Connector, Prober};
+use crate::rollout::StepResult;
+
+impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
+    /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
+    pub(super) async fn stage(&mut self) -> Result<StepResult, Ended> {
+        let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
+        let payload = &rollout.payloads[&plan.install.key_mode];
+        let task = InstallSpec::stage(rollout.target.set.version(), payload);
+        let staging = session.task(&task, SCRIPT);
+        let (output, (shown, ready)) =
+            tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));
+        Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
+        if let Some(mut host) = self.slot.inspected.take() {
+            host.add(shown);
+            self.refuse(&host)?;
+        }
+        self.slot.prepared = Some(ready);
+        Ok(StepResult::Done)
+    }
+}

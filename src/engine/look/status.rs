@@ -1,0 +1,52 @@
+//! A look at a host that changes nothing and holds nothing up: what it serves, what lies on its disk, and what its
+//! servers hold in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+use crate::engine::handshake::prove::{observe, places};
+use crate::engine::host::session::answer;
+use crate::engine::memory::held;
+use crate::install::OnDisk;
+use crate::plan::HostPlan;
+use crate::ports::{Connection, Connector, Prober, RemoteCommand};
+use crate::status::{HostView, Inside};
+use crate::verify::Via;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks at a host: over one SSH connection, and by handshakes that do not wait for it.
+pub async fn view<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, prober: &P) -> HostView {
+    let connect = connector.connect(&plan.login);
+    let connection = connect.map(|made| made.map(Arc::new).map_err(|error| error.reason)).shared();
+
+    let inside = async {
+        let connection = connection.clone().await?;
+        let memory = join_all(plan.services.iter().map(|service| held(connection.as_ref(), plan, service)));
+        let (disk, memory) = tokio::join!(disk(connection.as_ref(), plan), memory);
+        Ok(Inside { disk, memory })
+    };
+    let services = plan.services.iter().map(|service| async {
+        let seen = places(prober, &service.endpoints).await.into_iter().map(|place| async {
+            let through = match place.via {
+                Via::Ssh => connection.clone().await.ok(),
+                Via::Direct => None,
+            };
+            let observed = observe(prober, through.as_ref(), &place).await;
+            (place, observed)
+        });
+        join_all(seen).await
+    });
+    let (inside, observed) = tokio::join!(inside, join_all(services));
+    HostView { inside, observed }
+}
+
+async fn disk<C: Connection>(connection: &C, plan: &HostPlan) -> Result<OnDisk, String> {
+    let line = plan.install.look().line(plan.login.become_user.as_deref());
+    let command = RemoteCommand { line, stdin: Vec::new(), deadline: DEADLINE };
+    let output = connection.exec(command).await.map_err(|error| error.reason)?;
+    OnDisk::parse(&answer(&output), &plan.install).map_err(|error| error.to_string())
+}

@@ -1,0 +1,89 @@
+//! A look at a host in order to plan: all that a rollout would find out there, and nothing touched.
+
+use std::sync::Arc;
+
+use crate::engine::host::reader::HostReader;
+use crate::engine::host::session::{Ended, Session, answer, failed};
+use crate::engine::memory::EnvoyDialogue;
+use crate::engine::memory::HaproxyDialogue;
+use crate::engine::target::{StoredVersions, Target};
+use crate::install::Facts;
+use crate::plan::HostPlan;
+use crate::ports::{Clock, Connector, Prober};
+use crate::preview::{Missed, Seen, SeenHost};
+use crate::rollout::StepResult;
+use crate::service::ServiceSpec;
+
+/// What a survey needs to know besides the plan.
+pub struct Surveyor<C, P, K> {
+    /// How hosts are reached.
+    pub connector: C,
+    /// How handshakes are made.
+    pub prober: P,
+    /// The controller's clock.
+    pub clock: K,
+    /// What would be rolled out; none where it is not issued yet.
+    pub target: Option<Arc<Target>>,
+    /// What the store knows.
+    pub stored: StoredVersions,
+}
+
+impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
+    /// Looks at a host. No lock is taken, and nothing is written there.
+    pub async fn survey(&self, plan: &HostPlan) -> Seen {
+        match self.look(plan).await {
+            Ok(host) => Seen::Host(Box::new(host)),
+            Err(StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
+                Seen::Missed(Missed { reason, unreachable: true })
+            }
+            Err(StepResult::Failed { reason }) => Seen::Missed(Missed { reason, unreachable: false }),
+            Err(_) => {
+                let reason = "the look gave an answer that is not its own".to_owned();
+                Seen::Missed(Missed { reason, unreachable: false })
+            }
+        }
+    }
+
+    async fn look(&self, plan: &HostPlan) -> Result<SeenHost, Ended> {
+        let session = Session::unlocked(&self.connector, plan).await?;
+        let reader = HostReader {
+            plan,
+            session: &session,
+            prober: &self.prober,
+            clock: &self.clock,
+            target: self.target.as_deref(),
+            stored: &self.stored,
+            undo: false,
+        };
+        let services = plan.script_services();
+        let survey = plan.install.survey(&services);
+        let asked = self.clock.now();
+        let output = session.run(plan, &survey, None, plan.patience()).await?;
+        let facts =
+            Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
+        let mut problems: Vec<String> =
+            facts.problems(&plan.install, &services).iter().map(ToString::to_string).collect();
+        problems.extend(self.memory(plan, &session).await);
+        let shown = reader.handshakes().await;
+        Ok(reader.read(facts, shown, problems, asked).await?.seen)
+    }
+
+    /// What stands in the way of servers whose memory is changed.
+    async fn memory(&self, plan: &HostPlan, session: &Session<C::Connection>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let set = self.target.as_ref().map(|target| &target.set);
+        for service in &plan.services {
+            let ready = match &service.spec {
+                ServiceSpec::Haproxy(haproxy) => {
+                    HaproxyDialogue { session, plan, haproxy }.could_take(set).await
+                }
+                ServiceSpec::Envoy(envoy) => EnvoyDialogue { session, plan, envoy }.ready().await,
+                ServiceSpec::Nginx(_) | ServiceSpec::Command { .. } => Ok(()),
+            };
+            wrong.extend(
+                ready.err().map(|reason| format!("service `{}` is not ready: {reason}", service.name)),
+            );
+        }
+        wrong
+    }
+}

@@ -1,0 +1,320 @@
+//! The dialogues with an HAProxy: its memory after its disk, both or neither.
+
+use std::time::Duration;
+
+use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
+use crate::engine::host::session::Session;
+use crate::engine::memory::socket::ask;
+use crate::model::{HostPath, Secret, Version};
+use crate::plan::HostPlan;
+use crate::ports::{Clock, Connection};
+use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, master, runtime_api as api};
+
+/// Between two looks at a master that is reloading.
+const LOOK: Duration = Duration::from_millis(100);
+const SCRIPT: Duration = Duration::from_secs(60);
+
+/// One HAProxy of a host that is being changed.
+pub(crate) struct HaproxyDialogue<'a, C: Connection> {
+    pub(crate) session: &'a Session<C>,
+    pub(crate) plan: &'a HostPlan,
+    pub(crate) haproxy: &'a Haproxy,
+}
+
+/// What is to be served under one of its names.
+struct Wanted {
+    pem: Secret,
+    leaf: Certificate,
+    /// Certificates behind the leaf.
+    chain: usize,
+}
+
+impl<C: Connection> HaproxyDialogue<'_, C> {
+    /// Whether it can be told anything, before anything is changed. A transaction of ours that a lost controller
+    /// left open is ended.
+    pub(crate) async fn ready(&self, set: &CertificateSet) -> Result<(), String> {
+        self.can_take(Some(set), true).await
+    }
+
+    /// The same question, with nothing ended; the certificate may not be known yet.
+    pub(crate) async fn could_take(&self, set: Option<&CertificateSet>) -> Result<(), String> {
+        self.can_take(set, false).await
+    }
+
+    async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
+        for socket in &self.haproxy.sockets {
+            let list = match self.ask(socket, api::list()).await {
+                Ok(answer) => self.said(api::read_list(&answer))?,
+                // It may be down, and is started once its certificate is there.
+                Err(_) if self.start_command().is_some() => continue,
+                Err(reason) => return Err(format!("HAProxy does not answer at {socket}: {reason}")),
+            };
+            for certificate in &self.haproxy.certificates {
+                match certificate.among(&list.names) {
+                    Some(name) if ends_ours || list.open.as_deref() != Some(name) => {
+                        self.clear(socket, name, list.open.as_deref()).await?;
+                    }
+                    Some(_) => {}
+                    None if self.haproxy.crt_list.is_some() => {
+                        let name = certificate.path.as_str();
+                        if ends_ours || list.open.as_deref() != Some(name) {
+                            self.clear(socket, name, list.open.as_deref()).await?;
+                        }
+                    }
+                    None => {
+                        let path = certificate.path.to_string();
+                        let known = match list.names.as_slice() {
+                            [] => "none".to_owned(),
+                            names => {
+                                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                            }
+                        };
+                        return Err(RuntimeError::NoCertificate { path, known }.to_string());
+                    }
+                }
+            }
+        }
+        if set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set))
+            && let HaproxyReload::Master(socket) = &self.haproxy.reload
+        {
+            self.processes(socket).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it serve what is on the disk now. Reads back what it holds.
+    pub(crate) async fn take(&self, set: &CertificateSet, clock: &impl Clock) -> Result<(), String> {
+        if self.reloads(set) {
+            return self.reload(clock).await;
+        }
+        if let Some(command) = self.starts_by().await {
+            return self.reload_by(command).await;
+        }
+        for certificate in &self.haproxy.certificates {
+            let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
+            self.update(certificate, &wanted(bundle)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it serve a version that is on the disk again.
+    pub(crate) async fn put_back(
+        &self,
+        version: &Version,
+        set: &CertificateSet,
+        clock: &impl Clock,
+    ) -> Result<(), String> {
+        if self.reloads(set) {
+            return self.reload(clock).await;
+        }
+        if let Some(command) = self.starts_by().await {
+            return self.reload_by(command).await;
+        }
+        for certificate in &self.haproxy.certificates {
+            match self.on_disk(certificate, version).await? {
+                Some(wanted) => self.update(certificate, &wanted).await?,
+                None => self.forget(certificate).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its memory cannot be changed: it has no runtime API, or a certificate is too long for that.
+    fn reloads(&self, set: &CertificateSet) -> bool {
+        let fits = |certificate: &HaproxyCertificate| {
+            let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
+            api::set(certificate.path.as_str(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
+        };
+        self.haproxy.sockets.is_empty() || !self.haproxy.certificates.iter().all(fits)
+    }
+
+    /// What the version holds for a certificate; None where it has no such file.
+    async fn on_disk(
+        &self,
+        certificate: &HaproxyCertificate,
+        version: &Version,
+    ) -> Result<Option<Wanted>, String> {
+        let script = self.plan.install.read(version, certificate.file);
+        let output = self.session.run(self.plan, &script, None, SCRIPT).await;
+        let output = output.map_err(|_| format!("{version} could not be read from the host"))?;
+        if output.status != 0 {
+            return Ok(None);
+        }
+        let certificates = parse_pem(&output.stdout).map_err(|error| error.to_string())?;
+        let chain = certificates.len() - 1;
+        let leaf = certificates.into_iter().next();
+        Ok(leaf.map(|leaf| Wanted { pem: Secret::new(output.stdout), leaf, chain }))
+    }
+
+    async fn update(&self, certificate: &HaproxyCertificate, wanted: &Wanted) -> Result<(), String> {
+        for socket in &self.haproxy.sockets {
+            let list = self.list(socket).await?;
+            let name = match certificate.among(&list.names) {
+                Some(name) => name.to_owned(),
+                None => self.begin(socket, certificate).await?,
+            };
+            // Only what has to change needs a transaction: somebody else's is then in nobody's way.
+            if self.holds(socket, &name, wanted).await.is_err() {
+                self.clear(socket, &name, list.open.as_deref()).await?;
+                self.replace(socket, &name, wanted).await?;
+            } else if list.open.as_deref() == Some(name.as_str()) {
+                self.clear(socket, &name, list.open.as_deref()).await?;
+            }
+            if let Some(crt_list) = &self.haproxy.crt_list {
+                let answer = self.ask(socket, api::add_to_list(crt_list.as_str(), &name)).await?;
+                self.said(api::read_add(crt_list.as_str(), &name, &answer))?;
+            }
+            self.holds(socket, &name, wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// A certificate that it does not have yet.
+    async fn begin(&self, socket: &HostPath, certificate: &HaproxyCertificate) -> Result<String, String> {
+        let name = certificate.path.to_string();
+        let answer = self.ask(socket, api::new(&name)).await?;
+        self.said(api::read_new(&name, &answer))?;
+        Ok(name)
+    }
+
+    /// One transaction. Whatever fails, none is left open.
+    async fn replace(&self, socket: &HostPath, name: &str, wanted: &Wanted) -> Result<(), String> {
+        let set = api::set(name, &wanted.pem, self.haproxy.bufsize).ok_or_else(|| {
+            format!("the certificate is too long for `tune.bufsize` {}", self.haproxy.bufsize)
+        })?;
+        let committed = match self.ask(socket, set).await {
+            Ok(answer) => match api::read_set(name, &answer) {
+                Ok(()) => {
+                    let answer = self.ask(socket, api::commit(name)).await?;
+                    self.said(api::read_commit(name, &answer))
+                }
+                // From 3.0.11 on it refuses, and the other transaction is as it was: not ours to end.
+                Err(busy @ RuntimeError::Busy { .. }) => return Err(busy.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
+            Err(reason) => Err(reason),
+        };
+        if committed.is_err() {
+            // Of whichever name: what the other transaction held is spoilt by ours.
+            let open = self.list(socket).await.ok().and_then(|list| list.open);
+            if let Some(open) = open {
+                self.ask(socket, api::abort(&open)).await?;
+            }
+        }
+        committed
+    }
+
+    async fn holds(&self, socket: &HostPath, name: &str, wanted: &Wanted) -> Result<(), String> {
+        let answer = self.ask(socket, api::show(name)).await?;
+        self.said(api::read_show(name, &wanted.leaf, wanted.chain, &answer))
+    }
+
+    /// A certificate that was not there before. That HAProxy keeps it in memory harms nobody, if it must.
+    async fn forget(&self, certificate: &HaproxyCertificate) -> Result<(), String> {
+        for socket in &self.haproxy.sockets {
+            let list = self.list(socket).await?;
+            let Some(name) = certificate.among(&list.names) else { continue };
+            if let Some(crt_list) = &self.haproxy.crt_list {
+                self.ask(socket, api::remove_from_list(crt_list.as_str(), name)).await?;
+            }
+            self.ask(socket, api::forget(name)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction of ours that was left open; one of somebody else's is in the way.
+    async fn clear(&self, socket: &HostPath, name: &str, open: Option<&str>) -> Result<(), String> {
+        match open {
+            None => Ok(()),
+            Some(ours) if ours == name => self.ask(socket, api::abort(name)).await.map(drop),
+            Some(other) => Err(RuntimeError::Busy { other: other.to_owned() }.to_string()),
+        }
+    }
+
+    /// The command that starts it, where a person said that it may be down.
+    fn start_command(&self) -> Option<&str> {
+        match &self.haproxy.reload {
+            HaproxyReload::Command(command) if self.plan.accepted => Some(command),
+            _ => None,
+        }
+    }
+
+    /// The same, where it is down: it reads its disk then.
+    async fn starts_by(&self) -> Option<&str> {
+        let command = self.start_command()?;
+        for socket in &self.haproxy.sockets {
+            if self.list(socket).await.is_err() {
+                return Some(command);
+            }
+        }
+        None
+    }
+
+    async fn list(&self, socket: &HostPath) -> Result<api::CertificateList, String> {
+        let answer = self.ask(socket, api::list()).await?;
+        self.said(api::read_list(&answer))
+    }
+
+    async fn ask(&self, socket: &HostPath, question: Secret) -> Result<String, String> {
+        ask(self.session.connection.as_ref(), self.plan, socket, question).await
+    }
+
+    fn said<T>(&self, read: Result<T, RuntimeError>) -> Result<T, String> {
+        read.map_err(|error| error.to_string())
+    }
+
+    /// Reloads by the master, and sees to it that it happened. A command ran on the host already.
+    async fn reload(&self, clock: &impl Clock) -> Result<(), String> {
+        let socket = match &self.haproxy.reload {
+            HaproxyReload::Master(socket) => socket,
+            HaproxyReload::Command(command) => return self.reload_by(command).await,
+        };
+        let before = self.processes(socket).await?;
+        let answer = self.ask(socket, master::reload()).await.unwrap_or_default();
+        if let Some(ended) = master::read_reload(&answer) {
+            return ended;
+        }
+        let until = crate::model::later(clock.now(), self.plan.timeout);
+        loop {
+            // While the master replaces itself, its socket answers nothing.
+            if let Ok(now) = self.processes(socket).await
+                && let Some(ended) = master::reloaded(&before, &now)
+            {
+                return ended.map_err(str::to_owned);
+            }
+            if clock.now() >= until {
+                return Err(format!("the master did not reload within {} s", self.plan.timeout.as_secs()));
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    /// With a runtime API that was not used, the command has not run yet.
+    async fn reload_by(&self, command: &str) -> Result<(), String> {
+        if self.haproxy.sockets.is_empty() {
+            return Ok(());
+        }
+        let script = crate::install::Script::new()
+            .assign("command", command)
+            .text("exec sh -c \"$command\" </dev/null");
+        let output = self.session.run(self.plan, &script, None, self.plan.timeout).await;
+        match output {
+            Ok(output) if output.status == 0 => Ok(()),
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Err(format!("`{command}` ended with {}: {said}", output.status))
+            }
+            Err(_) => Err(format!("`{command}` was not heard of again")),
+        }
+    }
+
+    async fn processes(&self, socket: &HostPath) -> Result<master::Processes, String> {
+        let answer = self.ask(socket, master::processes()).await?;
+        master::read_processes(&answer)
+            .ok_or_else(|| format!("`{socket}` is not the socket of a master process"))
+    }
+}
+
+fn wanted(bundle: &Bundle) -> Wanted {
+    Wanted { pem: bundle.combined_pem(), leaf: bundle.leaf().clone(), chain: bundle.fingerprints().len() - 1 }
+}

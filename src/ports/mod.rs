@@ -1,0 +1,23 @@
+//! What the engine and the operations ask of the world: one file per port. Each port is small, so that an adapter fills
+//! it with the real thing, and a test with a world that can crash at a chosen event.
+
+mod challenge;
+mod clock;
+mod effects;
+mod handshake;
+mod journal;
+mod observer;
+mod remote;
+mod secret_files;
+
+pub use challenge::ChallengeResponder;
+pub use clock::Clock;
+pub use effects::{Effects, SoakWatch, Watched};
+pub use handshake::{Conversation, Dial, HeldRequest, Prober};
+pub use journal::{Journal, JournalError};
+pub use observer::Observer;
+pub use remote::{
+    BoxedStream, Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind,
+    RemoteOutput, Stream,
+};
+pub use secret_files::{KeepError, SecretFiles};

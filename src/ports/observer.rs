@@ -1,0 +1,15 @@
+//! Whoever watches a rollout.
+
+use jiff::Timestamp;
+
+use crate::gate::Handshakes;
+use crate::rollout::{Event, State};
+
+/// Sees every event once it is in the journal.
+pub trait Observer: Send + 'static {
+    /// Events that were written together, and the state after them.
+    fn events(&mut self, events: &[(Timestamp, Event)], state: &State);
+
+    /// What the watch over a soaking wave has seen so far; comes about once a second.
+    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp);
+}

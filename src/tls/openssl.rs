@@ -1,0 +1,102 @@
+//! Handshakes with OpenSSL, which speaks with old and odd servers, too.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use openssl::error::ErrorStack;
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
+use tokio_openssl::SslStream;
+
+use crate::ports::BoxedStream;
+use crate::tls::alert;
+use crate::tls::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
+use crate::verify::Endpoint;
+
+/// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.
+const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
+/// Signature algorithms that leave the server no choice of its certificate (RFC 8446, section 4.2.3).
+const ECDSA: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
+const RSA: &str = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
+
+/// Handshakes with OpenSSL.
+#[derive(Clone)]
+pub(super) struct OpensslHandshakes(ForKey<SslContext>);
+
+impl OpensslHandshakes {
+    /// Ready for every endpoint.
+    pub(super) fn new() -> Result<Self, ErrorStack> {
+        Ok(Self(ForKey { any: context(None)?, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? }))
+    }
+
+    /// OpenSSL's security level, which weak keys are refused by.
+    pub(super) fn level(&self) -> u32 {
+        self.0.any.security_level()
+    }
+
+    fn prepare(&self, endpoint: &Endpoint, protocol: Option<&[u8]>) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(self.0.of(endpoint.key))?;
+        let name = endpoint.server_name.as_str();
+        // An address is not sent as a name (RFC 6066, section 3).
+        if name.parse::<IpAddr>().is_err() {
+            ssl.set_hostname(name)?;
+        }
+        if let Some(protocol) = protocol {
+            let length = u8::try_from(protocol.len()).unwrap_or(u8::MAX);
+            ssl.set_alpn_protos(&[&[length], protocol].concat())?;
+        }
+        Ok(ssl)
+    }
+}
+
+fn context(signatures: Option<&str>) -> Result<SslContext, ErrorStack> {
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    // The handshake comes to its end whatever is served; what is wrong is read off afterwards, and so is whether the
+    // chain is trusted: here no root is known.
+    builder.set_verify(SslVerifyMode::NONE);
+    builder.set_cipher_list(CIPHERS)?;
+    builder.set_mode(
+        SslMode::AUTO_RETRY
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE
+            // A connection with a request in flight is kept for as long as its host is switched.
+            | SslMode::RELEASE_BUFFERS,
+    );
+    // A resumed session would show the certificate of its first handshake, not today's.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    builder.set_options(SslOptions::ALL | SslOptions::NO_COMPRESSION | SslOptions::NO_TICKET);
+    if let Some(signatures) = signatures {
+        builder.set_sigalgs_list(signatures)?;
+    }
+    Ok(builder.build())
+}
+
+impl Handshake for OpensslHandshakes {
+    async fn shake(
+        &self,
+        stream: BoxedStream,
+        endpoint: &Endpoint,
+        protocol: Option<&[u8]>,
+    ) -> Result<Shaken, Failure> {
+        let words = |error: ErrorStack| Failure::not_tls(error.to_string());
+        let ssl = self.prepare(endpoint, protocol).map_err(words)?;
+        let mut stream = SslStream::new(ssl, stream).map_err(words)?;
+        Pin::new(&mut stream).connect().await.map_err(|error| Failure::not_tls(reason(&error)))?;
+        let sent = stream.ssl().peer_cert_chain();
+        let chain = sent.into_iter().flatten().filter_map(|one| one.to_der().ok()).collect();
+        let version = stream.ssl().version_str().to_owned();
+        Ok(Shaken { chain, version, stream: Box::new(stream) })
+    }
+}
+
+fn reason(error: &openssl::ssl::Error) -> String {
+    match error.ssl_error().and_then(|stack| stack.errors().first()) {
+        Some(first) => match alert::of_openssl(first) {
+            Some(alert) => alert::words(alert),
+            None => first.reason().unwrap_or("TLS failed").to_owned(),
+        },
+        None => match error.io_error() {
+            Some(error) => error.to_string(),
+            None => CLOSED.to_owned(),
+        },
+    }
+}
