@@ -235,7 +235,7 @@ fn secrets_are_taken_out_in_few_places() {
         "src/engine/memory/socket.rs",
         "src/install/archive.rs",
         "src/model/secret.rs",
-        "src/service/runtime_api.rs",
+        "src/service/haproxy/runtime_api.rs",
         "src/ssh/exec.rs",
         "src/store/seal.rs",
         "src/store/seal_key.rs",

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
-use crate::model::{HostName, HostPath, format_duration};
+use crate::model::{HostName, HostPath, InvalidPath, format_duration};
 use crate::plan::plan::{ChallengeHost, HostPlan, Plan};
 use crate::plan::{Schedule, WaveSchedule, Windows, batches};
 use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
-use crate::yaml::{Problem, Problems, Spanned};
+use crate::yaml::{OneOrMany, Problem, Problems, Spanned};
 
 /// A plan, and what is worth saying about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -233,6 +233,32 @@ impl HostResolver<'_> {
         T::Err: ToString,
     {
         value(template, self.host, self.problems)
+    }
+
+    pub(super) fn values<T: FromStr>(&mut self, templates: Option<&OneOrMany<Template>>) -> Vec<T>
+    where
+        T::Err: ToString,
+    {
+        let templates = templates.map(|all| all.0.as_slice()).unwrap_or_default();
+        templates.iter().filter_map(|template| self.value(Some(template))).collect()
+    }
+
+    pub(super) fn value_or<T: FromStr>(&mut self, template: Option<&Template>, default: &str) -> Option<T>
+    where
+        T::Err: ToString,
+    {
+        match template {
+            Some(template) => self.value(Some(template)),
+            None => default.parse().ok(),
+        }
+    }
+
+    pub(super) fn parsed(&mut self, template: &Template, text: &str) -> Option<HostPath> {
+        text.parse()
+            .map_err(|error: InvalidPath| {
+                self.problems.push(Problem::at(template.span, error.to_string()));
+            })
+            .ok()
     }
 
     fn resolve(mut self, services: &[&Service]) -> Option<HostPlan> {

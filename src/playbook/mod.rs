@@ -3,8 +3,6 @@
 //! What is read here is what was written: patterns and `{{ variables }}` meet the inventory in `plan`.
 
 mod certificate;
-mod envoy;
-mod haproxy;
 mod install;
 mod issuer;
 mod parse;
@@ -16,13 +14,13 @@ mod wave;
 mod windows;
 
 pub use certificate::{CertificateSettings, Renew};
-pub use envoy::EnvoySettings;
-pub use haproxy::{HaproxySettings, ReloadBy};
 pub use install::InstallSettings;
 pub use issuer::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 pub use parse::{Playbook, parse};
 pub use per_key::PerKey;
-pub use service::{Service, ServiceKind};
+pub use service::{
+    CommandSettings, EnvoySettings, HaproxySettings, NginxSettings, ReloadBy, Service, ServiceKind,
+};
 pub use template::{MissingVariable, Template};
 pub use verify::VerifySettings;
 pub use wave::{OnFailure, Wave};

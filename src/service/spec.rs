@@ -1,11 +1,12 @@
-//! The services that a playbook can name.
+//! The servers that a playbook can name.
+
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::HostPath;
-use crate::service::{Envoy, Haproxy};
+use crate::service::{Command, Envoy, Haproxy, Nginx, Service};
 
-/// What serves the certificate on a host.
+/// What serves the certificate on a host, as plans save it. It answers as the [`Service`] that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceSpec {
@@ -15,97 +16,97 @@ pub enum ServiceSpec {
     Haproxy(Haproxy),
     /// Envoy.
     Envoy(Envoy),
-    /// Anything that a command reloads. That it did is left to the live handshakes.
-    Command {
-        /// Succeeds when the service would take what is on disk.
-        test: Option<String>,
-        /// Makes the service take it; success is exit code 0.
-        reload: String,
-    },
+    /// Anything that a command reloads.
+    Command(Command),
 }
 
-/// An nginx. Every command is called by its full path: a login without a terminal has no `/usr/sbin` in `PATH`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nginx {
-    /// The program.
-    pub binary: HostPath,
-    /// `-p`, where it is not the one compiled in.
-    pub prefix: Option<HostPath>,
-    /// `-c`, where it is not the one compiled in.
-    pub config: Option<HostPath>,
-    /// A command instead of `nginx -t`.
-    pub test: Option<String>,
-    /// A command instead of `nginx -s reload`. The proof stays the same.
-    pub reload: Option<String>,
-}
+impl Deref for ServiceSpec {
+    type Target = dyn Service;
 
-impl Nginx {
-    /// Where Debian, Red Hat and nginx.org put it.
-    pub const DEFAULT_BINARY: &'static str = "/usr/sbin/nginx";
-}
-
-impl ServiceSpec {
-    /// Whether the switch of the `live` link alone makes it serve the new certificate.
-    pub fn follows_the_link(&self) -> bool {
-        matches!(self, ServiceSpec::Envoy(_))
-    }
-
-    /// Whether old processes of it may still answer when its reload has come to its end: nobody asked.
-    pub fn may_linger(&self) -> bool {
-        matches!(self, ServiceSpec::Command { .. })
-    }
-
-    /// The word for it in playbooks and on screen.
-    pub fn kind(&self) -> &'static str {
+    fn deref(&self) -> &Self::Target {
         match self {
-            ServiceSpec::Nginx(_) => "nginx",
-            ServiceSpec::Haproxy(_) => "haproxy",
-            ServiceSpec::Envoy(_) => "envoy",
-            ServiceSpec::Command { .. } => "command",
+            Self::Nginx(nginx) => nginx,
+            Self::Haproxy(haproxy) => haproxy,
+            Self::Envoy(envoy) => envoy,
+            Self::Command(command) => command,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// One of each server after another, as plans save them: the compiler asks for one that is missing.
+    fn after(server: Option<&ServiceSpec>) -> Option<Value> {
+        Some(match server {
+            None => {
+                json!({"nginx": {"binary": "/usr/sbin/nginx", "prefix": null, "config": "/n.conf", "test": null,
+                "reload": null}})
+            }
+            Some(ServiceSpec::Nginx(_)) => json!({"haproxy": {"sockets": ["/a.sock"],
+                "certificates": [{"path": "/a.pem", "file": "combined.pem"}], "crt_list": null,
+                "reload": {"master": "/m.sock"}, "binary": "/usr/sbin/haproxy", "config": "/h.cfg", "test": null,
+                "bufsize": 16384}}),
+            Some(ServiceSpec::Haproxy(_)) => json!({"envoy": {"watched": "/etc/certwave/live",
+                "secrets": [{"sds": "/sds.yaml", "name": "api", "chain": ["/a.crt"], "key": ["/a.key"]}],
+                "admin": "127.0.0.1:9901"}}),
+            Some(ServiceSpec::Envoy(_)) => json!({"command": {"test": null, "reload": "true"}}),
+            Some(ServiceSpec::Command(_)) => return None,
+        })
+    }
+
+    fn one_of_each() -> Vec<(Value, ServiceSpec)> {
+        let mut all: Vec<(Value, ServiceSpec)> = Vec::new();
+        while let Some(saved) = after(all.last().map(|(_, server)| server)) {
+            let server = serde_json::from_value(saved.clone()).unwrap();
+            all.push((saved, server));
+        }
+        all
+    }
+
+    #[test]
+    fn a_server_is_saved_under_its_own_word() {
+        let all = one_of_each();
+        for (saved, server) in &all {
+            assert_eq!(serde_json::to_string(server).unwrap(), saved.to_string());
+            assert!(saved.get(server.kind()).is_some(), "{saved} is no {}", server.kind());
+        }
+        let kinds: BTreeSet<&str> = all.iter().map(|(_, server)| server.kind()).collect();
+        assert_eq!(kinds.len(), all.len());
+    }
+
+    #[test]
+    fn a_script_defines_what_is_asked_of_it_and_reads_what_it_is_told() {
+        for (_, server) in one_of_each() {
+            let (kind, script) = (server.kind(), server.script());
+            for function in ["hook_facts", "hook_test", "hook_reload"] {
+                let defined =
+                    script.lines().filter(|line| line.starts_with(&format!("{function}() {{"))).count();
+                assert_eq!(defined, 1, "{kind}: {function}");
+            }
+            let mut names = BTreeSet::new();
+            for (name, _) in server.variables() {
+                assert!(names.insert(name) && name != "patience", "{kind}: `{name}` is set twice");
+                assert!(
+                    script.contains(&format!("${name}")) || script.contains(&format!("${{{name}")),
+                    "{kind}: {name}"
+                );
+            }
+            assert_eq!(server.settings(7).last(), Some(&("patience", "7".to_owned())));
         }
     }
 
-    /// The shell variables that [`ServiceSpec::script`] reads. `patience_seconds` bounds a test, and a reload with
-    /// its proof; 30 suits all but the largest configurations.
-    pub fn settings(&self, patience_seconds: u32) -> Vec<(&'static str, String)> {
-        let path = |path: &Option<HostPath>| path.as_ref().map(HostPath::to_string).unwrap_or_default();
-        let mut settings = match self {
-            ServiceSpec::Nginx(nginx) => vec![
-                ("binary", nginx.binary.to_string()),
-                ("prefix", path(&nginx.prefix)),
-                ("config", path(&nginx.config)),
-                ("test_command", nginx.test.clone().unwrap_or_default()),
-                ("reload_command", nginx.reload.clone().unwrap_or_default()),
-            ],
-            ServiceSpec::Haproxy(haproxy) => haproxy.settings(),
-            ServiceSpec::Envoy(envoy) => envoy.settings(),
-            ServiceSpec::Command { test, reload } => {
-                vec![("test_command", test.clone().unwrap_or_default()), ("reload_command", reload.clone())]
-            }
-        };
-        settings.push(("patience", patience_seconds.to_string()));
-        settings
-    }
-
-    /// Shell text that defines `hook_facts`, `hook_test` and `hook_reload`.
-    pub fn script(&self) -> &'static str {
-        match self {
-            ServiceSpec::Nginx(_) => {
-                concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/nginx.sh"))
-            }
-            ServiceSpec::Haproxy(_) => {
-                concat!(
-                    include_str!("scripts/bounded.sh"),
-                    "carry() {\n",
-                    include_str!("scripts/relay.sh"),
-                    "\n}\n",
-                    include_str!("scripts/haproxy.sh")
-                )
-            }
-            ServiceSpec::Envoy(_) => include_str!("scripts/envoy.sh"),
-            ServiceSpec::Command { .. } => {
-                concat!(include_str!("scripts/bounded.sh"), include_str!("scripts/command.sh"))
-            }
+    #[test]
+    fn what_is_done_to_a_server_is_told_unless_the_link_does_it() {
+        for (_, server) in one_of_each() {
+            let (kind, actions) = (server.kind(), server.actions());
+            assert_eq!(server.follows_the_link(), actions.is_empty(), "{kind}");
+            assert!(!server.has_test() || actions.len() > 1, "{kind}: a test, and what follows");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
 use crate::inventory::Login;
 use crate::model::Version;
 use crate::plan::{HostPlan, PlannedService};
-use crate::service::{Held, ServiceSpec};
+use crate::service::{Command, Held, ServiceSpec};
 use crate::status::seen::{HostView, Inside};
 use crate::status::{Entry, Row, Wanted, appraise, compare};
 use crate::verify::{Endpoint, Observation, Served, Via};
@@ -68,7 +68,7 @@ impl World {
             key_mode: 0o600,
             links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
         };
-        let spec = ServiceSpec::Command { test: None, reload: "true".to_owned() };
+        let spec = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
         let services =
             vec![PlannedService { name: "nginx".parse().unwrap(), spec, endpoints: vec![endpoint.clone()] }];
         let (timeout, answers) = (Duration::from_secs(1), 3);

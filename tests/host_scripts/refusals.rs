@@ -6,6 +6,7 @@ use std::process::Command;
 
 use certwave::install::{Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged};
 use certwave::model::Secret;
+use certwave::service::{self, ServiceSpec};
 
 use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
 
@@ -247,10 +248,10 @@ fn missing_tools_are_told() {
 fn a_hanging_command_is_given_up() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
-        let spec = certwave::service::ServiceSpec::Command {
+        let spec = ServiceSpec::Command(service::Command {
             test: Some("sleep 600".to_owned()),
             reload: "true".to_owned(),
-        };
+        });
         host.add_service("slow", &spec, 1);
         host.stage(&version(1), "one").unwrap();
         let problem = host.activate(&version(1), None).unwrap().problem().unwrap();

@@ -12,7 +12,7 @@ use certwave::install::{
     RemoteShells, Rollback, Script, Seen, Service, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
-use certwave::service::ServiceSpec;
+use certwave::service::{self, ServiceSpec};
 use tempfile::TempDir;
 
 /// A shell that hosts have as `sh`, with the awk that comes with it.
@@ -182,7 +182,8 @@ impl Host {
     }
 
     pub(crate) fn command(&mut self, test: &str, reload: &str) {
-        let spec = ServiceSpec::Command { test: Some(test.to_owned()), reload: reload.to_owned() };
+        let spec =
+            ServiceSpec::Command(service::Command { test: Some(test.to_owned()), reload: reload.to_owned() });
         self.add_service("command", &spec, 30);
     }
 

@@ -12,7 +12,7 @@ use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{Missed, Seen, SeenHost};
 use crate::rollout::StepResult;
-use crate::service::ServiceSpec;
+use crate::service::Dialogue;
 
 /// What a survey needs to know besides the plan.
 pub struct Surveyor<C, P, K> {
@@ -73,12 +73,12 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
         let mut wrong = Vec::new();
         let set = self.target.as_ref().map(|target| &target.set);
         for service in &plan.services {
-            let ready = match &service.spec {
-                ServiceSpec::Haproxy(haproxy) => {
+            let ready = match service.spec.dialogue() {
+                Some(Dialogue::Haproxy(haproxy)) => {
                     HaproxyDialogue { session, plan, haproxy }.could_take(set).await
                 }
-                ServiceSpec::Envoy(envoy) => EnvoyDialogue { session, plan, envoy }.ready().await,
-                ServiceSpec::Nginx(_) | ServiceSpec::Command { .. } => Ok(()),
+                Some(Dialogue::Envoy(envoy)) => EnvoyDialogue { session, plan, envoy }.ready().await,
+                None => Ok(()),
             };
             wrong.extend(
                 ready.err().map(|reason| format!("service `{}` is not ready: {reason}", service.name)),

@@ -11,7 +11,7 @@ use crate::engine::memory::envoy::Before;
 use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection};
 use crate::rollout::Previous;
-use crate::service::ServiceSpec;
+use crate::service::Dialogue;
 
 pub(crate) use envoy::EnvoyDialogue;
 pub(crate) use haproxy::HaproxyDialogue;
@@ -27,12 +27,12 @@ pub(crate) struct Memory<'a, C: Connection, K> {
 
 impl<C: Connection, K: Clock> Memory<'_, C, K> {
     fn haproxy<'h>(&'h self, service: &'h PlannedService) -> Option<HaproxyDialogue<'h, C>> {
-        let ServiceSpec::Haproxy(haproxy) = &service.spec else { return None };
+        let Some(Dialogue::Haproxy(haproxy)) = service.spec.dialogue() else { return None };
         Some(HaproxyDialogue { session: self.session, plan: self.plan, haproxy })
     }
 
     fn envoy<'h>(&'h self, service: &'h PlannedService) -> Option<EnvoyDialogue<'h, C>> {
-        let ServiceSpec::Envoy(envoy) = &service.spec else { return None };
+        let Some(Dialogue::Envoy(envoy)) = service.spec.dialogue() else { return None };
         Some(EnvoyDialogue { session: self.session, plan: self.plan, envoy })
     }
 

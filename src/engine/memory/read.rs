@@ -5,7 +5,7 @@ use crate::engine::memory::socket::ask;
 use crate::plan::{HostPlan, PlannedService};
 use crate::ports::Connection;
 use crate::service::admin::{ACTIVE, read_active};
-use crate::service::{Envoy, Haproxy, Held, ServiceSpec, runtime_api as api};
+use crate::service::{Dialogue, Envoy, Haproxy, Held, runtime_api as api};
 
 /// Every certificate of ours that a service holds, in each of its processes; none of a service that cannot be
 /// asked.
@@ -17,10 +17,10 @@ pub(crate) async fn held<C: Connection>(
     plan: &HostPlan,
     service: &PlannedService,
 ) -> Result<Vec<Held>, String> {
-    match &service.spec {
-        ServiceSpec::Haproxy(haproxy) => by_haproxy(connection, plan, haproxy).await,
-        ServiceSpec::Envoy(envoy) => by_envoy(connection, envoy).await,
-        ServiceSpec::Nginx(_) | ServiceSpec::Command { .. } => Ok(Vec::new()),
+    match service.spec.dialogue() {
+        Some(Dialogue::Haproxy(haproxy)) => by_haproxy(connection, plan, haproxy).await,
+        Some(Dialogue::Envoy(envoy)) => by_envoy(connection, envoy).await,
+        None => Ok(Vec::new()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `envoy:` how an Envoy takes a certificate.
 
-use crate::playbook::per_key::PerKey;
-use crate::playbook::template::Template;
+use crate::playbook::{PerKey, ServiceKind, Template};
 use crate::yaml::{Fields, Node, Problems};
 
 /// An Envoy whose secret is read from a file.
@@ -15,11 +14,11 @@ pub struct EnvoySettings {
     pub admin: Option<Template>,
 }
 
-pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Box<EnvoySettings>> {
+pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<ServiceKind> {
     let mut fields = Fields::of(node, "`envoy`", problems)?;
     let sds = fields.required("sds", problems);
     let secret = fields.required("secret", problems);
     let admin = fields.optional("admin", problems);
     fields.finish(problems);
-    Some(Box::new(EnvoySettings { sds: sds?, secret: secret?, admin }))
+    Some(ServiceKind::Envoy(Box::new(EnvoySettings { sds: sds?, secret: secret?, admin })))
 }

@@ -1,9 +1,16 @@
-//! HAProxy: its settings.
+//! HAProxy: its settings, and its script.
+
+mod certificate;
+pub mod master;
+pub mod runtime_api;
 
 use serde::{Deserialize, Serialize};
 
-use crate::install::FileName;
 use crate::model::HostPath;
+use crate::service::Service;
+
+pub use certificate::HaproxyCertificate;
+pub use runtime_api::RuntimeError;
 
 /// An HAProxy. Its disk is changed first, so that the next reload keeps the certificate; then its memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +31,6 @@ pub struct Haproxy {
     pub test: Option<String>,
     /// `tune.bufsize`, bytes.
     pub bufsize: u32,
-}
-
-/// A certificate as HAProxy's configuration names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HaproxyCertificate {
-    /// As `crt` names it; `show ssl cert` may know it by a shorter name: see [`HaproxyCertificate::among`].
-    pub path: HostPath,
-    /// What it leads to.
-    pub file: FileName,
 }
 
 /// How an HAProxy is reloaded.
@@ -56,8 +54,24 @@ impl Haproxy {
     pub const SYSTEMD_RELOAD: &'static str = "systemctl reload haproxy";
     /// `tune.bufsize` unless it is configured (Configuration Manual, section 3.2).
     pub const DEFAULT_BUFSIZE: u32 = 16_384;
+}
 
-    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+impl Service for Haproxy {
+    fn kind(&self) -> &'static str {
+        "haproxy"
+    }
+
+    fn script(&self) -> &'static str {
+        concat!(
+            include_str!("../scripts/bounded.sh"),
+            "carry() {\n",
+            include_str!("../scripts/relay.sh"),
+            "\n}\n",
+            include_str!("haproxy.sh")
+        )
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
         // A crt-list names files that are on the disk, so it is kept up with them.
         let certificates: Vec<&str> = self.certificates.iter().map(|one| one.path.as_str()).collect();
         let reload = match &self.reload {
@@ -79,49 +93,24 @@ impl Haproxy {
             ("certificates", certificates.join("\n")),
         ]
     }
-}
 
-impl HaproxyCertificate {
-    /// The name that HAProxy has for it, among all that `show ssl cert` lists: the path as its configuration
-    /// writes it, which may be relative to where HAProxy was started.
-    pub fn among<'n>(&self, names: &'n [String]) -> Option<&'n str> {
-        let path = self.path.as_str();
-        let is_it = |name: &&String| {
-            let plain =
-                name.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
-            !plain.is_empty()
-                && path.ends_with(&format!("/{plain}"))
-                && (name.starts_with('/') <= (format!("/{plain}") == path))
-        };
-        let exact = names.iter().find(|name| *name == path);
-        let mut like = names.iter().filter(|name| is_it(name));
-        match (exact, like.next(), like.next()) {
-            (Some(name), ..) | (None, Some(name), None) => Some(name),
-            _ => None,
-        }
+    fn has_test(&self) -> bool {
+        true
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::install::FilePart;
-
-    #[test]
-    fn a_certificate_is_found_by_the_name_that_haproxy_has_for_it() {
-        let certificate = HaproxyCertificate {
-            path: "/etc/haproxy/certs/a.pem".parse().unwrap(),
-            file: FilePart::Combined.into(),
-        };
-        let among = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            certificate.among(&names).map(str::to_owned)
-        };
-        assert_eq!(among(&["/etc/haproxy/certs/a.pem", "certs/a.pem"]).unwrap(), "/etc/haproxy/certs/a.pem");
-        assert_eq!(among(&["certs/b.pem", "certs/a.pem"]).unwrap(), "certs/a.pem");
-        assert_eq!(among(&["/etc/haproxy/certs//a.pem"]).unwrap(), "/etc/haproxy/certs//a.pem");
-        // Two that it could be, another folder, and the end of another name.
-        assert_eq!(among(&["certs/a.pem", "a.pem"]), None);
-        assert_eq!(among(&["/certs/a.pem", "other/a.pem", "ta.pem"]), None);
+    fn actions(&self) -> Vec<String> {
+        let test = format!("{} -c -f {}", self.binary, self.config);
+        let mut actions = vec![self.test.clone().unwrap_or(test)];
+        for certificate in &self.certificates {
+            let told = self.sockets.iter();
+            actions.extend(told.map(|socket| format!("set ssl cert {} @ {socket}", certificate.path)));
+        }
+        if self.sockets.is_empty() {
+            actions.push(match &self.reload {
+                HaproxyReload::Master(socket) => format!("reload @ {socket}"),
+                HaproxyReload::Command(command) => command.clone(),
+            });
+        }
+        actions
     }
 }

@@ -1,8 +1,7 @@
 //! `haproxy:` how an HAProxy takes a certificate.
 
 use crate::model::HostPath;
-use crate::playbook::per_key::PerKey;
-use crate::playbook::template::Template;
+use crate::playbook::{PerKey, ServiceKind, Template};
 use crate::yaml::{Fields, Node, OneOrMany, Problem, Problems, Spanned};
 
 /// An HAProxy. What is not given has the default of the reference.
@@ -43,7 +42,7 @@ pub enum ReloadBy {
 /// Less than this is no buffer that HAProxy would start with.
 const LEAST_BUFSIZE: u32 = 1_024;
 
-pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Box<HaproxySettings>> {
+pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<ServiceKind> {
     let mut fields = Fields::of(node, "`haproxy`", problems)?;
     let settings = HaproxySettings {
         socket: fields.optional("socket", problems),
@@ -86,5 +85,5 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Box<HaproxySe
                 .hint("without a runtime API, name the certificate in haproxy.cfg or its crt-list yourself"),
         );
     }
-    Some(Box::new(settings))
+    Some(ServiceKind::Haproxy(Box::new(settings)))
 }

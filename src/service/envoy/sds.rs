@@ -1,105 +1,13 @@
-//! Envoy: its settings, and the file that it reads its secret from (secret discovery service, SDS).
+//! The file that Envoy reads its secret from (secret discovery service, SDS).
 //!
 //! The one layout that reloads when a link is switched: certificate and key by file name, and
 //! `watched_directory` on the folder that the link is in (Envoy's `TlsCertificate` message).
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::model::HostPath;
+use crate::service::{Envoy, EnvoySecret};
 use crate::yaml::{Node, Problems, Sources, Value, parse};
 
-/// An Envoy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envoy {
-    /// The folder to watch: the one that holds the `live` link.
-    pub watched: HostPath,
-    /// Its secrets: one, or two of dual certificates.
-    pub secrets: Vec<EnvoySecret>,
-    /// Its admin interface.
-    pub admin: Option<AdminAddress>,
-}
-
-/// A secret, and where its files are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvoySecret {
-    /// The file that its `sds_config` names. One for each: Envoy refuses a file with more than one secret.
-    pub sds: HostPath,
-    /// Its name in the SDS file and in Envoy's configuration.
-    pub name: String,
-    /// Paths that lead to the certificate and its chain; the first is what certwave writes.
-    pub chain: Vec<HostPath>,
-    /// Paths that lead to the private key; the first is what certwave writes.
-    pub key: Vec<HostPath>,
-}
-
-/// Where Envoy's admin interface is, seen from its host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum AdminAddress {
-    /// `ADDRESS:PORT`
-    Tcp(String, u16),
-    /// The path of a socket.
-    Socket(HostPath),
-}
-
-impl FromStr for AdminAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with('/') {
-            return text
-                .parse()
-                .map(Self::Socket)
-                .map_err(|error: crate::model::InvalidPath| error.to_string());
-        }
-        let wrong =
-            || format!("`{text}` is no admin interface: write `127.0.0.1:9901`, or the path of its socket");
-        let (address, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let address = address.trim_start_matches('[').trim_end_matches(']');
-        let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-        if address.is_empty() { Err(wrong()) } else { Ok(Self::Tcp(address.to_owned(), port)) }
-    }
-}
-
-impl fmt::Display for AdminAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address, port) if address.contains(':') => write!(f, "[{address}]:{port}"),
-            Self::Tcp(address, port) => write!(f, "{address}:{port}"),
-            Self::Socket(path) => write!(f, "{path}"),
-        }
-    }
-}
-
-impl TryFrom<String> for AdminAddress {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<AdminAddress> for String {
-    fn from(address: AdminAddress) -> String {
-        address.to_string()
-    }
-}
-
 impl Envoy {
-    /// The second secret's are empty where there is none.
-    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
-        let names = [("sds", "sds_text"), ("second_sds", "second_sds_text")];
-        let settings = names.iter().enumerate().flat_map(|(at, (sds, sds_text))| {
-            let secret = self.secrets.get(at);
-            let path = secret.map(|secret| secret.sds.to_string()).unwrap_or_default();
-            let text = secret.map(|secret| self.sds_text(secret)).unwrap_or_default();
-            [(*sds, path), (*sds_text, text)]
-        });
-        settings.collect()
-    }
-
     /// What the SDS file of a secret should say.
     pub fn sds_text(&self, secret: &EnvoySecret) -> String {
         let quoted = |path: Option<&HostPath>| {
@@ -255,16 +163,5 @@ secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live
 
 `/etc/envoy/sds.yaml` holds no secret `server_cert`: add it, or name another as `secret`
 "#);
-    }
-
-    #[test]
-    fn an_admin_interface_is_an_address_or_a_socket() {
-        let read = |text: &str| text.parse::<AdminAddress>();
-        assert_eq!(read("127.0.0.1:9901"), Ok(AdminAddress::Tcp("127.0.0.1".to_owned(), 9901)));
-        assert_eq!(read("[::1]:9901").unwrap().to_string(), "[::1]:9901");
-        assert_eq!(read("/run/envoy.sock").unwrap().to_string(), "/run/envoy.sock");
-        for wrong in ["9901", ":9901", "localhost", "localhost:0", "localhost:x"] {
-            assert!(read(wrong).unwrap_err().contains("127.0.0.1:9901"), "{wrong}");
-        }
     }
 }

@@ -1,0 +1,74 @@
+//! Where a service of a playbook is seen.
+
+use std::net::IpAddr;
+
+use crate::certificate::KeyAlgorithm;
+use crate::model::{DnsName, Port};
+use crate::plan::resolve::HostResolver;
+use crate::playbook::VerifySettings;
+use crate::verify::{Endpoint, Via};
+use crate::yaml::Problem;
+
+const PORT: u16 = 443;
+
+impl HostResolver<'_> {
+    /// Each address × port × name × key.
+    pub(super) fn endpoints(&mut self, own: &VerifySettings, address: &str) -> Vec<Endpoint> {
+        let general = &self.playbook.verify;
+        let mut addresses = vec![address.to_owned()];
+        for extra in self.values::<String>(own.addresses.as_ref().or(general.addresses.as_ref())) {
+            if !addresses.contains(&extra) {
+                addresses.push(extra);
+            }
+        }
+        if let Some(wrong) = addresses.iter().find(|one| !is_dialable(one)) {
+            let span = own.addresses.as_ref().or(general.addresses.as_ref()).map(|all| all.0[0].span);
+            let problem = format!("`{wrong}` is no address or name to dial");
+            self.problems.push(match span {
+                Some(span) => Problem::at(span, problem),
+                None => Problem::general(problem),
+            });
+        }
+        let ports = match own.port.as_ref().or(general.port.as_ref()) {
+            Some(ports) => self.values::<Port>(Some(ports)).into_iter().map(Port::number).collect(),
+            None => vec![PORT],
+        };
+        let names = match own.server_name.as_ref().or(general.server_name.as_ref()) {
+            Some(names) => self.values::<DnsName>(Some(names)),
+            None => probe_name(&self.playbook.certificate.domains).into_iter().collect(),
+        };
+        let via: Via = own.via.or(general.via).unwrap_or_default();
+        let keys: Vec<Option<KeyAlgorithm>> = match self.playbook.certificate.keys.as_slice() {
+            [_] => vec![None],
+            several => several.iter().map(|key| Some(key.algorithm())).collect(),
+        };
+        let mut endpoints = Vec::new();
+        for address in &addresses {
+            for port in &ports {
+                for server_name in &names {
+                    let at = |key: &Option<KeyAlgorithm>| Endpoint {
+                        address: address.clone(),
+                        port: *port,
+                        server_name: server_name.clone(),
+                        via,
+                        key: *key,
+                        starttls: own.starttls.or(general.starttls),
+                    };
+                    endpoints.extend(keys.iter().map(at));
+                }
+            }
+        }
+        endpoints
+    }
+}
+
+fn is_dialable(address: &str) -> bool {
+    address.parse::<IpAddr>().is_ok()
+        || !address.is_empty() && address.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// The first name; of a wildcard alone, a name that it stands for.
+fn probe_name(domains: &[DnsName]) -> Option<DnsName> {
+    let plain = domains.iter().find(|domain| !domain.as_str().starts_with('*'));
+    plain.cloned().or_else(|| domains.first()?.as_str().replacen('*', "certwave-probe", 1).parse().ok())
+}
