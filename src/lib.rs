@@ -28,10 +28,13 @@ pub mod ports;
 pub mod engine;
 
 pub mod acme;
+pub mod clock;
 pub mod lab;
 pub mod report;
 pub mod ssh;
 pub mod store;
 pub mod tls;
+
+pub mod operations;
 
 pub mod cli;

@@ -17,11 +17,11 @@ pub fn due_at(leaf: &Certificate, renew: Renew) -> Timestamp {
 }
 
 /// A certificate that expires sooner than this is not rolled out: hosts would break while it is.
-pub const AT_LEAST: Duration = Duration::from_secs(3_600);
+pub const MIN_REMAINING: Duration = Duration::from_secs(3_600);
 
 /// What one more rollout draws on a CA's limits, where they are known: those for certificates of exactly the same names.
 /// `recent` were issued in the last seven days; `more` would be.
-pub fn drawn(directory: &str, recent: usize, more: usize) -> Option<String> {
+pub fn rate_limit_note(directory: &str, recent: usize, more: usize) -> Option<String> {
     // https://letsencrypt.org/docs/rate-limits/ (new certificates per exact set of identifiers)
     let (ca, most) = match directory {
         "https://acme-v02.api.letsencrypt.org/directory" => ("Let's Encrypt", 5),

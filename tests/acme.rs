@@ -11,10 +11,9 @@ use certwave::acme::{IssueError, Issued, Listener, Progress, Request, issue};
 use certwave::certificate::{Bundle, KeyType, Requirements};
 use certwave::lab::{Pebble, free_port};
 use certwave::model::{DnsName, Secret};
-use certwave::playbook::{AcmeIssuer, Http01};
+use certwave::plan::{PlannedAcme, PlannedChallenge};
 use certwave::ports::SecretFiles;
 use certwave::store::Store;
-use certwave::yaml::{Sources, Span, Spanned};
 use serde_json::json;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -33,16 +32,14 @@ impl Server {
         Self { pebble, listen: SocketAddr::new(HERE, port), folder }
     }
 
-    fn issuer(&self) -> AcmeIssuer {
-        let source = Sources::default().add("playbook.yaml", "");
-        let span = Span { source, start: 0, end: 0 };
-        AcmeIssuer {
+    fn issuer(&self) -> PlannedAcme {
+        PlannedAcme {
             name: "pebble".to_owned(),
             directory: self.pebble.directory_url().to_owned(),
             contact: vec!["mailto:ops@example.com".to_owned()],
             profile: None,
-            ca_file: Some(Spanned { value: self.pebble.ca_file().to_owned(), span }),
-            challenge: Http01::Listen(self.listen),
+            ca_file: Some(self.pebble.ca_file().to_owned()),
+            challenge: PlannedChallenge::Listen(self.listen),
         }
     }
 
@@ -62,7 +59,7 @@ impl Server {
 
     fn issue_by(
         &self,
-        issuer: &AcmeIssuer,
+        issuer: &PlannedAcme,
         names: &[&str],
         key: KeyType,
     ) -> (Result<Issued, IssueError>, Vec<Progress>) {
@@ -175,7 +172,7 @@ fn a_name_that_leads_elsewhere_is_named() {
 #[test]
 fn a_server_that_is_down_or_not_trusted() {
     let mut server = Server::start(json!({}), &[]);
-    let issuer = AcmeIssuer { ca_file: None, ..server.issuer() };
+    let issuer = PlannedAcme { ca_file: None, ..server.issuer() };
     let error = server.issue_by(&issuer, &["a.example.com"], KeyType::EcdsaP256).0.unwrap_err();
     assert!(
         matches!(&error, IssueError::Unreachable { reason, .. } if reason.contains("certificate")),

@@ -6,14 +6,14 @@ use openssl::sha::sha256;
 use crate::acme::error::IssueError;
 use crate::acme::transport::Transport;
 use crate::model::Secret;
-use crate::playbook::AcmeIssuer;
+use crate::plan::PlannedAcme;
 use crate::ports::SecretFiles;
 
 /// Takes the account up again, or makes one. A new one is on the disk before it is used.
-pub(super) async fn take_up(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) -> Result<Account, IssueError> {
+pub(super) async fn take_up(accounts: &dyn SecretFiles, issuer: &PlannedAcme) -> Result<Account, IssueError> {
     let url = &issuer.directory;
     let name = name_of(issuer);
-    let ca_file = issuer.ca_file.as_ref().map(|file| file.value.as_path());
+    let ca_file = issuer.ca_file.as_deref();
     let builder = Account::builder_with_http(Box::new(Transport::new(ca_file)?));
     let unreadable = |source| IssueError::Account { name: name.clone(), source };
     if let Some(text) = accounts.read(&name)? {
@@ -31,7 +31,10 @@ pub(super) async fn take_up(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) -> 
 }
 
 /// Takes the account up again; none is made.
-pub(super) async fn existing(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) -> Result<Account, IssueError> {
+pub(super) async fn existing(
+    accounts: &dyn SecretFiles,
+    issuer: &PlannedAcme,
+) -> Result<Account, IssueError> {
     match accounts.read(&name_of(issuer))? {
         Some(_) => take_up(accounts, issuer).await,
         None => Err(IssueError::NoAccount { url: issuer.directory.clone() }),
@@ -39,13 +42,13 @@ pub(super) async fn existing(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) ->
 }
 
 /// Puts an account aside that the server no longer knows; its file is kept.
-pub(super) fn forget(accounts: &dyn SecretFiles, issuer: &AcmeIssuer) -> Result<(), IssueError> {
+pub(super) fn forget(accounts: &dyn SecretFiles, issuer: &PlannedAcme) -> Result<(), IssueError> {
     let name = name_of(issuer);
     Ok(accounts.rename(&name, &name.replace(".json", ".unknown"))?)
 }
 
 /// One for each server and set of contacts.
-fn name_of(issuer: &AcmeIssuer) -> String {
+fn name_of(issuer: &PlannedAcme) -> String {
     let what = format!("{}\n{}", issuer.directory, issuer.contact.join("\n"));
     let host = issuer.directory.split('/').nth(2).unwrap_or_default().replace(':', "_");
     format!("{host}-{}.json", hex::encode(&sha256(what.as_bytes())[..4]))

@@ -2,13 +2,13 @@
 
 use crate::certificate::KeyType;
 use crate::model::DnsName;
-use crate::playbook::AcmeIssuer;
+use crate::plan::PlannedAcme;
 use crate::ports::SecretFiles;
 
 /// What is ordered.
 pub struct Request<'a> {
     /// From whom.
-    pub issuer: &'a AcmeIssuer,
+    pub issuer: &'a PlannedAcme,
     /// For which names.
     pub domains: &'a [DnsName],
     /// With what kind of key.

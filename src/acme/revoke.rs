@@ -5,7 +5,7 @@ use instant_acme::{Error, RevocationReason as Code, RevocationRequest};
 use crate::acme::account::existing;
 use crate::acme::error::IssueError;
 use crate::model::RevocationReason;
-use crate::playbook::AcmeIssuer;
+use crate::plan::PlannedAcme;
 use crate::ports::SecretFiles;
 
 /// Asks a CA to revoke a certificate (DER), by the account that ordered it. One that is revoked already is as good.
@@ -14,7 +14,7 @@ use crate::ports::SecretFiles;
 /// When it does not confirm it: there is no account at this CA, it does not answer, or it refuses.
 pub async fn revoke(
     accounts: &dyn SecretFiles,
-    issuer: &AcmeIssuer,
+    issuer: &PlannedAcme,
     certificate: &[u8],
     reason: RevocationReason,
 ) -> Result<(), IssueError> {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
+use crate::cli::hints::{exit, hint, message};
+use crate::operations::{OperationError, Problem};
 
 /// An error as a person sees it: what, why, how things were left, and the way out.
 #[derive(Debug)]
@@ -112,22 +114,29 @@ impl Failure {
     }
 }
 
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        let OperationError { problem, causes, left } = error;
+        let mut failure = Self {
+            causes,
+            state: left.map(|left| left.to_string()),
+            hint: hint(&problem),
+            exit: exit(&problem),
+            ..Self::new(message(&problem))
+        };
+        if let Problem::Files { problems, sources } = &problem {
+            let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+            let sorted = problems.sorted();
+            failure.report = sorted.iter().map(|problem| problem.render(sources, color)).collect();
+            failure.problems = sorted.iter().map(|problem| problem.json(sources)).collect();
+        }
+        failure
+    }
+}
+
 impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Self {
-        let mut failure = Self::new(format!("failed to {error}"));
-        let mut next = Error::source(&error);
-        while let Some(cause) = next {
-            failure.causes.push(cause.to_string());
-            next = cause.source();
-        }
-        failure.hint = error.hint().map(str::to_owned);
-        match error {
-            crate::store::StoreError::Exposed { path, .. } => {
-                let mode = if path.is_dir() { "700" } else { "600" };
-                failure.hint(format!("`chmod {mode} {}`", path.display()))
-            }
-            _ => failure,
-        }
+        OperationError::from(error).into()
     }
 }
 

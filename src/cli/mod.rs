@@ -1,23 +1,17 @@
 //! Words to settings to one command to an exit code; the only place that prints errors.
 
 mod args;
-mod carry_out;
-mod clock;
 mod commands;
-mod confirm;
+mod conclude;
 mod error;
 mod exit;
-mod find;
-mod left;
-mod load;
-mod output;
-mod planning;
+mod hints;
+mod printer;
 mod reference;
-mod rehearsal;
-mod replay;
-mod served;
+mod runtime;
 mod settings;
-mod stored;
+mod signal;
+mod terminal;
 mod watch;
 
 use std::io::Write;
@@ -56,7 +50,7 @@ pub fn main() -> ExitCode {
     };
     let resolved = settings::Settings::resolve(&args.global);
     let (json, log_json) = match &resolved {
-        Ok(settings) => (settings.json(), settings.log_format == LogFormat::Json),
+        Ok(settings) => (settings.output == Output::Json, settings.log_format == LogFormat::Json),
         Err(_) => (args.global.output == Some(Output::Json), args.global.log_format == Some(LogFormat::Json)),
     };
     let ran = resolved.and_then(|settings| {
@@ -66,7 +60,7 @@ pub fn main() -> ExitCode {
     match ran {
         Ok(exit) => {
             // A program that reads lines gets at least one.
-            if json && !output::has_printed() {
+            if json && !printer::has_printed() {
                 print_json(&json!({"time": Timestamp::now(), "event": "finished", "exit_code": exit.code()}));
             }
             exit.into()

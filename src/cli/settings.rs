@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Color, Global, LogFormat, Output};
 use crate::cli::error::Failure;
-use crate::cli::load::read;
+use crate::cli::printer::Printer;
+use crate::operations::{OperationError, Problem, read};
 use crate::store::{Store, StoreError};
 use crate::yaml::{Fields, Problems, Sources, Spanned, parse};
 
@@ -77,14 +78,9 @@ impl Settings {
         }
     }
 
-    /// Whether results go out as JSON.
-    pub(super) fn json(&self) -> bool {
-        self.output == Output::Json
-    }
-
-    /// Whether somebody is there to look and to answer.
-    pub(super) fn interactive(&self) -> bool {
-        std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
+    /// Knows in which form results go out.
+    pub(super) fn printer(&self) -> Printer {
+        Printer::new(self.output, self.log_format, self.verbosity)
     }
 
     /// The log of the libraries: warnings, more with `-v`; `RUST_LOG` refines it.
@@ -154,10 +150,9 @@ impl ConfigFile {
             fields.finish(&mut problems);
         }
         if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(crate::cli::load::problems_failure(&problems, &sources))
+            return Ok(config);
         }
+        Err(OperationError::from(Problem::Files { problems, sources }).into())
     }
 }
 

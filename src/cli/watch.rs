@@ -1,17 +1,15 @@
 //! A look that is taken again and again, until somebody has seen enough.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::watch;
 
-use crate::cli::carry_out::cancel_on_signal;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::output::print;
-use crate::cli::settings::Settings;
+use crate::cli::printer::Printer;
 use crate::report::screen;
 
 /// What one look came to.
@@ -50,16 +48,16 @@ impl Look {
 /// With the first look that could not be taken.
 pub(super) async fn watch(
     every: Duration,
-    settings: &Settings,
+    printer: Printer,
+    mut cancel: watch::Receiver<bool>,
     mut look: impl AsyncFnMut() -> Result<Look, Failure>,
 ) -> Result<Exit, Failure> {
-    let mut cancel = cancel_on_signal()?;
     let mut seen = Seen::default();
     let mut exit = Exit::Interrupted;
     loop {
         let looked = tokio::select! { looked = look() => looked?, _ = cancel.changed() => return Ok(exit) };
         exit = looked.exit();
-        seen.show(looked, every, settings)?;
+        seen.show(looked, every, printer)?;
         tokio::select! { () = tokio::time::sleep(every) => {}, _ = cancel.changed() => return Ok(exit) }
     }
 }
@@ -73,28 +71,23 @@ struct Seen {
 }
 
 impl Seen {
-    fn show(&mut self, look: Look, every: Duration, settings: &Settings) -> Result<(), Failure> {
+    fn show(&mut self, look: Look, every: Duration, printer: Printer) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.any, true);
-        let mut stdout = std::io::stdout();
-        if !settings.json() && stdout.is_terminal() {
-            let size = terminal_size::terminal_size_of(&stdout)
-                .map_or((80, 24), |(width, height)| (width.0, height.0));
-            let text = screen(&look.block, size, every, Timestamp::now(), first);
-            let drawn = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-            return drawn.map_err(|error| Failure::to("draw", &error));
+        let drawn = printer.draw(|size| screen(&look.block, size, every, Timestamp::now(), first));
+        if drawn.map_err(|error| Failure::to("draw", &error))? {
+            return Ok(());
         }
         let now = Timestamp::now().strftime("%H:%M:%SZ").to_string();
         let changed: Vec<&Told> = look.told.iter().filter(|told| self.is_news(told)).collect();
-        if settings.json() {
-            changed.iter().for_each(|told| print(&told.object.to_string()));
-        } else if first {
-            print(&look.block);
-        } else {
-            changed.iter().for_each(|told| print(&format!("{now} {}", told.line)));
-            if self.sentence != look.sentence {
-                print(&format!("{now} {}", look.sentence));
+        let lines = || {
+            if first {
+                return look.block.clone();
             }
-        }
+            let mut lines: Vec<String> = changed.iter().map(|told| format!("{now} {}", told.line)).collect();
+            lines.extend((self.sentence != look.sentence).then(|| format!("{now} {}", look.sentence)));
+            lines.join("\n")
+        };
+        printer.result(lines, || changed.iter().map(|told| told.object.clone()).collect());
         for told in look.told {
             self.lines.insert(told.key, told.line);
         }

@@ -42,7 +42,7 @@ pub fn check(plan: &Plan) -> Vec<String> {
 fn check_host(plan: &Plan, host: &HostPlan) -> Vec<String> {
     let mut broken = Vec::new();
     let install = &host.install;
-    if *install.layout.name() != plan.certificate {
+    if *install.layout.name() != plan.certificate.name {
         broken.push(format!("it would get `{}`", install.layout.name()));
     }
     if install.keep < 2 {

@@ -4,6 +4,7 @@ mod back;
 mod check;
 #[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
+mod request;
 mod resolve;
 mod schedule;
 mod scripts;
@@ -11,7 +12,10 @@ mod service;
 
 pub use crate::playbook::OnFailure;
 pub use check::check;
-pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
+pub use plan::{HostPlan, Plan, PlannedService};
+pub use request::{
+    CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
+};
 pub use resolve::{Note, Resolved, resolve};
 pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};
 pub use scripts::SCRIPT;

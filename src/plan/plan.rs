@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::InstallSpec;
 use crate::inventory::Login;
-use crate::model::{CertificateName, HostPath, ServiceName};
-use crate::plan::Schedule;
+use crate::model::ServiceName;
+use crate::plan::{CertificateRequest, PlannedIssuer, Schedule};
 use crate::service::ServiceSpec;
 use crate::verify::Endpoint;
 
@@ -16,15 +16,16 @@ use crate::verify::Endpoint;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What is rolled out.
-    pub certificate: CertificateName,
+    pub certificate: CertificateRequest,
+    /// Who issues it, tried in order; none in a plan of an earlier certwave.
+    #[serde(default)]
+    pub issuers: Vec<PlannedIssuer>,
     /// Who goes when.
     pub schedule: Schedule,
     /// How it is done, for each host of the schedule.
     pub hosts: Vec<HostPlan>,
     /// Roots trusted besides the system's.
     pub ca_files: Vec<PathBuf>,
-    /// Hosts that answer HTTP-01 challenges for the domains, by the issuer's number.
-    pub challenge_hosts: Vec<Vec<ChallengeHost>>,
 }
 
 /// How it is done on one host.
@@ -57,13 +58,4 @@ pub struct PlannedService {
     pub spec: ServiceSpec,
     /// Where it is proven; at least one.
     pub endpoints: Vec<Endpoint>,
-}
-
-/// A host that serves a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChallengeHost {
-    /// How it is reached.
-    pub login: Login,
-    /// The folder that its port 80 serves.
-    pub webroot: HostPath,
 }

@@ -7,9 +7,14 @@ use std::time::Duration;
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, InvalidPath, format_duration};
-use crate::plan::plan::{ChallengeHost, HostPlan, Plan};
+use crate::plan::plan::{HostPlan, Plan};
+use crate::plan::request::{
+    CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
+};
 use crate::plan::{Schedule, WaveSchedule, Windows, batches};
-use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
+use crate::playbook::{
+    CertificateSettings, FilesIssuer, Http01, Issuer, Playbook, Service, Template, VerifySettings,
+};
 use crate::yaml::{OneOrMany, Problem, Problems, Spanned};
 
 /// A plan, and what is worth saying about it.
@@ -79,11 +84,11 @@ pub fn resolve(
             "without a service nothing is reloaded and nothing can be proven: add one, or leave the host out",
         ));
     }
-    let challenge_hosts =
-        playbook.issuers.iter().map(|issuer| challenge_hosts(issuer, inventory, problems)).collect();
+    let issuers = playbook.issuers.iter().map(|issuer| planned(issuer, inventory, problems)).collect();
     let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
-    let certificate = playbook.certificate.name.clone();
-    let plan = Plan { certificate, schedule, hosts, ca_files, challenge_hosts };
+    let CertificateSettings { name, domains, keys, renew, .. } = playbook.certificate.clone();
+    let certificate = CertificateRequest { name, domains, keys, renew };
+    let plan = Plan { certificate, issuers, schedule, hosts, ca_files };
     problems.none_or(Some(Resolved { plan, notes }))
 }
 
@@ -180,9 +185,34 @@ fn schedule(
     Schedule { hosts, waves, on_failure, every_host: false, windows, undo: None, deadline }
 }
 
-fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {
-    let Issuer::Acme(acme) = issuer else { return Vec::new() };
-    let Http01::Push { hosts, webroot } = &acme.challenge else { return Vec::new() };
+fn planned(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> PlannedIssuer {
+    match issuer {
+        Issuer::Files(FilesIssuer { certificate, key }) => PlannedIssuer::Files(PlannedFiles {
+            certificate: certificate.value.clone(),
+            key: key.value.clone(),
+        }),
+        Issuer::Acme(acme) => PlannedIssuer::Acme(PlannedAcme {
+            name: acme.name.clone(),
+            directory: acme.directory.clone(),
+            contact: acme.contact.clone(),
+            profile: acme.profile.clone(),
+            ca_file: acme.ca_file.as_ref().map(|file| file.value.clone()),
+            challenge: match &acme.challenge {
+                Http01::Listen(address) => PlannedChallenge::Listen(*address),
+                Http01::Push { hosts, webroot } => {
+                    PlannedChallenge::Push(challenge_hosts(hosts, webroot, inventory, problems))
+                }
+            },
+        }),
+    }
+}
+
+fn challenge_hosts(
+    hosts: &Spanned<String>,
+    webroot: &Template,
+    inventory: &Inventory,
+    problems: &mut Problems,
+) -> Vec<ChallengeHost> {
     let mut all = Vec::new();
     for name in select(inventory, hosts, problems) {
         let Some(host) = inventory.host(name.as_str()) else { continue };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::certificate::KeyType;
 use crate::model::{CertificateName, DnsName};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned, Value};
@@ -22,7 +24,8 @@ pub struct CertificateSettings {
 }
 
 /// When a certificate is due to be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Renew {
     /// When a third of its lifetime is left.
     #[default]

@@ -3,6 +3,7 @@
 
 mod challenge;
 mod clock;
+mod confirm;
 mod effects;
 mod handshake;
 mod journal;
@@ -12,6 +13,7 @@ mod secret_files;
 
 pub use challenge::ChallengeResponder;
 pub use clock::Clock;
+pub use confirm::{Confirm, Question, Unanswered};
 pub use effects::{Effects, SoakWatch, Watched};
 pub use handshake::{Conversation, Dial, HeldRequest, Prober};
 pub use journal::{Journal, JournalError};

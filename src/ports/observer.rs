@@ -13,3 +13,13 @@ pub trait Observer: Send + 'static {
     /// What the watch over a soaking wave has seen so far; comes about once a second.
     fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp);
 }
+
+impl<O: Observer + ?Sized> Observer for Box<O> {
+    fn events(&mut self, events: &[(Timestamp, Event)], state: &State) {
+        (**self).events(events, state);
+    }
+
+    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
+        (**self).soaking(handshakes, until, now);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -84,6 +85,14 @@ pub trait Connector: Send + Sync + 'static {
     /// # Errors
     /// Always with [`Certainty::NotSent`]: no command was sent yet.
     fn connect(&self, login: &Login) -> impl Future<Output = Result<Self::Connection, RemoteError>> + Send;
+}
+
+impl<C: Connector> Connector for Arc<C> {
+    type Connection = C::Connection;
+
+    fn connect(&self, login: &Login) -> impl Future<Output = Result<Self::Connection, RemoteError>> + Send {
+        self.as_ref().connect(login)
+    }
 }
 
 /// One connection to one host, used for all its steps.

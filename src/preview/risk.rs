@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::preview::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
-use crate::renewal::AT_LEAST;
+use crate::renewal::MIN_REMAINING;
 use crate::rollout::Remark;
 use crate::verify::Endpoint;
 
@@ -358,7 +358,7 @@ pub(crate) fn covers(leaf: &Leaf, name: &DnsName) -> bool {
 fn way_back_risk(host: &SeenHost, now: Timestamp) -> Option<Risk> {
     let Some(previous) = &host.previous else { return Some(Risk::NoWayBack) };
     let (version, not_after) = (previous.version.clone(), previous.not_after);
-    let soon = SignedDuration::try_from(AT_LEAST).ok().and_then(|takes| now.checked_add(takes).ok());
+    let soon = SignedDuration::try_from(MIN_REMAINING).ok().and_then(|takes| now.checked_add(takes).ok());
     if previous.revoked {
         Some(Risk::WayBackUnfit { version, reason: "was revoked".to_owned() })
     } else if not_after <= now {

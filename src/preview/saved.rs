@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::preview::seen::Seen;
 
 /// The layout of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A file that the plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod status;
 mod summary;
 mod tally;
 mod verified;
+pub mod view;
 mod words;
 
 pub use json::JsonReporter;
@@ -32,33 +33,12 @@ use crate::gate::Handshakes;
 use crate::ports::Observer;
 use crate::rollout::{Event, State};
 
-/// Any of the reporters.
-pub enum Reporter {
-    /// One JSON object a line, on standard output.
-    Json(JsonReporter),
-    /// One line an event, on standard error.
-    Plain(PlainReporter),
-    /// Bars, on a terminal.
-    Progress(ProgressReporter),
-    /// Nothing but what follows at the end.
-    Quiet,
-}
+/// Shows nothing but what follows at the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
 
-impl Observer for Reporter {
-    fn events(&mut self, events: &[(Timestamp, Event)], state: &State) {
-        match self {
-            Reporter::Json(reporter) => reporter.events(events, state),
-            Reporter::Plain(reporter) => reporter.events(events, state),
-            Reporter::Progress(reporter) => reporter.events(events, state),
-            Reporter::Quiet => {}
-        }
-    }
+impl Observer for Quiet {
+    fn events(&mut self, _: &[(Timestamp, Event)], _: &State) {}
 
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
-        match self {
-            Reporter::Progress(reporter) => reporter.soaking(handshakes, until, now),
-            Reporter::Plain(reporter) => reporter.soaking(handshakes, until, now),
-            Reporter::Json(_) | Reporter::Quiet => {}
-        }
-    }
+    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
 }

@@ -62,6 +62,11 @@ impl<'s> Tally<'s> {
         }
     }
 
+    /// The rollout so far.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
     /// How it went so far.
     pub fn summary(self) -> Summary {
         let Self { schedule, state, spans, proven, mut risks, outcome, failure, pause } = self;

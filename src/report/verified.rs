@@ -28,6 +28,14 @@ pub struct VerifyReport<'r> {
 }
 
 impl VerifyReport<'_> {
+    /// Every endpoint, for programs.
+    pub fn objects(&self, time: Timestamp) -> Vec<Value> {
+        let of_host = |(host, proofs): &(HostName, Vec<Proof>)| {
+            proofs.iter().map(|proof| self.json(host, proof, time)).collect::<Vec<_>>()
+        };
+        self.hosts.iter().flat_map(of_host).collect()
+    }
+
     fn with(&self, proven: bool) -> Vec<&str> {
         let all = |proofs: &[Proof]| proofs.iter().all(|proof| proof.result.is_ok());
         let hosts = self.hosts.iter().filter(|(_, proofs)| all(proofs) == proven);

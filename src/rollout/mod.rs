@@ -5,6 +5,7 @@ mod event;
 mod host;
 mod next;
 mod outcome;
+mod record;
 mod state;
 mod stopwatch;
 
@@ -15,5 +16,6 @@ pub use event::{
 pub use host::{HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
+pub use record::RolloutRecord;
 pub use state::{Phase, State};
 pub use stopwatch::Stopwatch;

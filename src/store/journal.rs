@@ -7,11 +7,11 @@ use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::model::RolloutId;
 use crate::ports;
-use crate::rollout::Event;
+use crate::rollout::{Event, RolloutRecord};
 use crate::store::database::Database;
 use crate::store::hash_chain::{self, Tampered};
 use crate::store::lease::{Fence, Lease};
-use crate::store::record::{self, RolloutRecord};
+use crate::store::record;
 use crate::store::{StoreError, schema};
 
 /// The journal. Clones share one connection.

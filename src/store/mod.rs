@@ -27,7 +27,7 @@ pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use hash_chain::Tampered;
 pub use journal::{Entry, Journal, RolloutJournal};
 pub use lease::{Fence, Lease};
-pub use record::RolloutRecord;
+
 pub use sealed::SealedFolder;
 pub use wishes::Wish;
 

@@ -1,29 +1,8 @@
 //! What the journal knows of each rollout as a whole.
 
-use jiff::Timestamp;
 use rusqlite::Row;
 
-use crate::model::{CertificateName, RolloutId, Version};
-use crate::rollout::{Origin, RolloutOutcome};
-
-/// What the journal knows of a rollout, but for its plan, which may take megabytes, and its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RolloutRecord {
-    /// Its name.
-    pub id: RolloutId,
-    /// What it rolls out.
-    pub certificate: CertificateName,
-    /// Which version of it.
-    pub version: Version,
-    /// The playbook's path as the user typed it.
-    pub playbook: String,
-    /// When it started.
-    pub started: Timestamp,
-    /// How it ended, if it did.
-    pub outcome: Option<RolloutOutcome>,
-    /// How it came about; none where an earlier version began it.
-    pub origin: Option<Origin>,
-}
+use crate::rollout::RolloutRecord;
 
 /// All rollouts, newest first. When one started is what its first event says: in its row that comes after the plan, which would be read for it.
 pub(super) const ROLLOUTS: &str = "SELECT id, certificate, version, playbook,

@@ -74,7 +74,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::store::{RolloutRecord, Store};
+    use crate::rollout::RolloutRecord;
+    use crate::store::Store;
 
     #[test]
     fn a_wish_stays_until_its_event_is_in_the_journal() {

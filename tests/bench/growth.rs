@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use certwave::model::CertificateName;
 use certwave::rollout::Event;
-use certwave::store::{Entry, RolloutRecord, Store};
+use certwave::rollout::RolloutRecord;
+use certwave::store::{Entry, Store};
 
 use common::far::FarEnd;
 use common::{Cost, Page, certwave, numbers, on_terminal, run, write_down};

@@ -17,10 +17,11 @@ use certwave::lab::Authority;
 use certwave::model::{RolloutId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::report::StatusReport;
+use certwave::rollout::RolloutRecord;
 use certwave::rollout::{Event, RolloutOutcome, Step, StepResult};
 use certwave::service::{Nginx, ServiceSpec};
 use certwave::status::{HostView, Inside, Wanted, compare};
-use certwave::store::{RolloutRecord, Store};
+use certwave::store::Store;
 use certwave::verify::{Endpoint, Expectation, Observation, Served, judge};
 use certwave::yaml::{Problems, Sources, parse};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -108,7 +109,8 @@ fn comparing(criterion: &mut Criterion) {
                 let now = Timestamp::now();
                 let rows = plan.hosts.iter().zip(&views);
                 let rows: Vec<_> = rows.flat_map(|(host, view)| compare(host, view, &wanted, now)).collect();
-                let report = StatusReport { certificate: &plan.certificate, version: &version, rows: &rows };
+                let report =
+                    StatusReport { certificate: &plan.certificate.name, version: &version, rows: &rows };
                 assert!(report.is_as_it_should_be(), "{}", report.block(true));
                 black_box(report.block(true))
             });

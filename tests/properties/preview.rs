@@ -7,7 +7,8 @@ use certwave::gate::Handshakes;
 use certwave::install::{InstallSpec, Layout};
 use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
-use certwave::plan::{HostPlan, Plan};
+use certwave::plan::{CertificateRequest, HostPlan, Plan};
+use certwave::playbook::Renew;
 use certwave::preview::{
     Bar, Change, Leaf, Missed, Pace, Risk, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed,
     changes, forecast, host_risks, inspected, refusal, rollout_risks, staged,
@@ -53,8 +54,9 @@ fn plan(random: &mut Random) -> Plan {
         accepted: false,
     };
     let hosts = schedule.hosts.iter().map(host).collect();
-    let certificate = "a.test".parse().unwrap();
-    Plan { certificate, schedule, hosts, ca_files: Vec::new(), challenge_hosts: Vec::new() }
+    let (name, renew) = ("a.test".parse().unwrap(), Renew::Auto);
+    let certificate = CertificateRequest { name, domains: Vec::new(), keys: Vec::new(), renew };
+    Plan { certificate, issuers: Vec::new(), schedule, hosts, ca_files: Vec::new() }
 }
 
 /// What a look would find: a host as it is, away, in trouble, or with a server that takes nothing.

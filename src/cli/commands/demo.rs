@@ -3,23 +3,21 @@
 use crate::cli::args::{Break as Word, Demo};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::runtime::runtime;
 use crate::cli::settings::Settings;
+use crate::cli::signal::cancel_on_signal;
 use crate::lab::{Break, Lab, LabOptions};
 
 /// A real soak takes minutes; nobody should wait for that in a demo.
 const SOAK: &str = "5s";
 
 pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
-    let say = |text: &str| {
-        if !settings.json() {
-            crate::cli::commands::remark(settings, text);
-        }
-    };
+    let say = |text: &str| settings.printer().aside(text);
     // A Ctrl-C must not leave servers behind.
-    let runtime = crate::cli::commands::runtime()?;
+    let runtime = runtime()?;
     let cancel = {
         let _inside = runtime.enter();
-        crate::cli::carry_out::cancel_on_signal()?
+        cancel_on_signal()?
     };
     say(&format!(
         "starting {} hosts with sshd, and nginx, HAProxy or Envoy, and an ACME server, as processes of this user …",

@@ -37,18 +37,13 @@ pub(super) fn run(args: &Init, settings: &Settings) -> Result<Exit, Failure> {
             .and_then(|()| std::fs::write(&path, text))
             .and_then(|()| if name.ends_with(".sh") { executable(&path) } else { Ok(()) })
             .map_err(|error| Failure::to(&format!("write `{}`", path.display()), &error))?;
-        if settings.json() {
-            let line = json!({"time": Timestamp::now(), "event": "init.wrote", "path": path});
-            crate::cli::commands::print(&line.to_string());
-        } else {
-            crate::cli::commands::print(&format!("wrote {}", path.display()));
-        }
-    }
-    if !settings.json() {
-        crate::cli::commands::print(
-            "next: put your hosts and names in, then `certwave check playbooks/*.yaml`",
+        settings.printer().result(
+            || format!("wrote {}", path.display()),
+            || vec![json!({"time": Timestamp::now(), "event": "init.wrote", "path": path})],
         );
     }
+    let next = "next: put your hosts and names in, then `certwave check playbooks/*.yaml`";
+    settings.printer().text(|| next.to_owned());
     Ok(Exit::Done)
 }
 

@@ -1,13 +1,15 @@
 //! `certwave lab`
 
-use comfy_table::{Table, presets};
 use serde_json::json;
 
 use crate::cli::args::Lab as Args;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::runtime::runtime;
 use crate::cli::settings::Settings;
-use crate::lab::{Lab, LabHandle, LabOptions};
+use crate::cli::signal::cancel_on_signal;
+use crate::lab::{Lab, LabHandle, LabOptions, ServerStatus};
+use crate::report::view::table;
 
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
     match args {
@@ -20,10 +22,10 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 soak: "15s".to_owned(),
             };
             // A Ctrl-C must not leave servers behind that nobody wrote down.
-            let runtime = crate::cli::commands::runtime()?;
+            let runtime = runtime()?;
             let cancel = {
                 let _inside = runtime.enter();
-                crate::cli::carry_out::cancel_on_signal()?
+                cancel_on_signal()?
             };
             let lab = Lab::start(&options).map_err(|error| Failure::to("start the lab", &error))?;
             if *cancel.borrow() {
@@ -38,50 +40,45 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             let (inventory, playbook) = (lab.inventory(), lab.playbook());
             let handle = lab.detach().map_err(|error| Failure::to("keep the lab", &error))?;
             let state = format!("sqlite:{}", handle.directory().join("state").display());
-            if settings.json() {
-                let line = json!({"time": jiff::Timestamp::now(), "event": "lab.up", "directory": handle.directory(),
-                    "inventory": inventory, "playbook": playbook, "state": state});
-                crate::cli::commands::print(&line.to_string());
-                return Ok(Exit::Done);
-            }
-            crate::cli::commands::print(&format!(
-                "export CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}",
-                inventory.display()
-            ));
-            crate::cli::commands::print(&format!("certwave rollout {}", playbook.display()));
-            crate::cli::commands::remark(
-                settings,
-                &format!(
-                    "\n{} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
-                    hosts + haproxy + envoy,
-                    directory.display()
-                ),
+            let printer = settings.printer();
+            let rollout = format!("certwave rollout {}", playbook.display());
+            let variables = format!("CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}", inventory.display());
+            printer.result(
+                || format!("export {variables}\n{rollout}"),
+                || {
+                    let (time, directory) = (jiff::Timestamp::now(), handle.directory());
+                    vec![json!({"time": time, "event": "lab.up", "directory": directory,
+                        "inventory": inventory, "playbook": playbook, "state": state})]
+                },
             );
+            printer.aside(&format!(
+                "\n{} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
+                hosts + haproxy + envoy,
+                directory.display()
+            ));
         }
         Args::Status { directory } => {
             let handle =
                 LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
             let servers = handle.status();
             let all = servers.iter().all(|server| server.running);
-            if settings.json() {
-                let line = json!({"time": jiff::Timestamp::now(), "event": "lab.status", "servers": servers});
-                crate::cli::commands::print(&line.to_string());
-            } else {
-                let mut table = Table::new();
-                table.load_style(presets::NOTHING);
-                table.set_header(["SERVER", "PID", "STATE"]);
-                for server in servers {
-                    let state = if server.running { "runs" } else { "has ended" };
-                    table.add_row([server.name, server.pid.to_string(), state.to_owned()]);
-                }
-                table.lines().for_each(|line| crate::cli::commands::print(line.trim_end()));
-            }
+            let row = |server: &ServerStatus| {
+                let state = if server.running { "runs" } else { "has ended" };
+                [server.name.clone(), server.pid.to_string(), state.to_owned()]
+            };
+            settings.printer().result(
+                || table(["SERVER", "PID", "STATE"], servers.iter().map(row)),
+                || {
+                    let time = jiff::Timestamp::now();
+                    vec![json!({"time": time, "event": "lab.status", "servers": servers})]
+                },
+            );
             return Ok(if all { Exit::Done } else { Exit::Failed });
         }
         Args::Down { directory } => {
             let handle = LabHandle::open(&directory).map_err(|error| Failure::to("end the lab", &error))?;
             handle.down().map_err(|error| Failure::to("end the lab", &error))?;
-            crate::cli::commands::remark(settings, "every server has ended, and the folder is gone");
+            settings.printer().remark("every server has ended, and the folder is gone");
         }
     }
     Ok(Exit::Done)

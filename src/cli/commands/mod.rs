@@ -8,16 +8,14 @@ mod demo;
 mod history;
 mod init;
 mod inventory;
-pub(super) mod issue;
 mod lab;
 mod man;
 mod plan;
-mod planned;
 mod resume;
 mod revoke;
 mod rollback;
 mod rollout;
-mod served;
+mod scan;
 mod show;
 mod status;
 mod steer;
@@ -26,8 +24,8 @@ mod verify;
 use crate::cli::args::Command;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::output::{print, remark};
 use crate::cli::settings::Settings;
+use crate::operations::load::Loaded;
 
 /// Runs a command.
 pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure> {
@@ -51,27 +49,14 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<Exit, Failure
         Command::History => history::run(settings),
         Command::Show(args) => show::run(&args, settings),
         Command::Audit(args) => audit::run(&args, settings),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, settings),
+        Command::Man(args) => man::run(&args, settings),
     }
 }
 
-/// A connection is a file: as many as the system lets us have. A lower limit is met as hosts that cannot be
-/// reached, which says so.
-fn raise_open_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
-/// The runtime that commands which talk to the world run on.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    raise_open_files();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::to("start", &error))
+/// What is worth saying of a plan, but not wrong; programs get it otherwise.
+fn say_notes(loaded: &Loaded, settings: &Settings) {
+    let printer = settings.printer();
+    let said = loaded.notes.iter().filter(|note| printer.is_verbose() || !note.is_detail);
+    said.for_each(|note| printer.aside(&format!("note: {}", note.text)));
 }

@@ -3,44 +3,39 @@
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::cli::args::Status;
-use crate::cli::commands::served;
+use crate::cli::commands::scan;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::left;
-use crate::cli::load;
+use crate::cli::runtime::Run;
 use crate::cli::settings::Settings;
-use crate::cli::stored;
 use crate::cli::watch::{Look, Told, watch};
-use crate::engine::view;
-use crate::model::Version;
-use crate::plan::{HostPlan, Plan};
+use crate::operations::load::load;
+use crate::operations::status::{ShouldServe, should_serve, status};
+use crate::operations::{Context, OperationError, Problem};
+use crate::plan::Plan;
 use crate::report::StatusReport;
-use crate::ssh::{SshConnector, SshOptions};
-use crate::status::{Row, Wanted, compare};
-use crate::store::Store;
+use crate::ssh::SshOptions;
+use crate::status::{Row, Wanted};
 use crate::tls::TlsProber;
 
 pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
-    let Some(playbook) = &args.playbook else { return served::run(args, settings) };
-    let plan = load::load(settings, playbook, args.limit.as_deref())?.plan;
-    let store = settings.store()?;
-    let prober = TlsProber::new(&plan.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
-    let looker =
-        Looker { plan, connector: SshConnector::new(hasty()), prober, parallel: args.parallel.into() };
-    let (wanted, newer) = wanted(&looker.plan, &store, playbook)?;
-    if let Some(newer) = newer {
-        let text = format!("note: {newer} is in the store, but no rollout left a host on it");
-        crate::cli::commands::remark(settings, &text);
-    }
-    crate::cli::commands::runtime()?.block_on(async {
+    let Some(playbook) = &args.playbook else { return scan::run(args, settings) };
+    let plan = load(&settings.inventory, playbook, args.limit.as_deref())?.plan;
+    Run { ssh: hasty(), ..Run::default() }.operation(settings, async |context| {
+        let prober = context.prober(&plan)?;
+        let looker = Looker { plan: &plan, context, prober, parallel: args.parallel.into() };
+        let ShouldServe { wanted, newer } = looker.should_serve(playbook)?;
+        if let Some(newer) = newer {
+            let text = format!("note: {newer} is in the store, but no rollout left a host on it");
+            settings.printer().remark(&text);
+        }
         let Some(every) = args.watch else { return Ok(looker.once(&wanted, settings).await) };
-        watch(Duration::from_secs(every.into()), settings, async || {
+        watch(Duration::from_secs(every.into()), settings.printer(), context.cancel.clone(), async || {
             // A rollout may be under way.
-            let (wanted, _) = self::wanted(&looker.plan, &store, playbook)?;
+            let ShouldServe { wanted, .. } = looker.should_serve(playbook)?;
             Ok(looker.look_at_all(&wanted, settings).await)
         })
         .await
@@ -52,71 +47,43 @@ fn hasty() -> SshOptions {
     SshOptions { connect_timeout: Duration::from_secs(5), connect_retries: 2, ..SshOptions::default() }
 }
 
-/// The version that hosts were left on last; where none ever was, the newest in the store. Beside it, a newer one.
-fn wanted(plan: &Plan, store: &Store, playbook: &Path) -> Result<(Wanted, Option<Version>), Failure> {
-    let (name, certificates) = (&plan.certificate, store.certificates());
-    let newest = certificates.versions(name)?.pop();
-    let last = left::last(&store.journal()?, name)?.map(|left| left.record.version);
-    let Some(version) = last.or_else(|| newest.clone()) else {
-        return Err(Failure::new(format!("no certificate `{name}` was issued yet"))
-            .hint(format!("`certwave rollout {}` issues it", playbook.display())));
-    };
-    let set = stored::chains(&certificates, name, &version)?;
-    let known = stored::leaves(&certificates)?;
-    let own = stored::own_leaves(&certificates, name)?;
-    Ok((Wanted { set, known, own }, newest.filter(|newest| *newest > version)))
-}
-
 /// All that it takes to look at a fleet.
-struct Looker {
-    plan: Plan,
-    connector: SshConnector,
+struct Looker<'a> {
+    plan: &'a Plan,
+    context: &'a Context<'a>,
     prober: TlsProber,
     parallel: usize,
 }
 
-impl Looker {
-    /// A look at every host, so many of them at a time, in their order. What is kept of each is small.
-    async fn rows(&self, wanted: &Wanted, mut seen: impl FnMut(&[Row])) -> Vec<Row> {
-        let one = |host: &HostPlan| {
-            let host = host.clone();
-            async move {
-                let view = view(&host, &self.connector, &self.prober).await;
-                compare(&host, &view, wanted, Timestamp::now())
+impl Looker<'_> {
+    fn should_serve(&self, playbook: &Path) -> Result<ShouldServe, Failure> {
+        let hint = |error: OperationError| match &error.problem {
+            Problem::NothingIssued(_) => {
+                Failure::from(error).hint(format!("`certwave rollout {}` issues it", playbook.display()))
             }
+            _ => error.into(),
         };
-        let mut looks = stream::iter(&self.plan.hosts).map(one).buffered(self.parallel);
-        let mut rows = Vec::new();
-        while let Some(of_host) = looks.next().await {
-            seen(&of_host);
-            rows.extend(of_host);
-        }
-        rows
+        should_serve(self.context, &self.plan.certificate.name).map_err(hint)
     }
 
     fn report<'r>(&'r self, wanted: &'r Wanted, rows: &'r [Row]) -> StatusReport<'r> {
-        StatusReport { certificate: &self.plan.certificate, version: wanted.set.version(), rows }
+        StatusReport { certificate: &self.plan.certificate.name, version: wanted.set.version(), rows }
     }
 
-    /// Each host is told as soon as it is known.
+    /// Programs get each host as soon as it is known.
     async fn once(&self, wanted: &Wanted, settings: &Settings) -> Exit {
-        let print =
-            |row: &Row| crate::cli::commands::print(&StatusReport::json(row, Timestamp::now()).to_string());
+        let printer = settings.printer();
         let seen = |rows: &[Row]| {
-            if settings.json() {
-                rows.iter().for_each(print);
-            }
+            rows.iter().for_each(|row| printer.object(|| StatusReport::json(row, Timestamp::now())));
         };
-        let rows = self.rows(wanted, seen).await;
+        let rows = status(self.context, self.plan, wanted, &self.prober, self.parallel, seen).await;
         let report = self.report(wanted, &rows);
-        if !settings.json() {
-            crate::cli::commands::print(&report.block(settings.verbosity > 0));
-        }
+        printer.text(|| report.block(printer.is_verbose()));
         if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed }
     }
 
     async fn look_at_all(&self, wanted: &Wanted, settings: &Settings) -> Look {
-        let rows = self.rows(wanted, |_| {}).await;
+        let rows = status(self.context, self.plan, wanted, &self.prober, self.parallel, |_| {}).await;
         let report = self.report(wanted, &rows);
         let told = |row: &Row| Told {
             key: format!("{} {} {} {}", row.host, row.service, row.endpoint, row.endpoint.server_name),
@@ -124,7 +91,7 @@ impl Looker {
             object: StatusReport::json(row, Timestamp::now()),
         };
         Look {
-            block: report.block(settings.verbosity > 0),
+            block: report.block(settings.printer().is_verbose()),
             sentence: report.sentence(),
             told: rows.iter().map(told).collect(),
             good: report.is_as_it_should_be(),

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use crate::cli::args::Status;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
-use crate::cli::load;
+use crate::cli::runtime::runtime;
 use crate::cli::settings::Settings;
+use crate::cli::signal::cancel_on_signal;
 use crate::cli::watch::{Look, Told, watch};
 use crate::engine::glance;
 use crate::inventory::Host;
 use crate::model::DnsName;
+use crate::operations::load;
 use crate::report::ServedReport;
 use crate::status::{Entry, appraise};
 use crate::tls::TlsProber;
@@ -24,7 +26,7 @@ const PORT: u16 = 443;
 const NO_NAME: &str = "0.0.0.0";
 
 pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
-    let (inventory, names) = load::hosts(settings, args.limit.as_deref())?;
+    let (inventory, names) = load::hosts(&settings.inventory, args.limit.as_deref())?;
     let prober = TlsProber::new(&args.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
     let ports = if args.ports.is_empty() { vec![PORT] } else { args.ports.clone() };
     let hosts = names.iter().filter_map(|name| inventory.host(name.as_str()));
@@ -40,24 +42,22 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
             object: ServedReport::json(entry, Timestamp::now()),
         };
         Look {
-            block: report.block(settings.verbosity > 0),
+            block: report.block(settings.printer().is_verbose()),
             sentence: report.sentence(),
             told: report.entries().iter().map(told).collect(),
             good: report.is_in_order(),
         }
     };
-    crate::cli::commands::runtime()?.block_on(async {
+    runtime()?.block_on(async {
+        let printer = settings.printer();
         if let Some(every) = args.watch {
-            return watch(Duration::from_secs(every.into()), settings, async || Ok(look_at_all().await))
-                .await;
+            let (every, cancel) = (Duration::from_secs(every.into()), cancel_on_signal()?);
+            return watch(every, printer, cancel, async || Ok(look_at_all().await)).await;
         }
         let looked = look_at_all().await;
-        if settings.json() {
-            looked.told.iter().for_each(|told| crate::cli::commands::print(&told.object.to_string()));
-        } else {
-            crate::cli::commands::print(&looked.block);
-        }
-        Ok(looked.exit())
+        let exit = looked.exit();
+        printer.result(|| looked.block, || looked.told.into_iter().map(|told| told.object).collect());
+        Ok(exit)
     })
 }
 

@@ -1,4 +1,4 @@
-//! The time of a rollout.
+//! The time of an operation.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,14 @@ use crate::ports::Clock;
 /// What the system's clock said at the start, and what has passed since: whoever sets the clock meanwhile neither
 /// prolongs a soak nor cuts it short.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SteadyClock {
+pub struct SteadyClock {
     start: Timestamp,
     since: Instant,
 }
 
 impl SteadyClock {
-    pub(super) fn start() -> Self {
+    /// A clock that begins with what the system's says now.
+    pub fn start() -> Self {
         Self { start: Timestamp::now(), since: Instant::now() }
     }
 }

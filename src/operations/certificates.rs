@@ -5,28 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
-use crate::cli::error::Failure;
 use crate::engine::StoredVersions;
-use crate::model::{CertificateName, Fingerprint, Revocation, Version};
+use crate::model::{CertificateName, Fingerprint, Version};
+use crate::operations::{Left, OperationError, Problem};
 use crate::store::CertificateStore;
 
 /// A version of a certificate, with its key or keys.
+///
+/// # Errors
+/// When it is not in the store, or does not fulfil what is required.
 pub(super) fn proven(
     store: &CertificateStore,
     name: &CertificateName,
     version: &Version,
     required: &Requirements<'_>,
-) -> Result<CertificateSet, Failure> {
+) -> Result<CertificateSet, OperationError> {
     in_store(store, name, version)?;
     let stored = store.get(name, version)?;
     let mut bundles = Vec::new();
     for pair in &stored.pairs {
         let bundle =
             Bundle::prove(&pair.fullchain, &pair.key, required.now, required).map_err(|defects| {
-                let mut failure = Failure::new(format!("{name} {version} will not do"));
-                failure.causes = vec![words(&defects)];
-                failure.state = Some("no host was touched".to_owned());
-                failure
+                let problem = Problem::Unfit { name: name.clone(), version: version.clone() };
+                OperationError::from(problem).because(words(&defects)).leaves(Left::Untouched)
             })?;
         // The version keeps its name: what it was called when it was issued.
         bundles.push(bundle.with_version(version.clone()));
@@ -34,8 +35,13 @@ pub(super) fn proven(
     let mut bundles = bundles.into_iter();
     match (bundles.next(), bundles.next()) {
         (Some(first), second) => Ok(CertificateSet::new(first, second)),
-        (None, _) => Err(Failure::new(format!("{name} {version} holds no certificate"))),
+        (None, _) => Err(Problem::Empty { name: name.clone(), version: version.clone() }.into()),
     }
+}
+
+/// What a certificate has to fulfil that was rolled out before: to be valid still.
+pub(super) fn still_valid(now: Timestamp) -> Requirements<'static> {
+    Requirements { names: &[], now, at_least: std::time::Duration::ZERO }
 }
 
 /// There is such a version.
@@ -43,17 +49,13 @@ pub(super) fn in_store(
     store: &CertificateStore,
     name: &CertificateName,
     version: &Version,
-) -> Result<(), Failure> {
+) -> Result<(), OperationError> {
     let versions = store.versions(name)?;
     if versions.contains(version) {
         return Ok(());
     }
-    let all: Vec<String> = versions.iter().rev().take(5).map(ToString::to_string).collect();
-    let failure = Failure::usage(format!("there is no version {version} of `{name}` in the store"));
-    Err(match all.as_slice() {
-        [] => failure,
-        all => failure.hint(format!("the newest are {}", all.join(", "))),
-    })
+    let newest = versions.into_iter().rev().take(5).collect();
+    Err(Problem::NoVersion { name: name.clone(), version: version.clone(), newest }.into())
 }
 
 /// A revoked certificate is never put on a host again.
@@ -61,12 +63,10 @@ pub(super) fn not_revoked(
     store: &CertificateStore,
     name: &CertificateName,
     version: &Version,
-) -> Result<(), Failure> {
-    let Some(Revocation { at, reason, .. }) = store.revocation(name, version)? else { return Ok(()) };
-    let at = at.strftime("%Y-%m-%d");
-    let mut failure = Failure::new(format!("{name} {version} was revoked on {at} ({reason})"));
-    failure.state = Some("no host was touched".to_owned());
-    Err(failure.hint("a revoked certificate is never put on a host again: choose another version"))
+) -> Result<(), OperationError> {
+    let Some(revocation) = store.revocation(name, version)? else { return Ok(()) };
+    let problem = Problem::Revoked { name: name.clone(), version: version.clone(), revocation };
+    Err(OperationError::from(problem).leaves(Left::Untouched))
 }
 
 /// The chains of a version, without its keys.
@@ -74,21 +74,24 @@ pub(super) fn chains(
     store: &CertificateStore,
     name: &CertificateName,
     version: &Version,
-) -> Result<ChainSet, Failure> {
+) -> Result<ChainSet, OperationError> {
     let pems = store.chains(name, version)?;
     let (first, second) = (pems.first().map(Vec::as_slice), pems.get(1).map(Vec::as_slice));
     ChainSet::read(version.clone(), first.unwrap_or_default(), second)
-        .map_err(|error| Failure::to(&format!("read {name} {version} in the store"), &error))
+        .map_err(|error| OperationError::to(&format!("read {name} {version} in the store"), &error))
 }
 
 /// What the store knows of a certificate, for whoever looks at hosts.
-pub(super) fn known(store: &CertificateStore, name: &CertificateName) -> Result<StoredVersions, Failure> {
+pub(super) fn known(
+    store: &CertificateStore,
+    name: &CertificateName,
+) -> Result<StoredVersions, OperationError> {
     let own = own_leaves(store, name)?.into_keys().collect();
     Ok(StoredVersions { leaves: leaves(store)?, own, revoked: store.revoked(name)? })
 }
 
 /// The leaf of everything that certwave ever issued.
-pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, Failure> {
+pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, OperationError> {
     let chains = store.all_chains()?;
     Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint)).collect())
 }
@@ -97,7 +100,7 @@ pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, 
 pub(super) fn own_leaves(
     store: &CertificateStore,
     name: &CertificateName,
-) -> Result<BTreeMap<Fingerprint, Version>, Failure> {
+) -> Result<BTreeMap<Fingerprint, Version>, OperationError> {
     let mut leaves = BTreeMap::new();
     for version in store.versions(name)? {
         for pem in store.chains(name, &version)? {
@@ -113,7 +116,7 @@ pub(super) fn served_until(
     store: &CertificateStore,
     name: &CertificateName,
     next: Option<&Version>,
-) -> Result<Option<Timestamp>, Failure> {
+) -> Result<Option<Timestamp>, OperationError> {
     let before = store.versions(name)?.into_iter().rev().find(|version| Some(version) != next);
     let Some(before) = before else { return Ok(None) };
     let chains = store.chains(name, &before)?;

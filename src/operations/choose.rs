@@ -1,0 +1,121 @@
+//! The certificate to roll out: the newest in the store if it still does, else a new one.
+
+use jiff::Timestamp;
+
+use crate::certificate::{Bundle, CertificateSet, Requirements};
+use crate::model::{Secret, Version};
+use crate::operations::OperationError;
+use crate::operations::certificates::{self, words};
+use crate::operations::files::read_bytes;
+use crate::plan::{Plan, PlannedFiles, PlannedIssuer};
+use crate::renewal::{MIN_REMAINING, due_at};
+use crate::store::CertificateStore;
+
+/// What is going to happen, before anything does.
+pub(super) enum Choice {
+    /// Those from the store, and why they will do.
+    Stored(Box<CertificateSet>, String),
+    /// New ones, and why; the first is kept where only the second of two is missing.
+    New(String, Option<Box<Bundle>>),
+}
+
+/// Looks into the store: the newest version if it still does, else a new one.
+///
+/// # Errors
+/// When the store cannot be read, or the version that is asked for will not do.
+pub(super) fn choose(
+    plan: &Plan,
+    store: &CertificateStore,
+    force: bool,
+    version: Option<&Version>,
+    now: Timestamp,
+) -> Result<Choice, OperationError> {
+    let wanted = &plan.certificate;
+    let new = |why: String| Ok(Choice::New(format!("a new certificate is issued: {why}"), None));
+    if force {
+        return new("`--force` was given".to_owned());
+    }
+    if let Some(version) = version {
+        let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
+        let set = certificates::proven(store, &wanted.name, version, &required)?;
+        certificates::not_revoked(store, &wanted.name, version)?;
+        return Ok(Choice::Stored(Box::new(set), format!("deploying {version}, as asked")));
+    }
+    // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
+    if let Some(PlannedIssuer::Files(_)) = plan.issuers.first() {
+        return Ok(Choice::New("it is read from its files".to_owned(), None));
+    }
+    let Some(version) = store.versions(&wanted.name)?.pop() else {
+        return new("there is none yet".to_owned());
+    };
+    if store.revocation(&wanted.name, &version)?.is_some() {
+        return new(format!("{version} was revoked"));
+    }
+    let stored = store.get(&wanted.name, &version)?;
+    let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
+    let mut bundles = Vec::new();
+    for (pair, key) in stored.pairs.iter().zip(&wanted.keys) {
+        let bundle = match Bundle::prove(&pair.fullchain, &pair.key, now, &required) {
+            // The version keeps its name: what it was called when it was issued.
+            Ok(bundle) => bundle.with_version(version.clone()),
+            Err(defects) => return new(format!("{version} will not do: {}", words(&defects))),
+        };
+        if bundle.key_type() != Some(*key) {
+            return new(format!("{version} has another kind of key than `{key}`"));
+        }
+        let due = due_at(bundle.leaf(), wanted.renew);
+        if due <= now {
+            return new(format!("{version} has been due since {}", due.strftime("%Y-%m-%d")));
+        }
+        bundles.push((bundle, due));
+    }
+    let Some(due) = bundles.iter().map(|(_, due)| *due).min() else {
+        return new(format!("{version} holds none"));
+    };
+    let mut bundles = bundles.into_iter().map(|(bundle, _)| bundle);
+    let (Some(first), second) = (bundles.next(), bundles.next()) else {
+        return new(format!("{version} holds none"));
+    };
+    if let (None, Some(key)) = (&second, wanted.keys.get(1)) {
+        let why = format!("{version} lacks its second certificate, with a key of `{key}`: it is issued");
+        return Ok(Choice::New(why, Some(Box::new(first))));
+    }
+    let why =
+        format!("Renewal not due until {}; deploying the existing certificate.", due.strftime("%Y-%m-%d"));
+    Ok(Choice::Stored(Box::new(CertificateSet::new(first, second)), why))
+}
+
+/// The certificates that were chosen, where they are known before a CA is asked: those of a `files` issuer that comes
+/// first are read, and not kept.
+///
+/// # Errors
+/// When the files cannot be read.
+pub(super) fn known(
+    plan: &Plan,
+    choice: &Choice,
+    now: Timestamp,
+) -> Result<Option<CertificateSet>, OperationError> {
+    if let Choice::Stored(set, _) = choice {
+        return Ok(Some((**set).clone()));
+    }
+    let Some(PlannedIssuer::Files(files)) = plan.issuers.first() else { return Ok(None) };
+    let (chain, key) = read_files(files)?;
+    let required = Requirements { names: &plan.certificate.domains, now, at_least: MIN_REMAINING };
+    // What will not do is told when it is rolled out, or another issuer is asked.
+    let bundle = Bundle::prove(&chain, &key, now, &required).ok();
+    Ok(bundle.map(|bundle| CertificateSet::new(of_files(bundle), None)))
+}
+
+/// The chain and the key in the files of an issuer.
+///
+/// # Errors
+/// When one cannot be read.
+pub(super) fn read_files(files: &PlannedFiles) -> Result<(Vec<u8>, Secret), OperationError> {
+    Ok((read_bytes(&files.certificate)?, Secret::new(read_bytes(&files.key)?)))
+}
+
+/// Read again tomorrow, the same files are the same version.
+pub(super) fn of_files(bundle: Bundle) -> Bundle {
+    let version = Version::new(bundle.leaf().not_before, &bundle.leaf().fingerprint);
+    bundle.with_version(version)
+}

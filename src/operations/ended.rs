@@ -1,0 +1,17 @@
+//! How a rollout ended.
+
+use crate::model::RolloutId;
+use crate::report::{Certificate, Summary};
+
+/// How a rollout ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Which.
+    pub id: RolloutId,
+    /// The playbook's path, as it was named.
+    pub playbook: String,
+    /// What was rolled out.
+    pub certificate: Certificate,
+    /// How it went.
+    pub summary: Summary,
+}

@@ -1,0 +1,132 @@
+//! What the journal tells: which rollouts there were, how each went, and what that left on hosts.
+
+use std::collections::BTreeMap;
+
+use crate::model::{CertificateName, HostName, RolloutId, Version};
+use crate::operations::{OperationError, Problem};
+use crate::plan::Plan;
+use crate::rollout::{HostOutcome, RolloutRecord, State};
+use crate::store::Journal;
+
+/// What came of a rollout: its events, folded. `plan` is its own.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn replay(journal: &Journal, id: &RolloutId, plan: &Plan) -> Result<State, OperationError> {
+    let mut state = State::new(&plan.schedule);
+    for event in journal.events(id) {
+        let (at, event) = event?;
+        state.evolve(at, &event);
+    }
+    Ok(state)
+}
+
+/// A rollout as it was planned.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn planned(journal: &Journal, id: &RolloutId) -> Result<Plan, OperationError> {
+    serde_json::from_str(&journal.plan(id)?.unwrap_or_default())
+        .map_err(|error| OperationError::to(&format!("read the plan of rollout `{id}`"), &error))
+}
+
+/// The rollout that a person means: `last`, or the start of a name that only one has.
+///
+/// # Errors
+/// When there is none, or several.
+pub fn named(journal: &Journal, wanted: &str) -> Result<RolloutRecord, OperationError> {
+    let upper = wanted.to_ascii_uppercase();
+    let fits = |rollout: &RolloutRecord| wanted == "last" || rollout.id.as_str().starts_with(&upper);
+    let mut matching = journal.rollouts()?.into_iter().filter(fits);
+    let first = matching.next().ok_or(Problem::NoRollout(wanted.to_owned()))?;
+    match matching.next().filter(|_| wanted != "last") {
+        Some(second) => {
+            let (first, second) = (first.id, second.id);
+            Err(Problem::Ambiguous { wanted: wanted.to_owned(), first, second }.into())
+        }
+        None => Ok(first),
+    }
+}
+
+/// The last rollout of a certificate.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn last(journal: &Journal, name: &CertificateName) -> Result<Option<RolloutRecord>, OperationError> {
+    Ok(journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name))
+}
+
+/// A rollout, and which of its hosts it left on its certificate.
+pub struct LastVerified {
+    /// The rollout.
+    pub record: RolloutRecord,
+    /// As it was carried out.
+    pub plan: Plan,
+    /// For each host of the plan, whether it was left on the certificate, verified.
+    pub on_it: Vec<bool>,
+}
+
+impl LastVerified {
+    /// Reads how a rollout went, as far as it has.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn by(journal: &Journal, record: RolloutRecord) -> Result<Self, OperationError> {
+        let plan = planned(journal, &record.id)?;
+        let state = replay(journal, &record.id, &plan)?;
+        let done = |outcome| matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged);
+        let on_it = state.hosts().iter().map(|host| done(host.outcome())).collect();
+        Ok(Self { record, plan, on_it })
+    }
+}
+
+/// The last rollout of a certificate that left a host on it. One that was rolled back, or stopped before it changed
+/// anything, left hosts on what an earlier one had brought.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn last_verified(
+    journal: &Journal,
+    name: &CertificateName,
+) -> Result<Option<LastVerified>, OperationError> {
+    for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
+        let left = LastVerified::by(journal, record)?;
+        if left.on_it.contains(&true) {
+            return Ok(Some(left));
+        }
+    }
+    Ok(None)
+}
+
+/// The version of a certificate that each host was verified on last, or may have been left on.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn served_by_host(
+    journal: &Journal,
+    name: &CertificateName,
+) -> Result<BTreeMap<HostName, Version>, OperationError> {
+    let mut served = BTreeMap::new();
+    // Newest first: what an earlier rollout did to a host no longer counts.
+    for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
+        let plan = planned(journal, &record.id)?;
+        if plan.schedule.hosts.iter().all(|host| served.contains_key(host)) {
+            continue;
+        }
+        let state = replay(journal, &record.id, &plan)?;
+        for (host, known) in plan.schedule.hosts.iter().zip(state.hosts()) {
+            let version = match known.outcome() {
+                HostOutcome::Changed | HostOutcome::Unchanged | HostOutcome::RollbackFailed => {
+                    record.version.clone()
+                }
+                HostOutcome::RolledBack => match &known.previous {
+                    Some(previous) => previous.version.clone(),
+                    None => continue,
+                },
+                HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::Untouched => continue,
+            };
+            served.entry(host.clone()).or_insert(version);
+        }
+    }
+    Ok(served)
+}

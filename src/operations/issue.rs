@@ -1,0 +1,194 @@
+//! A new certificate: issued once, by the first issuer that can, and kept before anything else is done with it.
+
+use crate::acme::{self, IssueError, Listener, PlacedOrder, Request};
+use crate::certificate::{Bundle, CertificateSet, KeyAlgorithm, KeyType, Requirements, parse_pem};
+use crate::engine::PushedChallenge;
+use crate::model::Secret;
+use crate::operations::certificates::words;
+use crate::operations::choose::{of_files, read_files};
+use crate::operations::{Context, Left, News, OperationError, Problem};
+use crate::plan::{Plan, PlannedAcme, PlannedChallenge, PlannedIssuer};
+use crate::renewal::MIN_REMAINING;
+use crate::store::{StoredCertificate, StoredPair};
+
+/// What an issuer brought; an order is settled once its certificate is kept.
+struct Brought {
+    chain: Vec<u8>,
+    key: Secret,
+    order: Option<PlacedOrder>,
+}
+
+/// Why an issuer brought nothing, and what usually helps.
+struct Refusal {
+    reason: String,
+    advice: Option<&'static str>,
+}
+
+impl Refusal {
+    fn of(error: &dyn std::error::Error, advice: Option<&'static str>) -> Self {
+        let mut reason = format!("failed to {error}");
+        let mut next = error.source();
+        while let Some(cause) = next {
+            reason.push_str(&format!(": {cause}"));
+            next = cause.source();
+        }
+        Self { reason, advice }
+    }
+}
+
+/// Issues what is missing. `kept` is the first of two certificates where only the second is.
+///
+/// # Errors
+/// When no issuer gave a certificate that will do, or it could not be kept. No host was touched.
+pub async fn issue(
+    context: &Context<'_>,
+    plan: &Plan,
+    kept: Option<Bundle>,
+) -> Result<CertificateSet, OperationError> {
+    let wanted = &plan.certificate;
+    let mut pairs: Vec<Bundle> = kept.into_iter().collect();
+    for key in wanted.keys.iter().skip(pairs.len()) {
+        let (bundle, order) = issue_one(context, plan, *key).await?;
+        pairs.push(match pairs.first() {
+            Some(first) => bundle.with_version(first.version().clone()),
+            None => bundle,
+        });
+        let version = pairs[0].version().clone();
+        let pair =
+            |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
+        let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
+        context.store.certificates().put(&wanted.name, &stored)?;
+        settle(context, order)?;
+    }
+    let mut pairs = pairs.into_iter();
+    match (pairs.next(), pairs.next()) {
+        (Some(first), second) => Ok(CertificateSet::new(first, second)),
+        (None, _) => Err(Problem::NoKeyType(wanted.name.clone()).into()),
+    }
+}
+
+/// Its certificate is kept: the order is done.
+fn settle(context: &Context<'_>, order: Option<PlacedOrder>) -> Result<(), OperationError> {
+    let settled = order.map_or(Ok(()), |order| order.settle(&context.store.orders()));
+    settled.map_err(|error| OperationError::to("settle the order", &error))
+}
+
+/// Issues one certificate, by the first issuer that can, and proves what came.
+async fn issue_one(
+    context: &Context<'_>,
+    plan: &Plan,
+    key: KeyType,
+) -> Result<(Bundle, Option<PlacedOrder>), OperationError> {
+    let wanted = &plan.certificate;
+    let (mut refused, mut advice) = (Vec::new(), None);
+    for issuer in &plan.issuers {
+        let name = issuer.name();
+        let mut refuse = |reason: String| {
+            refused.push(format!("{name}: {reason}"));
+            context.progress.say(&News::IssuerFailed { issuer: name.clone(), reason });
+        };
+        let brought = match issuer {
+            PlannedIssuer::Acme(acme) => by_acme(context, plan, acme, key).await,
+            PlannedIssuer::Files(files) => match read_files(files) {
+                Ok((chain, key)) => Ok(Brought { chain, key, order: None }),
+                Err(error) => {
+                    let reason = [vec![error.problem.to_string()], error.causes].concat().join(": ");
+                    Err(Refusal { reason, advice: None })
+                }
+            },
+        };
+        let Brought { chain, key: private_key, order } = match brought {
+            Ok(brought) => brought,
+            Err(refusal) => {
+                refuse(refusal.reason);
+                advice = advice.or(refusal.advice);
+                continue;
+            }
+        };
+        let now = context.now();
+        let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
+        let bundle = match (Bundle::prove(&chain, &private_key, now, &required), issuer) {
+            (Ok(bundle), PlannedIssuer::Files(_)) => of_files(bundle),
+            (Ok(bundle), PlannedIssuer::Acme(_)) => {
+                match context.store.certificates().versions(&wanted.name)?.pop() {
+                    Some(last) => {
+                        let version = last.followed_by(now, &bundle.leaf().fingerprint);
+                        bundle.with_version(version)
+                    }
+                    None => bundle,
+                }
+            }
+            (Err(defects), _) => {
+                // It will be no better next time.
+                settle(context, order)?;
+                refuse(words(&defects));
+                continue;
+            }
+        };
+        let algorithm = bundle.leaf().key_algorithm();
+        if wanted.keys.len() > 1 && algorithm != Some(key.algorithm()) {
+            let has = algorithm.map_or("another", KeyAlgorithm::as_str);
+            refuse(format!("its key is {has}, and a certificate with `{key}` is wanted"));
+            continue;
+        }
+        context.progress.say(&News::Issued {
+            name: wanted.name.clone(),
+            version: bundle.version().clone(),
+            not_after: bundle.leaf().not_after,
+            issuer: name,
+            read: matches!(issuer, PlannedIssuer::Files(_)),
+        });
+        return Ok((bundle, order));
+    }
+    let problem = Problem::NotIssued { name: wanted.name.clone(), advice };
+    Err(OperationError { problem, causes: refused, left: Some(Left::Untouched) })
+}
+
+/// By a new order, or by one that an earlier try left. What that one brought may be in the store already: then it
+/// was all but settled, and another is placed.
+async fn by_acme(
+    context: &Context<'_>,
+    plan: &Plan,
+    issuer: &PlannedAcme,
+    key: KeyType,
+) -> Result<Brought, Refusal> {
+    let brought = order(context, plan, issuer, key).await?;
+    let leaf = |pem: &[u8]| Some(parse_pem(pem).ok()?.first()?.fingerprint);
+    let chains = context.store.certificates().all_chains().map_err(|error| Refusal::of(&error, None))?;
+    if !chains.iter().any(|chain| leaf(chain) == leaf(&brought.chain)) {
+        return Ok(brought);
+    }
+    if let Some(placed) = brought.order {
+        placed.settle(&context.store.orders()).map_err(|error| Refusal::of(&error, error.hint))?;
+    }
+    order(context, plan, issuer, key).await
+}
+
+async fn order(
+    context: &Context<'_>,
+    plan: &Plan,
+    issuer: &PlannedAcme,
+    key: KeyType,
+) -> Result<Brought, Refusal> {
+    let refusal = |error: IssueError| Refusal::of(&error, error.hint());
+    let (accounts, orders) = (context.store.accounts(), context.store.orders());
+    let domains = &plan.certificate.domains;
+    let request = Request { issuer, domains, key, accounts: &accounts, orders: &orders };
+    let progress = |progress| {
+        context.progress.say(&News::Issuing { issuer: issuer.name.clone(), progress });
+    };
+    let issued = match &issuer.challenge {
+        PlannedChallenge::Listen(address) => {
+            let listener = Listener::start(*address).await.map_err(refusal)?;
+            let issued = acme::issue(&request, &listener, &progress).await;
+            listener.close().await;
+            issued
+        }
+        PlannedChallenge::Push(hosts) => {
+            let responder = PushedChallenge::new(context.connector.as_ref(), hosts);
+            acme::issue(&request, &responder, &progress).await
+        }
+    };
+    let acme::Issued { chain, key, order } = issued.map_err(refusal)?;
+    Ok(Brought { chain, key, order: Some(order) })
+}

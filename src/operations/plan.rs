@@ -1,0 +1,203 @@
+//! A dry run: what would be rolled out, and how each host is; nothing is changed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::certificate::{CertificateSet, parse_pem};
+use crate::engine::{Surveyor, Target};
+use crate::model::{HostName, Version};
+use crate::operations::choose::{Choice, choose, known};
+use crate::operations::rehearse::{self, Rehearsed};
+use crate::operations::{Context, OperationError, certificates};
+use crate::plan::{Plan, PlannedIssuer};
+use crate::preview::{Leaf, Next, Preview, Risk, Seen};
+use crate::renewal::rate_limit_note;
+use crate::report::{Coming, PlannedCertificate, failure};
+use crate::tls::TlsProber;
+
+/// What a dry run is asked.
+pub struct PlanRequest {
+    /// What would be done.
+    pub plan: Plan,
+    /// A new certificate would be issued, though none is due.
+    pub force: bool,
+    /// The version that would be rolled out.
+    pub version: Option<Version>,
+    /// How hosts were seen earlier; they are not asked then.
+    pub facts: Option<Vec<Seen>>,
+    /// The first wave rehearses.
+    pub rehearse: bool,
+    /// So many hosts are asked at a time.
+    pub parallel: usize,
+}
+
+/// What a dry run comes to.
+pub struct Planned {
+    /// The plan, with until when what is served is valid.
+    pub plan: Plan,
+    /// What would be rolled out.
+    pub wanted: Wanted,
+    /// Why handshakes would not trust it, if they would not.
+    untrusted: Option<String>,
+    /// When it was planned.
+    at: Timestamp,
+    /// How each host was seen.
+    pub seen: Vec<Seen>,
+    /// How each host of the first wave rehearsed.
+    pub rehearsed: Vec<Rehearsed>,
+}
+
+/// What would be rolled out.
+pub struct Wanted {
+    /// From the store, or a new one.
+    pub next: Next,
+    /// The certificates, where they are known already.
+    pub set: Option<CertificateSet>,
+    /// For people.
+    pub shown: PlannedCertificate,
+}
+
+impl Wanted {
+    /// The leaves, where they are known already.
+    fn leaves(&self) -> Vec<Leaf> {
+        self.set.iter().flat_map(CertificateSet::bundles).map(|bundle| bundle.leaf().into()).collect()
+    }
+}
+
+/// Looks at the store and at every host.
+///
+/// # Errors
+/// When the store cannot be read, or what is asked for cannot be rolled out.
+pub async fn plan(context: &Context<'_>, request: PlanRequest) -> Result<Planned, OperationError> {
+    let PlanRequest { mut plan, force, version, facts, rehearse, parallel } = request;
+    let wanted = wanted(context, &plan, force, version.as_ref())?;
+    let seen = match facts {
+        Some(seen) => seen,
+        None => survey(context, &plan, wanted.set.as_ref(), parallel).await?,
+    };
+    let rehearsed = match rehearse {
+        true => rehearse::rehearse(context, &plan, parallel).await?,
+        false => Vec::new(),
+    };
+    if let Some(windows) = &mut plan.schedule.windows {
+        let version = wanted.set.as_ref().map(CertificateSet::version);
+        let store = context.store.certificates();
+        windows.served_until = certificates::served_until(&store, &plan.certificate.name, version)?;
+    }
+    let prober = context.prober(&plan)?;
+    let untrusted = wanted.set.as_ref().and_then(|set| untrusted(&prober, set));
+    Ok(Planned { plan, wanted, untrusted, at: context.now(), seen, rehearsed })
+}
+
+impl Planned {
+    /// What would happen to whom.
+    pub fn preview(&self) -> Preview<'_> {
+        let mut preview = Preview::new(&self.plan, &self.seen, &self.wanted.leaves(), self.at, failure);
+        let untrusted = self.untrusted.clone().map(|reason| Risk::NotTrusted { reason });
+        preview.risks.extend(untrusted);
+        preview
+    }
+}
+
+/// Asks the store, and the files of a `files` issuer; no CA.
+fn wanted(
+    context: &Context<'_>,
+    plan: &Plan,
+    force: bool,
+    version: Option<&Version>,
+) -> Result<Wanted, OperationError> {
+    let (store, now) = (context.store.certificates(), context.now());
+    let choice = choose(plan, &store, force, version, now)?;
+    let set = known(plan, &choice, now)?;
+    let (next, why) = match choice {
+        Choice::Stored(set, why) => {
+            let version = set.version().clone();
+            (Next::Stored { version }, why)
+        }
+        Choice::New(why, _) => {
+            let version = set.as_ref().map(|set| set.version().clone());
+            (Next::New { forced: force, version }, why)
+        }
+    };
+    let name = &plan.certificate.name;
+    let now = match store.versions(name)?.pop() {
+        Some(version) => {
+            let chains = store.chains(name, &version)?;
+            let leaves = chains.iter().filter_map(|pem| parse_pem(pem).ok()?.first().map(Leaf::from));
+            leaves.map(|leaf| (version.to_string(), leaf)).collect()
+        }
+        None => Vec::new(),
+    };
+    let coming = match &next {
+        Next::Stored { .. } => None,
+        Next::New { .. } => Some(coming(context, plan, set.as_ref())?),
+    };
+    let shown = PlannedCertificate { name: name.to_string(), why, now, next: coming };
+    Ok(Wanted { next, set, shown })
+}
+
+/// What would be issued, by whom, and which limits that draws on.
+fn coming(
+    context: &Context<'_>,
+    plan: &Plan,
+    set: Option<&CertificateSet>,
+) -> Result<Coming, OperationError> {
+    let wanted = &plan.certificate;
+    let recent = recent(context, plan)?;
+    let limit = |issuer: &PlannedIssuer| match issuer {
+        PlannedIssuer::Acme(acme) => rate_limit_note(&acme.directory, recent, wanted.keys.len()),
+        PlannedIssuer::Files(_) => None,
+    };
+    Ok(Coming {
+        keys: wanted.keys.iter().map(ToString::to_string).collect(),
+        names: wanted.domains.iter().map(ToString::to_string).collect(),
+        issuers: plan.issuers.iter().map(PlannedIssuer::name).collect(),
+        limits: plan.issuers.iter().filter_map(limit).collect(),
+        version: set.map(|set| set.version().clone()),
+    })
+}
+
+/// How many certificates of exactly these names were issued in the last seven days, by the store's account.
+fn recent(context: &Context<'_>, plan: &Plan) -> Result<usize, OperationError> {
+    let since = context.now() - SignedDuration::from_hours(7 * 24);
+    let wanted: BTreeSet<&str> = plan.certificate.domains.iter().map(|domain| domain.as_str()).collect();
+    let chains = context.store.certificates().all_chains()?;
+    let leaves = chains.iter().filter_map(|pem| parse_pem(pem).ok()?.into_iter().next());
+    let same = leaves.filter(|leaf| {
+        let names: BTreeSet<&str> = leaf.names.iter().map(String::as_str).collect();
+        leaf.not_before >= since && names == wanted
+    });
+    Ok(same.count())
+}
+
+/// Why handshakes would not trust the certificates, if they would not: OpenSSL's reason.
+pub(super) fn untrusted(prober: &TlsProber, set: &CertificateSet) -> Option<String> {
+    set.bundles().find_map(|bundle| prober.trusts(&bundle.chain_der()).err())
+}
+
+/// Looks at every host of a plan, `parallel` at a time.
+pub(super) async fn survey(
+    context: &Context<'_>,
+    plan: &Plan,
+    set: Option<&CertificateSet>,
+    parallel: usize,
+) -> Result<Vec<Seen>, OperationError> {
+    let prober = context.prober(plan)?;
+    let stored = certificates::known(&context.store.certificates(), &plan.certificate.name)?;
+    let target = set.map(|set| Arc::new(Target::new(set.clone(), stored.clone())));
+    let (connector, clock) = (context.connector.clone(), context.clock);
+    let surveyor = Surveyor { connector, prober, clock, target, stored };
+    let mut looks = Vec::with_capacity(plan.hosts.len());
+    for host in &plan.hosts {
+        looks.push(surveyor.survey(host));
+    }
+    Ok(stream::iter(looks).buffered(parallel).collect().await)
+}
+
+/// Hosts with how each was seen.
+pub fn hosts_seen<'p>(plan: &'p Plan, seen: &'p [Seen]) -> impl Iterator<Item = (&'p HostName, &'p Seen)> {
+    plan.schedule.hosts.iter().zip(seen)
+}

@@ -1,0 +1,108 @@
+//! Takes a rollout up where its journal ends.
+
+use crate::certificate::CertificateSet;
+use crate::operations::Ended;
+use crate::operations::certificates::{self, still_valid};
+use crate::operations::drive::Rollout;
+use crate::operations::history::{named, planned, replay};
+use crate::operations::{Asked, Context, Left, News, OperationError, Problem};
+use crate::plan::check;
+use crate::rollout::{Event, RolloutRecord};
+use crate::store::Wish;
+
+/// Takes up the rollout that a person means; without a name, the only one that is unfinished. None where all are
+/// finished.
+///
+/// # Errors
+/// When no such rollout can be resumed, or the drive itself failed.
+pub async fn resume(context: &Context<'_>, wanted: Option<&str>) -> Result<Option<Ended>, OperationError> {
+    let Some(record) = choose(context, wanted)? else { return Ok(None) };
+    take_up(context, &record, TakenUp::ByName).await.map(Some)
+}
+
+fn choose(context: &Context<'_>, wanted: Option<&str>) -> Result<Option<RolloutRecord>, OperationError> {
+    let rollouts = context.journal.rollouts()?;
+    let Some(wanted) = wanted else {
+        let mut unfinished = unfinished(rollouts);
+        return match unfinished.len() {
+            0 | 1 => Ok(unfinished.pop()),
+            _ => Err(Problem::SeveralUnfinished(unfinished).into()),
+        };
+    };
+    let record = named(&context.journal, wanted)?;
+    let newest = rollouts.into_iter().find(|one| one.certificate == record.certificate);
+    if let Some(newest) = newest.filter(|newest| newest.id != record.id) {
+        return Err(Problem::Followed { record: Box::new(record), newest: newest.id }.into());
+    }
+    match record.outcome {
+        Some(outcome) if !record.is_unfinished() => {
+            let words = format!(": {}", outcome.name().replace('_', " "));
+            Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Resume }.into())
+        }
+        _ => Ok(Some(record)),
+    }
+}
+
+/// The newest rollout of each certificate, where something of it is left to be done. A later rollout of the
+/// same certificate has taken an earlier one's place. `rollouts` are newest first.
+fn unfinished(rollouts: Vec<RolloutRecord>) -> Vec<RolloutRecord> {
+    let mut seen = Vec::new();
+    let newest = rollouts.into_iter().filter(|rollout| {
+        let new = !seen.contains(&rollout.certificate);
+        if new {
+            seen.push(rollout.certificate.clone());
+        }
+        new
+    });
+    newest.filter(RolloutRecord::is_unfinished).collect()
+}
+
+/// Who wants a rollout to be taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TakenUp {
+    /// A person who knows about it: what was asked before counts no more.
+    ByName,
+    /// Another operation. Who asked it to pause, or to stop, is heard.
+    InPassing,
+}
+
+/// With its plan, its certificate, and what hosts are found to be.
+pub(super) async fn take_up(
+    context: &Context<'_>,
+    record: &RolloutRecord,
+    taken_up: TakenUp,
+) -> Result<Ended, OperationError> {
+    let (id, journal) = (record.id.clone(), &context.journal);
+    let lease = context.store.lease(journal, &record.certificate, &context.holder(&id))?;
+    if taken_up == TakenUp::ByName {
+        journal.forget_pauses(&id)?;
+    }
+    let plan = planned(journal, &id)?;
+    let broken = check(&plan);
+    if !broken.is_empty() {
+        let problem = Problem::BrokenPlan;
+        return Err(OperationError { problem, causes: broken, left: Some(Left::Untouched) });
+    }
+    let state = replay(journal, &id, &plan)?;
+    let aborts = |wish: &Wish| matches!(wish.event, Event::AbortRequested { .. });
+    let goes_back = state.failed || journal.wishes(&id)?.iter().any(aborts);
+    let set = certificate(context, record, goes_back)?;
+    context.progress.say(&News::Resumes { record: record.clone() });
+    let (playbook, prober) = (record.playbook.clone(), context.prober(&plan)?);
+    Rollout { id, playbook, plan, prober, set, lease }.resume(context).await
+}
+
+/// The certificate that the rollout was about. Going back does not need it to be valid still, or not revoked.
+fn certificate(
+    context: &Context<'_>,
+    record: &RolloutRecord,
+    goes_back: bool,
+) -> Result<CertificateSet, OperationError> {
+    let required = still_valid(if goes_back { record.started } else { context.now() });
+    let (store, name, version) = (context.store.certificates(), &record.certificate, &record.version);
+    let fit = if goes_back { Ok(()) } else { certificates::not_revoked(&store, name, version) };
+    fit.and_then(|()| certificates::proven(&store, name, version, &required)).map_err(|error| {
+        let (record, why) = (Box::new(record.clone()), Box::new(error.problem));
+        OperationError { problem: Problem::UnfitToResume { record, why }, ..error }
+    })
+}

@@ -1,0 +1,145 @@
+//! Revokes a certificate: replace everywhere, verify, and only then revoke.
+
+use crate::acme::{self, IssueError};
+use crate::certificate::parse_pem;
+use crate::model::{CertificateName, HostName, Revocation, RevocationReason, Version};
+use crate::operations::history::served_by_host;
+use crate::operations::rollout::confirm;
+use crate::operations::{Context, Left, OperationError, Problem, certificates};
+use crate::plan::{PlannedAcme, PlannedIssuer};
+use crate::ports::Question;
+
+/// What is to be revoked.
+pub struct RevokeRequest {
+    /// Of which certificate.
+    pub name: CertificateName,
+    /// Which version.
+    pub version: Version,
+    /// Who may have issued it.
+    pub issuers: Vec<PlannedIssuer>,
+    /// Why.
+    pub reason: RevocationReason,
+    /// Though hosts serve it.
+    pub even_if_served: bool,
+    /// It was revoked elsewhere: no CA is asked.
+    pub note_only: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revoked {
+    /// It was revoked before.
+    Before(Revocation),
+    /// It is noted; no CA was asked.
+    Noted,
+    /// A CA confirmed it.
+    By(String),
+}
+
+/// Revokes a version, so that no rollout puts it on a host again.
+///
+/// # Errors
+/// When hosts serve it, or no CA confirms it.
+pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Revoked, OperationError> {
+    let RevokeRequest { name, version, reason, .. } = &request;
+    // Nobody may put it on a host in the meantime.
+    let holder = context.holder(&context.new_id()?);
+    let _lease = context.store.lease(&context.journal, name, &holder)?;
+    let store = context.store.certificates();
+    certificates::in_store(&store, name, version)?;
+    let earlier = store.revocation(name, version)?;
+    if let Some(confirmed) = earlier.clone().filter(|earlier| earlier.confirmed_by.is_some()) {
+        return Ok(Revoked::Before(confirmed));
+    }
+    if !request.even_if_served {
+        served_by_nobody(context, name, version)?;
+    }
+    confirm(context, &Question::Revoke { name: name.clone(), version: version.clone() }).await?;
+    // Noted first: whatever becomes of us or the CA, no rollout puts it on a host again.
+    let at = earlier.map_or_else(|| context.now(), |earlier| earlier.at);
+    store.revoke(name, version, &Revocation { at, reason: *reason, confirmed_by: None })?;
+    if request.note_only {
+        return Ok(Revoked::Noted);
+    }
+    let leaves = leaves(context, name, version)?;
+    let mut cancel = context.cancel.clone();
+    let asked = tokio::select! {
+        answer = ask_issuers(context, &request, &leaves) => answer,
+        _ = cancel.wait_for(|cancelled| *cancelled) => Err(vec!["interrupted".to_owned()]),
+    };
+    let ca = asked.map_err(|refused| {
+        let problem = Problem::RevocationUnconfirmed { name: name.clone(), version: version.clone() };
+        OperationError { problem, causes: refused, left: Some(Left::NotedAsRevoked) }
+    })?;
+    store.revoke(name, version, &Revocation { at, reason: *reason, confirmed_by: Some(ca.clone()) })?;
+    Ok(Revoked::By(ca))
+}
+
+/// A host that serves a revoked certificate is down for whoever checks.
+fn served_by_nobody(
+    context: &Context<'_>,
+    name: &CertificateName,
+    version: &Version,
+) -> Result<(), OperationError> {
+    let served = served_by_host(&context.journal, name)?;
+    let hosts: Vec<HostName> =
+        served.into_iter().filter(|(_, one)| one == version).map(|(host, _)| host).collect();
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let problem = Problem::Served { version: version.clone(), hosts };
+    Err(OperationError::from(problem).leaves(Left::NotRevoked))
+}
+
+/// The leaves of a version, DER.
+fn leaves(
+    context: &Context<'_>,
+    name: &CertificateName,
+    version: &Version,
+) -> Result<Vec<Vec<u8>>, OperationError> {
+    let mut leaves = Vec::new();
+    for pem in context.store.certificates().chains(name, version)? {
+        let chain = parse_pem(&pem)
+            .map_err(|error| OperationError::to(&format!("read {version} in the store"), &error))?;
+        leaves.extend(chain.into_iter().next().map(|leaf| leaf.der));
+    }
+    Ok(leaves)
+}
+
+/// The first issuer that confirms it for all leaves; else why none did.
+async fn ask_issuers(
+    context: &Context<'_>,
+    request: &RevokeRequest,
+    leaves: &[Vec<u8>],
+) -> Result<String, Vec<String>> {
+    fn acme(issuer: &PlannedIssuer) -> Option<&PlannedAcme> {
+        match issuer {
+            PlannedIssuer::Acme(acme) => Some(acme),
+            PlannedIssuer::Files(_) => None,
+        }
+    }
+    let acme: Vec<&PlannedAcme> = request.issuers.iter().filter_map(acme).collect();
+    let (accounts, mut refused) = (context.store.accounts(), Vec::new());
+    for issuer in &acme {
+        let mut confirmed = true;
+        for leaf in leaves {
+            if let Err(error) = acme::revoke(&accounts, issuer, leaf, request.reason).await {
+                refused.push(format!("{}: {}", issuer.name, told(&error)));
+                confirmed = false;
+                break;
+            }
+        }
+        if confirmed {
+            return Ok(issuer.name.clone());
+        }
+    }
+    if acme.is_empty() {
+        refused.push("the playbook names no ACME issuer".to_owned());
+    }
+    Err(refused)
+}
+
+fn told(error: &IssueError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("failed to {error}{cause}")
+}

@@ -1,0 +1,126 @@
+//! Puts a fleet back on what it had before.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::certificate::{CertificateSet, Requirements};
+use crate::model::{CertificateName, Version};
+use crate::operations::Ended;
+use crate::operations::certificates;
+use crate::operations::drive::Rollout;
+use crate::operations::history::last;
+use crate::operations::rollout::{confirm, none_waits};
+use crate::operations::{BackTo, Context, Left, News, OperationError, Problem};
+use crate::plan::{Plan, Undo};
+use crate::ports::Question;
+use crate::renewal::MIN_REMAINING;
+use crate::rollout::RolloutRecord;
+
+/// What is to be put back.
+pub struct RollbackRequest {
+    /// The hosts, in the direction of a rollout.
+    pub plan: Plan,
+    /// The playbook's path, as it was named.
+    pub playbook: String,
+    /// The version to go back to; the one before where none is named.
+    pub to: Option<Version>,
+    /// Versions that may expire soon.
+    pub accept: Vec<Version>,
+}
+
+/// Rolls back.
+///
+/// # Errors
+/// When there is nothing to go back to, nothing was begun, or the journal could not be written.
+pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result<Ended, OperationError> {
+    let RollbackRequest { plan, playbook, to, accept } = request;
+    let id = context.new_id()?;
+    let (store, name) = (context.store.certificates(), plan.certificate.name.clone());
+    let lease = context.store.lease(&context.journal, &name, &context.holder(&id))?;
+    none_waits(context, last(&context.journal, &name)?.as_ref())?;
+    let now = context.now();
+    let (set, plan, to) = match target(context, &name, to)? {
+        Back::To(version) => {
+            let names = &plan.certificate.domains;
+            let required = Requirements { names, now, at_least: Duration::ZERO };
+            let set = certificates::proven(&store, &name, &version, &required)?;
+            certificates::not_revoked(&store, &name, &version)?;
+            if !accept.contains(&version) {
+                outlives_a_renewal(&set, now, &plan)?;
+            }
+            let to = BackTo::Version { version, not_after: set.not_after() };
+            (set, plan.back(), to)
+        }
+        Back::Before(last) => {
+            // What is taken back need not be good any more.
+            let required = certificates::still_valid(last.started);
+            let set = certificates::proven(&store, &name, &last.version, &required)?;
+            let lasts_until = renewed_by(now, &plan).unwrap_or(Timestamp::MAX);
+            let undo = Undo { lasts_until, accepted: accept };
+            (set, plan.undo(undo), BackTo::Before { version: last.version })
+        }
+    };
+    context.progress.say(&News::GoesBack { name, to });
+    confirm(context, &Question::PutBack { hosts: plan.hosts.len() }).await?;
+    let prober = context.prober(&plan)?;
+    Rollout { id, playbook, plan, prober, set, lease }.begin(context).await
+}
+
+/// Where to.
+enum Back {
+    /// To a version that is in the store.
+    To(Version),
+    /// Each host to what it had before the certificate that this rollout put there: nothing older is in the store.
+    Before(RolloutRecord),
+}
+
+fn target(
+    context: &Context<'_>,
+    name: &CertificateName,
+    to: Option<Version>,
+) -> Result<Back, OperationError> {
+    if let Some(version) = to {
+        return Ok(Back::To(version));
+    }
+    let last = last(&context.journal, name)?.ok_or(Problem::NothingRolledOut(name.clone()))?;
+    let store = context.store.certificates();
+    let (versions, revoked) = (store.versions(name)?, store.revoked(name)?);
+    let before: Vec<Version> = versions.into_iter().filter(|version| *version < last.version).collect();
+    if before.is_empty() {
+        return Ok(Back::Before(last));
+    }
+    let fit = before.into_iter().rev().find(|version| !revoked.contains(version));
+    let all_revoked = Problem::AllRevoked { name: name.clone(), version: last.version };
+    Ok(Back::To(fit.ok_or(all_revoked)?))
+}
+
+/// What a fleet goes back to has to last until the next certificate is on it.
+fn outlives_a_renewal(set: &CertificateSet, now: Timestamp, plan: &Plan) -> Result<(), OperationError> {
+    if renewed_by(now, plan).is_some_and(|end| end < set.not_after()) {
+        return Ok(());
+    }
+    let (version, not_after) = (set.version().clone(), set.not_after());
+    let problem = Problem::ExpiresTooSoon { version, not_after, renewal_takes: renewal_takes(plan) };
+    Err(OperationError::from(problem).leaves(Left::Untouched))
+}
+
+/// When a renewal that begins now is sure to be over, as far as time can be counted.
+fn renewed_by(now: Timestamp, plan: &Plan) -> Option<Timestamp> {
+    let takes = SignedDuration::try_from(renewal_takes(plan)).ok()?;
+    now.checked_add(takes).ok()
+}
+
+/// At most: every host in its turn with all the time that it has, and every soak.
+fn renewal_takes(plan: &Plan) -> Duration {
+    let schedule = &plan.schedule;
+    let waves = schedule.waves.iter().map(|wave| {
+        let slowest = plan.hosts[wave.hosts()]
+            .iter()
+            .map(|host| host.timeout * 3 * u32::try_from(host.services.len()).unwrap_or(1));
+        let slowest = slowest.max().unwrap_or_default();
+        let turns: usize = wave.batches.iter().map(|batch| batch.len().div_ceil(wave.parallel)).sum();
+        wave.soak + slowest * u32::try_from(turns).unwrap_or(u32::MAX)
+    });
+    MIN_REMAINING.max(waves.sum())
+}

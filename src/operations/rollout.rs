@@ -1,0 +1,185 @@
+//! Issues a certificate if one is due, and rolls it out.
+
+use crate::certificate::CertificateSet;
+use crate::model::Version;
+use crate::operations::Ended;
+use crate::operations::certificates::{self, still_valid};
+use crate::operations::choose::{Choice, choose, known};
+use crate::operations::drive::Rollout;
+use crate::operations::history::{last, planned};
+use crate::operations::issue::issue;
+use crate::operations::plan::untrusted;
+use crate::operations::resume::{self, TakenUp as Resumed};
+use crate::operations::saved_plan::TakenUp;
+use crate::operations::{Anew, Context, Left, News, OperationError, Problem};
+use crate::plan::{Plan, Windows};
+use crate::ports::{Question, Unanswered};
+use crate::preview::Next;
+use crate::rollout::{RolloutOutcome, RolloutRecord};
+
+/// What is to be rolled out.
+pub struct RolloutRequest {
+    /// Who goes when, and how.
+    pub plan: Plan,
+    /// The saved plan that this is; it is carried out as it is.
+    pub saved: Option<TakenUp>,
+    /// The playbook's path, as it was named.
+    pub playbook: String,
+    /// A new certificate is issued, though none is due.
+    pub force: bool,
+    /// The version to deploy.
+    pub version: Option<Version>,
+}
+
+/// Rolls out.
+///
+/// # Errors
+/// When nothing was begun, with how the fleet was left; or when the journal could not be written.
+pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<Ended, OperationError> {
+    let RolloutRequest { mut plan, saved, playbook, force, version } = request;
+    let (store, name) = (context.store.certificates(), plan.certificate.name.clone());
+    let id = context.new_id()?;
+    let lease = context.store.lease(&context.journal, &name, &context.holder(&id))?;
+    let last = last(&context.journal, &name)?;
+    none_waits(context, last.as_ref())?;
+    if let Some(record) = last.filter(|rollout| rollout.outcome.is_none()) {
+        if let Some(saved) = &saved {
+            return Err(saved.after_unfinished(&record.id));
+        }
+        if is_resumed(context, &record, &plan, force || version.is_some()).await? {
+            drop(lease);
+            return resume::take_up(context, &record, Resumed::InPassing).await;
+        }
+    }
+    // Said before anything is paid for: a root that cannot be read.
+    let prober = context.prober(&plan)?;
+
+    let (force, version) = match saved.as_ref().map(|taken_up| &taken_up.saved.next) {
+        Some(Next::New { forced, .. }) => (*forced, None),
+        Some(Next::Stored { version }) => (false, Some(version)),
+        None => (force, version.as_ref()),
+    };
+    let choice = choose(&plan, &store, force, version, context.now())?;
+    match &saved {
+        Some(saved) => {
+            let set = known(&plan, &choice, context.now())?;
+            saved.same_certificate(&choice, set.as_ref())?;
+            saved.same_hosts(context, set.as_ref()).await?;
+        }
+        None => {
+            let (Choice::Stored(_, why) | Choice::New(why, _)) = &choice;
+            intend(context, &plan, why.clone());
+            confirm(context, &Question::RollOut { hosts: plan.hosts.len() }).await?;
+        }
+    }
+    let set = match choice {
+        Choice::Stored(set, _) => *set,
+        Choice::New(_, kept) => issue(context, &plan, kept.map(|kept| *kept)).await?,
+    };
+    // An order is brought to its end: tokens are withdrawn, and what counts against the CA's limits is kept.
+    let stored = |is_used| Left::Stored { version: set.version().clone(), is_used };
+    if context.is_cancelled() {
+        let problem = Problem::Interrupted("before the first wave");
+        return Err(OperationError::from(problem).leaves(stored(true)));
+    }
+    if let Some(reason) = untrusted(&prober, &set) {
+        return Err(OperationError::from(Problem::NotTrusted(reason)).leaves(stored(false)));
+    }
+    mind_windows(context, &mut plan, &set)?;
+    Rollout { id, playbook, plan, prober, set, lease }.begin(context).await
+}
+
+fn intend(context: &Context<'_>, plan: &Plan, why: String) {
+    let name = plan.certificate.name.clone();
+    let waves = plan.schedule.waves.iter().map(|wave| (wave.name.clone(), wave.hosts().len())).collect();
+    context.progress.say(&News::Intended { name, why, waves });
+}
+
+/// Asks before the first change.
+///
+/// # Errors
+/// When the answer is not yes, or there is none.
+pub(super) async fn confirm(context: &Context<'_>, question: &Question) -> Result<(), OperationError> {
+    match answer(context, question).await? {
+        true => Ok(()),
+        false => Err(Problem::NotConfirmed.into()),
+    }
+}
+
+async fn answer(context: &Context<'_>, question: &Question) -> Result<bool, OperationError> {
+    context.confirm.confirm(question).await.map_err(|unanswered| match unanswered {
+        Unanswered::Nobody => Problem::NobodyToConfirm.into(),
+        Unanswered::Interrupted => {
+            OperationError::from(Problem::Interrupted("at the question")).leaves(Left::Unchanged)
+        }
+        Unanswered::Lost(act) => {
+            OperationError::from(Problem::Act("read the answer".to_owned())).because(act)
+        }
+    })
+}
+
+/// Windows no longer count when what is served is about to expire: that is said.
+fn mind_windows(context: &Context<'_>, plan: &mut Plan, set: &CertificateSet) -> Result<(), OperationError> {
+    let Some(windows) = &mut plan.schedule.windows else { return Ok(()) };
+    let (store, version) = (context.store.certificates(), Some(set.version()));
+    windows.served_until = certificates::served_until(&store, &plan.certificate.name, version)?;
+    let now = context.now();
+    let closed = Windows { served_until: None, ..windows.clone() }.open(now) != Some(now);
+    if let Some(served_until) = windows.served_until.filter(|_| closed && windows.open(now) == Some(now)) {
+        context.progress.say(&News::WindowOverridden { served_until });
+    }
+    Ok(())
+}
+
+/// Refuses another rollout while the last one waits for a person: `abort` and `approve` would then mean the wrong one.
+/// Nobody can resume one whose certificate expired or was revoked: it is named, and the other one begins.
+pub(super) fn none_waits(context: &Context<'_>, last: Option<&RolloutRecord>) -> Result<(), OperationError> {
+    let paused = |rollout: &&RolloutRecord| rollout.outcome == Some(RolloutOutcome::Paused);
+    let Some(record) = last.filter(paused) else { return Ok(()) };
+    let RolloutRecord { id, certificate, version, .. } = record;
+    let (store, required) = (context.store.certificates(), still_valid(context.now()));
+    let fit = certificates::not_revoked(&store, certificate, version)
+        .and_then(|()| certificates::proven(&store, certificate, version, &required));
+    match fit {
+        Ok(_) => {
+            let problem = Problem::Waits(Box::new(record.clone()));
+            Err(OperationError::from(problem).leaves(Left::Untouched))
+        }
+        Err(unfit) => {
+            let reason = unfit.problem.to_string();
+            context.progress.say(&News::StaysPaused { rollout: id.clone(), reason });
+            Ok(())
+        }
+    }
+}
+
+/// Whether the one that did not end is resumed, rather than a new one begun.
+async fn is_resumed(
+    context: &Context<'_>,
+    record: &RolloutRecord,
+    plan: &Plan,
+    other_certificate: bool,
+) -> Result<bool, OperationError> {
+    // One that cannot be read is not the same.
+    let same = planned(&context.journal, &record.id).is_ok_and(|mut planned| {
+        // Found out when it began.
+        if let Some(windows) = &mut planned.schedule.windows {
+            windows.served_until = None;
+        }
+        planned == *plan
+    });
+    let say = |anew| context.progress.say(&News::Unfinished { record: record.clone(), anew, same });
+    if other_certificate {
+        say(Some(Anew::OtherCertificate));
+        return Ok(false);
+    }
+    let question = Question::Resume { rollout: record.id.clone(), same };
+    if context.confirm.is_automatic() {
+        if !same {
+            say(Some(Anew::OtherPlan));
+        }
+        return Ok(same);
+    }
+    say(None);
+    answer(context, &question).await
+}

@@ -1,0 +1,102 @@
+//! Steers a rollout from elsewhere: pause, abort, approve.
+
+use crate::model::WaveName;
+use crate::operations::Ended;
+use crate::operations::history::{named, planned, replay};
+use crate::operations::resume::{self, TakenUp};
+use crate::operations::{Asked, Context, OperationError, Problem};
+use crate::rollout::{Event, RolloutRecord};
+use crate::store::StoreError;
+
+/// Asks the rollout that a person means to finish what is in flight, and then to end until it is resumed.
+///
+/// # Errors
+/// When it does not run.
+pub fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, OperationError> {
+    let record = named(&context.journal, wanted)?;
+    if !is_running(context, &record)? {
+        return Err(Problem::NotRunning(record.id).into());
+    }
+    context.journal.wish(&record.id, &Event::PauseRequested { by: context.by.clone() })?;
+    Ok(record)
+}
+
+/// What became of an abort.
+pub enum Aborted {
+    /// The controller that runs the rollout is told.
+    Told(RolloutRecord),
+    /// Nobody ran it, so it was driven back here.
+    Here(Ended),
+}
+
+/// Stops a rollout and rolls back as `on_failure` says: by the controller that runs it, or else by this one.
+///
+/// # Errors
+/// When it is finished, or driving it back failed.
+pub async fn abort(context: &Context<'_>, wanted: &str) -> Result<Aborted, OperationError> {
+    let record = named(&context.journal, wanted)?;
+    if !record.is_unfinished() {
+        let words = ": there is nothing to abort".to_owned();
+        return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Abort }.into());
+    }
+    let running = is_running(context, &record)?;
+    context.journal.wish(&record.id, &Event::AbortRequested { by: context.by.clone() })?;
+    if running {
+        return Ok(Aborted::Told(record));
+    }
+    resume::take_up(context, &record, TakenUp::InPassing).await.map(Aborted::Here)
+}
+
+/// A wave that may begin.
+pub struct Approved {
+    /// The rollout.
+    pub record: RolloutRecord,
+    /// The wave.
+    pub wave: WaveName,
+    /// A controller runs it, and hears of it.
+    pub is_running: bool,
+}
+
+/// Lets a wave begin that asks for an approval: the first one where none is named.
+///
+/// # Errors
+/// When none waits for it.
+pub fn approve(
+    context: &Context<'_>,
+    wanted: &str,
+    wave: Option<&WaveName>,
+) -> Result<Approved, OperationError> {
+    let record = named(&context.journal, wanted)?;
+    if !record.is_unfinished() {
+        let words = ": nothing waits for an approval".to_owned();
+        return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Approve }.into());
+    }
+    let plan = planned(&context.journal, &record.id)?;
+    let state = replay(&context.journal, &record.id, &plan)?;
+    let waves = plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave));
+    let waiting: Vec<WaveName> = waves.map(|wave| wave.name.clone()).collect();
+    let found = match wave {
+        None => waiting.first().cloned(),
+        Some(name) => waiting.iter().find(|wave| *wave == name).cloned(),
+    };
+    let Some(wave) = found else {
+        let (rollout, wave) = (record.id, wave.cloned());
+        return Err(Problem::NothingAwaitsApproval { rollout, wave, waiting }.into());
+    };
+    let approved = Event::Approved { wave: wave.clone(), by: context.by.clone() };
+    context.journal.wish(&record.id, &approved)?;
+    let is_running = is_running(context, &record)?;
+    Ok(Approved { record, wave, is_running })
+}
+
+/// Whether a controller holds the lease of its certificate.
+fn is_running(context: &Context<'_>, record: &RolloutRecord) -> Result<bool, OperationError> {
+    if record.outcome.is_some() {
+        return Ok(false);
+    }
+    match context.store.lease(&context.journal, &record.certificate, &context.holder(&record.id)) {
+        Ok(_) => Ok(false),
+        Err(StoreError::Held { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}

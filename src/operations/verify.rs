@@ -1,0 +1,83 @@
+//! Verifies again what a rollout left, by the same handshakes.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use futures_util::{StreamExt, stream};
+
+use crate::engine::{Proof, prove_again};
+use crate::model::{CertificateName, HostName, RolloutId};
+use crate::operations::history::{LastVerified, last_verified, named};
+use crate::operations::load;
+use crate::operations::status::wanted;
+use crate::operations::{Context, OperationError, Problem};
+use crate::plan::HostPlan;
+use crate::status::Wanted;
+
+/// What is to be verified.
+pub struct VerifyRequest {
+    /// A playbook's path, or the name of a rollout.
+    pub what: String,
+    /// Only these hosts of the inventory.
+    pub limit: Option<String>,
+    /// The inventory's files and folders.
+    pub inventory: Vec<PathBuf>,
+    /// So many hosts at a time.
+    pub parallel: usize,
+}
+
+/// How hosts verify.
+pub struct Verified {
+    /// The rollout that left them so.
+    pub rollout: RolloutId,
+    /// The certificate.
+    pub name: CertificateName,
+    /// The version that they were left on.
+    pub wanted: Wanted,
+    /// Each host with its endpoints.
+    pub hosts: Vec<(HostName, Vec<Proof>)>,
+}
+
+/// Verifies every endpoint of the hosts that a rollout left on its certificate.
+///
+/// # Errors
+/// When there is none.
+pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verified, OperationError> {
+    let left = which(context, &request.what)?;
+    let hosts = hosts(&left, request)?;
+    let name = left.record.certificate.clone();
+    let wanted = wanted(context, &name, &left.record.version)?;
+    let prober = context.prober(&left.plan)?;
+    let world = (context.connector.as_ref(), &prober, &context.clock);
+    let one = |host: HostPlan| async {
+        let proofs = prove_again(&host, world, |endpoint| wanted.expected(endpoint)).await;
+        (host.login.host, proofs)
+    };
+    let hosts = stream::iter(hosts).map(one).buffered(request.parallel).collect().await;
+    Ok(Verified { rollout: left.record.id, name, wanted, hosts })
+}
+
+/// A file is a playbook, anything else the name of a rollout.
+fn which(context: &Context<'_>, what: &str) -> Result<LastVerified, OperationError> {
+    let path = Path::new(what);
+    if !path.exists() && path.extension().is_none() {
+        return LastVerified::by(&context.journal, named(&context.journal, what)?);
+    }
+    let name = load::certificate_name(path)?;
+    last_verified(&context.journal, &name)?.ok_or_else(|| Problem::NeverVerified(name).into())
+}
+
+/// The hosts that were left on the certificate, as they were planned.
+fn hosts(left: &LastVerified, request: &VerifyRequest) -> Result<Vec<HostPlan>, OperationError> {
+    let limit = request.limit.as_deref();
+    let limited = limit.map(|limit| load::hosts(&request.inventory, Some(limit))).transpose()?;
+    let limited: Option<HashSet<HostName>> = limited.map(|(_, hosts)| hosts.into_iter().collect());
+    let wanted = |host: &&HostPlan| limited.as_ref().is_none_or(|hosts| hosts.contains(&host.login.host));
+    let on_it = left.plan.hosts.iter().zip(&left.on_it).filter(|(_, on_it)| **on_it).map(|(host, _)| host);
+    let hosts: Vec<HostPlan> = on_it.filter(wanted).cloned().collect();
+    if hosts.is_empty() {
+        let (rollout, limit) = (left.record.id.clone(), request.limit.clone());
+        return Err(Problem::NoHostLeft { rollout, limit }.into());
+    }
+    Ok(hosts)
+}
