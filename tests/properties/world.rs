@@ -10,6 +10,7 @@ use certwave::verify::EndpointState;
 use jiff::Timestamp;
 
 /// A small generator (SplitMix64): the same seed gives the same world on every machine.
+#[derive(Clone)]
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -41,6 +42,7 @@ pub(crate) struct TrueHost {
     pub(crate) broken: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) hosts: Vec<TrueHost>,
