@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 12] = [
 /// Below this floor nothing touches the world. The ports name the streams of tokio, and nothing else of it.
 const PURE: usize = 7;
 
-fn sources() -> Vec<(PathBuf, String)> {
+fn files(folder: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -36,9 +36,13 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     let mut files = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
-    assert!(files.len() > 50, "the sources were not found");
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+    assert!(files.len() > 50, "the files of `{folder}` were not found");
     files
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    files("src")
 }
 
 /// The room that a file is in: `src/ssh/exec.rs` is in `ssh`.
@@ -262,6 +266,15 @@ fn sealing_is_in_one_file() {
     for (path, text) in sources() {
         let one = path.ends_with("src/store/seal.rs");
         assert_eq!(one, code(&text).contains("openssl::cms"), "{} seals", path.display());
+    }
+}
+
+#[test]
+fn a_test_is_skipped_in_one_way() {
+    let says = format!("{}skipped", '"');
+    for (path, text) in files("tests") {
+        let knows = ["tests/common/require.rs", "tests/inventory.rs"].iter().any(|file| path.ends_with(file));
+        assert!(knows || !code(&text).contains(&says), "{} skips in a way of its own", path.display());
     }
 }
 

@@ -1,7 +1,10 @@
 //! The inventory against Ansible itself: same input, same answer. The expected answers in
 //! `tests/fixtures/inventory` were given by ansible-core; with Ansible on the path they are asked for anew.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test says what it expects by failing.
+
+#[path = "common/require.rs"]
+mod require;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,12 +95,12 @@ fn lists_and_patterns_are_as_ansible_gave_them() {
 
 #[test]
 fn lists_and_patterns_are_as_ansible_gives_them_here() {
-    let path = fixtures().join("fleet.yaml");
-    let list = Command::new("ansible-inventory").args(["--list", "-i"]).arg(&path).output();
-    let Some(list) = list.ok().filter(|output| output.status.success()) else {
-        println!("skipped: ansible-inventory is not on the path");
+    if !require::program("ansible-inventory") {
         return;
-    };
+    }
+    let path = fixtures().join("fleet.yaml");
+    let list = Command::new("ansible-inventory").args(["--list", "-i"]).arg(&path).output().unwrap();
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
     let inventory = load("fleet");
     assert_eq!(normal(inventory.to_list_json()), normal(serde_json::from_slice(&list.stdout).unwrap()));
     for pattern in PATTERNS {
@@ -106,6 +109,31 @@ fn lists_and_patterns_are_as_ansible_gives_them_here() {
         let text = String::from_utf8(output.stdout).unwrap();
         let hosts: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
         assert_eq!(selected(&inventory, pattern), hosts.join(" "), "{pattern}");
+    }
+}
+
+#[test]
+fn a_test_that_lacks_something_is_skipped_aloud_or_fails() {
+    let without_ansible = |required: &str| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lists_and_patterns_are_as_ansible_gives_them_here"])
+            .env("PATH", fixtures())
+            .env("CERTWAVE_TEST_REQUIRE", required)
+            .output()
+            .unwrap()
+    };
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let skipped = without_ansible("");
+    assert!(skipped.status.success(), "{}", words(&skipped.stdout));
+    let said = words(&skipped.stderr);
+    assert!(said.contains("skipped: ") && said.contains("it needs `ansible-inventory`"), "{said}");
+    for (required, told) in [
+        ("all", "needs `ansible-inventory`: `sh tests/setup.sh tests` installs it"),
+        ("everything", "`CERTWAVE_TEST_REQUIRE=everything` is not `all`"),
+    ] {
+        let failed = without_ansible(required);
+        let said = words(&failed.stdout);
+        assert!(!failed.status.success() && said.contains(told), "{said}");
     }
 }
 

@@ -37,6 +37,7 @@ if [ "${1:-}" = tests ]; then
   need prosody prosody
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
   need sudo sudo
+  need ansible-inventory ansible-core
   need faketime faketime
   need socat socat
   need nc netcat-openbsd

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 
 use crate::killed::{arm, left};
 use crate::refusals::Mounted;
-use crate::support::{Call, Host, SHELLS, Shell, is_root, quoted, read, version};
+use crate::require;
+use crate::support::{Call, Host, SHELLS, Shell, quoted, read, version};
 
 /// Until a fact, on a slow machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -314,8 +315,7 @@ fn a_switch_killed_anywhere_can_be_rolled_back() {
 
 #[test]
 fn systemd_keeps_it_where_there_is_systemd() {
-    if !is_root() {
-        eprintln!("skipped: only root has mount namespaces here");
+    if !require::root("for a mount namespace") {
         return;
     }
     let mut host = host(Shell::Dash);

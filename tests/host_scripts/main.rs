@@ -3,6 +3,9 @@
 // What Clippy allows inside `#[test]` alone holds for their helpers as well.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "../common/require.rs"]
+mod require;
+
 mod archive;
 mod attend;
 mod awks;

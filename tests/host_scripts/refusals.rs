@@ -8,6 +8,7 @@ use certwave::install::{Facts, FilePart, InstallError, InstallSpec, RemoteShells
 use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
+use crate::require;
 use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
@@ -75,7 +76,7 @@ impl Mounted {
         fs::create_dir_all(host.directory()).unwrap();
         let mounted = Command::new("mount").args(arguments).arg(host.directory()).output().unwrap();
         if !mounted.status.success() {
-            println!("skipped: it may not be mounted: {}", String::from_utf8_lossy(&mounted.stderr));
+            require::unmounted(&String::from_utf8_lossy(&mounted.stderr));
             return None;
         }
         Some(Mounted(host.directory()))
@@ -276,11 +277,10 @@ fn a_login_shell_may_chatter() {
 
 #[test]
 fn becoming_another_user_works_or_is_told() {
-    let mut host = Host::new(Shell::Dash);
-    if !is_root() || Command::new("sudo").arg("-V").output().is_err() {
-        println!("skipped: it takes root and sudo to try sudo");
+    if !require::root("for sudo without a password") || !require::program("sudo") {
         return;
     }
+    let mut host = Host::new(Shell::Dash);
     host.become_user = Some("nobody".to_owned());
     let ended = host.run(&host.spec.survey(&[]));
     assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().user, "nobody");

@@ -1,15 +1,15 @@
 //! A rehearsal in each shell: servers see the throw-away version, nobody else does, and nothing of it stays.
 
 use std::fs;
-use std::process::Command;
 
 use certwave::install::{FilePart, StagePayload, Staged, Tested, rehearsed};
 
+use crate::require;
 use crate::support::{Host, SHELLS, files, quoted, version};
 
 #[test]
 fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
-    let can_unshare = Command::new("unshare").args(["-m", "true"]).output().unwrap().status.success();
+    let can_unshare = require::mounts();
     for shell in SHELLS {
         // What was there before the first rollout, and then a version of ours.
         for installed in [false, true] {

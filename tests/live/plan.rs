@@ -281,7 +281,7 @@ fn a_rehearsal_tries_what_can_be_tried_and_nobody_notices() {
     let web01 =
         lines.iter().find(|line| line["event"] == "plan.rehearsed" && line["host"] == "web01").unwrap();
     let text = web01["text"].as_str().unwrap();
-    if crate::sudo::can_unshare() {
+    if crate::require::mounts() {
         assert_eq!(web01["good"], false);
         assert!(text.contains("nginx refuses it: "), "{web01}");
     } else {

@@ -11,6 +11,7 @@ use certwave::lab::Process;
 use nix::unistd::{Group, User, geteuid};
 
 use crate::others::{free, start};
+use crate::require;
 use crate::support::Fleet;
 
 /// A host, and a folder on it for one more server.
@@ -102,8 +103,7 @@ fn run(command: &mut Command) {
 
 #[test]
 fn postfix_is_proven_by_smtp() {
-    if !geteuid().is_root() {
-        println!("skipped: Postfix is started by root alone");
+    if !require::root("to start Postfix") {
         return;
     }
     let host = Host::new("postfix");

@@ -4,25 +4,18 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use nix::unistd::geteuid;
-
 use crate::haproxy::{haproxy, reload};
 use crate::others::start;
+use crate::require;
 use crate::support::Fleet;
-
-/// In a mount namespace of its own, sshd's users and sudo's rules can be others.
-pub(crate) fn can_unshare() -> bool {
-    geteuid().is_root()
-        && Command::new("unshare")
-            .args(["--mount", "true"])
-            .output()
-            .is_ok_and(|output| output.status.success())
-}
 
 #[test]
 fn a_socket_that_the_login_may_not_open_is_reached_through_sudo() {
-    if !can_unshare() {
-        println!("skipped: only root can give a host users and rules of its own");
+    // In a mount namespace of its own, sshd's users and sudo's rules can be others.
+    if !require::root("to give a host users and rules of its own")
+        || !require::mounts()
+        || !require::program("sudo")
+    {
         return;
     }
     let mut fleet = Fleet::mixed(1, 1, 0);

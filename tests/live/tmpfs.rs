@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::require;
+
 /// Unmounted when dropped, before the folder that it is in goes.
 pub(crate) struct Tmpfs {
     at: PathBuf,
@@ -19,7 +21,7 @@ impl Tmpfs {
         match mount(&[&words[..], &[folder.as_os_str()]].concat()) {
             Ok(()) => Some(Self { at: folder.to_owned() }),
             Err(reason) => {
-                println!("skipped: nothing can be mounted here: {reason}");
+                require::unmounted(&reason);
                 None
             }
         }
