@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use certwave::lab::{Break, wait_for};
 use serde_json::Value;
 
-use crate::findings::issue;
-use crate::haproxy::{ask, haproxy, reload};
+use crate::secrets::findings::issue;
+use crate::services::haproxy::{ask, haproxy, reload};
 use crate::support::{Fleet, Run};
 
 const NAME: &str = "api.lab.test";

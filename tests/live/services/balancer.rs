@@ -5,7 +5,7 @@ use std::process::Command;
 
 use certwave::lab::Process;
 
-use crate::others::{free, start};
+use crate::services::others::{free, start};
 use crate::support::Fleet;
 
 /// Puts a balancer before both hosts: what the inventory calls a host's port is either host's.

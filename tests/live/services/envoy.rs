@@ -2,7 +2,7 @@
 
 use certwave::lab::Break;
 
-use crate::findings::{from_files, issue, issue_on};
+use crate::secrets::findings::{from_files, issue, issue_on};
 use crate::support::Fleet;
 
 fn sds(fleet: &Fleet) -> std::path::PathBuf {

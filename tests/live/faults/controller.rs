@@ -2,10 +2,10 @@
 
 use nix::sys::signal::Signal;
 
+use crate::faults::tmpfs::Tmpfs;
 use crate::hold::Hold;
 use crate::running::{ROLLOUT, Running};
 use crate::support::{Fleet, Run};
-use crate::tmpfs::Tmpfs;
 use crate::watch::Watch;
 
 #[test]

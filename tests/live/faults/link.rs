@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::faults::proxy::Proxy;
 use crate::hold::Hold;
-use crate::proxy::Proxy;
 use crate::running::{ROLLOUT, Running};
 use crate::support::{Fleet, Run};
 use crate::watch::Watch;

@@ -2,10 +2,10 @@
 
 use certwave::lab::wait_for;
 
+use crate::faults::tmpfs::Tmpfs;
 use crate::hold::{Hold, PATIENCE};
 use crate::running::{ROLLOUT, Running};
 use crate::support::{Fleet, Run};
-use crate::tmpfs::Tmpfs;
 use crate::watch::Watch;
 
 /// A fleet whose canary keeps its certificates on a disk of its own.

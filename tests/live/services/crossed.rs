@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::haproxy::{ask, haproxy, reload};
+use crate::services::haproxy::{ask, haproxy, reload};
 use crate::support::Fleet;
 
 /// Passes everything on to a socket, but says something of its own first, once, before a command that begins so.

@@ -4,9 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use crate::haproxy::{haproxy, reload};
-use crate::others::start;
 use crate::require;
+use crate::services::haproxy::{haproxy, reload};
+use crate::services::others::start;
 use crate::support::Fleet;
 
 #[test]

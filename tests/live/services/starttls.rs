@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use certwave::lab::Process;
 use nix::unistd::{Group, User, geteuid};
 
-use crate::others::{free, start};
 use crate::require;
+use crate::services::others::{free, start};
 use crate::support::Fleet;
 
 /// A host, and a folder on it for one more server.

@@ -1,0 +1,14 @@
+//! What may go wrong: files, hosts, their disks, the line between, the controller and its clock.
+
+mod bad_input;
+mod breakage;
+mod clock;
+mod controller;
+mod dead_man;
+mod host;
+mod killed;
+mod link;
+mod proxy;
+mod rebooted;
+mod returning;
+mod tmpfs;

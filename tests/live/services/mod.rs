@@ -1,0 +1,9 @@
+//! Each kind of server, and what stands before it or in its way.
+
+mod balancer;
+mod crossed;
+mod envoy;
+pub(crate) mod haproxy;
+pub(crate) mod others;
+mod starttls;
+mod sudo;
