@@ -52,7 +52,7 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one on a free port of an address. `extra` is further configuration.
+    /// Starts one on a free port of an address. `extra` is configuration that wins over the lab's own.
     ///
     /// # Errors
     /// When it does not come up.
@@ -72,17 +72,23 @@ impl Sshd {
             let port = free_port(address)?;
             // Root's account is often locked, and only PAM lets a key in all the same.
             let pam = if nix::unistd::geteuid().is_root() { "yes" } else { "no" };
+            // sshd takes the first value of a keyword, hence what is extra comes first; of `MaxStartups` it takes the last.
+            let own = |keyword, value| match extra.contains(keyword) {
+                true => String::new(),
+                false => format!("{keyword} {value}\n"),
+            };
+            let startups = own("MaxStartups", "1000:30:2000");
+            let penalties = if knows_penalties() { own("PerSourcePenalties", "no") } else { String::new() };
             let config = format!(
-                "ListenAddress {address}\nPort {port}\nHostKey {}\nPidFile {}\nAuthorizedKeysFile {}\n\
+                "{extra}\nListenAddress {address}\nPort {port}\nHostKey {}\nPidFile {}\nAuthorizedKeysFile {}\n\
                  UsePAM {pam}\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin yes\nMaxStartups 1000:30:2000\nUseDNS no\nPrintMotd no\nAllowTcpForwarding yes\n\
-                 Subsystem sftp internal-sftp\nSetEnv HOME={}\n{}{extra}\n",
+                 PermitRootLogin yes\nUseDNS no\nPrintMotd no\nAllowTcpForwarding yes\n\
+                 Subsystem sftp internal-sftp\nSetEnv HOME={}\n{startups}{penalties}",
                 at("host_key"),
                 at("sshd.pid"),
                 at("authorized_keys"),
                 // A host of its own does not read what the shell of whoever starts the lab reads at its start.
                 directory.display(),
-                if knows_penalties() { "PerSourcePenalties no\n" } else { "" },
             );
             write(&directory.join("sshd_config"), config)?;
             let address = SocketAddr::new(address, port);
