@@ -10,7 +10,8 @@ use certwave::model::Secret;
 use certwave::ssh::{SshConnection, SshConnector, SshOptions};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Sshd, comes, command, descendants, exec, pattern};
+use crate::processes::descendants;
+use crate::support::{PATIENCE, Sshd, comes, command, exec, pattern};
 
 /// A command that runs, and has said so in a file.
 async fn start(

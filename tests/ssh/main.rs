@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing, and so do its helpers")]
 
+#[path = "../common/processes.rs"]
+mod processes;
 #[path = "../common/require.rs"]
 mod require;
 

@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::processes::descendants;
+
 /// Far more than anything here takes, for slow machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,28 +52,6 @@ pub(crate) fn new_key(path: &Path, kind: &str) -> String {
 
 pub(crate) fn current_user() -> String {
     nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name
-}
-
-/// The processes below one, from /proc.
-pub(crate) fn descendants(root: u32) -> Vec<u32> {
-    let mut parents = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
-        let parent: u32 = rest.split_whitespace().nth(1).unwrap().parse().unwrap();
-        parents.push((pid, parent));
-    }
-    let mut found = vec![root];
-    let mut next = 0;
-    while next < found.len() {
-        let parent = found[next];
-        found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(pid, _)| *pid));
-        next += 1;
-    }
-    found.split_off(1)
 }
 
 /// The lab's sshd in a folder of its own, with a key that logs in.

@@ -1,7 +1,7 @@
 //! A host that is rebooted between its switch and its proof: its dead-man switch does not outlive that, so what
 //! nobody confirmed comes up with the servers, and somebody has to prove it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use certwave::lab::wait_for;
 use nix::sys::signal::{Signal, kill};
@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::hold::PATIENCE;
+use crate::processes::descendants;
 use crate::running::Running;
 use crate::support::Fleet;
 
@@ -17,25 +18,14 @@ fn switch(fleet: &Fleet) -> PathBuf {
     fleet.lab.hosts[0].root.join("etc/certwave/.dead-man.api.lab.test")
 }
 
-/// A process with all that came from it: sshd's sessions have process groups of their own.
-fn family(process: u32) -> Vec<u32> {
-    let parent = |path: &Path| {
-        let stat = std::fs::read_to_string(path.join("stat")).ok()?;
-        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    let children = all.filter(|path| parent(path) == Some(process));
-    let children = children.filter_map(|path| path.file_name()?.to_str()?.parse().ok());
-    children.flat_map(family).chain([process]).collect()
-}
-
 /// All processes of the first host die at once.
 fn power_off(fleet: &Fleet) {
     let waiter = std::fs::read_to_string(switch(fleet).with_extension("test~on")).unwrap();
     let waiter = waiter.split_whitespace().nth(1).unwrap().parse().unwrap();
     let host = &fleet.lab.hosts[0];
     let servers = [host.nginx.process.id(), host.sshd.as_ref().unwrap().process.id()];
-    let all: Vec<u32> = servers.into_iter().flat_map(family).chain([waiter]).collect();
+    let below = servers.into_iter().flat_map(descendants);
+    let all: Vec<u32> = below.chain(servers).chain([waiter]).collect();
     assert!(all.len() >= 4, "no worker: {all:?}");
     for process in &all {
         // One may have come to its end by itself.
