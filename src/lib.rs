@@ -21,6 +21,7 @@ pub mod verify;
 pub mod rollout;
 pub mod status;
 
+pub mod ledger;
 pub mod preview;
 
 pub mod ports;

@@ -12,7 +12,7 @@ use certwave::certificate::{Bundle, KeyType, Requirements};
 use certwave::lab::{Pebble, free_port};
 use certwave::model::{DnsName, Secret};
 use certwave::plan::{PlannedAcme, PlannedChallenge};
-use certwave::ports::SecretFiles;
+use certwave::ports::{HeldLease, LeaseLost, SecretFiles};
 use certwave::store::Store;
 use serde_json::json;
 
@@ -22,6 +22,15 @@ struct Server {
     pebble: Pebble,
     listen: SocketAddr,
     folder: tempfile::TempDir,
+}
+
+/// A lease that nobody takes.
+struct Ours;
+
+impl HeldLease for Ours {
+    fn check(&self) -> Result<(), LeaseLost> {
+        Ok(())
+    }
 }
 
 impl Server {
@@ -65,12 +74,17 @@ impl Server {
     ) -> (Result<Issued, IssueError>, Vec<Progress>) {
         let domains: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
         let (accounts, orders) = (self.store().accounts(), self.store().orders());
-        let request = Request { issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
+        let request =
+            Request { issuer, domains: &domains, key, lease: &Ours, accounts: &accounts, orders: &orders };
         let seen = Mutex::new(Vec::new());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let issued = runtime.block_on(async {
             let listener = Listener::start(self.listen).await?;
-            issue(&request, &listener, &|progress| seen.lock().unwrap().push(progress)).await
+            issue(&request, &listener, &|progress| {
+                seen.lock().unwrap().push(progress);
+                Ok(())
+            })
+            .await
         });
         (issued, seen.into_inner().unwrap())
     }
@@ -218,11 +232,19 @@ fn die_at(server: &Server, names: &[&str], step: &'static str) {
     let (issuer, store) = (server.issuer(), server.store());
     let (accounts, orders) = (store.accounts(), store.orders());
     let key = KeyType::EcdsaP256;
-    let request = Request { issuer: &issuer, domains: &domains, key, accounts: &accounts, orders: &orders };
+    let request = Request {
+        issuer: &issuer,
+        domains: &domains,
+        key,
+        lease: &Ours,
+        accounts: &accounts,
+        orders: &orders,
+    };
     let progress = |progress: Progress| {
         if format!("{progress:?}").starts_with(step) {
             std::panic::resume_unwind(Box::new(step));
         }
+        Ok(())
     };
     let death = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let runtime = tokio::runtime::Runtime::new().unwrap();

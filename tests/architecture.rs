@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 12] = [
     &["inventory", "playbook", "service"],
     &["plan", "renewal"],
     &["rollout", "status"],
-    &["preview"],
+    &["preview", "ledger"],
     &["ports"],
     &["engine"],
     &["ssh", "acme", "tls", "store", "report", "lab", "clock"],

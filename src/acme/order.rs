@@ -12,7 +12,7 @@ use crate::acme::key;
 use crate::acme::placed::PlacedOrder;
 use crate::acme::request::Request;
 use crate::model::Secret;
-use crate::ports::ChallengeResponder;
+use crate::ports::{ChallengeResponder, KeepError};
 
 /// For the CA to see a challenge, and to sign.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -59,14 +59,15 @@ pub enum Progress {
     Finalizing,
 }
 
-/// Orders a certificate. Each step is told to `progress`.
+/// Orders a certificate. Each step is told to `progress` before anything follows from it; where that cannot be kept, nothing
+/// does.
 ///
 /// # Errors
 /// When there is no certificate at the end. Tokens are withdrawn in any case.
 pub async fn issue<R: ChallengeResponder>(
     request: &Request<'_>,
     responder: &R,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    progress: &(dyn Fn(Progress) -> Result<(), KeepError> + Send + Sync),
 ) -> Result<Issued, IssueError> {
     let url = &request.issuer.directory;
     let identifiers: Vec<Identifier> =
@@ -75,12 +76,12 @@ pub async fn issue<R: ChallengeResponder>(
     let found = match PlacedOrder::find(request)? {
         Some((placed, order_url, key)) => match again(&account, &order_url, url).await? {
             Ok(order) => {
-                progress(Progress::TakenUp { url: order_url });
+                progress(Progress::TakenUp { url: order_url })?;
                 Some((order, placed, key))
             }
             Err(reason) => {
                 placed.settle(request.orders)?;
-                progress(Progress::Abandoned { url: order_url, reason });
+                progress(Progress::Abandoned { url: order_url, reason })?;
                 None
             }
         },
@@ -100,7 +101,7 @@ pub async fn issue<R: ChallengeResponder>(
             let kind = request.key;
             let key = blocking(move || key::generate(kind)).await?;
             let placed = PlacedOrder::keep(request, order.url(), &key)?;
-            progress(Progress::Ordered { url: order.url().to_owned() });
+            progress(Progress::Ordered { url: order.url().to_owned() })?;
             (order, placed, key)
         }
     };
@@ -118,7 +119,8 @@ pub async fn issue<R: ChallengeResponder>(
         ready?;
     }
     if order.state().status == OrderStatus::Ready {
-        progress(Progress::Finalizing);
+        progress(Progress::Finalizing)?;
+        request.lease.check()?;
         let names = request.domains.to_vec();
         let signer = key.clone();
         let csr = blocking(move || key::request(&signer, &names)).await?;
@@ -178,6 +180,7 @@ async fn new_order(
     request: &Request<'_>,
     identifiers: &[Identifier],
 ) -> Result<Order, IssueError> {
+    request.lease.check()?;
     for attempt in 1.. {
         let mut new = NewOrder::new(identifiers);
         if let Some(profile) = &request.issuer.profile {
@@ -196,7 +199,7 @@ async fn answer_challenges<R: ChallengeResponder>(
     order: &mut Order,
     url: &str,
     responder: &R,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    progress: &(dyn Fn(Progress) -> Result<(), KeepError> + Send + Sync),
     tokens: &mut Vec<String>,
 ) -> Result<(), IssueError> {
     let mut authorizations = order.authorizations();
@@ -222,7 +225,7 @@ async fn answer_challenges<R: ChallengeResponder>(
                 Err(error) => return Err(IssueError::of("look at the challenge", url, error)),
             }
         }
-        progress(Progress::Answered { domain });
+        progress(Progress::Answered { domain })?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::certificate::KeyType;
 use crate::model::DnsName;
 use crate::plan::PlannedAcme;
-use crate::ports::SecretFiles;
+use crate::ports::{HeldLease, SecretFiles};
 
 /// What is ordered.
 pub struct Request<'a> {
@@ -15,6 +15,8 @@ pub struct Request<'a> {
     pub key: KeyType,
     /// Accounts.
     pub accounts: &'a dyn SecretFiles,
+    /// The right to order it: asked before anything that counts at the CA.
+    pub lease: &'a dyn HeldLease,
     /// Orders that are not settled yet.
     pub orders: &'a dyn SecretFiles,
 }

@@ -131,7 +131,7 @@ pub enum Command {
     History,
     /// Show what one rollout did
     Show(Show),
-    /// List every event of every rollout, or verify that none was changed
+    /// List everything that was done, or verify that none of it was changed
     Audit(Audit),
     /// Write a completion script for a shell
     Completions(Completions),

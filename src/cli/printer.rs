@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{LogFormat, Output};
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::plan::Plan;
 use crate::ports::Observer;
 use crate::report::view::View;
@@ -121,7 +121,7 @@ impl Printer {
     }
 
     /// Whatever shows a rollout while it is driven.
-    pub(super) fn observer(self, id: &RolloutId, plan: &Plan) -> Box<dyn Observer> {
+    pub(super) fn observer(self, id: &OperationId, plan: &Plan) -> Box<dyn Observer> {
         let json = || JsonReporter::new(id.clone(), plan.schedule.clone());
         match (self.output, self.log_format) {
             (Output::Json, _) => Box::new(json()),

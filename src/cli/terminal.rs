@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::acme;
 use crate::cli::printer::Printer;
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::operations::{Anew, BackTo, News, Progress};
 use crate::plan::Plan;
 use crate::ports::{Confirm, Observer, Question, Unanswered};
@@ -89,7 +89,7 @@ impl Progress for Terminal {
         }
     }
 
-    fn observer(&self, rollout: &RolloutId, plan: &Plan) -> Box<dyn Observer> {
+    fn observer(&self, rollout: &OperationId, plan: &Plan) -> Box<dyn Observer> {
         self.printer.observer(rollout, plan)
     }
 }

@@ -38,7 +38,7 @@ pub struct Steering {
     /// Turning true stops it.
     pub cancel: watch::Receiver<bool>,
     /// Events to journal as they come.
-    pub wishes: mpsc::Receiver<Event>,
+    pub commands: mpsc::Receiver<Event>,
 }
 
 /// Carries a rollout from `state` to its end.
@@ -49,7 +49,7 @@ pub async fn drive<E: Effects>(
     journal: impl Journal,
     clock: impl Clock,
     observer: impl Observer,
-    Steering { mut cancel, mut wishes }: Steering,
+    Steering { mut cancel, mut commands }: Steering,
 ) -> Driven {
     let now = clock.now();
     let (news, unwritten) = (Vec::new(), Vec::new());
@@ -111,9 +111,9 @@ pub async fn drive<E: Effects>(
                     drive.take_in(Event::Cancelled);
                 }
             }
-            Some(wish) = wishes.recv() => {
+            Some(command) = commands.recv() => {
                 drive.now = drive.clock.now();
-                drive.take_in(wish);
+                drive.take_in(command);
             }
             () = drive.nap(wake) , if wake.is_some() => {
                 drive.now = drive.clock.now();

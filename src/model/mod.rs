@@ -14,7 +14,7 @@ mod window;
 
 pub use amount::Amount;
 pub use fingerprint::{Fingerprint, Serial, Version};
-pub use name::{CertificateName, DnsName, HostName, InvalidName, RolloutId, ServiceName, WaveName};
+pub use name::{CertificateName, DnsName, HostName, InvalidName, OperationId, ServiceName, WaveName};
 pub use path::{HostPath, InvalidPath};
 pub use port::Port;
 pub use revocation::{Revocation, RevocationReason};

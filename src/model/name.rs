@@ -83,10 +83,10 @@ name!(
 name!(
     /// One rollout: 26 characters of Crockford's base 32, the first ten of them the start time, so
     /// that names sort by time (the ULID format).
-    RolloutId, "rollout", rollout_id
+    OperationId, "rollout", rollout_id
 );
 
-impl RolloutId {
+impl OperationId {
     /// The id of a rollout started at `millis` (Unix time) with 80 bits of `entropy`.
     pub fn new(millis: u64, entropy: [u8; 10]) -> Self {
         const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn rollouts_sort_by_their_start() {
-        let earlier = RolloutId::new(1_700_000_000_000, [255; 10]);
-        let later = RolloutId::new(1_700_000_000_001, [0; 10]);
+        let earlier = OperationId::new(1_700_000_000_000, [255; 10]);
+        let later = OperationId::new(1_700_000_000_001, [0; 10]);
         assert!(earlier < later);
-        assert_eq!(earlier.as_str().parse::<RolloutId>().unwrap(), earlier);
+        assert_eq!(earlier.as_str().parse::<OperationId>().unwrap(), earlier);
     }
 
     #[test]

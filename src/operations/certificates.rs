@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::certificate::{Bundle, CertificateSet, ChainSet, Defect, Requirements, parse_pem};
 use crate::engine::StoredVersions;
+use crate::ledger::Versions;
 use crate::model::{CertificateName, Fingerprint, Version};
-use crate::operations::{Left, OperationError, Problem};
+use crate::operations::{Context, Left, OperationError, Problem, ledger};
 use crate::store::CertificateStore;
 
 /// A version of a certificate, with its key or keys.
@@ -60,11 +61,11 @@ pub(super) fn in_store(
 
 /// A revoked certificate is never put on a host again.
 pub(super) fn not_revoked(
-    store: &CertificateStore,
+    versions: &Versions,
     name: &CertificateName,
     version: &Version,
 ) -> Result<(), OperationError> {
-    let Some(revocation) = store.revocation(name, version)? else { return Ok(()) };
+    let Some(revocation) = versions.revocation(version).cloned() else { return Ok(()) };
     let problem = Problem::Revoked { name: name.clone(), version: version.clone(), revocation };
     Err(OperationError::from(problem).leaves(Left::Untouched))
 }
@@ -82,12 +83,11 @@ pub(super) fn chains(
 }
 
 /// What the store knows of a certificate, for whoever looks at hosts.
-pub(super) fn known(
-    store: &CertificateStore,
-    name: &CertificateName,
-) -> Result<StoredVersions, OperationError> {
-    let own = own_leaves(store, name)?.into_keys().collect();
-    Ok(StoredVersions { leaves: leaves(store)?, own, revoked: store.revoked(name)? })
+pub(super) fn known(context: &Context<'_>, name: &CertificateName) -> Result<StoredVersions, OperationError> {
+    let store = context.store.certificates();
+    let (leaves, own) = (leaves(&store)?, own_leaves(&store, name)?.into_keys().collect());
+    let revoked = ledger::versions(&context.journal, name)?.revoked();
+    Ok(StoredVersions { leaves, own, revoked })
 }
 
 /// The leaf of everything that certwave ever issued.
@@ -109,18 +109,6 @@ pub(super) fn own_leaves(
         }
     }
     Ok(leaves)
-}
-
-/// When what was rolled out before expires: the newest other version in the store.
-pub(super) fn served_until(
-    store: &CertificateStore,
-    name: &CertificateName,
-    next: Option<&Version>,
-) -> Result<Option<Timestamp>, OperationError> {
-    let before = store.versions(name)?.into_iter().rev().find(|version| Some(version) != next);
-    let Some(before) = before else { return Ok(None) };
-    let chains = store.chains(name, &before)?;
-    Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.not_after)).min())
 }
 
 /// All that is wrong, in one line.

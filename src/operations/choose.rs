@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::certificate::{Bundle, CertificateSet, Requirements};
+use crate::ledger::Versions;
 use crate::model::{Secret, Version};
 use crate::operations::OperationError;
 use crate::operations::certificates::{self, words};
@@ -26,8 +27,8 @@ pub(super) enum Choice {
 pub(super) fn choose(
     plan: &Plan,
     store: &CertificateStore,
-    force: bool,
-    version: Option<&Version>,
+    versions: &Versions,
+    (force, version): (bool, Option<&Version>),
     now: Timestamp,
 ) -> Result<Choice, OperationError> {
     let wanted = &plan.certificate;
@@ -38,7 +39,7 @@ pub(super) fn choose(
     if let Some(version) = version {
         let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
         let set = certificates::proven(store, &wanted.name, version, &required)?;
-        certificates::not_revoked(store, &wanted.name, version)?;
+        certificates::not_revoked(versions, &wanted.name, version)?;
         return Ok(Choice::Stored(Box::new(set), format!("deploying {version}, as asked")));
     }
     // The files of a `files` issuer are the certificate: what was stored of them earlier is not.
@@ -48,7 +49,7 @@ pub(super) fn choose(
     let Some(version) = store.versions(&wanted.name)?.pop() else {
         return new("there is none yet".to_owned());
     };
-    if store.revocation(&wanted.name, &version)?.is_some() {
+    if versions.revocation(&version).is_some() {
         return new(format!("{version} was revoked"));
     }
     let stored = store.get(&wanted.name, &version)?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::clock::SteadyClock;
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::operations::{OperationError, Problem, Progress};
 use crate::plan::Plan;
 use crate::ports::{Clock, Confirm};
@@ -51,18 +51,18 @@ impl Context<'_> {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn new_id(&self) -> Result<RolloutId, OperationError> {
+    pub fn new_id(&self) -> Result<OperationId, OperationError> {
         let mut entropy = [0; 10];
         getrandom::fill(&mut entropy).map_err(|error| {
             let problem = Problem::Act("get random numbers".to_owned());
             OperationError::from(problem).because(error.to_string())
         })?;
         let millis = self.now().as_millisecond();
-        Ok(RolloutId::new(u64::try_from(millis).unwrap_or_default(), entropy))
+        Ok(OperationId::new(u64::try_from(millis).unwrap_or_default(), entropy))
     }
 
     /// What others are told who want the same certificate or host.
-    pub fn holder(&self, id: &RolloutId) -> String {
+    pub fn holder(&self, id: &OperationId) -> String {
         format!("rollout {id} by {}", self.process)
     }
 

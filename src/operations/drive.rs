@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 
 use crate::certificate::CertificateSet;
 use crate::engine::{Driven, Fleet, Steering, Target, drive};
-use crate::model::{CertificateName, RolloutId};
+use crate::model::{CertificateName, OperationId};
 use crate::operations::{Context, Ended, Left, OperationError, Problem, certificates};
 use crate::plan::Plan;
 use crate::ports::{Clock, JournalError, Observer};
 use crate::report::{Certificate, Tally};
 use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, RolloutRecord, State};
-use crate::store::{Fence, Journal, Lease};
+use crate::store::{Journal, Lease};
 use crate::tls::TlsProber;
 
 /// How often other terminals are listened to.
@@ -24,7 +24,7 @@ const LOOKS: usize = 64;
 
 /// A rollout that is ready to be driven.
 pub(super) struct Rollout {
-    pub(super) id: RolloutId,
+    pub(super) id: OperationId,
     /// The playbook's path, for the way out of errors.
     pub(super) playbook: String,
     pub(super) plan: Plan,
@@ -54,8 +54,8 @@ impl Rollout {
             // Its hosts are looked at like all others; in the history it is not left open for ever.
             let outcome = RolloutOutcome::Interrupted;
             let end = [Event::Resumed, Event::Cancelled, Event::Finished { outcome }];
-            let end = end.map(|event| (context.now(), event));
-            journal.append(&unfinished.id, &self.lease.fence(), &end)?;
+            let end = end.map(|event| (context.now(), event.into()));
+            journal.append(&self.lease, &unfinished.id, &end)?;
         }
         let kind = if plan.schedule.goes_back() { RolloutKind::Rollback } else { RolloutKind::Rollout };
         let hosts = plan.schedule.hosts.len();
@@ -70,7 +70,7 @@ impl Rollout {
         };
         let plan =
             serde_json::to_string(plan).map_err(|error| OperationError::to("keep the plan", &error))?;
-        journal.begin(&record, &plan)?;
+        journal.begin(&self.lease, &record, &plan)?;
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Rollout {
         let Self { id, playbook, plan, prober, set, lease } = self;
         let (journal, clock) = (&context.journal, context.clock);
         let certificate = describe(&plan.certificate.name, &set);
-        let stored = certificates::known(&context.store.certificates(), &plan.certificate.name)?;
+        let stored = certificates::known(context, &plan.certificate.name)?;
         let target = Arc::new(Target::new(set, stored));
         let plan = Arc::new(plan);
         let holder = context.holder(&id);
@@ -92,24 +92,22 @@ impl Rollout {
         }
         let mut take_in = |event: &Event| -> Result<(), OperationError> {
             let events = [(clock.now(), event.clone())];
-            journal.append(&id, &lease.fence(), &events)?;
+            journal.append(&lease, &id, &[(events[0].0, event.clone().into())])?;
             state.evolve(events[0].0, event);
             observer.events(&events, &state);
             Ok(())
         };
         first.iter().try_for_each(&mut take_in)?;
         let mut heard = 0;
-        for wish in journal.wishes(&id)? {
-            take_in(&wish.event)?;
-            heard = wish.number;
+        for command in journal.commands(&id)? {
+            take_in(&command.event)?;
+            heard = command.number;
         }
-        let (sender, wishes) = mpsc::channel(1);
+        let (sender, commands) = mpsc::channel(1);
         let listener = tokio::spawn(listen(journal.clone(), id.clone(), heard, sender));
-        let events = journal.of(&id, lease.fence());
-        let beat = tokio::spawn(keep(journal.clone(), lease.fence()));
-        let steering = Steering { cancel: context.cancel.clone(), wishes };
+        let events = journal.of(&lease, &id);
+        let steering = Steering { cancel: context.cancel.clone(), commands };
         let driven = drive(&plan.schedule, state, fleet.clone(), events, clock, observer, steering).await;
-        beat.abort();
         listener.abort();
         let ended = |summary| Ended { id: id.clone(), playbook: playbook.clone(), certificate, summary };
         if let Some(error) = &driven.journal_failure {
@@ -136,7 +134,7 @@ impl Rollout {
 }
 
 /// Of a rollout, all that its journal has.
-fn tally<'p>(journal: &Journal, id: &RolloutId, plan: &'p Plan) -> Result<Tally<'p>, OperationError> {
+fn tally<'p>(journal: &Journal, id: &OperationId, plan: &'p Plan) -> Result<Tally<'p>, OperationError> {
     let mut tally = Tally::new(&plan.schedule);
     for event in journal.events(id) {
         let (at, event) = event?;
@@ -145,33 +143,25 @@ fn tally<'p>(journal: &Journal, id: &RolloutId, plan: &'p Plan) -> Result<Tally<
     Ok(tally)
 }
 
-/// Hears what people ask for in other terminals after the wish numbered `heard`. A wish is forgotten when its event is
-/// written.
-async fn listen(journal: Journal, id: RolloutId, mut heard: i64, wishes: mpsc::Sender<Event>) {
+/// Hears what people ask for in other terminals after the command numbered `heard`. A command is forgotten when its event
+/// is written.
+async fn listen(journal: Journal, id: OperationId, mut heard: i64, commands: mpsc::Sender<Event>) {
     loop {
         tokio::time::sleep(LISTEN_EVERY).await;
         let (journal, id) = (journal.clone(), id.clone());
         // Where the store cannot be read, the next event that is written finds out.
-        let Ok(Ok(found)) = tokio::task::spawn_blocking(move || journal.wishes(&id)).await else { continue };
-        for wish in found {
-            if wish.number <= heard {
+        let Ok(Ok(found)) = tokio::task::spawn_blocking(move || journal.commands(&id)).await else {
+            continue;
+        };
+        for command in found {
+            if command.number <= heard {
                 continue;
             }
-            heard = wish.number;
-            if wishes.send(wish.event).await.is_err() {
+            heard = command.number;
+            if commands.send(command.event).await.is_err() {
                 return;
             }
         }
-    }
-}
-
-/// Prolongs the lease while nothing is written: during a soak of hours, too.
-async fn keep(journal: Journal, fence: Fence) {
-    loop {
-        tokio::time::sleep(Lease::PROLONG_EVERY).await;
-        let (journal, fence) = (journal.clone(), fence.clone());
-        // Where this fails, the next event that is written finds out.
-        let _ = tokio::task::spawn_blocking(move || journal.prolong(&fence)).await;
     }
 }
 
@@ -180,7 +170,7 @@ fn unwritten(
     driven: &Driven,
     error: &JournalError,
     plan: &Plan,
-    rollout: RolloutId,
+    rollout: OperationId,
     so_far: Option<Box<Ended>>,
 ) -> OperationError {
     let hosts = plan.schedule.hosts.iter().zip(driven.state.hosts());

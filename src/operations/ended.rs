@@ -1,13 +1,13 @@
 //! How a rollout ended.
 
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::report::{Certificate, Summary};
 
 /// How a rollout ended.
 #[derive(Debug)]
 pub struct Ended {
     /// Which.
-    pub id: RolloutId,
+    pub id: OperationId,
     /// The playbook's path, as it was named.
     pub playbook: String,
     /// What was rolled out.

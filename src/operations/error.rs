@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::model::{CertificateName, HostName, Revocation, RolloutId, Version, WaveName};
+use crate::model::{CertificateName, HostName, OperationId, Revocation, Version, WaveName};
 use crate::operations::Ended;
 use crate::ports::JournalError;
 use crate::rollout::RolloutRecord;
@@ -166,7 +166,7 @@ pub enum Problem {
         /// The file.
         path: PathBuf,
         /// A rollout did not end: it comes first.
-        unfinished: Option<RolloutId>,
+        unfinished: Option<OperationId>,
     },
     /// A rollout of the same certificate waits for a person.
     #[error("rollout {} of {} {} is paused, or waits for an approval", .0.id, .0.certificate, .0.version)]
@@ -226,9 +226,9 @@ pub enum Problem {
         /// The start.
         wanted: String,
         /// One.
-        first: RolloutId,
+        first: OperationId,
         /// Another.
-        second: RolloutId,
+        second: OperationId,
     },
     /// Several rollouts could be resumed.
     #[error("several rollouts are unfinished: {}", .0.iter().map(|one| format!("{} of {}", one.id, one.certificate)).collect::<Vec<_>>().join(", "))]
@@ -239,7 +239,7 @@ pub enum Problem {
         /// The earlier one.
         record: Box<RolloutRecord>,
         /// The newest.
-        newest: RolloutId,
+        newest: OperationId,
     },
     /// Nothing of a rollout is left to be done.
     #[error("rollout {} is finished{words}", record.id)]
@@ -253,12 +253,12 @@ pub enum Problem {
     },
     /// A rollout that does not run cannot be paused.
     #[error("rollout {0} does not run: there is nothing to pause")]
-    NotRunning(RolloutId),
+    NotRunning(OperationId),
     /// No wave waits for an approval, or another one does.
     #[error("{}", match wave { Some(wave) => format!("wave `{wave}` does not wait for an approval"), None => format!("no wave of rollout {rollout} waits for an approval") })]
     NothingAwaitsApproval {
         /// The rollout.
-        rollout: RolloutId,
+        rollout: OperationId,
         /// The wave that was named.
         wave: Option<WaveName>,
         /// Waves that do wait.
@@ -271,7 +271,7 @@ pub enum Problem {
     #[error("rollout {rollout} left no host{} on its certificate", limit.as_ref().map(|limit| format!(" that matches `{limit}`")).unwrap_or_default())]
     NoHostLeft {
         /// Which.
-        rollout: RolloutId,
+        rollout: OperationId,
         /// Among which hosts.
         limit: Option<String>,
     },
@@ -287,7 +287,7 @@ pub enum Problem {
     #[error("failed to {}", match error { JournalError::Unwritable(_) => "keep the journal", JournalError::Deposed(_) => "go on" })]
     Journal {
         /// The rollout.
-        rollout: RolloutId,
+        rollout: OperationId,
         /// Why not.
         error: JournalError,
         /// How it went until then; none where another controller goes on.

@@ -1,8 +1,6 @@
 //! What the journal tells: which rollouts there were, how each went, and what that left on hosts.
 
-use std::collections::BTreeMap;
-
-use crate::model::{CertificateName, HostName, RolloutId, Version};
+use crate::model::{CertificateName, OperationId};
 use crate::operations::{OperationError, Problem};
 use crate::plan::Plan;
 use crate::rollout::{HostOutcome, RolloutRecord, State};
@@ -12,7 +10,7 @@ use crate::store::Journal;
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn replay(journal: &Journal, id: &RolloutId, plan: &Plan) -> Result<State, OperationError> {
+pub fn replay(journal: &Journal, id: &OperationId, plan: &Plan) -> Result<State, OperationError> {
     let mut state = State::new(&plan.schedule);
     for event in journal.events(id) {
         let (at, event) = event?;
@@ -25,7 +23,7 @@ pub fn replay(journal: &Journal, id: &RolloutId, plan: &Plan) -> Result<State, O
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn planned(journal: &Journal, id: &RolloutId) -> Result<Plan, OperationError> {
+pub fn planned(journal: &Journal, id: &OperationId) -> Result<Plan, OperationError> {
     serde_json::from_str(&journal.plan(id)?.unwrap_or_default())
         .map_err(|error| OperationError::to(&format!("read the plan of rollout `{id}`"), &error))
 }
@@ -96,37 +94,4 @@ pub fn last_verified(
         }
     }
     Ok(None)
-}
-
-/// The version of a certificate that each host was verified on last, or may have been left on.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub fn served_by_host(
-    journal: &Journal,
-    name: &CertificateName,
-) -> Result<BTreeMap<HostName, Version>, OperationError> {
-    let mut served = BTreeMap::new();
-    // Newest first: what an earlier rollout did to a host no longer counts.
-    for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {
-        let plan = planned(journal, &record.id)?;
-        if plan.schedule.hosts.iter().all(|host| served.contains_key(host)) {
-            continue;
-        }
-        let state = replay(journal, &record.id, &plan)?;
-        for (host, known) in plan.schedule.hosts.iter().zip(state.hosts()) {
-            let version = match known.outcome() {
-                HostOutcome::Changed | HostOutcome::Unchanged | HostOutcome::RollbackFailed => {
-                    record.version.clone()
-                }
-                HostOutcome::RolledBack => match &known.previous {
-                    Some(previous) => previous.version.clone(),
-                    None => continue,
-                },
-                HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::Untouched => continue,
-            };
-            served.entry(host.clone()).or_insert(version);
-        }
-    }
-    Ok(served)
 }

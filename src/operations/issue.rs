@@ -3,13 +3,34 @@
 use crate::acme::{self, IssueError, Listener, PlacedOrder, Request};
 use crate::certificate::{Bundle, CertificateSet, KeyAlgorithm, KeyType, Requirements, parse_pem};
 use crate::engine::PushedChallenge;
-use crate::model::Secret;
+use crate::ledger::{Fact, Issuance};
+use crate::model::{OperationId, Secret};
 use crate::operations::certificates::words;
 use crate::operations::choose::{of_files, read_files};
-use crate::operations::{Context, Left, News, OperationError, Problem};
+use crate::operations::{Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::{Plan, PlannedAcme, PlannedChallenge, PlannedIssuer};
+use crate::ports::KeepError;
 use crate::renewal::MIN_REMAINING;
-use crate::store::{StoredCertificate, StoredPair};
+use crate::store::{Lease, StoredCertificate, StoredPair};
+
+/// The right to issue, and the operation that it is for.
+pub struct Held<'a> {
+    /// The right to work on the certificate.
+    pub lease: &'a Lease,
+    /// Whose facts are written.
+    pub operation: &'a OperationId,
+}
+
+impl Held<'_> {
+    fn note(&self, context: &Context<'_>, fact: impl Into<Fact>) -> Result<(), OperationError> {
+        ledger::note(context, self.lease, self.operation, fact)
+    }
+
+    /// Nothing is ordered, and no issuer asked, by who lost the lease.
+    fn check(&self) -> Result<(), OperationError> {
+        self.lease.check().map_err(|error| OperationError::from(error).leaves(Left::Untouched))
+    }
+}
 
 /// What an issuer brought; an order is settled once its certificate is kept.
 struct Brought {
@@ -42,13 +63,14 @@ impl Refusal {
 /// When no issuer gave a certificate that will do, or it could not be kept. No host was touched.
 pub async fn issue(
     context: &Context<'_>,
+    held: &Held<'_>,
     plan: &Plan,
     kept: Option<Bundle>,
 ) -> Result<CertificateSet, OperationError> {
     let wanted = &plan.certificate;
     let mut pairs: Vec<Bundle> = kept.into_iter().collect();
     for key in wanted.keys.iter().skip(pairs.len()) {
-        let (bundle, order) = issue_one(context, plan, *key).await?;
+        let (bundle, order, issuer) = issue_one(context, held, plan, *key).await?;
         pairs.push(match pairs.first() {
             Some(first) => bundle.with_version(first.version().clone()),
             None => bundle,
@@ -58,13 +80,17 @@ pub async fn issue(
             |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
         let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
         context.store.certificates().put(&wanted.name, &stored)?;
+        if let Some(set) = together(&pairs) {
+            held.note(context, ledger::issued(&wanted.name, &set, Some(issuer)))?;
+        }
         settle(context, order)?;
     }
-    let mut pairs = pairs.into_iter();
-    match (pairs.next(), pairs.next()) {
-        (Some(first), second) => Ok(CertificateSet::new(first, second)),
-        (None, _) => Err(Problem::NoKeyType(wanted.name.clone()).into()),
-    }
+    together(&pairs).ok_or_else(|| Problem::NoKeyType(wanted.name.clone()).into())
+}
+
+/// One certificate, or two.
+fn together(pairs: &[Bundle]) -> Option<CertificateSet> {
+    Some(CertificateSet::new(pairs.first()?.clone(), pairs.get(1).cloned()))
 }
 
 /// Its certificate is kept: the order is done.
@@ -74,21 +100,25 @@ fn settle(context: &Context<'_>, order: Option<PlacedOrder>) -> Result<(), Opera
 }
 
 /// Issues one certificate, by the first issuer that can, and proves what came.
-async fn issue_one(
+async fn issue_one<'p>(
     context: &Context<'_>,
-    plan: &Plan,
+    held: &Held<'_>,
+    plan: &'p Plan,
     key: KeyType,
-) -> Result<(Bundle, Option<PlacedOrder>), OperationError> {
+) -> Result<(Bundle, Option<PlacedOrder>, &'p PlannedIssuer), OperationError> {
     let wanted = &plan.certificate;
     let (mut refused, mut advice) = (Vec::new(), None);
     for issuer in &plan.issuers {
+        held.check()?;
         let name = issuer.name();
         let mut refuse = |reason: String| {
             refused.push(format!("{name}: {reason}"));
-            context.progress.say(&News::IssuerFailed { issuer: name.clone(), reason });
+            let (certificate, issuer) = (wanted.name.clone(), name.clone());
+            context.progress.say(&News::IssuerFailed { issuer: name.clone(), reason: reason.clone() });
+            held.note(context, Issuance::Failed { certificate, issuer, reason })
         };
         let brought = match issuer {
-            PlannedIssuer::Acme(acme) => by_acme(context, plan, acme, key).await,
+            PlannedIssuer::Acme(acme) => by_acme(context, held, plan, acme, key).await,
             PlannedIssuer::Files(files) => match read_files(files) {
                 Ok((chain, key)) => Ok(Brought { chain, key, order: None }),
                 Err(error) => {
@@ -100,7 +130,7 @@ async fn issue_one(
         let Brought { chain, key: private_key, order } = match brought {
             Ok(brought) => brought,
             Err(refusal) => {
-                refuse(refusal.reason);
+                refuse(refusal.reason)?;
                 advice = advice.or(refusal.advice);
                 continue;
             }
@@ -121,14 +151,14 @@ async fn issue_one(
             (Err(defects), _) => {
                 // It will be no better next time.
                 settle(context, order)?;
-                refuse(words(&defects));
+                refuse(words(&defects))?;
                 continue;
             }
         };
         let algorithm = bundle.leaf().key_algorithm();
         if wanted.keys.len() > 1 && algorithm != Some(key.algorithm()) {
             let has = algorithm.map_or("another", KeyAlgorithm::as_str);
-            refuse(format!("its key is {has}, and a certificate with `{key}` is wanted"));
+            refuse(format!("its key is {has}, and a certificate with `{key}` is wanted"))?;
             continue;
         }
         context.progress.say(&News::Issued {
@@ -138,7 +168,7 @@ async fn issue_one(
             issuer: name,
             read: matches!(issuer, PlannedIssuer::Files(_)),
         });
-        return Ok((bundle, order));
+        return Ok((bundle, order, issuer));
     }
     let problem = Problem::NotIssued { name: wanted.name.clone(), advice };
     Err(OperationError { problem, causes: refused, left: Some(Left::Untouched) })
@@ -148,11 +178,12 @@ async fn issue_one(
 /// was all but settled, and another is placed.
 async fn by_acme(
     context: &Context<'_>,
+    held: &Held<'_>,
     plan: &Plan,
     issuer: &PlannedAcme,
     key: KeyType,
 ) -> Result<Brought, Refusal> {
-    let brought = order(context, plan, issuer, key).await?;
+    let brought = order(context, held, plan, issuer, key).await?;
     let leaf = |pem: &[u8]| Some(parse_pem(pem).ok()?.first()?.fingerprint);
     let chains = context.store.certificates().all_chains().map_err(|error| Refusal::of(&error, None))?;
     if !chains.iter().any(|chain| leaf(chain) == leaf(&brought.chain)) {
@@ -161,11 +192,12 @@ async fn by_acme(
     if let Some(placed) = brought.order {
         placed.settle(&context.store.orders()).map_err(|error| Refusal::of(&error, error.hint))?;
     }
-    order(context, plan, issuer, key).await
+    order(context, held, plan, issuer, key).await
 }
 
 async fn order(
     context: &Context<'_>,
+    held: &Held<'_>,
     plan: &Plan,
     issuer: &PlannedAcme,
     key: KeyType,
@@ -173,9 +205,15 @@ async fn order(
     let refusal = |error: IssueError| Refusal::of(&error, error.hint());
     let (accounts, orders) = (context.store.accounts(), context.store.orders());
     let domains = &plan.certificate.domains;
-    let request = Request { issuer, domains, key, accounts: &accounts, orders: &orders };
-    let progress = |progress| {
+    let lease = held.lease;
+    let request = Request { issuer, domains, key, lease, accounts: &accounts, orders: &orders };
+    let progress = |progress: acme::Progress| {
+        let noted = fact(plan, issuer, &progress).map_or(Ok(()), |fact| held.note(context, fact));
         context.progress.say(&News::Issuing { issuer: issuer.name.clone(), progress });
+        noted.map_err(|error| {
+            let reason = [vec![error.problem.to_string()], error.causes].concat().join(": ");
+            KeepError { reason, hint: None }
+        })
     };
     let issued = match &issuer.challenge {
         PlannedChallenge::Listen(address) => {
@@ -191,4 +229,26 @@ async fn order(
     };
     let acme::Issued { chain, key, order } = issued.map_err(refusal)?;
     Ok(Brought { chain, key, order: Some(order) })
+}
+
+/// What the journal keeps of how far an order is.
+fn fact(plan: &Plan, issuer: &PlannedAcme, progress: &acme::Progress) -> Option<Issuance> {
+    let (certificate, by) = (plan.certificate.name.clone(), issuer.name.clone());
+    Some(match progress {
+        acme::Progress::Ordered { url } => Issuance::OrderPlaced {
+            certificate,
+            issuer: by,
+            directory: issuer.directory.clone(),
+            names: plan.certificate.domains.iter().map(ToString::to_string).collect(),
+            url: url.clone(),
+        },
+        acme::Progress::TakenUp { url } => {
+            Issuance::OrderResumed { certificate, issuer: by, url: url.clone() }
+        }
+        acme::Progress::Abandoned { url, reason } => {
+            Issuance::Abandoned { certificate, issuer: by, url: url.clone(), reason: reason.clone() }
+        }
+        acme::Progress::Finalizing => Issuance::Validated { certificate, issuer: by },
+        acme::Progress::Answered { .. } => return None,
+    })
 }

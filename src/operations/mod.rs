@@ -11,6 +11,7 @@ mod files;
 pub mod history;
 mod inventory_files;
 pub mod issue;
+pub mod ledger;
 pub mod load;
 pub mod plan;
 mod progress;

@@ -1,6 +1,5 @@
 //! A dry run: what would be rolled out, and how each host is; nothing is changed.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -8,15 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{CertificateSet, parse_pem};
 use crate::engine::{Surveyor, Target};
+use crate::ledger::Versions;
 use crate::model::{HostName, Version};
 use crate::operations::choose::{Choice, choose, known};
 use crate::operations::rehearse::{self, Rehearsed};
-use crate::operations::{Context, OperationError, certificates};
+use crate::operations::{Context, OperationError, certificates, ledger};
 use crate::plan::{Plan, PlannedIssuer};
 use crate::preview::{Leaf, Next, Preview, Risk, Seen};
 use crate::renewal::rate_limit_note;
 use crate::report::{Coming, PlannedCertificate, failure};
 use crate::tls::TlsProber;
+
+/// For so long a CA counts what it issued.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a dry run is asked.
 pub struct PlanRequest {
@@ -84,8 +87,8 @@ pub async fn plan(context: &Context<'_>, request: PlanRequest) -> Result<Planned
     };
     if let Some(windows) = &mut plan.schedule.windows {
         let version = wanted.set.as_ref().map(CertificateSet::version);
-        let store = context.store.certificates();
-        windows.served_until = certificates::served_until(&store, &plan.certificate.name, version)?;
+        windows.served_until =
+            ledger::served_until(context, &plan.certificate.name, &plan.schedule.hosts, version)?;
     }
     let prober = context.prober(&plan)?;
     let untrusted = wanted.set.as_ref().and_then(|set| untrusted(&prober, set));
@@ -110,7 +113,8 @@ fn wanted(
     version: Option<&Version>,
 ) -> Result<Wanted, OperationError> {
     let (store, now) = (context.store.certificates(), context.now());
-    let choice = choose(plan, &store, force, version, now)?;
+    let versions = ledger::versions(&context.journal, &plan.certificate.name)?;
+    let choice = choose(plan, &store, &versions, (force, version), now)?;
     let set = known(plan, &choice, now)?;
     let (next, why) = match choice {
         Choice::Stored(set, why) => {
@@ -133,44 +137,30 @@ fn wanted(
     };
     let coming = match &next {
         Next::Stored { .. } => None,
-        Next::New { .. } => Some(coming(context, plan, set.as_ref())?),
+        Next::New { .. } => Some(coming(plan, &versions, set.as_ref(), context.now())),
     };
     let shown = PlannedCertificate { name: name.to_string(), why, now, next: coming };
     Ok(Wanted { next, set, shown })
 }
 
 /// What would be issued, by whom, and which limits that draws on.
-fn coming(
-    context: &Context<'_>,
-    plan: &Plan,
-    set: Option<&CertificateSet>,
-) -> Result<Coming, OperationError> {
+fn coming(plan: &Plan, versions: &Versions, set: Option<&CertificateSet>, now: Timestamp) -> Coming {
     let wanted = &plan.certificate;
-    let recent = recent(context, plan)?;
+    let names: Vec<String> = wanted.domains.iter().map(ToString::to_string).collect();
     let limit = |issuer: &PlannedIssuer| match issuer {
-        PlannedIssuer::Acme(acme) => rate_limit_note(&acme.directory, recent, wanted.keys.len()),
+        PlannedIssuer::Acme(acme) => {
+            let recent = versions.issued_by(&acme.directory, &names, now - WEEK);
+            rate_limit_note(&acme.directory, recent, wanted.keys.len())
+        }
         PlannedIssuer::Files(_) => None,
     };
-    Ok(Coming {
+    Coming {
         keys: wanted.keys.iter().map(ToString::to_string).collect(),
-        names: wanted.domains.iter().map(ToString::to_string).collect(),
         issuers: plan.issuers.iter().map(PlannedIssuer::name).collect(),
         limits: plan.issuers.iter().filter_map(limit).collect(),
         version: set.map(|set| set.version().clone()),
-    })
-}
-
-/// How many certificates of exactly these names were issued in the last seven days, by the store's account.
-fn recent(context: &Context<'_>, plan: &Plan) -> Result<usize, OperationError> {
-    let since = context.now() - SignedDuration::from_hours(7 * 24);
-    let wanted: BTreeSet<&str> = plan.certificate.domains.iter().map(|domain| domain.as_str()).collect();
-    let chains = context.store.certificates().all_chains()?;
-    let leaves = chains.iter().filter_map(|pem| parse_pem(pem).ok()?.into_iter().next());
-    let same = leaves.filter(|leaf| {
-        let names: BTreeSet<&str> = leaf.names.iter().map(String::as_str).collect();
-        leaf.not_before >= since && names == wanted
-    });
-    Ok(same.count())
+        names,
+    }
 }
 
 /// Why handshakes would not trust the certificates, if they would not: OpenSSL's reason.
@@ -186,7 +176,7 @@ pub(super) async fn survey(
     parallel: usize,
 ) -> Result<Vec<Seen>, OperationError> {
     let prober = context.prober(plan)?;
-    let stored = certificates::known(&context.store.certificates(), &plan.certificate.name)?;
+    let stored = certificates::known(context, &plan.certificate.name)?;
     let target = set.map(|set| Arc::new(Target::new(set.clone(), stored.clone())));
     let (connector, clock) = (context.connector.clone(), context.clock);
     let surveyor = Surveyor { connector, prober, clock, target, stored };

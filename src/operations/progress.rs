@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::acme;
-use crate::model::{CertificateName, RolloutId, Version, WaveName};
+use crate::model::{CertificateName, OperationId, Version, WaveName};
 use crate::plan::Plan;
 use crate::ports::Observer;
 use crate::rollout::RolloutRecord;
@@ -14,7 +14,7 @@ pub trait Progress: Sync {
     fn say(&self, news: &News);
 
     /// A rollout begins to be driven: whatever sees its events.
-    fn observer(&self, rollout: &RolloutId, plan: &Plan) -> Box<dyn Observer>;
+    fn observer(&self, rollout: &OperationId, plan: &Plan) -> Box<dyn Observer>;
 }
 
 /// What an operation says.
@@ -48,7 +48,7 @@ pub enum News {
     /// An earlier rollout stays paused: nobody can resume it.
     StaysPaused {
         /// Which.
-        rollout: RolloutId,
+        rollout: OperationId,
         /// Why not.
         reason: String,
     },

@@ -5,10 +5,10 @@ use crate::operations::Ended;
 use crate::operations::certificates::{self, still_valid};
 use crate::operations::drive::Rollout;
 use crate::operations::history::{named, planned, replay};
-use crate::operations::{Asked, Context, Left, News, OperationError, Problem};
+use crate::operations::{Asked, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::check;
 use crate::rollout::{Event, RolloutRecord};
-use crate::store::Wish;
+use crate::store::Command;
 
 /// Takes up the rollout that a person means; without a name, the only one that is unfinished. None where all are
 /// finished.
@@ -84,8 +84,8 @@ pub(super) async fn take_up(
         return Err(OperationError { problem, causes: broken, left: Some(Left::Untouched) });
     }
     let state = replay(journal, &id, &plan)?;
-    let aborts = |wish: &Wish| matches!(wish.event, Event::AbortRequested { .. });
-    let goes_back = state.failed || journal.wishes(&id)?.iter().any(aborts);
+    let aborts = |command: &Command| matches!(command.event, Event::AbortRequested { .. });
+    let goes_back = state.failed || journal.commands(&id)?.iter().any(aborts);
     let set = certificate(context, record, goes_back)?;
     context.progress.say(&News::Resumes { record: record.clone() });
     let (playbook, prober) = (record.playbook.clone(), context.prober(&plan)?);
@@ -100,7 +100,8 @@ fn certificate(
 ) -> Result<CertificateSet, OperationError> {
     let required = still_valid(if goes_back { record.started } else { context.now() });
     let (store, name, version) = (context.store.certificates(), &record.certificate, &record.version);
-    let fit = if goes_back { Ok(()) } else { certificates::not_revoked(&store, name, version) };
+    let versions = ledger::versions(&context.journal, name)?;
+    let fit = if goes_back { Ok(()) } else { certificates::not_revoked(&versions, name, version) };
     fit.and_then(|()| certificates::proven(&store, name, version, &required)).map_err(|error| {
         let (record, why) = (Box::new(record.clone()), Box::new(error.problem));
         OperationError { problem: Problem::UnfitToResume { record, why }, ..error }

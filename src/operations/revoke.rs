@@ -2,10 +2,10 @@
 
 use crate::acme::{self, IssueError};
 use crate::certificate::parse_pem;
+use crate::ledger::RevocationFact;
 use crate::model::{CertificateName, HostName, Revocation, RevocationReason, Version};
-use crate::operations::history::served_by_host;
 use crate::operations::rollout::confirm;
-use crate::operations::{Context, Left, OperationError, Problem, certificates};
+use crate::operations::{Context, Left, OperationError, Problem, certificates, ledger};
 use crate::plan::{PlannedAcme, PlannedIssuer};
 use crate::ports::Question;
 
@@ -43,24 +43,28 @@ pub enum Revoked {
 pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Revoked, OperationError> {
     let RevokeRequest { name, version, reason, .. } = &request;
     // Nobody may put it on a host in the meantime.
-    let holder = context.holder(&context.new_id()?);
-    let _lease = context.store.lease(&context.journal, name, &holder)?;
-    let store = context.store.certificates();
-    certificates::in_store(&store, name, version)?;
-    let earlier = store.revocation(name, version)?;
-    if let Some(confirmed) = earlier.clone().filter(|earlier| earlier.confirmed_by.is_some()) {
-        return Ok(Revoked::Before(confirmed));
+    let id = context.new_id()?;
+    let lease = context.store.lease(&context.journal, name, &context.holder(&id))?;
+    certificates::in_store(&context.store.certificates(), name, version)?;
+    let versions = ledger::versions(&context.journal, name)?;
+    let earlier = versions.revocation(version);
+    if let Some(confirmed) = earlier.filter(|earlier| earlier.confirmed_by.is_some()) {
+        return Ok(Revoked::Before(confirmed.clone()));
     }
     if !request.even_if_served {
         served_by_nobody(context, name, version)?;
     }
     confirm(context, &Question::Revoke { name: name.clone(), version: version.clone() }).await?;
     // Noted first: whatever becomes of us or the CA, no rollout puts it on a host again.
-    let at = earlier.map_or_else(|| context.now(), |earlier| earlier.at);
-    store.revoke(name, version, &Revocation { at, reason: *reason, confirmed_by: None })?;
+    let (certificate, reason) = (name.clone(), *reason);
+    if earlier.is_none() {
+        let noted = RevocationFact::Noted { certificate, version: version.clone(), reason };
+        ledger::note(context, &lease, &id, noted)?;
+    }
     if request.note_only {
         return Ok(Revoked::Noted);
     }
+    lease.check().map_err(|error| OperationError::from(error).leaves(Left::NotedAsRevoked))?;
     let leaves = leaves(context, name, version)?;
     let mut cancel = context.cancel.clone();
     let asked = tokio::select! {
@@ -71,7 +75,8 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
         let problem = Problem::RevocationUnconfirmed { name: name.clone(), version: version.clone() };
         OperationError { problem, causes: refused, left: Some(Left::NotedAsRevoked) }
     })?;
-    store.revoke(name, version, &Revocation { at, reason: *reason, confirmed_by: Some(ca.clone()) })?;
+    let (certificate, version, issuer) = (name.clone(), version.clone(), ca.clone());
+    ledger::note(context, &lease, &id, RevocationFact::Confirmed { certificate, version, issuer })?;
     Ok(Revoked::By(ca))
 }
 
@@ -81,9 +86,9 @@ fn served_by_nobody(
     name: &CertificateName,
     version: &Version,
 ) -> Result<(), OperationError> {
-    let served = served_by_host(&context.journal, name)?;
-    let hosts: Vec<HostName> =
-        served.into_iter().filter(|(_, one)| one == version).map(|(host, _)| host).collect();
+    let served = ledger::hosts(&context.journal, name, None)?;
+    let served = served.served_by_host().filter(|(_, one)| *one == version);
+    let hosts: Vec<HostName> = served.map(|(host, _)| host.clone()).collect();
     if hosts.is_empty() {
         return Ok(());
     }

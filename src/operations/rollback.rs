@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{CertificateSet, Requirements};
+use crate::ledger::Versions;
 use crate::model::{CertificateName, Version};
 use crate::operations::Ended;
 use crate::operations::certificates;
 use crate::operations::drive::Rollout;
 use crate::operations::history::last;
 use crate::operations::rollout::{confirm, none_waits};
-use crate::operations::{BackTo, Context, Left, News, OperationError, Problem};
+use crate::operations::{BackTo, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::{Plan, Undo};
 use crate::ports::Question;
 use crate::renewal::MIN_REMAINING;
@@ -40,12 +41,13 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
     let lease = context.store.lease(&context.journal, &name, &context.holder(&id))?;
     none_waits(context, last(&context.journal, &name)?.as_ref())?;
     let now = context.now();
-    let (set, plan, to) = match target(context, &name, to)? {
+    let versions = ledger::versions(&context.journal, &name)?;
+    let (set, plan, to) = match target(context, &versions, &name, to)? {
         Back::To(version) => {
             let names = &plan.certificate.domains;
             let required = Requirements { names, now, at_least: Duration::ZERO };
             let set = certificates::proven(&store, &name, &version, &required)?;
-            certificates::not_revoked(&store, &name, &version)?;
+            certificates::not_revoked(&versions, &name, &version)?;
             if !accept.contains(&version) {
                 outlives_a_renewal(&set, now, &plan)?;
             }
@@ -69,14 +71,15 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
 
 /// Where to.
 enum Back {
-    /// To a version that is in the store.
+    /// To a version that the fleet was verified on, or that a person names.
     To(Version),
-    /// Each host to what it had before the certificate that this rollout put there: nothing older is in the store.
+    /// Each host to what it had before the certificate that this rollout put there: the fleet was verified on none before.
     Before(RolloutRecord),
 }
 
 fn target(
     context: &Context<'_>,
+    versions: &Versions,
     name: &CertificateName,
     to: Option<Version>,
 ) -> Result<Back, OperationError> {
@@ -84,15 +87,14 @@ fn target(
         return Ok(Back::To(version));
     }
     let last = last(&context.journal, name)?.ok_or(Problem::NothingRolledOut(name.clone()))?;
-    let store = context.store.certificates();
-    let (versions, revoked) = (store.versions(name)?, store.revoked(name)?);
-    let before: Vec<Version> = versions.into_iter().filter(|version| *version < last.version).collect();
+    let fleet = ledger::fleet(&context.journal, name)?;
+    let before: Vec<&Version> = fleet.before(&last.version).collect();
     if before.is_empty() {
         return Ok(Back::Before(last));
     }
-    let fit = before.into_iter().rev().find(|version| !revoked.contains(version));
+    let fit = before.into_iter().find(|version| versions.revocation(version).is_none());
     let all_revoked = Problem::AllRevoked { name: name.clone(), version: last.version };
-    Ok(Back::To(fit.ok_or(all_revoked)?))
+    Ok(Back::To(fit.ok_or(all_revoked)?.clone()))
 }
 
 /// What a fleet goes back to has to last until the next certificate is on it.

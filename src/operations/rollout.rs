@@ -7,11 +7,11 @@ use crate::operations::certificates::{self, still_valid};
 use crate::operations::choose::{Choice, choose, known};
 use crate::operations::drive::Rollout;
 use crate::operations::history::{last, planned};
-use crate::operations::issue::issue;
+use crate::operations::issue::{Held, issue};
 use crate::operations::plan::untrusted;
 use crate::operations::resume::{self, TakenUp as Resumed};
 use crate::operations::saved_plan::TakenUp;
-use crate::operations::{Anew, Context, Left, News, OperationError, Problem};
+use crate::operations::{Anew, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::{Plan, Windows};
 use crate::ports::{Question, Unanswered};
 use crate::preview::Next;
@@ -59,7 +59,8 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
         Some(Next::Stored { version }) => (false, Some(version)),
         None => (force, version.as_ref()),
     };
-    let choice = choose(&plan, &store, force, version, context.now())?;
+    let versions = ledger::versions(&context.journal, &name)?;
+    let choice = choose(&plan, &store, &versions, (force, version), context.now())?;
     match &saved {
         Some(saved) => {
             let set = known(&plan, &choice, context.now())?;
@@ -72,10 +73,22 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
             confirm(context, &Question::RollOut { hosts: plan.hosts.len() }).await?;
         }
     }
+    // Whoever waited for an answer may have lost the lease.
+    lease.check().map_err(|error| OperationError::from(error).leaves(Left::Untouched))?;
     let set = match choice {
         Choice::Stored(set, _) => *set,
-        Choice::New(_, kept) => issue(context, &plan, kept.map(|kept| *kept)).await?,
+        Choice::New(_, kept) => {
+            let held = Held { lease: &lease, operation: &id };
+            issue(context, &held, &plan, kept.map(|kept| *kept)).await?
+        }
     };
+    if versions.issued(set.version()).is_none() {
+        // Kept by one that died before it wrote that down.
+        let known = ledger::versions(&context.journal, &name)?;
+        if known.issued(set.version()).is_none() {
+            ledger::note(context, &lease, &id, ledger::issued(&name, &set, None))?;
+        }
+    }
     // An order is brought to its end: tokens are withdrawn, and what counts against the CA's limits is kept.
     let stored = |is_used| Left::Stored { version: set.version().clone(), is_used };
     if context.is_cancelled() {
@@ -121,8 +134,8 @@ async fn answer(context: &Context<'_>, question: &Question) -> Result<bool, Oper
 /// Windows no longer count when what is served is about to expire: that is said.
 fn mind_windows(context: &Context<'_>, plan: &mut Plan, set: &CertificateSet) -> Result<(), OperationError> {
     let Some(windows) = &mut plan.schedule.windows else { return Ok(()) };
-    let (store, version) = (context.store.certificates(), Some(set.version()));
-    windows.served_until = certificates::served_until(&store, &plan.certificate.name, version)?;
+    let (name, hosts) = (&plan.certificate.name, &plan.schedule.hosts);
+    windows.served_until = ledger::served_until(context, name, hosts, Some(set.version()))?;
     let now = context.now();
     let closed = Windows { served_until: None, ..windows.clone() }.open(now) != Some(now);
     if let Some(served_until) = windows.served_until.filter(|_| closed && windows.open(now) == Some(now)) {
@@ -138,7 +151,8 @@ pub(super) fn none_waits(context: &Context<'_>, last: Option<&RolloutRecord>) ->
     let Some(record) = last.filter(paused) else { return Ok(()) };
     let RolloutRecord { id, certificate, version, .. } = record;
     let (store, required) = (context.store.certificates(), still_valid(context.now()));
-    let fit = certificates::not_revoked(&store, certificate, version)
+    let versions = ledger::versions(&context.journal, certificate)?;
+    let fit = certificates::not_revoked(&versions, certificate, version)
         .and_then(|()| certificates::proven(&store, certificate, version, &required));
     match fit {
         Ok(_) => {

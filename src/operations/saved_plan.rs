@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::CertificateSet;
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::operations::choose::Choice;
 use crate::operations::files::read;
 use crate::operations::load::{Loaded, load};
@@ -160,7 +160,7 @@ impl TakenUp {
     }
 
     /// Hosts are in the middle of something else.
-    pub(super) fn after_unfinished(&self, id: &RolloutId) -> OperationError {
+    pub(super) fn after_unfinished(&self, id: &OperationId) -> OperationError {
         let changed = vec![format!("rollout {id} of the same certificate was broken off")];
         outdated(&self.path, changed, Some(id.clone()))
     }
@@ -181,7 +181,7 @@ fn changed_files(saved: &SavedPlan, sources: &[Source]) -> Vec<String> {
     changed
 }
 
-fn outdated(path: &Path, changed: Vec<String>, unfinished: Option<RolloutId>) -> OperationError {
+fn outdated(path: &Path, changed: Vec<String>, unfinished: Option<OperationId>) -> OperationError {
     let problem = Problem::SavedPlanOutdated { path: path.to_owned(), unfinished };
     OperationError { problem, causes: changed, left: Some(Left::Untouched) }
 }

@@ -6,7 +6,6 @@ use crate::operations::history::{named, planned, replay};
 use crate::operations::resume::{self, TakenUp};
 use crate::operations::{Asked, Context, OperationError, Problem};
 use crate::rollout::{Event, RolloutRecord};
-use crate::store::StoreError;
 
 /// Asks the rollout that a person means to finish what is in flight, and then to end until it is resumed.
 ///
@@ -17,7 +16,7 @@ pub fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, Opera
     if !is_running(context, &record)? {
         return Err(Problem::NotRunning(record.id).into());
     }
-    context.journal.wish(&record.id, &Event::PauseRequested { by: context.by.clone() })?;
+    context.journal.command(&record.id, &Event::PauseRequested { by: context.by.clone() })?;
     Ok(record)
 }
 
@@ -40,7 +39,7 @@ pub async fn abort(context: &Context<'_>, wanted: &str) -> Result<Aborted, Opera
         return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Abort }.into());
     }
     let running = is_running(context, &record)?;
-    context.journal.wish(&record.id, &Event::AbortRequested { by: context.by.clone() })?;
+    context.journal.command(&record.id, &Event::AbortRequested { by: context.by.clone() })?;
     if running {
         return Ok(Aborted::Told(record));
     }
@@ -84,7 +83,7 @@ pub fn approve(
         return Err(Problem::NothingAwaitsApproval { rollout, wave, waiting }.into());
     };
     let approved = Event::Approved { wave: wave.clone(), by: context.by.clone() };
-    context.journal.wish(&record.id, &approved)?;
+    context.journal.command(&record.id, &approved)?;
     let is_running = is_running(context, &record)?;
     Ok(Approved { record, wave, is_running })
 }
@@ -94,9 +93,5 @@ fn is_running(context: &Context<'_>, record: &RolloutRecord) -> Result<bool, Ope
     if record.outcome.is_some() {
         return Ok(false);
     }
-    match context.store.lease(&context.journal, &record.certificate, &context.holder(&record.id)) {
-        Ok(_) => Ok(false),
-        Err(StoreError::Held { .. }) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+    Ok(context.store.lease_holder(&context.journal, &record.certificate)?.is_some())
 }

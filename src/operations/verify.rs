@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, stream};
 
 use crate::engine::{Proof, prove_again};
-use crate::model::{CertificateName, HostName, RolloutId};
+use crate::model::{CertificateName, HostName, OperationId};
 use crate::operations::history::{LastVerified, last_verified, named};
 use crate::operations::load;
 use crate::operations::status::wanted;
@@ -29,7 +29,7 @@ pub struct VerifyRequest {
 /// How hosts verify.
 pub struct Verified {
     /// The rollout that left them so.
-    pub rollout: RolloutId,
+    pub rollout: OperationId,
     /// The certificate.
     pub name: CertificateName,
     /// The version that they were left on.

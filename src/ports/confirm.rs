@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{CertificateName, RolloutId, Version};
+use crate::model::{CertificateName, OperationId, Version};
 
 /// What is asked before a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Question {
     /// Resume a rollout that did not end, rather than begin another.
     Resume {
         /// Which.
-        rollout: RolloutId,
+        rollout: OperationId,
         /// The new one would do the same.
         same: bool,
     },

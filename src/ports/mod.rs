@@ -7,6 +7,7 @@ mod confirm;
 mod effects;
 mod handshake;
 mod journal;
+mod leases;
 mod observer;
 mod remote;
 mod secret_files;
@@ -17,6 +18,7 @@ pub use confirm::{Confirm, Question, Unanswered};
 pub use effects::{Effects, SoakWatch, Watched};
 pub use handshake::{Conversation, Dial, HeldRequest, Prober};
 pub use journal::{Journal, JournalError};
+pub use leases::{HeldLease, LeaseLost};
 pub use observer::Observer;
 pub use remote::{
     BoxedStream, Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind,

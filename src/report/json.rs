@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::gate::Handshakes;
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::plan::Schedule;
 use crate::ports::Observer;
 use crate::report::summary::{Certificate, Summary};
@@ -15,7 +15,7 @@ use crate::rollout::{Event, State};
 /// Writes events as JSON lines, on standard output.
 #[derive(Debug)]
 pub struct JsonReporter {
-    rollout: RolloutId,
+    rollout: OperationId,
     schedule: Schedule,
     /// As log lines, beside results for people.
     on_stderr: bool,
@@ -23,7 +23,7 @@ pub struct JsonReporter {
 
 impl JsonReporter {
     /// For one rollout.
-    pub fn new(rollout: RolloutId, schedule: Schedule) -> Self {
+    pub fn new(rollout: OperationId, schedule: Schedule) -> Self {
         Self { rollout, schedule, on_stderr: false }
     }
 
@@ -68,7 +68,7 @@ impl Observer for JsonReporter {
 
 impl Summary {
     /// The last line of a rollout.
-    pub fn to_json(&self, time: Timestamp, rollout: &RolloutId, certificate: &Certificate) -> Value {
+    pub fn to_json(&self, time: Timestamp, rollout: &OperationId, certificate: &Certificate) -> Value {
         let hosts: Vec<Value> = self.hosts.iter().map(|host| json!(host)).collect();
         json!({
             "time": time, "event": "rollout.finished", "rollout": rollout,

@@ -1,5 +1,6 @@
 //! What people and programs see of a rollout, all of it drawn from the same events.
 
+mod facts;
 mod grouped;
 mod json;
 mod plain;
@@ -15,6 +16,7 @@ mod verified;
 pub mod view;
 mod words;
 
+pub use facts::{issuance_line, revocation_line};
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use plan::{Coming, PlanReport, PlannedCertificate};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::certificate::{Certificate, ChainSet};
 use crate::engine::Proof;
 use crate::inventory::compact;
-use crate::model::{CertificateName, HostName, RolloutId};
+use crate::model::{CertificateName, HostName, OperationId};
 use crate::report::words::count;
 use crate::status::Leaf;
 use crate::verify::EndpointState;
@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 #[derive(Debug, Clone, Copy)]
 pub struct VerifyReport<'r> {
     /// The rollout whose proof it was.
-    pub rollout: &'r RolloutId,
+    pub rollout: &'r OperationId,
     /// The certificate's name.
     pub certificate: &'r CertificateName,
     /// The version that was rolled out.

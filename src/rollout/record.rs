@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::model::{CertificateName, RolloutId, Version};
+use crate::model::{CertificateName, OperationId, Version};
 use crate::rollout::{Origin, RolloutOutcome};
 
 /// What the journal knows of a rollout, but for its plan, which may take megabytes, and its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloutRecord {
     /// Its name.
-    pub id: RolloutId,
+    pub id: OperationId,
     /// What it rolls out.
     pub certificate: CertificateName,
     /// Which version of it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::store::schema::Import;
 use crate::store::{StoreError, files, schema};
 
 /// Less than this, in bytes, is no room for the database to work in.
@@ -23,7 +24,12 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens it, and makes it where it is missing. One of an earlier format is brought up to the present one, and gets
+    /// the facts that `import` finds.
+    pub(super) fn open(
+        path: &Path,
+        import: impl FnOnce() -> Result<Vec<Import>, StoreError>,
+    ) -> Result<Self, StoreError> {
         let error = |source| failed(path, source);
         // SQLite gives its files beside it the permissions of this one; an earlier certwave left it to the umask.
         files::make_private(path)?;
@@ -44,7 +50,8 @@ impl Database {
             return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
         }
         if found < schema::FORMAT {
-            schema::bring_up(&mut connection).map_err(error)?;
+            let facts = import()?;
+            schema::bring_up(&mut connection, &facts).map_err(error)?;
         }
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }

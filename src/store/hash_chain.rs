@@ -1,4 +1,4 @@
-//! Each event carries the hash of the one before, so that a journal that was torn or edited is found.
+//! Each fact carries the hash of the one before, so that a journal that was torn or edited is found.
 //!
 //! It finds accidents and edits by hand. Somebody who may write the whole file could compute the chain anew:
 //! whoever must rule that out keeps the last hash elsewhere.
@@ -6,18 +6,18 @@
 use openssl::sha::Sha256;
 use rusqlite::{Connection, OptionalExtension};
 
-/// One event in the chain, as it is written.
+/// One fact in the chain, as it is written.
 pub(super) struct Link<'a> {
     pub(super) seq: i64,
-    pub(super) rollout: &'a str,
+    pub(super) operation: &'a str,
     pub(super) time: &'a str,
-    pub(super) event: &'a str,
+    pub(super) fact: &'a str,
 }
 
-/// The hash of an event, given that of the one before (empty for the first).
+/// The hash of a fact, given that of the one before (empty for the first).
 pub(super) fn seal(before: &str, link: &Link<'_>) -> String {
     let seq = link.seq.to_string();
-    digest(&[before, &seq, link.rollout, link.time, link.event])
+    digest(&[before, &seq, link.operation, link.time, link.fact])
 }
 
 /// SHA-256 over fields, each after its length: no two lists of fields look alike.
@@ -30,7 +30,7 @@ fn digest(fields: &[&str]) -> String {
     hex::encode(sha.finish())
 }
 
-/// The digest of what a rollout was before its first event.
+/// The digest of what a rollout was before its first fact.
 pub(super) fn record_digest(connection: &Connection, id: &str) -> rusqlite::Result<String> {
     connection.query_row(
         "SELECT id, certificate, version, playbook, plan, started FROM rollouts WHERE id = ?1",
@@ -46,31 +46,31 @@ pub(super) fn record_digest(connection: &Connection, id: &str) -> rusqlite::Resu
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Tampered {
     /// Numbers are without gaps.
-    #[error("event {seq} is missing")]
+    #[error("fact {seq} is missing")]
     Missing {
         /// Its number.
         seq: i64,
     },
-    /// The event, its time, its place or its hash was changed.
-    #[error("event {seq} of rollout `{rollout}` is not as it was written, or the one before it is not")]
+    /// The fact, its time, its place or its hash was changed.
+    #[error("fact {seq} of operation `{operation}` is not as it was written, or the one before it is not")]
     Changed {
         /// Its number.
         seq: i64,
-        /// Its rollout.
-        rollout: String,
+        /// Its operation.
+        operation: String,
     },
     /// The rollout's plan, playbook or version was changed.
-    #[error("the record of rollout `{rollout}` (event {seq}) is not as it was written")]
+    #[error("the record of rollout `{rollout}` (fact {seq}) is not as it was written")]
     Record {
-        /// The number of its first event.
+        /// The number of its first fact.
         seq: i64,
         /// The rollout.
         rollout: String,
     },
-    /// Events at the end were taken away.
-    #[error("the journal ends with event {found}, and was written up to event {written}")]
+    /// Facts at the end were taken away.
+    #[error("the journal ends with fact {found}, and was written up to fact {written}")]
     Cut {
-        /// The last event there is.
+        /// The last fact there is.
         found: i64,
         /// The last that was written.
         written: i64,
@@ -83,32 +83,32 @@ pub enum Tampered {
     },
 }
 
-/// Goes through the whole chain; gives the number of events, or the first place that is wrong.
+/// Goes through the whole chain; gives the number of facts, or the first place that is wrong.
 pub(super) fn verify(connection: &Connection) -> rusqlite::Result<Result<i64, Tampered>> {
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
         return Ok(Err(Tampered::Damaged { words: sound }));
     }
-    let mut select = connection.prepare("SELECT seq, rollout, time, event, hash FROM events ORDER BY seq")?;
+    let mut select = connection.prepare("SELECT seq, operation, time, fact, hash FROM facts ORDER BY seq")?;
     let mut rows = select.query([])?;
     let (mut last, mut before) = (0, String::new());
     while let Some(row) = rows.next()? {
-        let (seq, rollout): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (time, event, hash): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let (seq, operation): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (time, fact, hash): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
         if seq != last + 1 {
             return Ok(Err(Tampered::Missing { seq: last + 1 }));
         }
-        if seal(&before, &Link { seq, rollout: &rollout, time: &time, event: &event }) != hash {
-            return Ok(Err(Tampered::Changed { seq, rollout }));
+        if seal(&before, &Link { seq, operation: &operation, time: &time, fact: &fact }) != hash {
+            return Ok(Err(Tampered::Changed { seq, operation }));
         }
-        let started: Option<String> = serde_json::from_str::<serde_json::Value>(&event)
+        let started: Option<String> = serde_json::from_str::<serde_json::Value>(&fact)
             .ok()
-            .filter(|event| event["event"] == "rollout.started")
-            .and_then(|event| event["record_sha256"].as_str().map(str::to_owned));
+            .filter(|fact| fact["event"] == "rollout.started")
+            .and_then(|fact| fact["record_sha256"].as_str().map(str::to_owned));
         if let Some(digest) = started
-            && record_digest(connection, &rollout).optional()? != Some(digest)
+            && record_digest(connection, &operation).optional()? != Some(digest)
         {
-            return Ok(Err(Tampered::Record { seq, rollout }));
+            return Ok(Err(Tampered::Record { seq, rollout: operation }));
         }
         (last, before) = (seq, hash);
     }

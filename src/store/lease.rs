@@ -1,64 +1,84 @@
-//! One rollout of a certificate at a time.
+//! One operation on a certificate at a time.
 //!
-//! A row in the journal says who has it and until when; its epoch is checked with every event that is written:
+//! A row in the journal says who has it and until when; its epoch is checked with every fact that is written:
 //! who was deposed cannot write, hence does not act. Each epoch has a file that its holder keeps locked: the
 //! kernel says at once that a holder is dead, and only one that hangs has to be waited for.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::model::CertificateName;
+use crate::ports::{HeldLease, LeaseLost};
 use crate::store::database::Database;
 use crate::store::{StoreError, files};
 
-/// How long a holder that is not heard of keeps it.
-const TERM: SignedDuration = SignedDuration::from_secs(60);
-
-/// The right to roll out a certificate.
-#[derive(Debug)]
-pub struct Lease {
-    database: Database,
-    fence: Fence,
-    _alive: File,
+/// For how long a lease is held after its last heartbeat, and how often that beats.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    term: SignedDuration,
+    beat: Duration,
 }
 
-/// What is shown with every write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence {
+impl Default for Terms {
+    fn default() -> Self {
+        Self { term: SignedDuration::from_secs(60), beat: Duration::from_secs(15) }
+    }
+}
+
+/// The right to work on a certificate: shown with every write. It is prolonged for as long as the value lives, whatever
+/// its holder waits for. The last clone that is dropped ends the heartbeat, and lets others have it.
+#[derive(Debug, Clone)]
+pub struct Lease(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
     certificate: CertificateName,
     epoch: i64,
+    terms: Terms,
+    _alive: File,
+    /// Ends the heartbeat when dropped.
+    stop: Option<Sender<()>>,
+    beats: Option<JoinHandle<()>>,
 }
 
-impl Fence {
-    /// What it is for.
+impl Lease {
+    /// The certificate.
     pub fn certificate(&self) -> &CertificateName {
-        &self.certificate
+        &self.0.certificate
     }
 
     /// Inside a transaction: still ours, and for a term more; else who has it.
     pub(super) fn prolong(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
-        let certificate = self.certificate.as_str();
-        let changed = transaction
-            .prepare_cached("UPDATE leases SET expires = ?3 WHERE certificate = ?1 AND epoch = ?2")?
-            .execute(params![certificate, self.epoch, expiry(Timestamp::now())])?;
-        if changed == 1 {
-            return Ok(Ok(()));
-        }
-        let holder = transaction
-            .query_row("SELECT holder FROM leases WHERE certificate = ?1", [certificate], |row| row.get(0))
-            .optional()?;
-        Ok(Err(holder.unwrap_or_else(|| "nobody: the journal was replaced".to_owned())))
+        let Inner { certificate, epoch, terms, .. } = self.0.as_ref();
+        prolong(transaction, certificate, *epoch, *terms)
     }
-}
 
-impl Lease {
-    /// How often a holder that writes nothing should prolong it.
-    pub const PROLONG_EVERY: Duration = Duration::from_secs(15);
+    /// Still ours, and for a term more.
+    ///
+    /// # Errors
+    /// [`StoreError::Deposed`] when another has it.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let held = self.0.database.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let held = self.prolong(&transaction)?;
+            transaction.commit().map(|()| held)
+        })?;
+        held.map_err(|holder| self.deposed(holder))
+    }
+
+    /// The error of who lost it.
+    pub(super) fn deposed(&self, holder: String) -> StoreError {
+        StoreError::Deposed { certificate: self.0.certificate.to_string(), holder }
+    }
 
     pub(super) fn take(
         folder: &Path,
@@ -66,25 +86,20 @@ impl Lease {
         certificate: &CertificateName,
         holder: &str,
         now: Timestamp,
+        terms: Terms,
     ) -> Result<Self, StoreError> {
         files::private_folder(folder)?;
         let file = |epoch: i64| folder.join(format!("{certificate}.{epoch}"));
         let taken = database.with(|connection| {
             // Others wait here until it is decided.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let row: Option<(i64, String, String)> = transaction
-                .query_row(
-                    "SELECT epoch, holder, expires FROM leases WHERE certificate = ?1",
-                    [certificate.as_str()],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-                )
-                .optional()?;
-            let before = row.as_ref().map_or(0, |(epoch, _, _)| *epoch);
-            if let Some((epoch, holder, expires)) = row
-                && expires.parse().is_ok_and(|expires: Timestamp| expires > now)
-                && is_locked(&file(epoch))
+            let row = read(&transaction, certificate)?;
+            let before = row.as_ref().map_or(0, |row| row.epoch);
+            if let Some(row) = row
+                && row.is_held(now, &file(before))
             {
-                return Ok(Err(StoreError::Held { certificate: certificate.to_string(), holder }));
+                let (certificate, holder) = (certificate.to_string(), row.holder);
+                return Ok(Err(StoreError::Held { certificate, holder }));
             }
             let alive = match lock(&file(before + 1)) {
                 Ok(alive) => alive,
@@ -92,7 +107,7 @@ impl Lease {
             };
             transaction.execute(
                 "INSERT OR REPLACE INTO leases (certificate, epoch, holder, expires) VALUES (?1, ?2, ?3, ?4)",
-                params![certificate.as_str(), before + 1, holder, expiry(now)],
+                params![certificate.as_str(), before + 1, holder, expiry(now, terms)],
             )?;
             transaction.commit()?;
             // Nobody looks at it any more.
@@ -100,39 +115,97 @@ impl Lease {
             Ok(Ok((before + 1, alive)))
         })?;
         let (epoch, alive) = taken?;
-        let fence = Fence { certificate: certificate.clone(), epoch };
-        Ok(Self { database: database.clone(), fence, _alive: alive })
+        let (stop, stopped) = channel::<()>();
+        let (database, certificate) = (database.clone(), certificate.clone());
+        let beats = {
+            let (database, certificate) = (database.clone(), certificate.clone());
+            // A thread of its own: it beats whatever the runtime, or a person at a question, is busy with.
+            std::thread::spawn(move || {
+                while stopped.recv_timeout(terms.beat) == Err(RecvTimeoutError::Timeout) {
+                    // Where this fails, or another has it, the next write finds out.
+                    let _ = database.with(|connection| {
+                        let transaction =
+                            connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                        let _ = prolong(&transaction, &certificate, epoch, terms)?;
+                        transaction.commit()
+                    });
+                }
+            })
+        };
+        let (stop, beats) = (Some(stop), Some(beats));
+        Ok(Self(Arc::new(Inner { database, certificate, epoch, terms, _alive: alive, stop, beats })))
     }
 
-    /// What is shown with every write.
-    pub fn fence(&self) -> Fence {
-        self.fence.clone()
-    }
-
-    /// For a term more.
-    ///
-    /// # Errors
-    /// [`StoreError::Deposed`] when another has it.
-    pub(super) fn prolong(database: &Database, fence: &Fence) -> Result<(), StoreError> {
-        let held = database.with(|connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let held = fence.prolong(&transaction)?;
-            transaction.commit().map(|()| held)
-        })?;
-        held.map_err(|holder| StoreError::Deposed { certificate: fence.certificate.to_string(), holder })
+    /// Who holds the lease of a certificate; none where nobody does. Nothing is taken.
+    pub(super) fn holder(
+        folder: &Path,
+        database: &Database,
+        certificate: &CertificateName,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let row = database.with(|connection| read(connection, certificate))?;
+        let held = row.filter(|row| row.is_held(now, &folder.join(format!("{certificate}.{}", row.epoch))));
+        Ok(held.map(|row| row.holder))
     }
 }
 
-impl Drop for Lease {
+impl HeldLease for Lease {
+    fn check(&self) -> Result<(), LeaseLost> {
+        Lease::check(self).map_err(|error| LeaseLost(error.to_string()))
+    }
+}
+
+impl Drop for Inner {
     fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(beats) = self.beats.take() {
+            // A heartbeat that panicked has nothing more to say.
+            let _ = beats.join();
+        }
         // The next one need not wait for the end of the term. Where this fails, it waits.
         let _ = self.database.with(|connection| {
             connection.execute(
                 "UPDATE leases SET expires = ?3 WHERE certificate = ?1 AND epoch = ?2",
-                params![self.fence.certificate.as_str(), self.fence.epoch, Timestamp::UNIX_EPOCH.to_string()],
+                params![self.certificate.as_str(), self.epoch, Timestamp::UNIX_EPOCH.to_string()],
             )
         });
     }
+}
+
+/// What the journal says of a lease.
+struct Row {
+    epoch: i64,
+    holder: String,
+    expires: String,
+}
+
+impl Row {
+    fn is_held(&self, now: Timestamp, file: &Path) -> bool {
+        self.expires.parse().is_ok_and(|expires: Timestamp| expires > now) && is_locked(file)
+    }
+}
+
+fn read(connection: &rusqlite::Connection, certificate: &CertificateName) -> rusqlite::Result<Option<Row>> {
+    let sql = "SELECT epoch, holder, expires FROM leases WHERE certificate = ?1";
+    let row =
+        |row: &rusqlite::Row<'_>| Ok(Row { epoch: row.get(0)?, holder: row.get(1)?, expires: row.get(2)? });
+    connection.query_row(sql, [certificate.as_str()], row).optional()
+}
+
+fn prolong(
+    transaction: &Transaction<'_>,
+    certificate: &CertificateName,
+    epoch: i64,
+    terms: Terms,
+) -> rusqlite::Result<Result<(), String>> {
+    let changed = transaction
+        .prepare_cached("UPDATE leases SET expires = ?3 WHERE certificate = ?1 AND epoch = ?2")?
+        .execute(params![certificate.as_str(), epoch, expiry(Timestamp::now(), terms)])?;
+    if changed == 1 {
+        return Ok(Ok(()));
+    }
+    let holder = read(transaction, certificate)?.map(|row| row.holder);
+    Ok(Err(holder.unwrap_or_else(|| "nobody: the journal was replaced".to_owned())))
 }
 
 fn lock(path: &Path) -> std::io::Result<File> {
@@ -151,52 +224,106 @@ fn is_locked(path: &Path) -> bool {
     }
 }
 
-fn expiry(now: Timestamp) -> String {
-    now.checked_add(TERM).unwrap_or(Timestamp::MAX).to_string()
+fn expiry(now: Timestamp, terms: Terms) -> String {
+    now.checked_add(terms.term).unwrap_or(Timestamp::MAX).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Journal, Store};
 
     fn name() -> CertificateName {
         "a.test".parse().unwrap()
     }
 
-    #[test]
-    fn the_second_is_told_who_the_first_is_until_it_is_gone() {
+    struct Shared {
+        folder: tempfile::TempDir,
+        store: Store,
+        journal: Journal,
+    }
+
+    fn shared() -> Shared {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap();
         let journal = store.journal().unwrap();
+        Shared { folder, store, journal }
+    }
+
+    impl Shared {
+        fn take(&self, holder: &str, now: Timestamp, terms: Terms) -> Result<Lease, StoreError> {
+            let leases = self.folder.path().join("state/leases");
+            Lease::take(&leases, &self.journal.database, &name(), holder, now, terms)
+        }
+    }
+
+    /// As if its process were stopped: the heart no longer beats.
+    fn hang(lease: &mut Lease) {
+        let inner = Arc::get_mut(&mut lease.0).unwrap();
+        drop(inner.stop.take());
+        inner.beats.take().unwrap().join().unwrap();
+    }
+
+    fn later(seconds: i64) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_second_is_told_who_the_first_is_until_it_is_gone() {
+        let Shared { store, journal, folder: _folder } = shared();
         let first = store.lease(&journal, &name(), "rollout 1").unwrap();
         let error = store.lease(&journal, &name(), "rollout 2").unwrap_err();
         assert_eq!(error.to_string(), "start: a rollout of `a.test` is already running: rollout 1");
+        assert_eq!(store.lease_holder(&journal, &name()).unwrap().as_deref(), Some("rollout 1"));
+        // It is held for as long as any clone of it lives.
+        let clone = first.clone();
         drop(first);
+        assert!(store.lease(&journal, &name(), "rollout 2").is_err());
+        drop(clone);
+        assert_eq!(store.lease_holder(&journal, &name()).unwrap(), None);
         let dead = store.lease(&journal, &name(), "rollout 2").unwrap();
         // Killed: the row says that it lives, the kernel that it does not.
-        let Lease { _alive, .. } = &dead;
-        _alive.unlock().unwrap();
+        dead.0._alive.unlock().unwrap();
+        assert_eq!(store.lease_holder(&journal, &name()).unwrap(), None);
         store.lease(&journal, &name(), "rollout 3").unwrap();
     }
 
     #[test]
     fn the_lease_of_a_holder_that_hangs_runs_out_and_it_can_write_no_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("state")).unwrap();
-        let journal = store.journal().unwrap();
-        let hung = store.lease(&journal, &name(), "rollout 1").unwrap();
-        let leases = folder.path().join("state/leases");
-        let later = |seconds| Timestamp::now() + SignedDuration::from_secs(seconds);
-        let take = |now| Lease::take(&leases, &journal.database, &name(), "rollout 2", now);
+        let shared = shared();
+        let mut hung = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
+        hang(&mut hung);
+        let take = |now| shared.take("rollout 2", now, Terms::default());
         assert!(matches!(take(later(50)), Err(StoreError::Held { .. })));
         let second = take(later(61)).unwrap();
-        let error = Lease::prolong(&journal.database, &hung.fence()).unwrap_err();
+        let error = hung.check().unwrap_err();
         assert_eq!(error.to_string(), "go on with the rollout of `a.test`: it was taken over by rollout 2");
-        Lease::prolong(&journal.database, &second.fence()).unwrap();
+        second.check().unwrap();
         drop(hung);
         // Its end frees nothing that is not its own.
         assert!(matches!(take(Timestamp::now()), Err(StoreError::Held { .. })));
-        Lease::prolong(&journal.database, &second.fence()).unwrap();
+        second.check().unwrap();
+    }
+
+    #[test]
+    fn a_holder_that_only_waits_keeps_it() {
+        let shared = shared();
+        let terms = Terms { term: SignedDuration::from_millis(400), beat: Duration::from_millis(20) };
+        let waiting = shared.take("rollout 1", Timestamp::now(), terms).unwrap();
+        let first: Timestamp = expires(&shared.journal);
+        // Its first term is over, and others come and look all the time.
+        while Timestamp::now() <= first {
+            assert!(matches!(
+                shared.take("rollout 2", Timestamp::now(), terms),
+                Err(StoreError::Held { .. })
+            ));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        waiting.check().unwrap();
+    }
+
+    fn expires(journal: &Journal) -> Timestamp {
+        let row = journal.database.with(|connection| read(connection, &name())).unwrap().unwrap();
+        row.expires.parse().unwrap()
     }
 }

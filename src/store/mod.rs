@@ -4,32 +4,33 @@
 //! means.
 
 mod certificates;
+mod commands;
 mod database;
 mod files;
 mod hash_chain;
+mod import;
 mod journal;
 mod lease;
 mod places;
 mod record;
-mod revoked;
 mod schema;
 mod seal;
 mod seal_key;
 mod sealed;
-mod wishes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::CertificateName;
 use seal_key::SealKey;
 
 pub use certificates::{CertificateStore, StoredCertificate, StoredPair};
 pub use hash_chain::Tampered;
 pub use journal::{Entry, Journal, RolloutJournal};
-pub use lease::{Fence, Lease};
+pub use lease::Lease;
 
+pub use commands::Command;
 pub use sealed::SealedFolder;
-pub use wishes::Wish;
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +61,11 @@ pub enum StoreError {
         /// The database's own words.
         source: rusqlite::Error,
     },
-    /// An event in the journal that this version cannot read.
-    #[error("read event {seq} of rollout `{rollout}` in the journal")]
-    Event {
-        /// Its rollout.
-        rollout: String,
+    /// A fact in the journal that this version cannot read.
+    #[error("read fact {seq} of operation `{operation}` in the journal")]
+    Fact {
+        /// Its operation.
+        operation: String,
         /// Its number.
         seq: u64,
         /// Why.
@@ -216,12 +217,12 @@ impl Store {
         Ok(Self { root: root.to_owned(), seal_key: Arc::new(seal_key) })
     }
 
-    /// The journal.
+    /// The journal. One of an earlier format, which knew rollouts alone, is told what the store holds.
     ///
     /// # Errors
     /// When the database cannot be opened or is of a newer format.
     pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::open(&self.root.join(database::NAME))
+        Journal::open(&self.root.join(database::NAME), || import::facts(&self.certificates()))
     }
 
     /// Issued certificates and their keys.
@@ -239,17 +240,31 @@ impl Store {
         SealedFolder::new(self.root.join(places::ORDERS), self.seal_key.clone())
     }
 
-    /// The right to roll out a certificate, for as long as the value lives and is prolonged. The operating
-    /// system takes it back when the process dies, however it dies; of a process that hangs it runs out.
+    /// The right to work on a certificate, for as long as the value lives. The operating system takes it back when the
+    /// process dies, however it dies; of a process that hangs it runs out.
     ///
     /// # Errors
     /// [`StoreError::Held`] when another process has it.
     pub fn lease(
         &self,
         journal: &Journal,
-        certificate: &crate::model::CertificateName,
+        certificate: &CertificateName,
         holder: &str,
     ) -> Result<Lease, StoreError> {
-        Lease::take(&self.root.join("leases"), &journal.database, certificate, holder, jiff::Timestamp::now())
+        let (leases, now) = (self.root.join(places::LEASES), jiff::Timestamp::now());
+        Lease::take(&leases, &journal.database, certificate, holder, now, lease::Terms::default())
+    }
+
+    /// Who works on a certificate; none where nobody does. Nothing is taken.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn lease_holder(
+        &self,
+        journal: &Journal,
+        certificate: &CertificateName,
+    ) -> Result<Option<String>, StoreError> {
+        let (leases, now) = (self.root.join(places::LEASES), jiff::Timestamp::now());
+        Lease::holder(&leases, &journal.database, certificate, now)
     }
 }

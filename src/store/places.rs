@@ -13,6 +13,9 @@ pub(super) const ORDERS: &str = "orders";
 /// Certificates: `NAME/VERSION`.
 pub(super) const CERTIFICATES: &str = "certificates";
 
+/// Files that holders of leases keep locked.
+pub(super) const LEASES: &str = "leases";
+
 /// What the name of a sealed file ends in.
 const ENDING: &str = "cms";
 

@@ -6,12 +6,15 @@ use crate::rollout::RolloutRecord;
 
 /// All rollouts, newest first. When one started is what its first event says: in its row that comes after the plan, which would be read for it.
 pub(super) const ROLLOUTS: &str = "SELECT id, certificate, version, playbook,
-     coalesce((SELECT time FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1), started),
-     (SELECT json_extract(event, '$.outcome') FROM events
-       WHERE rollout = rollouts.id AND json_extract(event, '$.event') IN ('rollout.finished', 'rollout.resumed')
+     coalesce((SELECT time FROM facts WHERE operation = rollouts.id AND kind = 'rollout' ORDER BY seq LIMIT 1), started),
+     (SELECT json_extract(fact, '$.outcome') FROM facts
+       WHERE operation = rollouts.id AND kind = 'rollout'
+         AND json_extract(fact, '$.event') IN ('rollout.finished', 'rollout.resumed')
        ORDER BY seq DESC LIMIT 1),
-     (SELECT json_extract(event, '$.origin') FROM events WHERE rollout = rollouts.id ORDER BY seq LIMIT 1)
-   FROM rollouts ORDER BY (SELECT min(seq) FROM events WHERE rollout = rollouts.id) DESC";
+     (SELECT json_extract(fact, '$.origin') FROM facts
+       WHERE operation = rollouts.id AND kind = 'rollout' ORDER BY seq LIMIT 1)
+   FROM rollouts
+   ORDER BY (SELECT min(seq) FROM facts WHERE operation = rollouts.id AND kind = 'rollout') DESC";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RolloutRecord> {
     fn parsed<T: std::str::FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>

@@ -10,6 +10,7 @@ mod picture;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use certwave::ledger::Fact;
 use certwave::model::CertificateName;
 use certwave::rollout::Event;
 use certwave::rollout::RolloutRecord;
@@ -143,11 +144,15 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
     let _ = std::fs::remove_dir_all(folder);
     let store = Store::open(folder).unwrap();
     let journal = store.journal().unwrap();
-    let Event::Started { certificate, version, .. } = &entries[0].event else { panic!("no start") };
+    let start = entries.iter().position(|entry| matches!(entry.fact, Fact::Rollout(Event::Started { .. })));
+    let entries = &entries[start.unwrap()..];
+    let Fact::Rollout(Event::Started { certificate, version, .. }) = &entries[0].fact else {
+        panic!("no start")
+    };
     let name: CertificateName = certificate.clone();
     let lease = store.lease(&journal, &name, "bench").unwrap();
     let record = RolloutRecord {
-        id: entries[0].rollout.clone(),
+        id: entries[0].operation.clone(),
         certificate: name,
         version: version.clone(),
         playbook: String::new(),
@@ -155,13 +160,13 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
         outcome: None,
         origin: None,
     };
-    journal.begin(&record, "{}").unwrap();
+    journal.begin(&lease, &record, "{}").unwrap();
     let began = Instant::now();
     let mut writes = 0;
     // What was written together has one time.
     for group in entries[1..].chunk_by(|one, other| one.time == other.time) {
-        let events: Vec<_> = group.iter().map(|entry| (entry.time, entry.event.clone())).collect();
-        journal.append(&entries[0].rollout, &lease.fence(), &events).unwrap();
+        let facts: Vec<_> = group.iter().map(|entry| (entry.time, entry.fact.clone())).collect();
+        journal.append(&lease, &entries[0].operation, &facts).unwrap();
         writes += 1;
     }
     (began.elapsed(), writes)

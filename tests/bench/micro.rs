@@ -14,7 +14,7 @@ use certwave::certificate::{ChainSet, parse_pem};
 use certwave::install::{InstallSpec, Layout, Live, OnDisk, RemoteShells, Service};
 use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
-use certwave::model::{RolloutId, Version};
+use certwave::model::{OperationId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::report::StatusReport;
 use certwave::rollout::RolloutRecord;
@@ -140,7 +140,7 @@ fn journal(criterion: &mut Criterion) {
     let journal = store.journal().unwrap();
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let record = RolloutRecord {
-        id: RolloutId::new(1, [0; 10]),
+        id: OperationId::new(1, [0; 10]),
         certificate: "api.example.com".parse().unwrap(),
         version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
         playbook: String::new(),
@@ -149,7 +149,7 @@ fn journal(criterion: &mut Criterion) {
         origin: None,
     };
     let lease = store.lease(&journal, &record.certificate, "bench").unwrap();
-    journal.begin(&record, "{}").unwrap();
+    journal.begin(&lease, &record, "{}").unwrap();
     let mut group = criterion.benchmark_group("journal");
     for size in [1, 64] {
         let event = |host: usize| Event::StepFinished {
@@ -157,10 +157,10 @@ fn journal(criterion: &mut Criterion) {
             step: Step::Verify,
             result: StepResult::Proven(Default::default()),
         };
-        let events: Vec<_> = (0..size).map(|host| (now, event(host))).collect();
+        let events: Vec<_> = (0..size).map(|host| (now, event(host).into())).collect();
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::new("append", size), |bencher| {
-            bencher.iter(|| journal.append(&record.id, &lease.fence(), &events).unwrap());
+            bencher.iter(|| journal.append(&lease, &record.id, &events).unwrap());
         });
     }
 }

@@ -95,7 +95,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
         let effects = Arc::new(Simulated { world: Mutex::new(world), activated: Mutex::default() });
         let kept = Arc::new(Mutex::new(Vec::new()));
         let journal = Failing { left: AtomicUsize::new(appends), kept: kept.clone() };
-        let (_wishes, wishes) = tokio::sync::mpsc::channel(1);
+        let (_wishes, commands) = tokio::sync::mpsc::channel(1);
         let (_sender, cancel) = tokio::sync::watch::channel(false);
         let state = State::new(&schedule);
         let clock = Fast(Mutex::new(start()));
@@ -106,7 +106,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
             journal,
             clock,
             Nobody,
-            Steering { cancel, wishes },
+            Steering { cancel, commands },
         ));
         assert!(driven.state.outcome.is_some(), "seed {seed}");
         failed += usize::from(driven.journal_failure.is_some());

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use certwave::ports::{Certainty, Connection, RemoteCommand, RemoteErrorKind, RemoteOutput};
 use certwave::model::Secret;
+use certwave::ports::{Certainty, Connection, RemoteCommand, RemoteErrorKind, RemoteOutput};
 
 use crate::support::{Sshd, command, exec, pattern};
 

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use certwave::ports::{Certainty, Connection, Connector, RemoteErrorKind};
 use certwave::inventory::Login;
+use certwave::ports::{Certainty, Connection, Connector, RemoteErrorKind};
 use certwave::ssh::{SshConnector, SshOptions};
 
 use crate::require;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use certwave::model::Secret;
 use certwave::ports::{
     Certainty, Connection, Connector, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
-use certwave::model::Secret;
 use certwave::ssh::{SshConnection, SshConnector, SshOptions};
 use nix::sys::signal::Signal;
 

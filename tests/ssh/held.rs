@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use certwave::ports::{Certainty, Connection, HeldCommand, RemoteErrorKind};
 use certwave::model::Secret;
+use certwave::ports::{Certainty, Connection, HeldCommand, RemoteErrorKind};
 
 use crate::support::{PATIENCE, Sshd, comes, command, exec, refusal};
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use certwave::ports::{Certainty, Connection, Connector, RemoteErrorKind};
 use certwave::inventory::Login;
+use certwave::ports::{Certainty, Connection, Connector, RemoteErrorKind};
 use certwave::ssh::{SshConnector, SshOptions};
 
 use crate::support::{Sshd, current_user, new_key, refusal, run, until};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certwave::ports::{Connection, Connector, RemoteCommand, RemoteError, RemoteOutput};
 use certwave::inventory::Login;
 use certwave::lab::UserKey;
+use certwave::ports::{Connection, Connector, RemoteCommand, RemoteError, RemoteOutput};
 use certwave::ssh::{SshConnection, SshConnector, SshOptions};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -7,7 +7,8 @@ use crate::cli::args::{Audit, AuditAct};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
-use crate::report::line;
+use crate::ledger::{Fact, FactKind};
+use crate::report::{issuance_line, line, revocation_line};
 use crate::store::{Entry, Journal};
 
 pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
@@ -18,7 +19,7 @@ pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
     }
 }
 
-/// Every event there is.
+/// Every fact there is.
 fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
     for entry in journal.entries() {
         let entry = entry?;
@@ -28,15 +29,21 @@ fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
 }
 
 fn text(entry: &Entry) -> String {
-    let Some(line) = line(entry.time, &entry.event, true) else { return String::new() };
+    let line = match &entry.fact {
+        Fact::Rollout(event) => line(entry.time, event, true).unwrap_or_default(),
+        Fact::Issuance(issuance) => issuance_line(issuance),
+        Fact::Revocation(revocation) => revocation_line(revocation),
+    };
     let time = entry.time.strftime("%Y-%m-%d %H:%M:%SZ");
-    format!("{:>6} {time} {} {line}", entry.seq, entry.rollout)
+    format!("{:>6} {time} {} {line}", entry.seq, entry.operation)
 }
 
 fn object(entry: &Entry) -> Value {
-    let mut object = json!({"time": entry.time, "seq": entry.seq, "rollout": entry.rollout});
+    // What belongs to no rollout has an operation of its own.
+    let key = if entry.fact.kind() == FactKind::Rollout { "rollout" } else { "operation" };
+    let mut object = json!({"time": entry.time, "seq": entry.seq, key: entry.operation});
     if let (Some(object), Ok(Value::Object(event))) =
-        (object.as_object_mut(), serde_json::to_value(&entry.event))
+        (object.as_object_mut(), serde_json::to_value(&entry.fact))
     {
         object.extend(event);
     }

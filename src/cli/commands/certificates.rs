@@ -7,7 +7,7 @@ use crate::cli::args::Certificates;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
-use crate::operations::history::served_by_host;
+use crate::operations::ledger;
 use crate::report::view::{StoredVersion, StoredVersionList};
 
 pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Failure> {
@@ -31,13 +31,13 @@ fn read(args: &Certificates, settings: &Settings) -> Result<Vec<StoredVersion>, 
     }
     let mut all = Vec::new();
     for name in names.into_iter().filter(|name| args.name.as_ref().is_none_or(|wanted| wanted == name)) {
-        let served = served_by_host(&journal, &name)?;
+        let (served, known) = (ledger::hosts(&journal, &name, None)?, ledger::versions(&journal, &name)?);
         for version in certificates.versions(&name)?.into_iter().rev() {
             let chains = certificates.chains(&name, &version)?;
             all.push(StoredVersion {
                 leaves: chains.iter().filter_map(|pem| parse_pem(pem).ok()?.into_iter().next()).collect(),
-                revocation: certificates.revocation(&name, &version)?,
-                hosts: served.values().filter(|one| **one == version).count(),
+                revocation: known.revocation(&version).cloned(),
+                hosts: served.served_by_host().filter(|(_, one)| **one == version).count(),
                 name: name.clone(),
                 version,
             });

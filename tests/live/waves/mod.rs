@@ -2,6 +2,7 @@
 
 mod demo;
 mod interrupted;
+mod ledger;
 mod matrix;
 mod plan;
 mod refused;

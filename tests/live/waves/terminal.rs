@@ -12,15 +12,15 @@ use crate::hold::PATIENCE;
 use crate::support::Fleet;
 
 /// A program on a terminal of its own.
-struct Terminal {
-    child: Child,
+pub(crate) struct Terminal {
+    pub(crate) child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
     seen: String,
 }
 
 impl Terminal {
-    fn start(fleet: &Fleet, columns: u16, term: Option<&str>, args: &[&str]) -> Self {
+    pub(crate) fn start(fleet: &Fleet, columns: u16, term: Option<&str>, args: &[&str]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
         let own = fleet.command(args);
@@ -49,7 +49,7 @@ impl Terminal {
         Self { child, keyboard, screen, seen: String::new() }
     }
 
-    fn until(&mut self, words: &str) {
+    pub(crate) fn until(&mut self, words: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.seen.contains(words) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -59,12 +59,12 @@ impl Terminal {
         }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub(crate) fn types(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     /// All that was written, and the exit code.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
         while let Ok(bytes) = self.screen.recv() {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));

@@ -3,54 +3,54 @@
 
 use rusqlite::params;
 
-use crate::model::RolloutId;
+use crate::model::OperationId;
 use crate::rollout::Event;
 use crate::store::{Journal, StoreError};
 
-/// A wish that was not taken up yet.
+/// A command that was not taken up yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Grows with each wish.
+pub struct Command {
+    /// Grows with each command.
     pub number: i64,
     /// The event that it becomes.
     pub event: Event,
 }
 
 impl Journal {
-    /// Leaves a wish for whoever runs the rollout, now or later.
+    /// Leaves a command for whoever runs the rollout, now or later.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn wish(&self, rollout: &RolloutId, event: &Event) -> Result<(), StoreError> {
-        let text = serde_json::to_string(event).map_err(|source| StoreError::Event {
-            rollout: rollout.to_string(),
+    pub fn command(&self, rollout: &OperationId, event: &Event) -> Result<(), StoreError> {
+        let text = serde_json::to_string(event).map_err(|source| StoreError::Fact {
+            operation: rollout.to_string(),
             seq: 0,
             source,
         })?;
         self.database.with(|connection| {
             connection
                 .execute(
-                    "INSERT INTO wishes (rollout, event) VALUES (?1, ?2)",
+                    "INSERT INTO commands (rollout, event) VALUES (?1, ?2)",
                     params![rollout.as_str(), text],
                 )
                 .map(drop)
         })
     }
 
-    /// The wishes for a rollout, oldest first. They stay until their events are in the journal.
+    /// The commands for a rollout, oldest first. They stay until their events are in the journal.
     ///
     /// # Errors
     /// When the database cannot be read, or one is of a newer version.
-    pub fn wishes(&self, rollout: &RolloutId) -> Result<Vec<Wish>, StoreError> {
+    pub fn commands(&self, rollout: &OperationId) -> Result<Vec<Command>, StoreError> {
         let rows: Vec<(i64, String)> = self.database.with(|connection| {
             let mut select = connection
-                .prepare_cached("SELECT number, event FROM wishes WHERE rollout = ?1 ORDER BY number")?;
+                .prepare_cached("SELECT number, event FROM commands WHERE rollout = ?1 ORDER BY number")?;
             let rows = select.query_map([rollout.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
         let read = |(number, text): (i64, String)| match serde_json::from_str(&text) {
-            Ok(event) => Ok(Wish { number, event }),
-            Err(source) => Err(StoreError::Event { rollout: rollout.to_string(), seq: 0, source }),
+            Ok(event) => Ok(Command { number, event }),
+            Err(source) => Err(StoreError::Fact { operation: rollout.to_string(), seq: 0, source }),
         };
         rows.into_iter().map(read).collect()
     }
@@ -60,9 +60,9 @@ impl Journal {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn forget_pauses(&self, rollout: &RolloutId) -> Result<(), StoreError> {
+    pub fn forget_pauses(&self, rollout: &OperationId) -> Result<(), StoreError> {
         self.database.with(|connection| {
-            let sql = "DELETE FROM wishes
+            let sql = "DELETE FROM commands
                  WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'";
             connection.execute(sql, [rollout.as_str()]).map(drop)
         })
@@ -82,7 +82,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap();
         let journal = store.journal().unwrap();
-        let (one, other) = (RolloutId::new(1, [0; 10]), RolloutId::new(2, [0; 10]));
+        let (one, other) = (OperationId::new(1, [0; 10]), OperationId::new(2, [0; 10]));
         let record = RolloutRecord {
             id: one.clone(),
             certificate: "a.test".parse().unwrap(),
@@ -92,19 +92,20 @@ mod tests {
             outcome: None,
             origin: None,
         };
-        journal.begin(&record, "{}").unwrap();
-        let fence = store.lease(&journal, &record.certificate, "rollout 1").unwrap();
+        let lease = store.lease(&journal, &record.certificate, "rollout 1").unwrap();
+        journal.begin(&lease, &record, "{}").unwrap();
         let append = |event: &Event| {
-            journal.append(&one, &fence.fence(), &[(Timestamp::UNIX_EPOCH, event.clone())]).unwrap();
+            journal.append(&lease, &one, &[(Timestamp::UNIX_EPOCH, event.clone().into())]).unwrap();
         };
-        let asked =
-            || -> Vec<Event> { journal.wishes(&one).unwrap().into_iter().map(|wish| wish.event).collect() };
+        let asked = || -> Vec<Event> {
+            journal.commands(&one).unwrap().into_iter().map(|command| command.event).collect()
+        };
         let pause = |by: &str| Event::PauseRequested { by: by.to_owned() };
         let abort = Event::AbortRequested { by: "ann".to_owned() };
         for event in [pause("ann"), pause("ann"), pause("bob"), abort.clone()] {
-            journal.wish(&one, &event).unwrap();
+            journal.command(&one, &event).unwrap();
         }
-        assert!(journal.wishes(&other).unwrap().is_empty());
+        assert!(journal.commands(&other).unwrap().is_empty());
         append(&Event::Cancelled);
         assert_eq!(asked().len(), 4);
         append(&pause("ann"));
@@ -113,7 +114,7 @@ mod tests {
         journal.forget_pauses(&one).unwrap();
         assert_eq!(asked(), std::slice::from_ref(&abort));
         // What is asked while it is taken up counts.
-        journal.wish(&one, &pause("ann")).unwrap();
+        journal.command(&one, &pause("ann")).unwrap();
         append(&Event::Resumed);
         assert_eq!(asked(), [abort.clone(), pause("ann")]);
         append(&abort);

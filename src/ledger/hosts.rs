@@ -1,0 +1,189 @@
+//! What each host serves, and which version it was verified on last, by the journal's account. What hosts serve now, only
+//! a handshake can tell.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::ledger::Versions;
+use crate::model::{HostName, Version};
+use crate::rollout::{HostOutcome, Previous};
+
+/// How a rollout left a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEnd {
+    /// Which.
+    pub host: HostName,
+    /// How it ended, as far as it has.
+    pub outcome: HostOutcome,
+    /// What it served before.
+    pub previous: Option<Previous>,
+}
+
+/// A version that a host serves, or may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Which.
+    pub version: Version,
+    /// Until when it is valid, where the host itself told.
+    not_after: Option<Timestamp>,
+}
+
+/// What is known of one host.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    served: Option<Served>,
+    verified: Option<Version>,
+}
+
+/// A fold over rollouts, newest first: what a later one says of a host wins.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts {
+    hosts: BTreeMap<HostName, Known>,
+}
+
+impl Hosts {
+    /// An earlier rollout, of `version`.
+    pub fn take_in(&mut self, version: &Version, ends: impl IntoIterator<Item = HostEnd>) {
+        use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable, Untouched};
+        for HostEnd { host, outcome, previous } in ends {
+            let known = self.hosts.entry(host).or_default();
+            let on = |version: &Version, not_after| Served { version: version.clone(), not_after };
+            let served = match outcome {
+                Changed | Unchanged | RollbackFailed => Some(on(version, None)),
+                RolledBack => previous.map(|previous| on(&previous.version, Some(previous.not_after))),
+                Failed | Unreachable | Untouched => None,
+            };
+            let verified = served.clone().filter(|_| outcome != RollbackFailed).map(|served| served.version);
+            known.served = known.served.take().or(served);
+            known.verified = known.verified.take().or(verified);
+        }
+    }
+
+    /// Whether earlier rollouts can say nothing more of these hosts.
+    pub fn is_settled<'h>(&self, hosts: impl IntoIterator<Item = &'h HostName>) -> bool {
+        let settled = |known: &Known| known.served.is_some() && known.verified.is_some();
+        hosts.into_iter().all(|host| self.hosts.get(host).is_some_and(settled))
+    }
+
+    /// The version that each host serves, or may have been left on.
+    pub fn served_by_host(&self) -> impl Iterator<Item = (&HostName, &Version)> {
+        self.hosts.iter().filter_map(|(host, known)| Some((host, &known.served.as_ref()?.version)))
+    }
+
+    /// The version that a host was verified on last.
+    pub fn last_verified(&self, host: &HostName) -> Option<&Version> {
+        self.hosts.get(host)?.verified.as_ref()
+    }
+
+    /// Until when what these hosts serve is valid: the first to expire of what is not `next`.
+    pub fn served_until<'h>(
+        &self,
+        hosts: impl IntoIterator<Item = &'h HostName>,
+        next: Option<&Version>,
+        versions: &Versions,
+    ) -> Option<Timestamp> {
+        let served = hosts.into_iter().filter_map(|host| self.hosts.get(host)?.served.as_ref());
+        let others = served.filter(|served| Some(&served.version) != next);
+        let until =
+            |served: &Served| versions.issued(&served.version).map(|one| one.not_after).or(served.not_after);
+        others.filter_map(until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Fact, Issuance};
+
+    const ONE: &str = "20261001T000000Z-00000001";
+    const TWO: &str = "20261002T000000Z-00000002";
+    const THREE: &str = "20261003T000000Z-00000003";
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + day * 86_400).unwrap()
+    }
+
+    fn end(host: &str, outcome: HostOutcome, previous: Option<(&str, i64)>) -> HostEnd {
+        let previous = previous.map(|(before, day)| Previous {
+            version: version(before),
+            leaves: Vec::new(),
+            not_after: at(day),
+            revoked: false,
+        });
+        HostEnd { host: host.parse().unwrap(), outcome, previous }
+    }
+
+    fn name(host: &str) -> HostName {
+        host.parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_later_rollout_says_of_a_host_wins() {
+        use HostOutcome::{Changed, RollbackFailed, RolledBack, Unreachable};
+        let mut hosts = Hosts::default();
+        hosts.take_in(
+            &version(THREE),
+            [
+                end("a", Changed, Some((ONE, 1))),
+                end("b", RolledBack, Some((ONE, 1))),
+                end("c", RollbackFailed, Some((ONE, 1))),
+                end("d", Unreachable, None),
+            ],
+        );
+        assert!(!hosts.is_settled(&["c", "d"].map(name)));
+        hosts.take_in(&version(TWO), ["a", "b", "c", "d"].map(|host| end(host, Changed, None)));
+        assert!(hosts.is_settled(&["a", "b", "c", "d"].map(name)));
+        let served: Vec<(&str, &str)> =
+            hosts.served_by_host().map(|(host, version)| (host.as_str(), version.as_str())).collect();
+        assert_eq!(served, [("a", THREE), ("b", ONE), ("c", THREE), ("d", TWO)]);
+        let verified = ["a", "b", "c", "d", "e"].map(|host| hosts.last_verified(&name(host)).cloned());
+        assert_eq!(
+            verified,
+            [Some(THREE), Some(ONE), Some(TWO), Some(TWO), None].map(|one| one.map(version))
+        );
+    }
+
+    #[test]
+    fn what_is_served_is_valid_until_its_first_expires_and_what_nobody_serves_does_not_count() {
+        use HostOutcome::{Changed, RolledBack};
+        let certificate: crate::model::CertificateName = "a.test".parse().unwrap();
+        let mut versions = Versions::of(certificate.clone());
+        // The third was issued, and no host ever served it.
+        for (one, day) in [(ONE, 2), (TWO, 30), (THREE, 90)] {
+            let issued = Fact::from(Issuance::Issued {
+                certificate: certificate.clone(),
+                version: version(one),
+                issuer: Some("ca".to_owned()),
+                directory: None,
+                names: Vec::new(),
+                not_before: at(0),
+                not_after: at(day),
+                fingerprints_sha256: Vec::new(),
+            });
+            versions.take_in(at(0), &issued);
+        }
+        let mut hosts = Hosts::default();
+        hosts.take_in(&version(TWO), [end("a", Changed, None), end("b", RolledBack, Some((ONE, 2)))]);
+        let until = |of: &[&str], next: Option<&str>| {
+            let of: Vec<HostName> = of.iter().map(|host| name(host)).collect();
+            hosts.served_until(&of, next.map(version).as_ref(), &versions)
+        };
+        assert_eq!(until(&["a", "b"], Some(THREE)), Some(at(2)));
+        assert_eq!(until(&["a"], Some(THREE)), Some(at(30)));
+        assert_eq!(until(&["a"], Some(TWO)), None);
+        assert_eq!(until(&["c"], None), None);
+    }
+
+    #[test]
+    fn where_nobody_wrote_down_what_was_issued_the_host_tells() {
+        let mut hosts = Hosts::default();
+        hosts.take_in(&version(TWO), [end("b", HostOutcome::RolledBack, Some((ONE, 7)))]);
+        let versions = Versions::of("a.test".parse().unwrap());
+        assert_eq!(hosts.served_until(&[name("b")], None, &versions), Some(at(7)));
+    }
+}

@@ -1,0 +1,118 @@
+//! What the journal answers: which versions there are, what the fleet was verified on, and what each host serves.
+
+use crate::certificate::CertificateSet;
+use jiff::Timestamp;
+
+use crate::ledger::{Fact, FleetVersions, HostEnd, Hosts, Issuance, Versions};
+use crate::model::{CertificateName, HostName, OperationId, Version};
+use crate::operations::history::{planned, replay};
+use crate::operations::{Context, OperationError};
+use crate::plan::PlannedIssuer;
+use crate::rollout::RolloutRecord;
+use crate::store::{Journal, Lease};
+
+/// The versions of a certificate, by the journal's account.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn versions(journal: &Journal, name: &CertificateName) -> Result<Versions, OperationError> {
+    let mut versions = Versions::of(name.clone());
+    for entry in journal.beside_rollouts() {
+        let entry = entry?;
+        versions.take_in(entry.time, &entry.fact);
+    }
+    Ok(versions)
+}
+
+/// All rollouts of a certificate, newest first.
+fn rollouts(journal: &Journal, name: &CertificateName) -> Result<Vec<RolloutRecord>, OperationError> {
+    Ok(journal.rollouts()?.into_iter().filter(|record| record.certificate == *name).collect())
+}
+
+/// What the fleet was verified on.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn fleet(journal: &Journal, name: &CertificateName) -> Result<FleetVersions, OperationError> {
+    Ok(FleetVersions::of(rollouts(journal, name)?.iter().rev()))
+}
+
+/// What hosts serve and were verified on: these, or all that there ever were. Rollouts are read from the newest on, and no
+/// further than is needed.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn hosts(
+    journal: &Journal,
+    name: &CertificateName,
+    wanted: Option<&[HostName]>,
+) -> Result<Hosts, OperationError> {
+    let mut hosts = Hosts::default();
+    for record in rollouts(journal, name)? {
+        if wanted.is_some_and(|wanted| hosts.is_settled(wanted)) {
+            break;
+        }
+        let plan = planned(journal, &record.id)?;
+        if hosts.is_settled(&plan.schedule.hosts) {
+            continue;
+        }
+        let state = replay(journal, &record.id, &plan)?;
+        let ends = plan.schedule.hosts.iter().zip(state.hosts()).map(|(host, known)| HostEnd {
+            host: host.clone(),
+            outcome: known.outcome(),
+            previous: known.previous.clone(),
+        });
+        hosts.take_in(&record.version, ends);
+    }
+    Ok(hosts)
+}
+
+/// Until when what these hosts serve is valid, where it is not `next`.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(super) fn served_until(
+    context: &Context<'_>,
+    name: &CertificateName,
+    of: &[HostName],
+    next: Option<&Version>,
+) -> Result<Option<Timestamp>, OperationError> {
+    let versions = versions(&context.journal, name)?;
+    Ok(hosts(&context.journal, name, Some(of))?.served_until(of, next, &versions))
+}
+
+/// Writes a fact of an operation that has the lease.
+///
+/// # Errors
+/// When they cannot be written, or another controller has the lease: nothing more may be done then.
+pub(super) fn note(
+    context: &Context<'_>,
+    lease: &Lease,
+    operation: &OperationId,
+    fact: impl Into<Fact>,
+) -> Result<(), OperationError> {
+    Ok(context.journal.append(lease, operation, &[(context.now(), fact.into())])?)
+}
+
+/// That certificates are in the store.
+pub(super) fn issued(
+    name: &CertificateName,
+    set: &CertificateSet,
+    issuer: Option<&PlannedIssuer>,
+) -> Issuance {
+    let leaf = set.leaf();
+    let directory = match issuer {
+        Some(PlannedIssuer::Acme(acme)) => Some(acme.directory.clone()),
+        Some(PlannedIssuer::Files(_)) | None => None,
+    };
+    Issuance::Issued {
+        certificate: name.clone(),
+        version: set.version().clone(),
+        issuer: issuer.map(PlannedIssuer::name),
+        directory,
+        names: leaf.names.clone(),
+        not_before: leaf.not_before,
+        not_after: set.not_after(),
+        fingerprints_sha256: set.leaves(),
+    }
+}
