@@ -61,6 +61,11 @@ impl HostState {
         }
     }
 
+    /// Whether it is done, and counts against its wave's failure budget.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.phase, HostPhase::Done(outcome) if outcome.is_failure())
+    }
+
     pub(super) fn fail(&mut self, reason: &str, phase: HostPhase) {
         // The first reason is the cause; what follows from it is told by the outcome.
         if self.error.is_none() {

@@ -158,7 +158,8 @@ impl State {
                 let count =
                     |outcome| hosts.iter().filter(|host| host.phase == HostPhase::Done(outcome)).count();
                 let (changed, unchanged) = (count(HostOutcome::Changed), count(HostOutcome::Unchanged));
-                (self.failures, self.proven, self.changed) = (0, changed + unchanged, changed);
+                self.failures = hosts.iter().filter(|host| host.has_failed()).count();
+                (self.proven, self.changed) = (changed + unchanged, changed);
             }
             Event::StepStarted { host, step } => self.start(host, *step),
             Event::StepFinished { host, step, result } => self.finish(host, *step, result),

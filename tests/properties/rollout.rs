@@ -492,6 +492,21 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
     }
 }
 
+/// In worlds that stay as bad as they are.
+#[test]
+fn a_rollout_may_be_resumed_again_and_again() {
+    for seed in 0..WORLDS / 2 {
+        let mut run = Run::new(seed);
+        let mut outcome = run.run_out(3, true);
+        for _ in 0..3 {
+            run.check_outcome(outcome);
+            run.rolling_back_wave = None;
+            run.resume();
+            outcome = run.run_out(2, true);
+        }
+    }
+}
+
 #[test]
 fn a_journal_cut_anywhere_replays_and_then_ends() {
     for seed in 0..300 {
