@@ -19,6 +19,18 @@ pub enum HostPhase {
     Done(HostOutcome),
 }
 
+/// How far a host has gone towards the new certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Exposure {
+    /// Nothing that is live was changed.
+    #[default]
+    None,
+    /// It may have been switched on the disk.
+    Switched,
+    /// Something may have been reloaded with the new certificate.
+    Reloaded,
+}
+
 /// What is known about a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostState {
@@ -26,10 +38,8 @@ pub struct HostState {
     pub phase: HostPhase,
     /// What it can go back to, once inspected.
     pub previous: Option<Previous>,
-    /// It may serve the new certificate, or may have.
-    pub touched: bool,
-    /// Something may have been reloaded with the new certificate.
-    pub reloaded: bool,
+    /// How far it has gone, as far as is known.
+    pub exposure: Exposure,
     /// What was seen while it was switched.
     pub measured: Option<Measured>,
     /// Why it failed, or what else went wrong, in words.
@@ -42,19 +52,23 @@ impl HostState {
         Self {
             phase: HostPhase::Pending,
             previous: None,
-            touched: false,
-            reloaded: false,
+            exposure: Exposure::None,
             measured: None,
             error: None,
             doubts: 0,
         }
     }
 
+    /// Whether what is live may have been changed.
+    pub fn is_touched(&self) -> bool {
+        self.exposure > Exposure::None
+    }
+
     /// How the host ended, as far as it has.
     pub fn outcome(&self) -> HostOutcome {
         match self.phase {
             HostPhase::Done(outcome) => outcome,
-            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.touched => {
+            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.is_touched() => {
                 HostOutcome::RollbackFailed
             }
             _ => HostOutcome::Untouched,
@@ -79,7 +93,7 @@ impl HostState {
         self.doubts += 1;
         if self.doubts < ATTEMPTS {
             self.phase = HostPhase::Ready(Step::Inspect);
-        } else if self.touched {
+        } else if self.is_touched() {
             self.fail(reason, HostPhase::Ready(Step::Rollback));
         } else {
             self.fail(reason, HostPhase::Done(HostOutcome::Unreachable));
@@ -91,7 +105,7 @@ impl HostState {
 pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
     host.previous = previous.cloned();
     // Whatever became of an earlier try, every service is reloaded and proven.
-    (host.touched, host.reloaded) = (true, true);
+    host.exposure = Exposure::Reloaded;
     host.phase = HostPhase::Ready(Step::Rollback);
 }
 
@@ -99,7 +113,7 @@ pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
 pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, undo: bool) {
     let cause = host.error.take().map_or(reason.to_string(), |cause| format!("{cause}; {reason}"));
     // Where it was only to be undone, it serves on what it was proven with.
-    let untouched = undo || !host.reloaded;
+    let untouched = undo || host.exposure < Exposure::Reloaded;
     let outcome = if untouched { HostOutcome::Failed } else { HostOutcome::RollbackFailed };
     host.fail(&cause, HostPhase::Done(outcome));
 }
@@ -111,15 +125,15 @@ pub(super) fn finish_step(host: &mut HostState, step: Step, result: &StepResult)
 
     match (step, result) {
         (Step::Inspect, StepResult::Inspected { proven, staged, previous, armed, .. }) => {
-            if !host.touched {
+            if !host.is_touched() {
                 host.previous.clone_from(previous);
             }
             if *armed {
-                (host.touched, host.reloaded) = (true, true);
+                host.exposure = Exposure::Reloaded;
             }
             host.phase = match (proven, staged) {
                 // Installed by this rollout, or by one that died before it was final: prove and commit it.
-                (true, _) if host.touched => Ready(Step::Verify),
+                (true, _) if host.is_touched() => Ready(Step::Verify),
                 (true, _) => Done(Unchanged),
                 (false, true) => Ready(Step::Activate),
                 (false, false) => Ready(Step::Stage),
@@ -127,19 +141,19 @@ pub(super) fn finish_step(host: &mut HostState, step: Step, result: &StepResult)
         }
         (Step::Stage, StepResult::Done) => host.phase = Ready(Step::Activate),
         (Step::Activate, StepResult::Activated) => {
-            (host.touched, host.reloaded) = (true, true);
+            host.exposure = Exposure::Reloaded;
             host.phase = Ready(Step::Verify);
         }
         (Step::Activate, StepResult::Refused { reason }) => {
-            host.touched = true;
+            host.exposure = host.exposure.max(Exposure::Switched);
             host.fail(reason, Ready(Step::Rollback));
         }
         (Step::Activate, StepResult::Failed { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
+            host.exposure = Exposure::Reloaded;
             host.fail(reason, Ready(Step::Rollback));
         }
         (Step::Activate, StepResult::InDoubt { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
+            host.exposure = Exposure::Reloaded;
             host.doubt(reason);
         }
         (Step::Verify, StepResult::Proven(measured)) => {
@@ -174,8 +188,8 @@ pub(super) fn finish_step(host: &mut HostState, step: Step, result: &StepResult)
             host.fail(&reason, Done(RollbackFailed));
         }
         // Before anything live was changed a failure is just that.
-        (_, StepResult::Failed { reason }) if !host.touched => host.fail(reason, Done(Failed)),
-        (_, StepResult::Unreachable { reason }) if !host.touched => host.fail(reason, Done(Unreachable)),
+        (_, StepResult::Failed { reason }) if !host.is_touched() => host.fail(reason, Done(Failed)),
+        (_, StepResult::Unreachable { reason }) if !host.is_touched() => host.fail(reason, Done(Unreachable)),
         (Step::Inspect | Step::Stage, StepResult::InDoubt { reason }) => host.doubt(reason),
         (
             _,

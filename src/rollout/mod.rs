@@ -12,7 +12,7 @@ pub use event::{
     Deadline, Event, Measured, Origin, Previous, RefusedRollback, Remark, RolloutKind, Step, StepResult,
     Undone, WaveFailure,
 };
-pub use host::{HostPhase, HostState};
+pub use host::{Exposure, HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
 pub use state::{Phase, State};

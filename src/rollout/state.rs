@@ -10,7 +10,7 @@ use crate::gate::Handshakes;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
 use crate::rollout::event::{Event, Step, StepResult, WaveFailure};
-use crate::rollout::host::{HostPhase, HostState, finish_step, refuse_rollback, undo_step};
+use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
 use crate::rollout::stopwatch::Stopwatch;
 
@@ -209,7 +209,7 @@ impl State {
                 for &number in &order {
                     let host = &mut self.hosts[number];
                     host.phase = HostPhase::Ready(Step::Rollback);
-                    (host.touched, host.reloaded, host.doubts) = (true, true, 0);
+                    (host.exposure, host.doubts) = (Exposure::Reloaded, 0);
                 }
                 self.phase = Phase::RollingBack { order, started: 0 };
             }
@@ -264,7 +264,7 @@ impl State {
     fn abandon(&mut self, host: &HostName) {
         let Some(number) = self.number(host) else { return };
         let host = &mut self.hosts[number];
-        if host.touched {
+        if host.is_touched() {
             // In doubt: it is not activated again, it goes back.
             host.fail("the rollout was stopped", HostPhase::Ready(Step::Rollback));
         } else {
@@ -310,7 +310,7 @@ impl State {
                 Step::Inspect => Step::Inspect,
                 Step::Rollback => Step::Rollback,
                 Step::Activate => {
-                    (host.touched, host.reloaded) = (true, true);
+                    host.exposure = Exposure::Reloaded;
                     Step::Inspect
                 }
                 Step::Stage | Step::Verify | Step::Commit => Step::Inspect,

@@ -34,7 +34,7 @@ impl Effects for Simulated {
         if step == Step::Activate {
             self.activated.lock().unwrap().push(host);
         }
-        self.world.lock().unwrap().act(host, step, known.reloaded)
+        self.world.lock().unwrap().act(host, step, known.exposure)
     }
 
     fn release(&self, _: usize) {}

@@ -223,8 +223,8 @@ impl Run {
         let running = std::mem::take(&mut self.running);
         for (host, step) in running {
             if self.world.random.chance(50) {
-                let reloaded = self.state.host(host).reloaded;
-                self.world.act(host, step, reloaded);
+                let exposure = self.state.host(host).exposure;
+                self.world.act(host, step, exposure);
             }
         }
         self.world.dead_man(30);
@@ -254,8 +254,8 @@ impl Run {
     fn finish_one(&mut self) {
         let at = self.world.random.below(self.running.len());
         let (host, step) = self.running.swap_remove(at);
-        let reloaded = self.state.host(host).reloaded;
-        let result = self.world.act(host, step, reloaded);
+        let exposure = self.state.host(host).exposure;
+        let result = self.world.act(host, step, exposure);
         let host = self.schedule.hosts[host].clone();
         self.record(Event::StepFinished { host, step, result });
     }

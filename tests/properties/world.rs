@@ -5,7 +5,7 @@ use std::time::Duration;
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
 use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
-use certwave::rollout::{Measured, Previous, Step, StepResult};
+use certwave::rollout::{Exposure, Measured, Previous, Step, StepResult};
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
 
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// Does a step, or half of it, and answers as a host would.
-    pub(crate) fn act(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+    pub(crate) fn act(&mut self, number: usize, step: Step, exposure: Exposure) -> StepResult {
         let reason = || "the line went dead".to_owned();
         if self.random.chance(self.flakiness / 5) {
             self.dead_man(30);
@@ -160,11 +160,11 @@ impl World {
                 return StepResult::Unreachable { reason: reason() };
             }
             if self.random.chance(50) {
-                self.effect(number, step, reloaded);
+                self.effect(number, step, exposure);
             }
             return StepResult::InDoubt { reason: reason() };
         }
-        self.effect(number, step, reloaded)
+        self.effect(number, step, exposure)
     }
 
     /// Time passes: armed hosts whose turn it is undo what nobody confirmed.
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    fn effect(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+    fn effect(&mut self, number: usize, step: Step, exposure: Exposure) -> StepResult {
         let roll = if self.mended { 99 } else { self.random.below(100) };
         let host = &mut self.hosts[number];
         let reason = || "it would not".to_owned();
@@ -228,7 +228,7 @@ impl World {
             Step::Rollback if roll < 5 => StepResult::Failed { reason: reason() },
             Step::Rollback => {
                 (host.link_new, host.armed) = (false, false);
-                if reloaded {
+                if exposure == Exposure::Reloaded {
                     host.serves_new = false;
                 }
                 if host.serves_new { StepResult::Failed { reason: reason() } } else { StepResult::RolledBack }

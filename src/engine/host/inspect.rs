@@ -34,7 +34,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let shown = if is_live || forward && is_staged { reader.handshakes().await } else { Vec::new() };
         let host = reader.read(facts, shown, Vec::new(), asked).await?;
         // What is on its way back, or half-way to the new certificate, is not held up by how it is.
-        if !forward || self.known.touched {
+        if !forward || self.known.is_touched() {
             return Ok(preview::answer(&host.seen, Vec::new()));
         }
         self.refuse(&host)?;
