@@ -105,7 +105,7 @@ pub async fn drive<E: Effects>(
                     drive.take_in(Event::StepFinished { host, step, result });
                 }
             }
-            Ok(()) = cancel.changed(), if !drive.state.cancelled => {
+            Ok(()) = cancel.changed(), if !drive.state.is_cancelled() => {
                 drive.now = drive.clock.now();
                 if *cancel.borrow() {
                     drive.take_in(Event::Cancelled);

@@ -6,6 +6,7 @@ mod host;
 mod next;
 mod outcome;
 mod state;
+mod stop;
 mod stopwatch;
 
 pub use event::{
@@ -16,4 +17,5 @@ pub use host::{Exposure, HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, RolloutOutcome};
 pub use state::{Phase, State};
+pub use stop::Stop;
 pub use stopwatch::Stopwatch;

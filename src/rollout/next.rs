@@ -12,6 +12,7 @@ use crate::rollout::event::{Deadline, Event, Previous, RefusedRollback, Step, Wa
 use crate::rollout::host::HostPhase;
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
 use crate::rollout::state::{Phase, State};
+use crate::rollout::stop::Stop;
 
 /// How long to wait before a wave's unreachable hosts are tried again, and again.
 const BACK_OFF: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
@@ -50,8 +51,7 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         Phase::Between => between(schedule, state, now),
         Phase::Running => running(schedule, state, now),
         Phase::Soaking { until, observed } => match observed {
-            _ if state.cancelled || state.pausing => finish(state),
-            _ if state.aborting.is_some() => abort(schedule, state),
+            _ if let Some(stop) = &state.stop => stopped(schedule, state, stop),
             _ if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
             Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
                 Verdict::Fail => fail_wave(
@@ -80,8 +80,7 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
 
 fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     match schedule.waves.get(state.wave) {
-        Some(_) if state.cancelled || state.pausing => finish(state),
-        Some(_) if state.aborting.is_some() => abort(schedule, state),
+        Some(_) if let Some(stop) = &state.stop => stopped(schedule, state, stop),
         Some(_) if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
         Some(wave) if state.lacks_approval(wave) => {
             vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
@@ -108,11 +107,10 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
         }
     }
-    if state.aborting.is_some() && !state.cancelled {
-        return abort(schedule, state);
-    }
-    if state.cancelled || state.pausing {
-        return drain(schedule, state).unwrap_or_else(|| finish(state));
+    match &state.stop {
+        Some(stop @ Stop::Abort { .. }) => return stopped(schedule, state, stop),
+        Some(stop) => return drain(schedule, state).unwrap_or_else(|| stopped(schedule, state, stop)),
+        None => {}
     }
     if overdue(schedule, state, now).is_some() {
         return out_of_time(schedule, state, now);
@@ -332,9 +330,22 @@ fn pass_wave(schedule: &Schedule, state: &State) -> Vec<Action> {
     vec![Action::Record(Event::WavePassed { wave: schedule.waves[state.wave].name.clone() })]
 }
 
-/// On somebody's word: what follows is the same as when a wave fails by itself.
-fn abort(schedule: &Schedule, state: &State) -> Vec<Action> {
-    fail_wave(schedule, state, WaveFailure::Aborted { by: state.aborting.clone().unwrap_or_default() })
+/// On somebody's word, with nothing in flight that is finished first. What follows an abort is the same as when a wave
+/// fails by itself.
+fn stopped(schedule: &Schedule, state: &State, stop: &Stop) -> Vec<Action> {
+    match stop {
+        Stop::Abort { by } => fail_wave(schedule, state, WaveFailure::Aborted { by: by.clone() }),
+        Stop::Pause { .. } | Stop::Cancel { .. } => finish(state),
+    }
+}
+
+/// How it ends where it went as far as somebody let it.
+fn cut_short(state: &State) -> Option<RolloutOutcome> {
+    match state.stop {
+        Some(Stop::Cancel { .. }) => Some(RolloutOutcome::Interrupted),
+        Some(Stop::Pause { .. }) if state.wave < state.waves() => Some(RolloutOutcome::Paused),
+        Some(Stop::Pause { .. } | Stop::Abort { .. }) | None => None,
+    }
 }
 
 fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Action> {
@@ -343,10 +354,8 @@ fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Act
 
 /// Where going back is what was wanted.
 fn undone(state: &State) -> RolloutOutcome {
-    if state.cancelled {
-        RolloutOutcome::Interrupted
-    } else if state.pausing && state.wave < state.waves() {
-        RolloutOutcome::Paused
+    if let Some(outcome) = cut_short(state) {
+        outcome
     } else if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
         RolloutOutcome::RolledBack
     } else {
@@ -368,10 +377,8 @@ fn finish(state: &State) -> Vec<Action> {
             (false, true) => RolloutOutcome::RolledBack,
             (false, false) => RolloutOutcome::Failed,
         }
-    } else if state.cancelled {
-        RolloutOutcome::Interrupted
-    } else if state.pausing && state.wave < state.waves() {
-        RolloutOutcome::Paused
+    } else if let Some(outcome) = cut_short(state) {
+        outcome
     } else if failed_forward {
         RolloutOutcome::Incomplete
     } else if has(HostOutcome::Changed) {

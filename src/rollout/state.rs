@@ -12,6 +12,7 @@ use crate::plan::{Schedule, WaveSchedule};
 use crate::rollout::event::{Event, Step, StepResult, WaveFailure};
 use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::stop::Stop;
 use crate::rollout::stopwatch::Stopwatch;
 
 /// Where the rollout is.
@@ -60,12 +61,8 @@ pub struct State {
     pub retries: usize,
     /// Each host goes back to what it had before.
     pub undo: bool,
-    /// Somebody asked to stop.
-    pub cancelled: bool,
-    /// Somebody asked to stop for now.
-    pub pausing: bool,
-    /// Somebody asked to stop and to roll back.
-    pub aborting: Option<String>,
+    /// What somebody asked for that ends it before its time.
+    pub stop: Option<Stop>,
     /// Waves that may begin though they ask for an approval.
     pub approved: BTreeSet<WaveName>,
     /// A wave failed.
@@ -104,9 +101,7 @@ impl State {
             retry: None,
             retries: 0,
             undo: schedule.undo.is_some(),
-            cancelled: false,
-            pausing: false,
-            aborting: None,
+            stop: None,
             approved: BTreeSet::new(),
             failed: false,
             in_flight: BTreeSet::new(),
@@ -213,17 +208,21 @@ impl State {
                 }
                 self.phase = Phase::RollingBack { order, started: 0 };
             }
-            Event::PauseRequested { .. } => self.pausing = true,
-            Event::AbortRequested { by } => self.aborting = Some(by.clone()),
+            Event::PauseRequested { by } => self.ask(Stop::Pause { by: by.clone() }),
+            Event::AbortRequested { by } => self.ask(Stop::Abort { by: by.clone() }),
             Event::Approved { wave, .. } => {
                 self.approved.insert(wave.clone());
             }
-            Event::Cancelled => self.cancelled = true,
+            Event::Cancelled => self.ask(Stop::CANCEL),
             Event::Resumed => self.resume(),
             Event::Finished { outcome } => self.outcome = Some(*outcome),
         }
         self.advance_batch();
         self.advance_rollback();
+    }
+
+    fn ask(&mut self, stop: Stop) {
+        self.stop = Some(stop.after(self.stop.take()));
     }
 
     fn start(&mut self, host: &HostName, step: Step) {
@@ -290,7 +289,8 @@ impl State {
     /// Whatever was under way may or may not have happened. Who goes on with a rollout that had ended wants
     /// what is left of it to be done.
     fn resume(&mut self) {
-        self.pausing = false;
+        let ended = self.outcome.take();
+        self.stop = self.stop.take().and_then(|stop| stop.resumed(ended.is_some()));
         // Nobody watched while the controller was away: a soak starts anew.
         if matches!(self.phase, Phase::Soaking { .. }) {
             self.phase = Phase::Running;
@@ -299,7 +299,7 @@ impl State {
         if let Some((until, _)) = &mut self.retry {
             *until = Timestamp::MIN;
         }
-        if let Some(ended) = self.outcome.take() {
+        if let Some(ended) = ended {
             self.reopen(ended);
         }
         let running: Vec<usize> = self.in_flight.iter().copied().collect();
@@ -321,7 +321,6 @@ impl State {
 
     /// Hosts that were left get another turn: in the direction that the rollout went.
     fn reopen(&mut self, ended: RolloutOutcome) {
-        self.cancelled = false;
         (self.retry, self.retries) = (None, 0);
         if ended != RolloutOutcome::Paused {
             // Another try has all the time again.
@@ -363,6 +362,11 @@ impl State {
             }
             self.batch = 0;
         }
+    }
+
+    /// Whether somebody asked to stop at once, with nothing rolled back that is done.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.stop, Some(Stop::Cancel { .. }))
     }
 
     /// How many waves there are.

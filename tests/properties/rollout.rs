@@ -107,9 +107,8 @@ impl Run {
                     let passed = |e: &Event| matches!(e, Event::WavePassed { wave } if *wave == earlier.name);
                     assert!(self.events().any(passed), "seed {seed}: wave {wave} started too early");
                 }
-                assert!(!self.state.cancelled, "seed {seed}: a wave started after a cancel");
-                let steered = self.state.pausing || self.state.aborting.is_some();
-                assert!(!steered, "seed {seed}: a wave started after somebody asked to stop");
+                let stop = &self.state.stop;
+                assert!(stop.is_none(), "seed {seed}: a wave started after somebody asked to stop: {stop:?}");
                 let approved = !self.state.lacks_approval(&self.schedule.waves[wave]);
                 assert!(approved, "seed {seed}: a wave started without its approval");
             }
@@ -170,7 +169,7 @@ impl Run {
                 }
                 if *step == Step::Activate {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
-                    assert!(!self.state.cancelled, "seed {seed}: activated after a cancel");
+                    assert!(!self.state.is_cancelled(), "seed {seed}: activated after a cancel");
                 }
                 if let Phase::RollingBack { .. } = self.state.phase {
                     let wave = self.schedule.wave_of(number);
@@ -282,7 +281,7 @@ impl Run {
             if crashes > 0 && self.world.random.chance(crashes) && turn < 500 {
                 self.crash();
             }
-            if cancels && !self.state.cancelled && self.world.random.chance(3) {
+            if cancels && !self.state.is_cancelled() && self.world.random.chance(3) {
                 self.record(Event::Cancelled);
             }
             if cancels {
@@ -385,10 +384,10 @@ impl Run {
                 let left = self.schedule.undo.is_some() && has(HostOutcome::Untouched);
                 assert!(left || outcomes.iter().any(|o| o.is_failure()), "seed {seed}");
             }
-            RolloutOutcome::Interrupted => assert!(self.state.cancelled, "seed {seed}"),
+            RolloutOutcome::Interrupted => assert!(self.state.is_cancelled(), "seed {seed}"),
             RolloutOutcome::Paused => {}
         }
-        if self.state.cancelled {
+        if self.state.is_cancelled() {
             let forward = matches!(
                 outcome,
                 RolloutOutcome::Succeeded | RolloutOutcome::Incomplete | RolloutOutcome::Unchanged
@@ -407,8 +406,7 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
         let mut run = Run::new(seed);
         let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
-        let steered = run.state.cancelled || run.state.pausing || run.state.aborting.is_some();
-        if run.schedule.every_host && !steered && outcome != RolloutOutcome::Paused {
+        if run.schedule.every_host && run.state.stop.is_none() && outcome != RolloutOutcome::Paused {
             let tried = |host: &HostState| matches!(host.phase, HostPhase::Done(_));
             assert!(run.state.hosts().iter().all(tried), "seed {seed}: a host was not tried");
         }
