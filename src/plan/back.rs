@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{Plan, Schedule, Undo, WaveSchedule};
+use crate::plan::{Direction, Plan, Schedule, Undo, WaveSchedule};
 use crate::playbook::OnFailure;
 
 impl Plan {
@@ -32,9 +32,8 @@ impl Plan {
             hosts: names,
             waves,
             on_failure: OnFailure::Halt,
-            every_host: true,
+            direction: Direction::Back,
             windows: None,
-            undo: None,
             deadline: None,
         };
         Plan { schedule, hosts, ..self }
@@ -43,7 +42,7 @@ impl Plan {
     /// The plan in the other direction, where each host goes back to what it had before: certwave may not have it.
     pub fn undo(self, undo: Undo) -> Plan {
         let mut plan = self.back();
-        plan.schedule.undo = Some(undo);
+        plan.schedule.direction = Direction::Undo(undo);
         plan
     }
 }

@@ -13,5 +13,5 @@ pub use crate::playbook::OnFailure;
 pub use check::check;
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Note, Resolved, resolve};
-pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};
+pub use schedule::{Direction, Schedule, Undo, WaveSchedule, Windows, batches};
 pub use scripts::SCRIPT;

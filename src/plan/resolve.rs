@@ -8,7 +8,7 @@ use crate::install::{InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, format_duration};
 use crate::plan::plan::{ChallengeHost, HostPlan, Plan};
-use crate::plan::{Schedule, WaveSchedule, Windows, batches};
+use crate::plan::{Direction, Schedule, WaveSchedule, Windows, batches};
 use crate::playbook::{Http01, Issuer, Playbook, Service, Template, VerifySettings};
 use crate::yaml::{Problem, Problems, Spanned};
 
@@ -177,7 +177,7 @@ fn schedule(
         override_before_expiry: windows.override_before_expiry,
         served_until: None,
     });
-    Schedule { hosts, waves, on_failure, every_host: false, windows, undo: None, deadline }
+    Schedule { hosts, waves, on_failure, direction: Direction::Forward, windows, deadline }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

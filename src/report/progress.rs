@@ -161,7 +161,7 @@ impl ProgressReporter {
 
     /// Whether a host ended otherwise than it should, in the direction that this goes.
     fn has_failed(&self, state: &State, host: usize) -> bool {
-        let wanted = self.schedule.undo.is_some().then_some(HostOutcome::RolledBack);
+        let wanted = self.schedule.undo().is_some().then_some(HostOutcome::RolledBack);
         let outcome = state.host(host).outcome();
         Some(outcome) != wanted && outcome.is_failure()
     }

@@ -92,7 +92,7 @@ impl<'s> Tally<'s> {
             hosts: hosts.collect(),
             pause,
             back: schedule.goes_back(),
-            undo: schedule.undo.is_some(),
+            undo: schedule.undo().is_some(),
             failure,
         }
     }

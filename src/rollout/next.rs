@@ -97,7 +97,7 @@ fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
 
 fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     let wave = &schedule.waves[state.wave];
-    if !schedule.every_host {
+    if !schedule.goes_back() {
         if let Some(host) = state.interposed {
             let host = schedule.hosts[host].clone();
             return fail_wave(schedule, state, WaveFailure::Interposed { host });
@@ -132,7 +132,7 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if let Some(retry) = retry(schedule, state, now) {
         return vec![retry];
     }
-    if state.proven == 0 && !schedule.every_host {
+    if state.proven == 0 && !schedule.goes_back() {
         return fail_wave(schedule, state, WaveFailure::NothingProven);
     }
     match now.checked_add(wave.soak) {
@@ -314,7 +314,7 @@ fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Optio
                 RefusedRollback::Lapsed { not_after: previous.not_after }
             }
             Some(Previous { version, not_after, .. })
-                if schedule.undo.as_ref().is_some_and(|undo| {
+                if schedule.undo().is_some_and(|undo| {
                     *not_after < undo.lasts_until && !undo.accepted.contains(version)
                 }) =>
             {

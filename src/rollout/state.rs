@@ -100,7 +100,7 @@ impl State {
             waiting: (0..schedule.hosts.len()).collect(),
             retry: None,
             retries: 0,
-            undo: schedule.undo.is_some(),
+            undo: schedule.undo().is_some(),
             stop: None,
             approved: BTreeSet::new(),
             failed: false,

@@ -91,7 +91,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
         let mut random = Random(seed);
         let appends = random.below(20);
         let schedule = schedule(&mut random);
-        let world = World::new(random, schedule.hosts.len(), schedule.undo.is_some());
+        let world = World::new(random, schedule.hosts.len(), schedule.undo().is_some());
         let effects = Arc::new(Simulated { world: Mutex::new(world), activated: Mutex::default() });
         let kept = Arc::new(Mutex::new(Vec::new()));
         let journal = Failing { left: AtomicUsize::new(appends), kept: kept.clone() };

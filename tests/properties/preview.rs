@@ -143,7 +143,7 @@ fn what_is_planned_is_what_is_done() {
     for seed in 0..FLEETS {
         let mut random = Random(seed);
         let plan = plan(&mut random);
-        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo().is_some());
         let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
         let planned = forecast(&plan, &seen, Pace::Fastest, start());
         let (steps, state) = roll_out(&plan, &seen, &mut random);
@@ -185,7 +185,7 @@ fn taking_all_the_time_never_makes_it_faster() {
     for seed in 0..FLEETS / 10 {
         let mut random = Random(seed);
         let plan = plan(&mut random);
-        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo().is_some());
         let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
         let [fastest, slowest] =
             [Pace::Fastest, Pace::Slowest].map(|pace| forecast(&plan, &seen, pace, start()));

@@ -1,7 +1,7 @@
 //! The state machine of a rollout, in thousands of random worlds: failures, reordering, a crash at any
 //! event, a cancel at any event.
 
-use certwave::plan::{OnFailure, Schedule};
+use certwave::plan::{Direction, OnFailure, Schedule};
 use certwave::rollout::{
     Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, Previous, RolloutOutcome, State, Step,
     StepResult, WaveFailure, next,
@@ -34,7 +34,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let schedule = schedule(&mut random);
-        let world = World::new(random, schedule.hosts.len(), schedule.undo.is_some());
+        let world = World::new(random, schedule.hosts.len(), schedule.undo().is_some());
         let state = State::new(&schedule);
         let journal = Vec::new();
         Run {
@@ -151,7 +151,7 @@ impl Run {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
                     let lasts =
-                        self.schedule.undo.as_ref().is_none_or(|undo| previous.not_after >= undo.lasts_until);
+                        self.schedule.undo().is_none_or(|undo| previous.not_after >= undo.lasts_until);
                     assert!(lasts, "seed {seed}: gone back to what does not last");
                     assert!(!previous.revoked, "seed {seed}: a revoked certificate is put back");
                 }
@@ -361,7 +361,7 @@ impl Run {
                 assert!(all, "seed {seed}: {outcomes:?}");
             }
             RolloutOutcome::RolledBack => {
-                let undo = self.schedule.undo.is_some();
+                let undo = self.schedule.undo().is_some();
                 let back =
                     self.world.hosts.iter().all(|host| !(host.serves_new && (undo || host.ever_switched)));
                 assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
@@ -381,7 +381,7 @@ impl Run {
                 );
             }
             RolloutOutcome::Incomplete => {
-                let left = self.schedule.undo.is_some() && has(HostOutcome::Untouched);
+                let left = self.schedule.undo().is_some() && has(HostOutcome::Untouched);
                 assert!(left || outcomes.iter().any(|o| o.is_failure()), "seed {seed}");
             }
             RolloutOutcome::Interrupted => assert!(self.state.is_cancelled(), "seed {seed}"),
@@ -406,7 +406,7 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
         let mut run = Run::new(seed);
         let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
-        if run.schedule.every_host && run.state.stop.is_none() && outcome != RolloutOutcome::Paused {
+        if run.schedule.goes_back() && run.state.stop.is_none() && outcome != RolloutOutcome::Paused {
             let tried = |host: &HostState| matches!(host.phase, HostPhase::Done(_));
             assert!(run.state.hosts().iter().all(tried), "seed {seed}: a host was not tried");
         }
@@ -472,7 +472,7 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
             host.outcome() == HostOutcome::RollbackFailed && !lapsed
         });
         assert!(!stuck, "seed {seed}: {outcome:?}");
-        if let Some(undo) = run.schedule.undo.as_ref().filter(|_| !run.state.failed) {
+        if let Some(undo) = run.schedule.undo().filter(|_| !run.state.failed) {
             for (host, truth) in run.state.hosts().iter().zip(&run.world.hosts) {
                 let fit = |previous: &Previous| !previous.revoked && previous.not_after >= undo.lasts_until;
                 let back = host.outcome() == HostOutcome::RolledBack;
@@ -542,9 +542,8 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             deadline: None,
         }],
         on_failure: OnFailure::Rollback,
-        every_host: false,
+        direction: Direction::Forward,
         windows: None,
-        undo: None,
         deadline: None,
     };
     let mut state = State::new(&schedule);

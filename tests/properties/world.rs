@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
-use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
+use certwave::plan::{Direction, OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
 use certwave::rollout::{Exposure, Measured, Previous, Step, StepResult};
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
@@ -85,22 +85,22 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         hosts,
         waves,
         on_failure,
-        every_host: random.chance(15),
+        direction: if random.chance(15) { Direction::Back } else { Direction::Forward },
         windows: windows(random),
-        undo: None,
         deadline: limit(random, 120),
     };
-    if schedule.every_host {
+    if schedule.goes_back() {
         schedule.on_failure = OnFailure::Halt;
         for wave in &mut schedule.waves {
             (wave.max_failures, wave.soak) = (wave.hosts().len(), Duration::ZERO);
             (wave.progress_deadline, wave.deadline) = (None, None);
         }
         (schedule.deadline, schedule.windows) = (None, None);
-        schedule.undo = random.chance(50).then(|| {
+        if random.chance(50) {
             let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
-            Undo { lasts_until: Timestamp::from_second(seconds).unwrap(), accepted: Vec::new() }
-        });
+            let lasts_until = Timestamp::from_second(seconds).unwrap();
+            schedule.direction = Direction::Undo(Undo { lasts_until, accepted: Vec::new() });
+        }
     }
     schedule
 }

@@ -104,7 +104,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             clock: rollout.clock.as_ref(),
             target: Some(&rollout.target),
             stored: &rollout.target.stored,
-            undo: rollout.plan.schedule.undo.is_some(),
+            undo: rollout.plan.schedule.undo().is_some(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use certwave::plan::{OnFailure, Schedule, WaveSchedule, batches};
+use certwave::plan::{Direction, OnFailure, Schedule, WaveSchedule, batches};
 use certwave::rollout::{Action, Event, Phase, Previous, RolloutOutcome, State, Step, StepResult, next};
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,9 +26,8 @@ pub(crate) fn schedule(hosts: usize) -> Schedule {
         hosts: (0..hosts).map(|host| format!("h{host}").parse().unwrap()).collect(),
         waves: vec![wave],
         on_failure: OnFailure::Rollback,
-        every_host: false,
+        direction: Direction::Forward,
         windows: None,
-        undo: None,
         deadline: None,
     }
 }
