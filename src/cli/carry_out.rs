@@ -73,8 +73,8 @@ impl Rollout<'_> {
         let last = rollouts.find(|rollout| rollout.certificate == plan.certificate);
         if let Some(broken_off) = last.filter(|rollout| rollout.outcome.is_none()) {
             // Its hosts are looked at like all others; in the history it is not left open for ever.
-            let outcome = RolloutOutcome::Interrupted;
-            let end = [Event::Resumed, Event::Cancelled, Event::Finished { outcome }];
+            let finished = Event::finished(RolloutOutcome::Interrupted);
+            let end = [Event::Resumed, Event::Cancelled, finished];
             let end = end.map(|event| (Timestamp::now(), event));
             self.journal.append(&broken_off.id, &self.lease.fence(), &end)?;
         }

@@ -10,7 +10,7 @@ use crate::gate::Handshakes;
 use crate::model::WaveName;
 use crate::plan::{Plan, Schedule};
 use crate::rollout::{
-    Action, Event, HostOutcome, Measured, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
+    Action, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
 };
 
 use crate::preview::inspected::{inspected, staged};
@@ -61,7 +61,7 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
                     if let Event::WaveFailed { wave, reason } = &event {
                         failures.push((wave.clone(), reason.clone()));
                     }
-                    run.decide(schedule, event);
+                    run.decide(event);
                     decided = true;
                 }
                 Action::Run { host, step } => {
@@ -82,7 +82,7 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
         }
         if !decided && !run.wait(waiting) {
             // Nothing runs and nothing is waited for: `next` never leaves it so.
-            run.record(&Event::Finished { outcome: RolloutOutcome::NeedsAttention });
+            run.record(&Event::finished(RolloutOutcome::NeedsAttention));
         }
     }
 }
@@ -103,13 +103,13 @@ impl Run<'_> {
     }
 
     /// A rollout that waits for an approval is taken to get it.
-    fn decide(&mut self, schedule: &Schedule, event: Event) {
-        let waits = matches!(event, Event::Finished { outcome: RolloutOutcome::Paused });
-        if let Some(wave) = schedule.waves.get(self.state.wave).filter(|wave| waits && wave.approval) {
-            self.record(&Event::Approved { wave: wave.name.clone(), by: String::new() });
-        } else {
-            self.record(&event);
-        }
+    fn decide(&mut self, event: Event) {
+        self.record(&match event {
+            Event::Finished { pause: Some(Pause::Approval { wave }), .. } => {
+                Event::Approved { wave, by: String::new() }
+            }
+            event => event,
+        });
     }
 
     fn start(&mut self, host: usize, step: Step) {

@@ -8,7 +8,7 @@ use crate::inventory::compact;
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
 use crate::report::grouped::grouped;
 use crate::report::words::{count, failure};
-use crate::rollout::{HostOutcome, Remark, RolloutOutcome, WaveFailure};
+use crate::rollout::{HostOutcome, Pause, Remark, RolloutOutcome, WaveFailure};
 use crate::verify::EndpointState;
 
 /// So many names or ranges stand before a note.
@@ -65,8 +65,8 @@ pub struct Summary {
     pub outcome: Option<RolloutOutcome>,
     /// Every host, in the order they go.
     pub hosts: Vec<HostSummary>,
-    /// Why it is paused, in words.
-    pub pause: Option<String>,
+    /// Why it is paused, where it is.
+    pub pause: Option<Pause>,
     /// It was about going back: to an earlier version, or each host to what it had before.
     pub back: bool,
     /// It was about going back, each host to what it had before.
@@ -78,7 +78,7 @@ pub struct Summary {
 impl Summary {
     /// Whether a wave waits for somebody's word.
     pub fn awaits_approval(&self) -> bool {
-        self.pause.as_ref().is_some_and(|pause| pause.ends_with("approval"))
+        matches!(self.pause, Some(Pause::Approval { .. }))
     }
 
     /// How many hosts ended so.
@@ -193,8 +193,9 @@ impl Summary {
                 )
             }
             Some(RolloutOutcome::Paused) => match &self.pause {
-                Some(pause) => pause.clone(),
-                None => "nothing was measured during the soak: paused".to_owned(),
+                Some(Pause::By { by }) => format!("paused by {by}"),
+                Some(Pause::Approval { wave }) => format!("wave `{wave}` waits for an approval"),
+                Some(Pause::Inconclusive) | None => "nothing was measured during the soak: paused".to_owned(),
             },
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
             Some(RolloutOutcome::RolledBack) if self.undo => {

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use crate::model::WaveName;
 use crate::plan::Schedule;
 use crate::report::summary::{HostSummary, Summary};
-use crate::rollout::{Event, Phase, Remark, RolloutOutcome, State, Step, StepResult, WaveFailure};
+use crate::rollout::{
+    Event, Pause, Phase, Remark, RolloutOutcome, State, Step, StepResult, Stop, WaveFailure,
+};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// Takes in the events of a rollout, in order, and keeps what its summary says; the events themselves are not kept.
@@ -18,7 +20,7 @@ pub struct Tally<'s> {
     risks: Vec<Vec<Remark>>,
     outcome: Option<RolloutOutcome>,
     failure: Option<(WaveName, WaveFailure)>,
-    pause: Option<String>,
+    pause: Option<Pause>,
 }
 
 impl<'s> Tally<'s> {
@@ -55,10 +57,26 @@ impl<'s> Tally<'s> {
                 }
             }
             Event::WaveFailed { wave, reason } => self.failure = Some((wave.clone(), reason.clone())),
-            Event::PauseRequested { by } => self.pause = Some(format!("paused by {by}")),
             Event::Resumed => self.pause = None,
-            Event::Finished { outcome } => self.outcome = Some(*outcome),
+            Event::Finished { outcome, pause } => {
+                self.outcome = Some(*outcome);
+                let paused = *outcome == RolloutOutcome::Paused;
+                self.pause = pause.clone().or_else(|| paused.then(|| self.unwritten_pause()));
+            }
             _ => {}
+        }
+    }
+
+    /// Why it is paused, in a journal that does not say: earlier versions did not write it down.
+    fn unwritten_pause(&self) -> Pause {
+        let Self { schedule, state, .. } = self;
+        if let Some(Stop::Pause { by }) = &state.stop {
+            return Pause::By { by: by.clone() };
+        }
+        let next = schedule.waves.get(state.wave).filter(|_| state.phase == Phase::Between);
+        match next.filter(|wave| state.lacks_approval(wave)) {
+            Some(wave) => Pause::Approval { wave: wave.name.clone() },
+            None => Pause::Inconclusive,
         }
     }
 
@@ -84,9 +102,6 @@ impl<'s> Tally<'s> {
                 handshakes: measured.handshakes.tried,
             }
         });
-        let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
-        let awaits = awaits.filter(|_| state.phase == Phase::Between);
-        let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
         Summary {
             outcome,
             hosts: hosts.collect(),
@@ -107,5 +122,35 @@ fn proof(step: Step, result: &StepResult) -> Option<EndpointState> {
         (Step::Verify, StepResult::Disproven { state, .. }) => Some(*state),
         (Step::Rollback, StepResult::RolledBack) => Some(EndpointState::Previous),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: &str = r#"{"hosts":["a"],"on_failure":"halt","waves":[{"name":"all","batches":[{"start":0,"end":1}],
+        "parallel":1,"max_failures":0,"soak":{"secs":60,"nanos":0},"approval":true}]}"#;
+    const APPROVED: &str = r#"{"event":"wave.approved","wave":"all","by":"ann"}"#;
+    const PAUSE: &str = r#"{"event":"rollout.pause_requested","by":"ann"}"#;
+    const SOAK: &str = r#"{"event":"soak.started","wave":"all","until":"2027-01-01T00:00:00Z"}"#;
+
+    fn paused(events: &[&str]) -> Option<Pause> {
+        let schedule = serde_json::from_str(SCHEDULE).unwrap();
+        let mut tally = Tally::new(&schedule);
+        for event in events.iter().chain(&[r#"{"event":"rollout.finished","outcome":"paused"}"#]) {
+            tally.take_in(Timestamp::UNIX_EPOCH, &serde_json::from_str(event).unwrap());
+        }
+        tally.summary().pause
+    }
+
+    /// Earlier versions did not write down why.
+    #[test]
+    fn why_a_rollout_is_paused_is_found_out_where_its_journal_does_not_say() {
+        let all = || "all".parse().unwrap();
+        assert_eq!(paused(&[]), Some(Pause::Approval { wave: all() }));
+        assert_eq!(paused(&[PAUSE]), Some(Pause::By { by: "ann".to_owned() }));
+        assert_eq!(paused(&[APPROVED, SOAK]), Some(Pause::Inconclusive));
+        assert_eq!(paused(&[PAUSE, r#"{"event":"rollout.resumed"}"#]), Some(Pause::Approval { wave: all() }));
     }
 }

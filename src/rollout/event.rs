@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Handshakes;
 use crate::model::{CertificateName, Fingerprint, HostName, Version, WaveName};
-use crate::rollout::outcome::RolloutOutcome;
+use crate::rollout::outcome::{Pause, RolloutOutcome};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.
@@ -434,5 +434,20 @@ pub enum Event {
     Finished {
         /// In one word.
         outcome: RolloutOutcome,
+        /// Why it is paused, where it is; earlier versions did not write that down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pause: Option<Pause>,
     },
+}
+
+impl Event {
+    /// The end, for good or until somebody takes up what is left.
+    pub fn finished(outcome: RolloutOutcome) -> Self {
+        Event::Finished { outcome, pause: None }
+    }
+
+    /// The end for now.
+    pub fn paused(pause: Pause) -> Self {
+        Event::Finished { outcome: RolloutOutcome::Paused, pause: Some(pause) }
+    }
 }

@@ -15,7 +15,7 @@ pub use event::{
 };
 pub use host::{Exposure, HostPhase, HostState};
 pub use next::{Action, next};
-pub use outcome::{HostOutcome, RolloutOutcome};
+pub use outcome::{HostOutcome, Pause, RolloutOutcome};
 pub use state::{Phase, State};
 pub use stop::Stop;
 pub use stopwatch::Stopwatch;

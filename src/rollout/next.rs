@@ -10,7 +10,7 @@ use crate::model::HostName;
 use crate::plan::{OnFailure, Schedule};
 use crate::rollout::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
 use crate::rollout::host::HostPhase;
-use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
 use crate::rollout::state::{Phase, State};
 use crate::rollout::stop::Stop;
 
@@ -66,9 +66,7 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
                 // Nothing passes before its soak is over.
                 _ if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
                 Verdict::Pass => pass_wave(schedule, state),
-                Verdict::Inconclusive => {
-                    vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
-                }
+                Verdict::Inconclusive => vec![Action::Record(Event::paused(Pause::Inconclusive))],
             },
             None if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
             None => vec![Action::Observe],
@@ -83,7 +81,7 @@ fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         Some(_) if let Some(stop) = &state.stop => stopped(schedule, state, stop),
         Some(_) if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
         Some(wave) if state.lacks_approval(wave) => {
-            vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
+            vec![Action::Record(Event::paused(Pause::Approval { wave: wave.name.clone() }))]
         }
         Some(wave) => {
             if let Some(wait) = closed(schedule, state, now) {
@@ -340,10 +338,12 @@ fn stopped(schedule: &Schedule, state: &State, stop: &Stop) -> Vec<Action> {
 }
 
 /// How it ends where it went as far as somebody let it.
-fn cut_short(state: &State) -> Option<RolloutOutcome> {
-    match state.stop {
-        Some(Stop::Cancel { .. }) => Some(RolloutOutcome::Interrupted),
-        Some(Stop::Pause { .. }) if state.wave < state.waves() => Some(RolloutOutcome::Paused),
+fn cut_short(state: &State) -> Option<Event> {
+    match &state.stop {
+        Some(Stop::Cancel { .. }) => Some(Event::finished(RolloutOutcome::Interrupted)),
+        Some(Stop::Pause { by }) if state.wave < state.waves() => {
+            Some(Event::paused(Pause::By { by: by.clone() }))
+        }
         Some(Stop::Pause { .. } | Stop::Abort { .. }) | None => None,
     }
 }
@@ -354,9 +354,7 @@ fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Act
 
 /// Where going back is what was wanted.
 fn undone(state: &State) -> RolloutOutcome {
-    if let Some(outcome) = cut_short(state) {
-        outcome
-    } else if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
+    if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
         RolloutOutcome::RolledBack
     } else {
         RolloutOutcome::Incomplete
@@ -367,24 +365,24 @@ fn finish(state: &State) -> Vec<Action> {
     let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
     let failed_forward =
         has(HostOutcome::Failed) || has(HostOutcome::RolledBack) || has(HostOutcome::Unreachable);
-    let outcome = if has(HostOutcome::RollbackFailed) {
-        RolloutOutcome::NeedsAttention
-    } else if state.undo {
-        undone(state)
-    } else if state.failed {
-        match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
+    let event = if has(HostOutcome::RollbackFailed) {
+        Event::finished(RolloutOutcome::NeedsAttention)
+    } else if !state.undo && state.failed {
+        Event::finished(match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
             (true, _) => RolloutOutcome::NeedsAttention,
             (false, true) => RolloutOutcome::RolledBack,
             (false, false) => RolloutOutcome::Failed,
-        }
-    } else if let Some(outcome) = cut_short(state) {
-        outcome
+        })
+    } else if let Some(event) = cut_short(state) {
+        event
+    } else if state.undo {
+        Event::finished(undone(state))
     } else if failed_forward {
-        RolloutOutcome::Incomplete
+        Event::finished(RolloutOutcome::Incomplete)
     } else if has(HostOutcome::Changed) {
-        RolloutOutcome::Succeeded
+        Event::finished(RolloutOutcome::Succeeded)
     } else {
-        RolloutOutcome::Unchanged
+        Event::finished(RolloutOutcome::Unchanged)
     };
-    vec![Action::Record(Event::Finished { outcome })]
+    vec![Action::Record(event)]
 }

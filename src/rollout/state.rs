@@ -215,7 +215,7 @@ impl State {
             }
             Event::Cancelled => self.ask(Stop::CANCEL),
             Event::Resumed => self.resume(),
-            Event::Finished { outcome } => self.outcome = Some(*outcome),
+            Event::Finished { outcome, .. } => self.outcome = Some(*outcome),
         }
         self.advance_batch();
         self.advance_rollback();

@@ -277,9 +277,7 @@ mod tests {
         journal.begin(&record(&id), "{}").unwrap();
         let now = Timestamp::UNIX_EPOCH;
         journal.append(&id, &lease.fence(), &[(now, Event::Cancelled), (now, Event::Resumed)]).unwrap();
-        journal
-            .append(&id, &lease.fence(), &[(now, Event::Finished { outcome: RolloutOutcome::Interrupted })])
-            .unwrap();
+        journal.append(&id, &lease.fence(), &[(now, Event::finished(RolloutOutcome::Interrupted))]).unwrap();
         Written { folder, journal, lease, id }
     }
 
@@ -291,7 +289,7 @@ mod tests {
         let events: Vec<Event> = journal.events(&id).map(|event| event.unwrap().1).collect();
         let outcome = RolloutOutcome::Interrupted;
         assert!(matches!(events[0], Event::Started { .. }));
-        assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::Finished { outcome }]);
+        assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::finished(outcome)]);
         let finished = RolloutRecord { outcome: Some(outcome), ..record(&id) };
         assert_eq!(journal.rollouts().unwrap(), [finished]);
         assert_eq!(journal.plan(&id).unwrap().as_deref(), Some("{}"));
@@ -307,7 +305,7 @@ mod tests {
         let append = |event: Event| journal.append(&id, &lease.fence(), &[(Timestamp::UNIX_EPOCH, event)]);
         append(Event::Resumed).unwrap();
         assert_eq!(outcome(), None);
-        append(Event::Finished { outcome: RolloutOutcome::Succeeded }).unwrap();
+        append(Event::finished(RolloutOutcome::Succeeded)).unwrap();
         assert_eq!(outcome(), Some(RolloutOutcome::Succeeded));
     }
 

@@ -577,6 +577,6 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     state.evolve(start(), &Event::HostAbandoned { host });
     assert_eq!(
         next(&schedule, &state, start()),
-        [Action::Record(Event::Finished { outcome: RolloutOutcome::Interrupted })]
+        [Action::Record(Event::finished(RolloutOutcome::Interrupted))]
     );
 }
