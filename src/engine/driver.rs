@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::model::later;
 use crate::plan::Schedule;
 use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
-use crate::rollout::{Action, Event, HostPhase, Phase, State, Step, StepResult, next};
+use crate::rollout::{Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, next};
 
 /// How often a soaking wave is looked at.
 const SOAK_TICK: Duration = Duration::from_secs(1);
@@ -100,9 +100,9 @@ pub async fn drive<E: Effects>(
                 drive.gather(steps.running.len()).await;
                 finished.extend(steps.others());
                 drive.now = drive.clock.now();
-                for (host, step, result) in finished {
+                for (host, ended) in finished {
                     let host = schedule.hosts[host].clone();
-                    drive.take_in(Event::StepFinished { host, step, result });
+                    drive.take_in(Event::StepFinished { host, ended });
                 }
             }
             Ok(()) = cancel.changed(), if !drive.state.is_cancelled() => {
@@ -266,7 +266,7 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
 /// Steps that run.
 #[derive(Default)]
 struct Steps {
-    tasks: JoinSet<StepResult>,
+    tasks: JoinSet<StepEnded>,
     running: HashMap<Id, (usize, Step)>,
 }
 
@@ -276,24 +276,26 @@ impl Steps {
     }
 
     /// Waits for one.
-    async fn finished(&mut self) -> Vec<(usize, Step, StepResult)> {
+    async fn finished(&mut self) -> Vec<(usize, StepEnded)> {
         let ended = self.tasks.join_next_with_id().await;
         ended.and_then(|ended| self.end(ended)).into_iter().collect()
     }
 
     /// All that have finished since.
-    fn others(&mut self) -> Vec<(usize, Step, StepResult)> {
+    fn others(&mut self) -> Vec<(usize, StepEnded)> {
         std::iter::from_fn(|| self.tasks.try_join_next_with_id().map(|ended| self.end(ended)))
             .flatten()
             .collect()
     }
 
-    fn end(&mut self, ended: Result<(Id, StepResult), JoinError>) -> Option<(usize, Step, StepResult)> {
-        let (id, result) = match ended {
-            Ok((id, result)) => (id, result),
+    fn end(&mut self, ended: Result<(Id, StepEnded), JoinError>) -> Option<(usize, StepEnded)> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let (host, step) = self.running.remove(&id)?;
+        let ended = ended.map(|(_, ended)| ended).unwrap_or_else(|error| {
             // A step that panicked may have done anything.
-            Err(error) => (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") }),
-        };
-        self.running.remove(&id).map(|(host, step)| (host, step, result))
+            let reason = format!("certwave failed: {error}");
+            StepEnded::without_result(step, StepFailure::InDoubt { reason })
+        });
+        Some((host, ended))
     }
 }

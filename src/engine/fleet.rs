@@ -11,7 +11,7 @@ use crate::engine::target::Target;
 use crate::install::{InstallSpec, RemoteShells, StagePayload, files};
 use crate::plan::Plan;
 use crate::ports::{Clock, Connector, Effects, Prober};
-use crate::rollout::{HostState, Step, StepResult};
+use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 
 /// A plan's hosts, and all that is needed to act on them.
 pub struct Fleet<C: Connector, P: Prober, K> {
@@ -44,16 +44,15 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
 impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
     type Watch = FleetWatch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
+    async fn run(&self, host: usize, step: Step, known: HostState) -> StepEnded {
         let plan = &self.rollout.plan.hosts[host];
         let mut slot = self.slots[host].lock().await;
-        let result = HostRun::step(&self.rollout, plan, step, &known, &mut slot).await;
-        let result = result.unwrap_or_else(|ended| ended);
-        if matches!(result, StepResult::Unreachable { .. } | StepResult::InDoubt { .. }) {
+        let ended = HostRun::step(&self.rollout, plan, step, &known, &mut slot).await;
+        if ended.failure().is_some_and(StepFailure::is_disconnected) {
             // The next step finds out for itself whether the host is there again.
             *slot = HostSlot::default();
         }
-        result
+        ended
     }
 
     fn release(&self, host: usize) {

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::gate::Handshakes;
-use crate::rollout::{HostState, Step, StepResult};
+use crate::rollout::{HostState, Step, StepEnded};
 
 /// What the steps do to hosts.
 pub trait Effects: Send + Sync + 'static {
@@ -11,7 +11,7 @@ pub trait Effects: Send + Sync + 'static {
     type Watch: SoakWatch;
 
     /// Does a step on a host, given what is known about it. Every failure is an answer.
-    fn run(&self, host: usize, step: Step, known: HostState) -> impl Future<Output = StepResult> + Send;
+    fn run(&self, host: usize, step: Step, known: HostState) -> impl Future<Output = StepEnded> + Send;
 
     /// The host is done: let its connection go.
     fn release(&self, host: usize);

@@ -10,7 +10,8 @@ use crate::gate::Handshakes;
 use crate::model::WaveName;
 use crate::plan::{Plan, Schedule};
 use crate::rollout::{
-    Action, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step,
+    StepEnded, Verified, WaveFailure, next,
 };
 
 use crate::preview::inspected::{inspected, staged};
@@ -131,16 +132,16 @@ impl Run<'_> {
         }
         let Some(Reverse((end, host, step))) = self.queue.pop() else { return false };
         self.now = end.max(self.now);
-        let result = match step {
-            Step::Inspect => inspected(&self.plan.hosts[host], &self.seen[host]),
-            Step::Stage => staged(&self.plan.hosts[host], &self.seen[host]),
-            Step::Commit => StepResult::Done,
-            Step::Activate => StepResult::Activated,
-            Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Rollback => StepResult::RolledBack,
+        let ended = match step {
+            Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], &self.seen[host])),
+            Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], &self.seen[host])),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
+            Step::Rollback => StepEnded::Rollback(Ok(())),
         };
         let host = self.plan.schedule.hosts[host].clone();
-        self.record(&Event::StepFinished { host, step, result });
+        self.record(&Event::StepFinished { host, ended });
         true
     }
 }

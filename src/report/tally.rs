@@ -6,7 +6,7 @@ use crate::model::WaveName;
 use crate::plan::Schedule;
 use crate::report::summary::{HostSummary, Summary};
 use crate::rollout::{
-    Event, Pause, Phase, Remark, RolloutOutcome, State, Step, StepResult, Stop, WaveFailure,
+    Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified, WaveFailure,
 };
 use crate::verify::{EndpointState, HeldOutcome};
 
@@ -47,9 +47,9 @@ impl<'s> Tally<'s> {
                 let Some(number) = self.state.number(host) else { return };
                 let span = &mut self.spans[number];
                 *span = Some((span.map_or(time, |(first, _)| first), time));
-                if let Event::StepFinished { step, result, .. } = event {
-                    self.proven[number] = proof(*step, result).or(self.proven[number]);
-                    if let StepResult::Inspected { risks, .. } = result
+                if let Event::StepFinished { ended, .. } = event {
+                    self.proven[number] = proof(ended).or(self.proven[number]);
+                    if let StepEnded::Inspect(Ok(Inspected { risks, .. })) = ended
                         && !risks.is_empty()
                     {
                         self.risks[number].clone_from(risks);
@@ -114,13 +114,12 @@ impl<'s> Tally<'s> {
 }
 
 /// What a step's end says about what is served.
-fn proof(step: Step, result: &StepResult) -> Option<EndpointState> {
-    match (step, result) {
-        (Step::Verify, StepResult::Proven(_)) | (_, StepResult::Inspected { proven: true, .. }) => {
-            Some(EndpointState::New)
-        }
-        (Step::Verify, StepResult::Disproven { state, .. }) => Some(*state),
-        (Step::Rollback, StepResult::RolledBack) => Some(EndpointState::Previous),
+fn proof(ended: &StepEnded) -> Option<EndpointState> {
+    match ended {
+        StepEnded::Inspect(Ok(Inspected { proven: true, .. })) => Some(EndpointState::New),
+        StepEnded::Verify(Ok(Verified::Proven(_))) => Some(EndpointState::New),
+        StepEnded::Verify(Ok(Verified::Disproven(disproven))) => Some(disproven.state),
+        StepEnded::Rollback(Ok(())) => Some(EndpointState::Previous),
         _ => None,
     }
 }

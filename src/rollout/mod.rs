@@ -6,16 +6,18 @@ mod host;
 mod next;
 mod outcome;
 mod state;
+mod step;
 mod stop;
 mod stopwatch;
 
-pub use event::{
-    Deadline, Event, Measured, Origin, Previous, RefusedRollback, Remark, RolloutKind, Step, StepResult,
-    Undone, WaveFailure,
-};
+pub use event::{Deadline, Event, Origin, RefusedRollback, RolloutKind, WaveFailure};
 pub use host::{Exposure, HostPhase, HostState};
 pub use next::{Action, next};
 pub use outcome::{HostOutcome, Pause, RolloutOutcome};
 pub use state::{Phase, State};
+pub use step::{
+    Activated, Committed, Disproven, Inspected, Measured, Previous, Remark, Step, StepEnded, StepFailure,
+    Undone, Verified,
+};
 pub use stop::Stop;
 pub use stopwatch::Stopwatch;

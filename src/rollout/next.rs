@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use crate::gate::{Verdict, judge_soak};
 use crate::model::HostName;
 use crate::plan::{OnFailure, Schedule};
-use crate::rollout::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
+use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
 use crate::rollout::host::HostPhase;
 use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
 use crate::rollout::state::{Phase, State};
+use crate::rollout::step::{Previous, Step};
 use crate::rollout::stop::Stop;
 
 /// How long to wait before a wave's unreachable hosts are tried again, and again.

@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use crate::gate::Handshakes;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
-use crate::rollout::event::{Event, Step, StepResult, WaveFailure};
+use crate::rollout::event::{Event, WaveFailure};
 use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::step::{Step, StepEnded, Verified};
 use crate::rollout::stop::Stop;
 use crate::rollout::stopwatch::Stopwatch;
+use crate::verify::EndpointState;
 
 /// Where the rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +159,7 @@ impl State {
                 (self.proven, self.changed) = (changed + unchanged, changed);
             }
             Event::StepStarted { host, step } => self.start(host, *step),
-            Event::StepFinished { host, step, result } => self.finish(host, *step, result),
+            Event::StepFinished { host, ended } => self.finish(host, ended),
             Event::HostAbandoned { host } => self.abandon(host),
             Event::RollbackRefused { host, reason } => {
                 self.on(host, |host| refuse_rollback(host, reason, undo))
@@ -275,14 +277,16 @@ impl State {
         self.note_ready(number);
     }
 
-    fn finish(&mut self, name: &HostName, step: Step, result: &StepResult) {
-        if let StepResult::Disproven { state: crate::verify::EndpointState::Unknown, .. } = result {
+    fn finish(&mut self, name: &HostName, ended: &StepEnded) {
+        if let StepEnded::Verify(Ok(Verified::Disproven(disproven))) = ended
+            && disproven.state == EndpointState::Unknown
+        {
             self.interposed = self.number(name);
         }
         let undo = self.undo;
-        self.on(name, |host| match result {
-            StepResult::Inspected { previous, .. } if undo => undo_step(host, previous.as_ref()),
-            _ => finish_step(host, step, result),
+        self.on(name, |host| match ended {
+            StepEnded::Inspect(Ok(inspected)) if undo => undo_step(host, inspected.previous.as_ref()),
+            ended => finish_step(host, ended),
         });
     }
 

@@ -17,7 +17,7 @@ use certwave::lab::Authority;
 use certwave::model::{RolloutId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::report::StatusReport;
-use certwave::rollout::{Event, RolloutOutcome, Step, StepResult};
+use certwave::rollout::{Event, RolloutOutcome, StepEnded, Verified};
 use certwave::service::{Nginx, ServiceSpec};
 use certwave::status::{HostView, Inside, Wanted, compare};
 use certwave::store::{RolloutRecord, Store};
@@ -152,8 +152,7 @@ fn journal(criterion: &mut Criterion) {
     for size in [1, 64] {
         let event = |host: usize| Event::StepFinished {
             host: format!("web{host:05}").parse().unwrap(),
-            step: Step::Verify,
-            result: StepResult::Proven(Default::default()),
+            ended: StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
         };
         let events: Vec<_> = (0..size).map(|host| (now, event(host))).collect();
         group.throughput(Throughput::Elements(size as u64));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use certwave::engine::{Steering, drive};
 use certwave::gate::Handshakes;
 use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
-use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepResult};
+use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Random, World, schedule, start};
@@ -29,7 +29,7 @@ impl SoakWatch for Watch {
 impl Effects for Simulated {
     type Watch = Watch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
+    async fn run(&self, host: usize, step: Step, known: HostState) -> StepEnded {
         tokio::task::yield_now().await;
         if step == Step::Activate {
             self.activated.lock().unwrap().push(host);

@@ -13,7 +13,8 @@ use certwave::preview::{
     changes, forecast, host_risks, inspected, refusal, rollout_risks, staged,
 };
 use certwave::rollout::{
-    Action, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step, StepResult, next,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step,
+    StepEnded, StepFailure, Verified, next,
 };
 use certwave::verify::{Endpoint, Via};
 use jiff::{SignedDuration, Timestamp};
@@ -124,15 +125,15 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>,
             continue;
         }
         let (host, step) = running.swap_remove(random.below(running.len()));
-        let result = match step {
-            Step::Inspect => inspected(&plan.hosts[host], &seen[host]),
-            Step::Activate => StepResult::Activated,
-            Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Stage => staged(&plan.hosts[host], &seen[host]),
-            Step::Commit => StepResult::Done,
-            Step::Rollback => StepResult::RolledBack,
+        let ended = match step {
+            Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], &seen[host])),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
+            Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], &seen[host])),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Rollback => StepEnded::Rollback(Ok(())),
         };
-        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
     (steps, state)
 }
@@ -420,15 +421,15 @@ fn a_rollout_refuses_what_its_plan_knows() {
         if !what.ends_with("waits for a file") {
             assert_eq!(risks.iter().any(|risk| risk.bar() > Bar::Never), expected[0], "{what}: {risks:?}");
         }
-        let steps = [inspected(&plan.hosts[0], &seen), staged(&plan.hosts[0], &seen)];
-        let fails = |step: &StepResult| matches!(step, StepResult::Failed { .. });
+        let steps = [inspected(&plan.hosts[0], &seen).map(drop), staged(&plan.hosts[0], &seen)];
+        let fails = |step: &Result<(), StepFailure>| matches!(step, Err(StepFailure::Failed { .. }));
         assert_eq!(steps.iter().any(fails), expected[0], "{what}");
         // Where nothing is to be staged, the first step says it all.
         let seen = Seen::Host(Box::new(with(&|host| {
             wrong(host);
             host.staged = true;
         })));
-        assert_eq!(fails(&inspected(&plan.hosts[0], &seen)), expected[0], "{what}");
+        assert_eq!(fails(&inspected(&plan.hosts[0], &seen).map(drop)), expected[0], "{what}");
     }
     // Files that only clients' names choose may be the ones that are switched.
     let chosen = with(&|host| {

@@ -3,8 +3,8 @@
 
 use certwave::plan::{Direction, OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, Previous, RolloutOutcome, State, Step,
-    StepResult, WaveFailure, next,
+    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Inspected, Phase, Previous, RolloutOutcome,
+    State, Step, StepEnded, WaveFailure, next,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -254,9 +254,9 @@ impl Run {
         let at = self.world.random.below(self.running.len());
         let (host, step) = self.running.swap_remove(at);
         let exposure = self.state.host(host).exposure;
-        let result = self.world.act(host, step, exposure);
+        let ended = self.world.act(host, step, exposure);
         let host = self.schedule.hosts[host].clone();
-        self.record(Event::StepFinished { host, step, result });
+        self.record(Event::StepFinished { host, ended });
     }
 
     /// Somebody at another terminal.
@@ -549,24 +549,21 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     let mut state = State::new(&schedule);
     let host = schedule.hosts[0].clone();
     let step = |step| Event::StepStarted { host: host.clone(), step };
-    let done = |step, result| Event::StepFinished { host: host.clone(), step, result };
+    let done = |ended| Event::StepFinished { host: host.clone(), ended };
     for event in [
         Event::WaveStarted { wave: "w".parse().unwrap(), hosts: 1 },
         step(Step::Inspect),
-        done(
-            Step::Inspect,
-            StepResult::Inspected {
-                proven: false,
-                staged: false,
-                previous: None,
-                armed: false,
-                undone: None,
-                risks: Vec::new(),
-            },
-        ),
+        done(StepEnded::Inspect(Ok(Inspected {
+            proven: false,
+            staged: false,
+            previous: None,
+            armed: false,
+            undone: None,
+            risks: Vec::new(),
+        }))),
         step(Step::Stage),
         Event::Cancelled,
-        done(Step::Stage, StepResult::Done),
+        done(StepEnded::Stage(Ok(()))),
     ] {
         state.evolve(start(), &event);
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use certwave::plan::{Direction, OnFailure, Schedule, WaveSchedule, batches};
-use certwave::rollout::{Action, Event, Phase, Previous, RolloutOutcome, State, Step, StepResult, next};
+use certwave::rollout::{
+    Action, Activated, Committed, Event, Inspected, Phase, Previous, RolloutOutcome, State, Step, StepEnded,
+    StepFailure, Verified, next,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// Hosts in flight, where there are more.
@@ -54,14 +57,14 @@ pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
         }
         let Some((step, host)) = running.pop_first() else { continue };
         let fault = fails && host + 1 == hosts && !matches!(state.phase, Phase::RollingBack { .. });
-        let result = result(step, fault, now);
-        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+        let ended = ended(step, fault, now);
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
 }
 
-fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
+fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
     match step {
-        Step::Inspect => StepResult::Inspected {
+        Step::Inspect => StepEnded::Inspect(Ok(Inspected {
             proven: false,
             staged: false,
             previous: Some(Previous {
@@ -73,11 +76,14 @@ fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
             armed: false,
             undone: None,
             risks: Vec::new(),
-        },
-        Step::Stage | Step::Commit => StepResult::Done,
-        Step::Activate if fault => StepResult::Failed { reason: "it does not reload".to_owned() },
-        Step::Activate => StepResult::Activated,
-        Step::Verify => StepResult::Proven(Default::default()),
-        Step::Rollback => StepResult::RolledBack,
+        })),
+        Step::Stage => StepEnded::Stage(Ok(())),
+        Step::Activate if fault => {
+            StepEnded::Activate(Err(StepFailure::Failed { reason: "it does not reload".to_owned() }))
+        }
+        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+        Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
+        Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+        Step::Rollback => StepEnded::Rollback(Ok(())),
     }
 }
