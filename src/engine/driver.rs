@@ -9,10 +9,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::gate::{Gate, Sample};
 use crate::model::later;
 use crate::plan::Schedule;
-use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
-use crate::rollout::{Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, next};
+use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
+use crate::rollout::{
+    Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
+};
 
 /// How often a soaking wave is looked at.
 const SOAK_TICK: Duration = Duration::from_secs(1);
@@ -80,8 +83,7 @@ pub async fn drive<E: Effects>(
                 Action::Run { host, step } => started.push((host, step)),
                 Action::Wait { until } => wake = Some(until),
                 Action::Observe => {
-                    let watched = soak.as_ref().map(SoakWatch::so_far).unwrap_or_default();
-                    drive.take_in(drive.observed(watched));
+                    drive.observe(soak.as_ref());
                     decided = true;
                 }
             }
@@ -93,7 +95,7 @@ pub async fn drive<E: Effects>(
         }
         drive.begin(started, &mut steps);
         if soaking && soak.is_none() {
-            soak = Some(drive.effects.watch(drive.proven_hosts()));
+            soak = Some(drive.effects.watch(drive.gates(), drive.proven_hosts()));
         }
         tokio::select! {
             mut finished = steps.finished(), if !steps.is_empty() => {
@@ -230,16 +232,21 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         wave.hosts().filter(proven).collect()
     }
 
-    fn observed(&self, watched: Watched) -> Event {
-        Event::SoakObserved {
-            wave: self.schedule.waves[self.state.wave].name.clone(),
-            handshakes: watched.handshakes,
-            failed_hosts: watched
-                .failed_hosts
-                .iter()
-                .map(|&host| self.schedule.hosts[host].clone())
-                .collect(),
-            first_failure: watched.first_failure,
+    fn gates(&self) -> &'static [Gate] {
+        self.schedule.waves[self.state.wave].gates()
+    }
+
+    /// What each gate of the wave measured; nothing, where nobody watches.
+    fn observe(&mut self, soak: Option<&E::Watch>) {
+        let nothing = || self.gates().iter().map(|gate| Sample::empty(*gate)).collect();
+        let samples = soak.map_or_else(nothing, SoakWatch::so_far);
+        self.take_in_samples(samples);
+    }
+
+    fn take_in_samples(&mut self, samples: Vec<Sample>) {
+        let wave = &self.schedule.waves[self.state.wave].name;
+        for sample in samples {
+            self.take_in(Event::GateObserved { wave: wave.clone(), sample });
         }
     }
 
@@ -251,14 +258,14 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         self.clock.sleep(left.min(SOAK_TICK)).await;
     }
 
-    /// A failure during a soak is not slept over; anything else is only shown.
+    /// What decides a soak before it is over is journaled at once; anything else is only shown.
     fn look_at(&mut self, soak: Option<&E::Watch>, wake: Option<Timestamp>) {
         let (Some(soak), Some(until)) = (soak, wake) else { return };
-        let watched = soak.so_far();
-        if watched.handshakes.failed > 0 {
-            self.take_in(self.observed(watched));
+        let samples = soak.so_far();
+        if is_decisive(self.schedule, &self.state, &samples, self.now) {
+            self.take_in_samples(samples);
         } else {
-            self.observer.soaking(watched.handshakes, until, self.clock.now());
+            self.observer.soaking(&samples, until, self.clock.now());
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use crate::engine::handshake::soak::{FleetWatch, Watching};
 use crate::engine::host::{HostRun, HostSlot, Rollout};
 use crate::engine::target::Target;
+use crate::gate::Gate;
 use crate::install::{InstallSpec, RemoteShells, StagePayload, files};
 use crate::plan::Plan;
 use crate::ports::{Clock, Connector, Effects, Prober};
@@ -62,9 +63,9 @@ impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
         }
     }
 
-    fn watch(&self, hosts: Vec<usize>) -> FleetWatch {
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<usize>) -> FleetWatch {
         let Rollout { plan, target, connector, prober, clock, .. } = &self.rollout;
-        let watched = hosts.into_iter().map(|host| Watching::new(host, &plan.hosts[host], target)).collect();
-        FleetWatch::start(watched, connector.clone(), prober.clone(), clock.clone())
+        let watched = hosts.into_iter().map(|host| Watching::new(&plan.hosts[host], target)).collect();
+        FleetWatch::start(gates, watched, connector.clone(), prober.clone(), clock.clone())
     }
 }

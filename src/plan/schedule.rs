@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Gate;
 use crate::model::{Amount, HostName, Version, WaveName, Window};
 use crate::playbook::OnFailure;
 
@@ -157,6 +158,11 @@ pub struct WaveSchedule {
 }
 
 impl WaveSchedule {
+    /// What it has to pass while it soaks: of every wave the same.
+    pub fn gates(&self) -> &'static [Gate] {
+        &[Gate::Handshakes]
+    }
+
     /// The wave's hosts as a range of the schedule's.
     pub fn hosts(&self) -> Range<usize> {
         let first = self.batches.first().map_or(0, |batch| batch.start);

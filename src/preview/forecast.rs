@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::gate::Handshakes;
+use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::model::WaveName;
-use crate::plan::{Plan, Schedule};
+use crate::plan::Plan;
 use crate::rollout::{
     Action, Activated, Committed, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step,
     StepEnded, Verified, WaveFailure, next,
@@ -71,7 +71,11 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
                 }
                 Action::Wait { until } => waiting = Some(until),
                 Action::Observe => {
-                    run.record(&watched(schedule, &run.state));
+                    let wave = &schedule.waves[run.state.wave];
+                    for gate in wave.gates() {
+                        let (wave, sample) = (wave.name.clone(), good(*gate));
+                        run.record(&Event::GateObserved { wave, sample });
+                    }
                     decided = true;
                 }
             }
@@ -158,11 +162,12 @@ fn slowest(plan: &Plan, host: usize, step: Step) -> Duration {
     }
 }
 
-fn watched(schedule: &Schedule, state: &State) -> Event {
-    Event::SoakObserved {
-        wave: schedule.waves[state.wave].name.clone(),
-        handshakes: Handshakes { tried: 1, failed: 0 },
-        failed_hosts: Vec::new(),
-        first_failure: None,
+/// A sample with which a gate lets a wave pass.
+fn good(gate: Gate) -> Sample {
+    match gate {
+        Gate::Handshakes => Sample::Handshakes(HandshakeSample {
+            handshakes: Handshakes { tried: 1, failed: 0 },
+            ..HandshakeSample::default()
+        }),
     }
 }

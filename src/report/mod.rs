@@ -28,7 +28,7 @@ pub use words::{count, failure, line};
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::ports::Observer;
 use crate::rollout::{Event, State};
 
@@ -54,10 +54,10 @@ impl Observer for Reporter {
         }
     }
 
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
+    fn soaking(&mut self, samples: &[Sample], until: Timestamp, now: Timestamp) {
         match self {
-            Reporter::Progress(reporter) => reporter.soaking(handshakes, until, now),
-            Reporter::Plain(reporter) => reporter.soaking(handshakes, until, now),
+            Reporter::Progress(reporter) => reporter.soaking(samples, until, now),
+            Reporter::Plain(reporter) => reporter.soaking(samples, until, now),
             Reporter::Json(_) | Reporter::Quiet => {}
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::model::{HostName, format_duration};
 use crate::plan::Schedule;
 use crate::ports::Observer;
@@ -199,7 +199,7 @@ impl Observer for ProgressReporter {
         }
     }
 
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
+    fn soaking(&mut self, samples: &[Sample], until: Timestamp, now: Timestamp) {
         let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
         let soak = self.soak.get_or_insert_with(|| {
             let bar = self.bars.add(ProgressBar::new_spinner());
@@ -208,10 +208,7 @@ impl Observer for ProgressReporter {
             bar
         });
         let left = format_duration(Duration::from_secs(left.as_secs().max(1)));
-        let Handshakes { tried, failed } = handshakes;
-        soak.set_message(format!(
-            "{left} left, {} seen, {failed} failed",
-            words::count(tried as usize, "handshake")
-        ));
+        let seen: Vec<String> = samples.iter().map(words::seen_so_far).collect();
+        soak.set_message(format!("{left} left, {}", seen.join("; ")));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::gate::{GateFailure, HandshakeFailure, HandshakeSample, Handshakes, Sample};
 use crate::model::format_duration;
 use crate::rollout::{
     Activated, Committed, Deadline, Event, Inspected, Measured, StepEnded, StepFailure, Undone, Verified,
@@ -36,17 +37,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::SoakStarted { wave, until } => {
             format!("wave `{wave}` soaks for {}, watched by handshakes", left(*until, time))
         }
-        Event::SoakObserved { wave, handshakes, first_failure, .. } => {
-            let seen = format!(
-                "wave `{wave}` soaked: {} of {} failed",
-                handshakes.failed,
-                count(handshakes.tried as usize, "handshake")
-            );
-            match first_failure {
-                Some(reason) => format!("{seen}: {reason}"),
-                None => seen,
-            }
-        }
+        Event::GateObserved { wave, sample } => format!("wave `{wave}` soaked: {}", sample_words(sample)),
         Event::WavePassed { wave } => format!("wave `{wave}` passed"),
         Event::WaveFailed { wave, reason } => format!("wave `{wave}` stopped: {}", failure(reason)),
         Event::RollbackStarted { hosts } => {
@@ -64,6 +55,31 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::Finished { .. } => return None,
     };
     Some(text)
+}
+
+fn sample_words(sample: &Sample) -> String {
+    match sample {
+        Sample::Handshakes(HandshakeSample { handshakes, first_failure, .. }) => {
+            let seen = failed_of(*handshakes);
+            match first_failure {
+                Some(reason) => format!("{seen}: {reason}"),
+                None => seen,
+            }
+        }
+    }
+}
+
+/// What a gate measured so far, in a few words.
+pub(super) fn seen_so_far(sample: &Sample) -> String {
+    match sample {
+        Sample::Handshakes(HandshakeSample { handshakes: Handshakes { tried, failed }, .. }) => {
+            format!("{} seen, {failed} failed", count(*tried as usize, "handshake"))
+        }
+    }
+}
+
+fn failed_of(Handshakes { tried, failed }: Handshakes) -> String {
+    format!("{failed} of {} failed", count(tried as usize, "handshake"))
 }
 
 /// How long it is until then. The journal's time is a moment later than the decision's.
@@ -147,12 +163,9 @@ pub fn failure(reason: &WaveFailure) -> String {
                  proxy in front"
             )
         }
-        WaveFailure::Soak { handshakes, hosts, .. } => format!(
-            "{} of {} failed during the soak, on {}",
-            handshakes.failed,
-            count(handshakes.tried as usize, "handshake"),
-            count(hosts.len(), "host")
-        ),
+        WaveFailure::Gate(GateFailure::Handshakes(HandshakeFailure { handshakes, hosts, .. })) => {
+            format!("{} during the soak, on {}", failed_of(*handshakes), count(hosts.len(), "host"))
+        }
         WaveFailure::Aborted { by } => format!("{by} aborted the rollout"),
         WaveFailure::Overdue { deadline, after } => {
             let after = format_duration(Duration::from_secs(*after));

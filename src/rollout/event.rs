@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Handshakes;
+use crate::gate::{GateFailure, Sample};
 use crate::model::{CertificateName, HostName, Version, WaveName};
 use crate::rollout::outcome::{Pause, RolloutOutcome};
 use crate::rollout::step::{Step, StepEnded};
@@ -71,15 +71,9 @@ pub enum WaveFailure {
         /// Where.
         host: HostName,
     },
-    /// Handshakes failed during the soak.
-    Soak {
-        /// How many were tried and failed.
-        handshakes: Handshakes,
-        /// Where they failed.
-        hosts: Vec<HostName>,
-        /// The first failure in words.
-        reason: String,
-    },
+    /// A gate failed during the soak.
+    #[serde(rename = "soak")]
+    Gate(GateFailure),
     /// Within its budget, but not one host was proven: nothing is known.
     NothingProven,
     /// It took too long.
@@ -226,18 +220,14 @@ pub enum Event {
         /// Until when.
         until: Timestamp,
     },
-    /// What the watch saw since the soak started.
+    /// What a gate measured since the soak started.
     #[serde(rename = "soak.observed")]
-    SoakObserved {
+    GateObserved {
         /// The wave.
         wave: WaveName,
-        /// How many handshakes.
+        /// Which gate, and what.
         #[serde(flatten)]
-        handshakes: Handshakes,
-        /// Hosts where one failed.
-        failed_hosts: Vec<HostName>,
-        /// The first failure in words.
-        first_failure: Option<String>,
+        sample: Sample,
     },
     /// The wave is done, the next one may start.
     #[serde(rename = "wave.passed")]

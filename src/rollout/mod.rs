@@ -12,7 +12,7 @@ mod stopwatch;
 
 pub use event::{Deadline, Event, Origin, RefusedRollback, RolloutKind, WaveFailure};
 pub use host::{Exposure, HostPhase, HostState};
-pub use next::{Action, next};
+pub use next::{Action, is_decisive, next};
 pub use outcome::{HostOutcome, Pause, RolloutOutcome};
 pub use state::{Phase, State};
 pub use step::{

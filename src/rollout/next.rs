@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::{Verdict, judge_soak};
+use crate::gate::{Sample, Verdict, judge};
 use crate::model::HostName;
 use crate::plan::{OnFailure, Schedule};
 use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
@@ -35,7 +35,7 @@ pub enum Action {
         /// The end of the soak, or of the time before hosts are tried again.
         until: Timestamp,
     },
-    /// The soak is over: journal what was seen.
+    /// The soak is over: journal what its gates measured.
     Observe,
 }
 
@@ -51,27 +51,7 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     match &state.phase {
         Phase::Between => between(schedule, state, now),
         Phase::Running => running(schedule, state, now),
-        Phase::Soaking { until, observed } => match observed {
-            _ if let Some(stop) = &state.stop => stopped(schedule, state, stop),
-            _ if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
-            Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
-                Verdict::Fail => fail_wave(
-                    schedule,
-                    state,
-                    WaveFailure::Soak {
-                        handshakes: *handshakes,
-                        hosts: hosts.clone(),
-                        reason: reason.clone().unwrap_or_default(),
-                    },
-                ),
-                // Nothing passes before its soak is over.
-                _ if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
-                Verdict::Pass => pass_wave(schedule, state),
-                Verdict::Inconclusive => vec![Action::Record(Event::paused(Pause::Inconclusive))],
-            },
-            None if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
-            None => vec![Action::Observe],
-        },
+        Phase::Soaking { until, samples } => soaking(schedule, state, now, *until, samples),
         Phase::Stopping(reason) => stopping(schedule, state, reason),
         Phase::RollingBack { order, started } => rolling_back(schedule, state, order, *started),
     }
@@ -91,6 +71,38 @@ fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             vec![Action::Record(Event::WaveStarted { wave: wave.name.clone(), hosts: wave.hosts().len() })]
         }
         None => finish(state),
+    }
+}
+
+fn soaking(
+    schedule: &Schedule,
+    state: &State,
+    now: Timestamp,
+    until: Timestamp,
+    samples: &[Sample],
+) -> Vec<Action> {
+    if let Some(stop) = &state.stop {
+        return stopped(schedule, state, stop);
+    }
+    if overdue(schedule, state, now).is_some() {
+        return out_of_time(schedule, state, now);
+    }
+    match judge(schedule.waves[state.wave].gates(), samples, until, now) {
+        Verdict::Fail(failure) => fail_wave(schedule, state, WaveFailure::Gate(failure)),
+        Verdict::Wait => vec![Action::Wait { until: sooner(schedule, state, now, until) }],
+        Verdict::Ask => vec![Action::Observe],
+        Verdict::Inconclusive => vec![Action::Record(Event::paused(Pause::Inconclusive))],
+        Verdict::Pass => pass_wave(schedule, state),
+    }
+}
+
+/// Whether what the gates measured so far decides something before the soak is over. What does not is only shown.
+pub fn is_decisive(schedule: &Schedule, state: &State, samples: &[Sample], now: Timestamp) -> bool {
+    match (&state.phase, schedule.waves.get(state.wave)) {
+        (Phase::Soaking { until, .. }, Some(wave)) => {
+            matches!(judge(wave.gates(), samples, *until, now), Verdict::Fail(_))
+        }
+        _ => false,
     }
 }
 
@@ -243,7 +255,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
         OnFailure::Halt => 0..0,
     };
     let failed_in_soak: HashSet<&HostName> = match reason {
-        WaveFailure::Soak { hosts, .. } => hosts.iter().collect(),
+        WaveFailure::Gate(failure) => failure.hosts().iter().collect(),
         _ => HashSet::new(),
     };
     let back: Vec<usize> = waves

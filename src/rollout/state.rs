@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::model::{HostName, WaveName};
 use crate::plan::{Schedule, WaveSchedule};
 use crate::rollout::event::{Event, WaveFailure};
@@ -28,8 +28,8 @@ pub enum Phase {
     Soaking {
         /// Until when.
         until: Timestamp,
-        /// What was seen, once asked.
-        observed: Option<(Handshakes, Vec<HostName>, Option<String>)>,
+        /// What its gates measured, once asked: of each the last.
+        samples: Vec<Sample>,
     },
     /// The wave failed; what is in flight comes to its end.
     Stopping(WaveFailure),
@@ -178,11 +178,12 @@ impl State {
                 self.batch = 0;
             }
             Event::SoakStarted { until, .. } => {
-                self.phase = Phase::Soaking { until: *until, observed: None };
+                self.phase = Phase::Soaking { until: *until, samples: Vec::new() };
             }
-            Event::SoakObserved { handshakes, failed_hosts, first_failure, .. } => {
-                if let Phase::Soaking { observed, .. } = &mut self.phase {
-                    *observed = Some((*handshakes, failed_hosts.clone(), first_failure.clone()));
+            Event::GateObserved { sample, .. } => {
+                if let Phase::Soaking { samples, .. } = &mut self.phase {
+                    samples.retain(|before| before.gate() != sample.gate());
+                    samples.push(sample.clone());
                 }
             }
             Event::WavePassed { .. } => {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use certwave::engine::{Steering, drive};
-use certwave::gate::Handshakes;
-use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
+use certwave::gate::{Gate, HandshakeSample, Handshakes, Sample};
+use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
 use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,8 +21,9 @@ struct Simulated {
 struct Watch;
 
 impl SoakWatch for Watch {
-    fn so_far(&self) -> Watched {
-        Watched { handshakes: Handshakes { tried: 10, failed: 0 }, ..Watched::default() }
+    fn so_far(&self) -> Vec<Sample> {
+        let handshakes = Handshakes { tried: 10, failed: 0 };
+        vec![Sample::Handshakes(HandshakeSample { handshakes, ..HandshakeSample::default() })]
     }
 }
 
@@ -39,7 +40,7 @@ impl Effects for Simulated {
 
     fn release(&self, _: usize) {}
 
-    fn watch(&self, _: Vec<usize>) -> Watch {
+    fn watch(&self, _: &'static [Gate], _: Vec<usize>) -> Watch {
         Watch
     }
 }
@@ -80,7 +81,7 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn events(&mut self, _: &[(Timestamp, Event)], _: &State) {}
-    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+    fn soaking(&mut self, _: &[Sample], _: Timestamp, _: Timestamp) {}
 }
 
 #[test]

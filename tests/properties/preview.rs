@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use certwave::certificate::KeyType;
-use certwave::gate::Handshakes;
+use certwave::gate::{HandshakeSample, Handshakes, Sample};
 use certwave::install::{InstallSpec, Layout};
 use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
@@ -110,11 +110,12 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>,
                 }
                 Action::Wait { until: time } => until = Some(time),
                 Action::Observe => {
-                    let event = Event::SoakObserved {
+                    let event = Event::GateObserved {
                         wave: schedule.waves[state.wave].name.clone(),
-                        handshakes: Handshakes { tried: 7, failed: 0 },
-                        failed_hosts: Vec::new(),
-                        first_failure: None,
+                        sample: Sample::Handshakes(HandshakeSample {
+                            handshakes: Handshakes { tried: 7, failed: 0 },
+                            ..HandshakeSample::default()
+                        }),
                     };
                     state.evolve(now, &event);
                 }

@@ -1,6 +1,7 @@
 //! The state machine of a rollout, in thousands of random worlds: failures, reordering, a crash at any
 //! event, a cancel at any event.
 
+use certwave::gate::{HandshakeSample, Sample};
 use certwave::plan::{Direction, OnFailure, Schedule};
 use certwave::rollout::{
     Action, Deadline, Event, HostOutcome, HostPhase, HostState, Inspected, Phase, Previous, RolloutOutcome,
@@ -125,7 +126,9 @@ impl Run {
                 if let Some(until) = started {
                     assert!(self.now >= until, "seed {seed}: passed before its soak was over");
                     let observed = self.events().rev().find_map(|event| match event {
-                        Event::SoakObserved { handshakes, .. } => Some(*handshakes),
+                        Event::GateObserved { sample: Sample::Handshakes(sample), .. } => {
+                            Some(sample.handshakes)
+                        }
                         Event::SoakStarted { .. } => Some(Default::default()),
                         _ => None,
                     });
@@ -310,8 +313,8 @@ impl Run {
                         } else {
                             Vec::new()
                         };
-                        let first_failure = None;
-                        self.record(Event::SoakObserved { wave, handshakes, failed_hosts, first_failure });
+                        let sample = HandshakeSample { handshakes, failed_hosts, first_failure: None };
+                        self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
                     }
                 }
             }
@@ -321,12 +324,8 @@ impl Run {
                 // Somebody looked before the soak was over.
                 let handshakes = self.world.soak();
                 let wave = self.schedule.waves[self.state.wave].name.clone();
-                self.record(Event::SoakObserved {
-                    wave,
-                    handshakes,
-                    failed_hosts: Vec::new(),
-                    first_failure: None,
-                });
+                let sample = HandshakeSample { handshakes, ..HandshakeSample::default() };
+                self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
             } else if let Some(until) = waiting {
                 // Time passes, not always far enough.
                 let target = if self.world.random.chance(50) {
