@@ -150,7 +150,7 @@ impl Rollout<'_> {
         let mut summary = tally(self.journal, &self.id, &plan)?.summary();
         if summary.outcome == Some(RolloutOutcome::Incomplete) {
             let left: Vec<_> = summary.left_behind().collect();
-            let numbers: Vec<usize> = left.iter().map(|(number, _)| *number).collect();
+            let numbers: Vec<_> = left.iter().map(|(number, _)| *number).collect();
             let looks = stream::iter(numbers.into_iter().map(|number| fleet.expires(number)));
             let expiries: Vec<_> = looks.buffered(LOOKS).collect().await;
             left.into_iter().zip(expiries).for_each(|((_, host), at)| host.breaks_at = at);

@@ -164,7 +164,7 @@ impl Loaded {
     /// When one is not in the plan.
     pub(super) fn accept(&mut self, hosts: &[HostName]) -> Result<(), Failure> {
         for host in hosts {
-            let number = self.plan.schedule.hosts.iter().position(|one| one == host);
+            let number = self.plan.schedule.index_of(host);
             let Some(number) = number else {
                 return Err(Failure::usage(format!("`--accept {host}`: this host is not in the rollout"))
                     .hint("`certwave plan` lists its hosts"));

@@ -66,7 +66,7 @@ pub(super) async fn run(loaded: &Loaded, who: &str, at_once: usize) -> Result<Ve
     let throwaway = throwaway(loaded)?;
     let connector = SshConnector::default();
     let plan = &loaded.plan;
-    let first = plan.schedule.waves.first().map_or(0..0, crate::plan::WaveSchedule::hosts);
+    let first = plan.schedule.waves.first().map(crate::plan::WaveSchedule::hosts).unwrap_or_default();
     let mut rehearsals = Vec::new();
     for host in &plan.hosts[first] {
         let (connector, throwaway) = (&connector, &throwaway);

@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::gate::{Gate, Sample};
 use crate::model::later;
-use crate::plan::Schedule;
+use crate::plan::{HostIndex, Schedule};
 use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
 use crate::rollout::{
     Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
@@ -153,11 +153,11 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
 
     /// Makes durable, at once, what is new and which steps begin for its sake; then shows it. Whether they may begin:
     /// where not, nothing was decided yet, and [`next`] is to be asked again.
-    async fn write(&mut self, started: &[(usize, Step)]) -> bool {
+    async fn write(&mut self, started: &[(HostIndex, Step)]) -> bool {
         if self.news.is_empty() && started.is_empty() {
             return true;
         }
-        let start = |&(host, step): &(usize, Step)| {
+        let start = |&(host, step): &(HostIndex, Step)| {
             (self.now, Event::StepStarted { host: self.schedule.hosts[host].clone(), step })
         };
         let starting: Vec<_> = started.iter().map(start).collect();
@@ -215,7 +215,7 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
-    fn begin(&self, started: Vec<(usize, Step)>, steps: &mut Steps) {
+    fn begin(&self, started: Vec<(HostIndex, Step)>, steps: &mut Steps) {
         for (host, step) in started {
             let (effects, known) = (self.effects.clone(), self.state.host(host).clone());
             let task = steps.tasks.spawn(async move { effects.run(host, step, known).await });
@@ -223,13 +223,13 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
-    fn proven_hosts(&self) -> Vec<usize> {
+    fn proven_hosts(&self) -> Vec<HostIndex> {
         let wave = &self.schedule.waves[self.state.wave];
-        let proven = |host: &usize| {
+        let proven = |host: &HostIndex| {
             use crate::rollout::HostOutcome::{Changed, Unchanged};
             matches!(self.state.host(*host).phase, HostPhase::Done(Changed | Unchanged))
         };
-        wave.hosts().filter(proven).collect()
+        wave.hosts().iter().filter(proven).collect()
     }
 
     fn gates(&self) -> &'static [Gate] {
@@ -274,7 +274,7 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
 #[derive(Default)]
 struct Steps {
     tasks: JoinSet<StepEnded>,
-    running: HashMap<Id, (usize, Step)>,
+    running: HashMap<Id, (HostIndex, Step)>,
 }
 
 impl Steps {
@@ -283,19 +283,19 @@ impl Steps {
     }
 
     /// Waits for one.
-    async fn finished(&mut self) -> Vec<(usize, StepEnded)> {
+    async fn finished(&mut self) -> Vec<(HostIndex, StepEnded)> {
         let ended = self.tasks.join_next_with_id().await;
         ended.and_then(|ended| self.end(ended)).into_iter().collect()
     }
 
     /// All that have finished since.
-    fn others(&mut self) -> Vec<(usize, StepEnded)> {
+    fn others(&mut self) -> Vec<(HostIndex, StepEnded)> {
         std::iter::from_fn(|| self.tasks.try_join_next_with_id().map(|ended| self.end(ended)))
             .flatten()
             .collect()
     }
 
-    fn end(&mut self, ended: Result<(Id, StepEnded), JoinError>) -> Option<(usize, StepEnded)> {
+    fn end(&mut self, ended: Result<(Id, StepEnded), JoinError>) -> Option<(HostIndex, StepEnded)> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let (host, step) = self.running.remove(&id)?;
         let ended = ended.map(|(_, ended)| ended).unwrap_or_else(|error| {

@@ -10,14 +10,14 @@ use crate::engine::host::{HostRun, HostSlot, Rollout};
 use crate::engine::target::Target;
 use crate::gate::Gate;
 use crate::install::{InstallSpec, RemoteShells, StagePayload, files};
-use crate::plan::Plan;
+use crate::plan::{HostIndex, PerHost, Plan};
 use crate::ports::{Clock, Connector, Effects, Prober};
 use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 
 /// A plan's hosts, and all that is needed to act on them.
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) rollout: Rollout<C, P, K>,
-    slots: Vec<Mutex<HostSlot<C::Connection, P::Held>>>,
+    slots: PerHost<Mutex<HostSlot<C::Connection, P::Held>>>,
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
@@ -45,7 +45,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
 impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
     type Watch = FleetWatch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepEnded {
+    async fn run(&self, host: HostIndex, step: Step, known: HostState) -> StepEnded {
         let plan = &self.rollout.plan.hosts[host];
         let mut slot = self.slots[host].lock().await;
         let ended = HostRun::step(&self.rollout, plan, step, &known, &mut slot).await;
@@ -56,14 +56,14 @@ impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
         ended
     }
 
-    fn release(&self, host: usize) {
+    fn release(&self, host: HostIndex) {
         // Its steps are over, so nobody else has the slot.
         if let Ok(mut slot) = self.slots[host].try_lock() {
             *slot = HostSlot::default();
         }
     }
 
-    fn watch(&self, gates: &'static [Gate], hosts: Vec<usize>) -> FleetWatch {
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<HostIndex>) -> FleetWatch {
         let Rollout { plan, target, connector, prober, clock, .. } = &self.rollout;
         let watched = hosts.into_iter().map(|host| Watching::new(&plan.hosts[host], target)).collect();
         FleetWatch::start(gates, watched, connector.clone(), prober.clone(), clock.clone())

@@ -2,6 +2,7 @@
 
 mod back;
 mod check;
+mod host_index;
 #[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
 mod resolve;
@@ -11,7 +12,8 @@ mod service;
 
 pub use crate::playbook::OnFailure;
 pub use check::check;
+pub use host_index::{HostIndex, HostIndices, HostRange, PerHost};
 pub use plan::{ChallengeHost, HostPlan, Plan, PlannedService};
 pub use resolve::{Note, Resolved, resolve};
-pub use schedule::{Direction, Schedule, Undo, WaveSchedule, Windows, batches};
+pub use schedule::{Direction, Schedule, Undo, WaveSchedule, Windows, batches, whole};
 pub use scripts::SCRIPT;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::install::InstallSpec;
 use crate::inventory::Login;
 use crate::model::{CertificateName, HostPath, ServiceName};
-use crate::plan::Schedule;
+use crate::plan::{PerHost, Schedule};
 use crate::service::ServiceSpec;
 use crate::verify::Endpoint;
 
@@ -20,7 +20,7 @@ pub struct Plan {
     /// Who goes when.
     pub schedule: Schedule,
     /// How it is done, for each host of the schedule.
-    pub hosts: Vec<HostPlan>,
+    pub hosts: PerHost<HostPlan>,
     /// Roots trusted besides the system's.
     pub ca_files: Vec<PathBuf>,
     /// Hosts that answer HTTP-01 challenges for the domains, by the issuer's number.

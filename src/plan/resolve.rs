@@ -83,7 +83,7 @@ pub fn resolve(
         playbook.issuers.iter().map(|issuer| challenge_hosts(issuer, inventory, problems)).collect();
     let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
     let certificate = playbook.certificate.name.clone();
-    let plan = Plan { certificate, schedule, hosts, ca_files, challenge_hosts };
+    let plan = Plan { certificate, schedule, hosts: hosts.into(), ca_files, challenge_hosts };
     problems.none_or(Some(Resolved { plan, notes }))
 }
 
@@ -177,7 +177,7 @@ fn schedule(
         override_before_expiry: windows.override_before_expiry,
         served_until: None,
     });
-    Schedule { hosts, waves, on_failure, direction: Direction::Forward, windows, deadline }
+    Schedule { hosts: hosts.into(), waves, on_failure, direction: Direction::Forward, windows, deadline }
 }
 
 fn challenge_hosts(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> Vec<ChallengeHost> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
 use crate::model::{Amount, HostName, Version, WaveName, Window};
+use crate::plan::host_index::{HostIndex, HostRange, PerHost};
 use crate::playbook::OnFailure;
 
 /// The order of a rollout, with no choice left in it. Hosts are numbered in the order they go.
@@ -15,7 +16,7 @@ use crate::playbook::OnFailure;
 #[serde(into = "StoredSchedule", try_from = "StoredSchedule")]
 pub struct Schedule {
     /// Every host, in the order they go; each is in exactly one wave.
-    pub hosts: Vec<HostName>,
+    pub hosts: PerHost<HostName>,
     /// The waves, first to last.
     pub waves: Vec<WaveSchedule>,
     /// What follows when a wave failed.
@@ -57,7 +58,7 @@ pub enum Direction {
 /// A schedule as plans and journals keep it. The direction is in two of its fields, of which the first did not always exist.
 #[derive(Serialize, Deserialize)]
 struct StoredSchedule {
-    hosts: Vec<HostName>,
+    hosts: PerHost<HostName>,
     waves: Vec<WaveSchedule>,
     on_failure: OnFailure,
     #[serde(default)]
@@ -139,7 +140,7 @@ pub struct WaveSchedule {
     /// The playbook's name for it.
     pub name: WaveName,
     /// Batches, first to last: each a range of the schedule's hosts, none empty, without gaps.
-    pub batches: Vec<Range<usize>>,
+    pub batches: Vec<HostRange>,
     /// At most this many hosts are in flight at once, forward and back; at least 1.
     pub parallel: usize,
     /// More failed hosts than this stop the wave.
@@ -163,23 +164,27 @@ impl WaveSchedule {
         &[Gate::Handshakes]
     }
 
-    /// The wave's hosts as a range of the schedule's.
-    pub fn hosts(&self) -> Range<usize> {
-        let first = self.batches.first().map_or(0, |batch| batch.start);
-        first..self.batches.last().map_or(first, |batch| batch.end)
+    /// The wave's hosts.
+    pub fn hosts(&self) -> HostRange {
+        whole(&self.batches)
     }
 }
 
 impl Schedule {
     /// The number of the wave that a host is in.
-    pub fn wave_of(&self, host: usize) -> usize {
+    pub fn wave_of(&self, host: HostIndex) -> usize {
         self.waves.partition_point(|wave| wave.hosts().end <= host)
+    }
+
+    /// A host's place.
+    pub fn index_of(&self, host: &HostName) -> Option<HostIndex> {
+        self.hosts.indexed().find(|(_, name)| *name == host).map(|(host, _)| host)
     }
 }
 
 /// Cuts `hosts` into batches as Ansible's `serial` does: each size once, the last one repeated; a share
 /// counts at least one host; no sizes at all means one batch.
-pub fn batches(hosts: Range<usize>, sizes: &[Amount]) -> Vec<Range<usize>> {
+pub fn batches(hosts: Range<usize>, sizes: &[Amount]) -> Vec<HostRange> {
     let mut cut = Vec::new();
     let mut start = hosts.start;
     let mut sizes = sizes.iter();
@@ -189,10 +194,18 @@ pub fn batches(hosts: Range<usize>, sizes: &[Amount]) -> Vec<Range<usize>> {
             size = next.of(hosts.len());
         }
         let end = hosts.end.min(start + size.max(1));
-        cut.push(start..end);
+        cut.push((start..end).into());
         start = end;
     }
     cut
+}
+
+/// From the first of some batches to the last.
+pub fn whole(batches: &[HostRange]) -> HostRange {
+    let (first, last) = (batches.first(), batches.last());
+    first
+        .zip(last)
+        .map_or(HostRange::default(), |(first, last)| HostRange { start: first.start, end: last.end })
 }
 
 #[cfg(test)]
@@ -202,9 +215,14 @@ mod tests {
     #[test]
     fn batches_are_cut_as_ansibles_serial() {
         let sizes: Vec<Amount> = ["1", "10%", "50%"].iter().map(|size| size.parse().unwrap()).collect();
-        assert_eq!(batches(5..25, &sizes), [5..6, 6..8, 8..18, 18..25]);
-        assert_eq!(batches(0..3, &[]), std::slice::from_ref(&(0..3)));
-        assert_eq!(batches(0..3, &["10%".parse().unwrap()]), [0..1, 1..2, 2..3]);
+        let cut = |hosts, sizes| {
+            let batches = batches(hosts, sizes);
+            batches.into_iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(cut(5..25, &sizes), [1, 2, 10, 7]);
+        assert_eq!(whole(&batches(5..25, &sizes)), (5..25).into());
+        assert_eq!(cut(0..3, &[]), [3]);
+        assert_eq!(cut(0..3, &["10%".parse().unwrap()]), [1, 1, 1]);
         assert!(batches(0..0, &sizes).is_empty());
     }
 

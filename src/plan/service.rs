@@ -293,7 +293,7 @@ mod tests {
         let node = parse(&sources, id, &mut problems).unwrap();
         let playbook = crate::playbook::parse(&node, &mut problems).unwrap();
         let plan = resolve(&playbook, &inventory, None, &mut problems).unwrap().plan;
-        let spec = &plan.hosts[0].services[0].spec;
+        let spec = &plan.hosts.first().unwrap().services[0].spec;
         let command = spec.settings(30).into_iter().find(|(name, _)| *name == "reload_command").unwrap().1;
         let ServiceSpec::Haproxy(haproxy) = spec else { panic!("it is HAProxy") };
         (haproxy.reload.clone(), command)

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use crate::gate::{Gate, Sample};
+use crate::plan::HostIndex;
 use crate::rollout::{HostState, Step, StepEnded};
 
 /// What the steps do to hosts.
@@ -11,13 +12,13 @@ pub trait Effects: Send + Sync + 'static {
     type Watch: SoakWatch;
 
     /// Does a step on a host, given what is known about it. Every failure is an answer.
-    fn run(&self, host: usize, step: Step, known: HostState) -> impl Future<Output = StepEnded> + Send;
+    fn run(&self, host: HostIndex, step: Step, known: HostState) -> impl Future<Output = StepEnded> + Send;
 
     /// The host is done: let its connection go.
-    fn release(&self, host: usize);
+    fn release(&self, host: HostIndex);
 
     /// Starts to measure what gates ask for, on hosts that are done, until dropped.
-    fn watch(&self, gates: &'static [Gate], hosts: Vec<usize>) -> Self::Watch;
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<HostIndex>) -> Self::Watch;
 }
 
 /// A watch over a soaking wave.

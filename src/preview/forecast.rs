@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::model::WaveName;
-use crate::plan::Plan;
+use crate::plan::{HostIndex, PerHost, Plan};
 use crate::rollout::{
     Action, Activated, Committed, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step,
     StepEnded, Verified, WaveFailure, next,
@@ -30,9 +30,9 @@ pub enum Pace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     /// The steps of each host of the schedule, in their order.
-    pub steps: Vec<Vec<Step>>,
+    pub steps: PerHost<Vec<Step>>,
     /// How each would end.
-    pub outcomes: Vec<HostOutcome>,
+    pub outcomes: PerHost<HostOutcome>,
     /// How it would end.
     pub outcome: RolloutOutcome,
     /// The waves that would fail, and why.
@@ -50,7 +50,7 @@ const SCRIPT: Duration = Duration::from_secs(60);
 pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> Forecast {
     let schedule = &plan.schedule;
     let mut run = Run { plan, seen, pace, now: start, state: State::new(schedule), queue: BinaryHeap::new() };
-    let mut steps = vec![Vec::new(); schedule.hosts.len()];
+    let mut steps: PerHost<Vec<Step>> = schedule.hosts.iter().map(|_| Vec::new()).collect();
     let mut failures = Vec::new();
     loop {
         let actions = next(schedule, &run.state, run.now);
@@ -99,7 +99,7 @@ struct Run<'a> {
     now: Timestamp,
     state: State,
     /// Steps that run: when each ends, and in which order they began.
-    queue: BinaryHeap<Reverse<(Timestamp, usize, Step)>>,
+    queue: BinaryHeap<Reverse<(Timestamp, HostIndex, Step)>>,
 }
 
 impl Run<'_> {
@@ -117,7 +117,7 @@ impl Run<'_> {
         });
     }
 
-    fn start(&mut self, host: usize, step: Step) {
+    fn start(&mut self, host: HostIndex, step: Step) {
         self.record(&Event::StepStarted { host: self.plan.schedule.hosts[host].clone(), step });
         let takes = match self.pace {
             Pace::Fastest => QUICK,
@@ -137,8 +137,8 @@ impl Run<'_> {
         let Some(Reverse((end, host, step))) = self.queue.pop() else { return false };
         self.now = end.max(self.now);
         let ended = match step {
-            Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], &self.seen[host])),
-            Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], &self.seen[host])),
+            Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], host.of(self.seen))),
+            Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], host.of(self.seen))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
             Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
@@ -150,7 +150,7 @@ impl Run<'_> {
     }
 }
 
-fn slowest(plan: &Plan, host: usize, step: Step) -> Duration {
+fn slowest(plan: &Plan, host: HostIndex, step: Step) -> Duration {
     let host = &plan.hosts[host];
     let services = u32::try_from(host.services.len()).unwrap_or(1);
     match step {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::gate::Sample;
 use crate::model::{HostName, format_duration};
-use crate::plan::Schedule;
+use crate::plan::{HostIndex, Schedule};
 use crate::ports::Observer;
 use crate::report::words;
 use crate::rollout::{Event, HostOutcome, HostPhase, Phase, State};
@@ -148,7 +148,7 @@ impl ProgressReporter {
                 let Some(wave) = self.schedule.waves.get(state.wave) else { return };
                 self.wave.set_prefix(format!("wave {}", wave.name));
                 self.wave.set_length(wave.hosts().len() as u64);
-                let of_wave = || wave.hosts().filter(|host| is_done(state, *host));
+                let of_wave = || wave.hosts().iter().filter(|host| is_done(state, *host));
                 self.wave.set_position(of_wave().count() as u64);
                 self.say_failed(of_wave().filter(|host| self.has_failed(state, *host)).count());
             }
@@ -160,18 +160,18 @@ impl ProgressReporter {
     }
 
     /// Whether a host ended otherwise than it should, in the direction that this goes.
-    fn has_failed(&self, state: &State, host: usize) -> bool {
+    fn has_failed(&self, state: &State, host: HostIndex) -> bool {
         let wanted = self.schedule.undo().is_some().then_some(HostOutcome::RolledBack);
         let outcome = state.host(host).outcome();
         Some(outcome) != wanted && outcome.is_failure()
     }
 }
 
-fn is_done(state: &State, host: usize) -> bool {
+fn is_done(state: &State, host: HostIndex) -> bool {
     matches!(state.host(host).phase, HostPhase::Done(_))
 }
 
-fn is_lost(state: &State, host: usize) -> bool {
+fn is_lost(state: &State, host: HostIndex) -> bool {
     matches!(state.host(host).phase, HostPhase::Done(HostOutcome::RollbackFailed))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::inventory::compact;
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
+use crate::plan::{HostIndex, PerHost};
 use crate::report::grouped::grouped;
 use crate::report::words::{count, failure};
 use crate::rollout::{HostOutcome, Pause, Remark, RolloutOutcome, WaveFailure};
@@ -64,7 +65,7 @@ pub struct Summary {
     /// In one word; none while it is not finished.
     pub outcome: Option<RolloutOutcome>,
     /// Every host, in the order they go.
-    pub hosts: Vec<HostSummary>,
+    pub hosts: PerHost<HostSummary>,
     /// Why it is paused, where it is.
     pub pause: Option<Pause>,
     /// It was about going back: to an earlier version, or each host to what it had before.
@@ -303,10 +304,14 @@ impl Summary {
     }
 
     /// The hosts that were left without what was wanted for them, with their numbers in the schedule.
-    pub fn left_behind(&mut self) -> impl Iterator<Item = (usize, &mut HostSummary)> {
+    pub fn left_behind(&mut self) -> impl Iterator<Item = (HostIndex, &mut HostSummary)> {
         let wanted = if self.undo { HostOutcome::RolledBack } else { HostOutcome::Changed };
         let as_wanted = move |outcome| outcome == wanted || outcome == HostOutcome::Unchanged;
-        self.hosts.iter_mut().enumerate().filter(move |(_, host)| !as_wanted(host.outcome))
+        self.hosts
+            .range()
+            .into_iter()
+            .zip(self.hosts.iter_mut())
+            .filter(move |(_, host)| !as_wanted(host.outcome))
     }
 }
 

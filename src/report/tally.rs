@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::WaveName;
-use crate::plan::Schedule;
+use crate::plan::{PerHost, Schedule};
 use crate::report::summary::{HostSummary, Summary};
 use crate::rollout::{
     Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified, WaveFailure,
@@ -15,9 +15,9 @@ use crate::verify::{EndpointState, HeldOutcome};
 pub struct Tally<'s> {
     schedule: &'s Schedule,
     state: State,
-    spans: Vec<Option<(Timestamp, Timestamp)>>,
-    proven: Vec<Option<EndpointState>>,
-    risks: Vec<Vec<Remark>>,
+    spans: PerHost<Option<(Timestamp, Timestamp)>>,
+    proven: PerHost<Option<EndpointState>>,
+    risks: PerHost<Vec<Remark>>,
     outcome: Option<RolloutOutcome>,
     failure: Option<(WaveName, WaveFailure)>,
     pause: Option<Pause>,
@@ -26,13 +26,12 @@ pub struct Tally<'s> {
 impl<'s> Tally<'s> {
     /// Of a rollout that has not begun.
     pub fn new(schedule: &'s Schedule) -> Self {
-        let hosts = schedule.hosts.len();
         Self {
             schedule,
             state: State::new(schedule),
-            spans: vec![None; hosts],
-            proven: vec![None; hosts],
-            risks: vec![Vec::new(); hosts],
+            spans: schedule.hosts.iter().map(|_| None).collect(),
+            proven: schedule.hosts.iter().map(|_| None).collect(),
+            risks: schedule.hosts.iter().map(|_| Vec::new()).collect(),
             outcome: None,
             failure: None,
             pause: None,
@@ -83,7 +82,7 @@ impl<'s> Tally<'s> {
     /// How it went so far.
     pub fn summary(self) -> Summary {
         let Self { schedule, state, spans, proven, mut risks, outcome, failure, pause } = self;
-        let hosts = state.hosts().iter().zip(&schedule.hosts).enumerate().map(|(number, (host, name))| {
+        let hosts = state.hosts().indexed().zip(&schedule.hosts).map(|((number, host), name)| {
             let measured = host.measured.clone().unwrap_or_default();
             HostSummary {
                 host: name.clone(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::gate::{Sample, Verdict, judge};
 use crate::model::HostName;
-use crate::plan::{OnFailure, Schedule};
+use crate::plan::{HostIndex, OnFailure, Schedule};
 use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
 use crate::rollout::host::HostPhase;
 use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
@@ -26,7 +26,7 @@ pub enum Action {
     /// Journal that the step started, do it, journal how it ended.
     Run {
         /// The host's number in the schedule.
-        host: usize,
+        host: HostIndex,
         /// What to do there.
         step: Step,
     },
@@ -127,7 +127,7 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         return out_of_time(schedule, state, now);
     }
     let mut actions = ready_steps(state);
-    let batch_end = wave.batches.get(state.batch).map_or(0, |batch| batch.end);
+    let batch_end = wave.batches.get(state.batch).map_or(HostIndex::default(), |batch| batch.end);
     let closed = closed(schedule, state, now);
     let free = wave.parallel.saturating_sub(state.in_flight.len());
     let free = if closed.is_none() { free } else { 0 };
@@ -163,8 +163,9 @@ fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
             false => Action::Record(Event::RetryStarted { wave: wave.name.clone() }),
         });
     }
-    let unreachable = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Unreachable);
-    let hosts: Vec<_> = wave.hosts().filter(unreachable).map(|host| schedule.hosts[host].clone()).collect();
+    let unreachable = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Unreachable);
+    let hosts: Vec<_> =
+        wave.hosts().iter().filter(unreachable).map(|host| schedule.hosts[host].clone()).collect();
     if hosts.is_empty() {
         return None;
     }
@@ -234,7 +235,7 @@ fn ready_steps(state: &State) -> Vec<Action> {
 /// No new host and no new activation; what is activated comes to its end. Nothing when nothing is in
 /// flight any more.
 fn drain(schedule: &Schedule, state: &State) -> Option<Vec<Action>> {
-    let before_activation = |number: &&usize| {
+    let before_activation = |number: &&HostIndex| {
         matches!(state.host(**number).phase, HostPhase::Ready(Step::Inspect | Step::Stage | Step::Activate))
     };
     if let Some(&number) = state.ready.iter().find(before_activation) {
@@ -247,7 +248,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
     if let Some(actions) = drain(schedule, state) {
         return actions;
     }
-    let changed = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
+    let changed = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
     let waves = match schedule.on_failure {
         // After a resume, waves behind the one that failed may be done.
         OnFailure::Rollback => 0..schedule.waves.len(),
@@ -258,7 +259,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
         WaveFailure::Gate(failure) => failure.hosts().iter().collect(),
         _ => HashSet::new(),
     };
-    let back: Vec<usize> = waves
+    let back: Vec<HostIndex> = waves
         .rev()
         .flat_map(|wave| schedule.waves[wave].hosts())
         .filter(changed)
@@ -274,7 +275,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
 }
 
 /// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
-fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: usize) -> Vec<Action> {
+fn rolling_back(schedule: &Schedule, state: &State, order: &[HostIndex], started: usize) -> Vec<Action> {
     let mut actions = ready_steps(state);
     actions.extend(
         turn_back(schedule, state, order, started).map(|host| Action::Run { host, step: Step::Rollback }),
@@ -286,9 +287,9 @@ fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: us
 fn turn_back<'s>(
     schedule: &'s Schedule,
     state: &'s State,
-    order: &'s [usize],
+    order: &'s [HostIndex],
     started: usize,
-) -> impl Iterator<Item = usize> + 's {
+) -> impl Iterator<Item = HostIndex> + 's {
     // Behind the first that waits there may be some that were refused.
     let mut queue = order[started.min(order.len())..]
         .iter()

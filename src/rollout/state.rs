@@ -1,14 +1,13 @@
 //! What a rollout is now: the fold over its events.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::gate::Sample;
 use crate::model::{HostName, WaveName};
-use crate::plan::{Schedule, WaveSchedule};
+use crate::plan::{HostIndex, HostRange, PerHost, Schedule, WaveSchedule, whole};
 use crate::rollout::event::{Event, WaveFailure};
 use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
@@ -36,7 +35,7 @@ pub enum Phase {
     /// Hosts go back.
     RollingBack {
         /// In this order.
-        order: Vec<usize>,
+        order: Vec<HostIndex>,
         /// So many of them, from the first, have had their turn.
         started: usize,
     },
@@ -56,9 +55,9 @@ pub struct State {
     /// Waves that passed, in this try or an earlier one.
     passed: BTreeSet<usize>,
     /// Hosts that have not had their turn.
-    pub waiting: BTreeSet<usize>,
+    pub waiting: BTreeSet<HostIndex>,
     /// Hosts that could not be reached, and when they are tried again.
-    pub retry: Option<(Timestamp, Vec<usize>)>,
+    pub retry: Option<(Timestamp, Vec<HostIndex>)>,
     /// How often that was done in this wave.
     pub retries: usize,
     /// Each host goes back to what it had before.
@@ -70,9 +69,9 @@ pub struct State {
     /// A wave failed.
     pub failed: bool,
     /// Hosts between their first step and their end.
-    pub in_flight: BTreeSet<usize>,
+    pub in_flight: BTreeSet<HostIndex>,
     /// Those of them that are between two steps: what is asked after every event is asked of these alone.
-    pub(super) ready: BTreeSet<usize>,
+    pub(super) ready: BTreeSet<HostIndex>,
     /// Failed hosts of the current wave.
     pub failures: usize,
     /// Hosts of the current wave that serve the new certificate, proven.
@@ -80,14 +79,14 @@ pub struct State {
     /// Hosts of the current wave that this rollout changed.
     pub changed: usize,
     /// A host where something stands between.
-    pub interposed: Option<usize>,
+    pub interposed: Option<HostIndex>,
     /// How long it has been worked on.
     pub watch: Stopwatch,
     /// The window that is waited for.
     pub window: Option<Timestamp>,
-    hosts: Vec<HostState>,
-    index: HashMap<HostName, usize>,
-    waves: Vec<Vec<Range<usize>>>,
+    hosts: PerHost<HostState>,
+    index: HashMap<HostName, HostIndex>,
+    waves: Vec<Vec<HostRange>>,
 }
 
 impl State {
@@ -99,7 +98,7 @@ impl State {
             wave: 0,
             batch: 0,
             passed: BTreeSet::new(),
-            waiting: (0..schedule.hosts.len()).collect(),
+            waiting: schedule.hosts.range().iter().collect(),
             retry: None,
             retries: 0,
             undo: schedule.undo().is_some(),
@@ -114,24 +113,24 @@ impl State {
             interposed: None,
             watch: Stopwatch::default(),
             window: None,
-            hosts: vec![HostState::new(); schedule.hosts.len()],
-            index: schedule.hosts.iter().cloned().zip(0..).collect(),
+            hosts: schedule.hosts.iter().map(|_| HostState::new()).collect(),
+            index: schedule.hosts.iter().cloned().zip(schedule.hosts.range()).collect(),
             waves: schedule.waves.iter().map(|wave| wave.batches.clone()).collect(),
         }
     }
 
     /// A host by its number in the schedule.
-    pub fn host(&self, number: usize) -> &HostState {
+    pub fn host(&self, number: HostIndex) -> &HostState {
         &self.hosts[number]
     }
 
     /// Every host, in the schedule's order.
-    pub fn hosts(&self) -> &[HostState] {
+    pub fn hosts(&self) -> &PerHost<HostState> {
         &self.hosts
     }
 
     /// The number of a host in the schedule.
-    pub fn number(&self, host: &HostName) -> Option<usize> {
+    pub fn number(&self, host: &HostName) -> Option<HostIndex> {
         self.index.get(host).copied()
     }
 
@@ -203,7 +202,7 @@ impl State {
                 self.phase = Phase::Stopping(reason.clone());
             }
             Event::RollbackStarted { hosts } => {
-                let order: Vec<usize> = hosts.iter().filter_map(|host| self.number(host)).collect();
+                let order: Vec<HostIndex> = hosts.iter().filter_map(|host| self.number(host)).collect();
                 for &number in &order {
                     let host = &mut self.hosts[number];
                     host.phase = HostPhase::Ready(Step::Rollback);
@@ -254,7 +253,7 @@ impl State {
     }
 
     /// Keeps `ready` what it says, for one host.
-    fn note_ready(&mut self, number: usize) {
+    fn note_ready(&mut self, number: HostIndex) {
         let ready = matches!(self.hosts[number].phase, HostPhase::Ready(_));
         if ready && self.in_flight.contains(&number) {
             self.ready.insert(number);
@@ -307,7 +306,7 @@ impl State {
         if let Some(ended) = ended {
             self.reopen(ended);
         }
-        let running: Vec<usize> = self.in_flight.iter().copied().collect();
+        let running: Vec<HostIndex> = self.in_flight.iter().copied().collect();
         for number in running {
             let host = &mut self.hosts[number];
             let HostPhase::Running(step) = host.phase else { continue };
@@ -321,7 +320,7 @@ impl State {
                 Step::Stage | Step::Verify | Step::Commit => Step::Inspect,
             });
         }
-        (0..self.hosts.len()).for_each(|number| self.note_ready(number));
+        self.hosts.range().iter().for_each(|number| self.note_ready(number));
     }
 
     /// Hosts that were left get another turn: in the direction that the rollout went.
@@ -333,7 +332,8 @@ impl State {
         }
         let (back, undo) = (self.failed, self.undo);
         let mut again = Vec::new();
-        for (number, host) in self.hosts.iter_mut().enumerate() {
+        for number in self.hosts.range() {
+            let host = &mut self.hosts[number];
             let HostPhase::Done(outcome) = host.phase else { continue };
             let left = match outcome {
                 HostOutcome::Untouched => !back,
@@ -385,10 +385,8 @@ impl State {
     }
 
     /// The hosts of the wave that it is in.
-    fn wave_hosts(&self) -> Range<usize> {
-        let batches = self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default();
-        let first = batches.first().map_or(0, |batch| batch.start);
-        first..batches.last().map_or(first, |batch| batch.end)
+    fn wave_hosts(&self) -> HostRange {
+        whole(self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Passes over hosts that were started, or refused.

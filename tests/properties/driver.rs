@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use certwave::engine::{Steering, drive};
 use certwave::gate::{Gate, HandshakeSample, Handshakes, Sample};
+use certwave::plan::HostIndex;
 use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
 use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,7 @@ use crate::world::{Random, World, schedule, start};
 struct Simulated {
     world: Mutex<World>,
     /// Hosts that were activated, in order.
-    activated: Mutex<Vec<usize>>,
+    activated: Mutex<Vec<HostIndex>>,
 }
 
 struct Watch;
@@ -30,7 +31,7 @@ impl SoakWatch for Watch {
 impl Effects for Simulated {
     type Watch = Watch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepEnded {
+    async fn run(&self, host: HostIndex, step: Step, known: HostState) -> StepEnded {
         tokio::task::yield_now().await;
         if step == Step::Activate {
             self.activated.lock().unwrap().push(host);
@@ -38,9 +39,9 @@ impl Effects for Simulated {
         self.world.lock().unwrap().act(host, step, known.exposure)
     }
 
-    fn release(&self, _: usize) {}
+    fn release(&self, _: HostIndex) {}
 
-    fn watch(&self, _: &'static [Gate], _: Vec<usize>) -> Watch {
+    fn watch(&self, _: &'static [Gate], _: Vec<HostIndex>) -> Watch {
         Watch
     }
 }

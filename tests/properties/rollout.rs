@@ -2,7 +2,7 @@
 //! event, a cancel at any event.
 
 use certwave::gate::{HandshakeSample, Sample};
-use certwave::plan::{Direction, OnFailure, Schedule};
+use certwave::plan::{Direction, HostIndex, OnFailure, Schedule};
 use certwave::rollout::{
     Action, Deadline, Event, HostOutcome, HostPhase, HostState, Inspected, Phase, Previous, RolloutOutcome,
     State, Step, StepEnded, WaveFailure, next,
@@ -24,7 +24,7 @@ struct Run {
     stopped: SignedDuration,
     /// After how much work this try of it, its wave, and the last progress of the wave began.
     began: [SignedDuration; 3],
-    running: Vec<(usize, Step)>,
+    running: Vec<(HostIndex, Step)>,
     /// The world is not the one that the journal tells of: only the journal is looked at.
     torn: bool,
     /// Rollbacks were begun for hosts of this wave; they must never be of a newer one again.
@@ -117,7 +117,7 @@ impl Run {
                 assert!(self.in_time()[..2] == [true; 2], "seed {seed}: passed after its deadline");
                 let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
                 let failed =
-                    wave.hosts().filter(|&host| self.state.host(host).outcome().is_failure()).count();
+                    wave.hosts().iter().filter(|&host| self.state.host(host).outcome().is_failure()).count();
                 assert!(failed <= wave.max_failures, "seed {seed}: passed over its failure budget");
                 let started = self.events().rev().find_map(|event| match event {
                     Event::SoakStarted { wave: name, until } if *name == wave.name => Some(*until),
@@ -135,7 +135,8 @@ impl Run {
                     let handshakes = observed.unwrap();
                     assert!(handshakes.tried > 0 && handshakes.failed == 0, "seed {seed}: a bad soak passed");
                 } else {
-                    let changed = wave.hosts().any(|h| self.state.host(h).outcome() == HostOutcome::Changed);
+                    let changed =
+                        wave.hosts().iter().any(|h| self.state.host(h).outcome() == HostOutcome::Changed);
                     assert!(wave.soak.is_zero() || !changed, "seed {seed}: the soak was left out");
                 }
             }
@@ -191,12 +192,12 @@ impl Run {
             let parallel = self.schedule.waves[wave].parallel;
             assert!(waves.len() <= parallel, "seed {}: {} in flight of {parallel}", self.seed, waves.len());
         }
-        for (number, host) in self.state.hosts().iter().enumerate() {
+        for (number, host) in self.state.hosts().indexed() {
             let truth = &self.world.hosts[number];
             if let HostPhase::Done(HostOutcome::Changed | HostOutcome::Unchanged) = host.phase {
                 assert!(
                     self.torn || (truth.serves_new && !truth.armed),
-                    "seed {}: host {number} is shown as done, and is not, or not for good: {truth:?}",
+                    "seed {}: host {number:?} is shown as done, and is not, or not for good: {truth:?}",
                     self.seed
                 );
             }
@@ -213,7 +214,7 @@ impl Run {
                 );
                 assert!(
                     !shown_clean,
-                    "seed {}: host {number} serves the new one, shown as {outcome:?}",
+                    "seed {}: host {number:?} serves the new one, shown as {outcome:?}",
                     self.seed
                 );
             }
@@ -529,10 +530,10 @@ fn a_journal_cut_anywhere_replays_and_then_ends() {
 #[test]
 fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     let schedule = Schedule {
-        hosts: vec!["a".parse().unwrap()],
+        hosts: vec!["a".parse().unwrap()].into(),
         waves: vec![certwave::plan::WaveSchedule {
             name: "w".parse().unwrap(),
-            batches: std::iter::once(0..1).collect(),
+            batches: vec![(0..1).into()],
             parallel: 1,
             max_failures: 0,
             soak: std::time::Duration::ZERO,
@@ -546,7 +547,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         deadline: None,
     };
     let mut state = State::new(&schedule);
-    let host = schedule.hosts[0].clone();
+    let host = schedule.hosts[HostIndex::default()].clone();
     let step = |step| Event::StepStarted { host: host.clone(), step };
     let done = |ended| Event::StepFinished { host: host.clone(), ended };
     for event in [

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
-use certwave::plan::{Direction, OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
+use certwave::plan::{
+    Direction, HostIndex, OnFailure, PerHost, Schedule, Undo, WaveSchedule, Windows, batches,
+};
 use certwave::rollout::{
     Activated, Committed, Disproven, Exposure, Inspected, Measured, Previous, Step, StepEnded, StepFailure,
     Verified,
@@ -46,7 +48,7 @@ pub(crate) struct TrueHost {
 
 pub(crate) struct World {
     pub(crate) random: Random,
-    pub(crate) hosts: Vec<TrueHost>,
+    pub(crate) hosts: PerHost<TrueHost>,
     /// Nothing goes wrong any more.
     pub(crate) mended: bool,
     /// How often, in a hundred, a step's connection fails.
@@ -153,7 +155,7 @@ impl World {
     }
 
     /// Does a step, or half of it, and answers as a host would.
-    pub(crate) fn act(&mut self, number: usize, step: Step, exposure: Exposure) -> StepEnded {
+    pub(crate) fn act(&mut self, number: HostIndex, step: Step, exposure: Exposure) -> StepEnded {
         let reason = || "the line went dead".to_owned();
         if self.random.chance(self.flakiness / 5) {
             self.dead_man(30);
@@ -183,7 +185,7 @@ impl World {
         }
     }
 
-    fn effect(&mut self, number: usize, step: Step, exposure: Exposure) -> StepEnded {
+    fn effect(&mut self, number: HostIndex, step: Step, exposure: Exposure) -> StepEnded {
         let roll = if self.mended { 99 } else { self.random.below(100) };
         let host = &mut self.hosts[number];
         let reason = || "it would not".to_owned();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use certwave::plan::{Direction, OnFailure, Schedule, WaveSchedule, batches};
+use certwave::plan::{Direction, HostIndex, OnFailure, Schedule, WaveSchedule, batches};
 use certwave::rollout::{
     Action, Activated, Committed, Event, Inspected, Phase, Previous, RolloutOutcome, State, Step, StepEnded,
     StepFailure, Verified, next,
@@ -38,9 +38,10 @@ pub(crate) fn schedule(hosts: usize) -> Schedule {
 /// Every step goes well, one after the other; but for the activation of the last host, where `fails`: then all others
 /// go back.
 pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
-    let (hosts, now) = (schedule.hosts.len(), Timestamp::from_second(1_800_000_000).unwrap());
+    let (last, now) =
+        (schedule.hosts.range().iter().next_back(), Timestamp::from_second(1_800_000_000).unwrap());
     let mut state = State::new(schedule);
-    let mut running: BTreeSet<(Step, usize)> = BTreeSet::new();
+    let mut running: BTreeSet<(Step, HostIndex)> = BTreeSet::new();
     loop {
         for action in next(schedule, &state, now) {
             match action {
@@ -56,7 +57,7 @@ pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
             return outcome;
         }
         let Some((step, host)) = running.pop_first() else { continue };
-        let fault = fails && host + 1 == hosts && !matches!(state.phase, Phase::RollingBack { .. });
+        let fault = fails && Some(host) == last && !matches!(state.phase, Phase::RollingBack { .. });
         let ended = ended(step, fault, now);
         state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
