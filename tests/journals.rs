@@ -8,6 +8,7 @@ use std::path::Path;
 
 use certwave::plan::Plan;
 use certwave::report::Tally;
+use certwave::rollout::Event;
 use certwave::store::Store;
 
 fn open(fixture: &Path) -> (tempfile::TempDir, Store) {
@@ -46,4 +47,23 @@ fn journals_of_every_format_replay_to_their_outcome() {
         formats += 1;
     }
     assert!(formats >= 1);
+}
+
+/// Whoever reads a journal with another version, or its events as JSON, finds what has always been there.
+#[test]
+fn events_of_every_format_are_written_as_they_were() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journals");
+    for fixture in std::fs::read_dir(folder).unwrap() {
+        let (folder, _store) = open(&fixture.unwrap().path());
+        let database = rusqlite::Connection::open(folder.path().join("state/journal.db")).unwrap();
+        let mut query = database.prepare("SELECT event FROM events ORDER BY seq").unwrap();
+        let stored = query.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let mut events = 0;
+        for stored in stored {
+            let event: Event = serde_json::from_str(&stored).unwrap();
+            assert_eq!(serde_json::to_string(&event).unwrap(), stored);
+            events += 1;
+        }
+        assert!(events > 20, "{events}");
+    }
 }

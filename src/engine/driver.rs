@@ -9,10 +9,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::gate::{Gate, Sample};
 use crate::model::later;
-use crate::plan::Schedule;
-use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
-use crate::rollout::{Action, Event, HostPhase, Phase, State, Step, StepResult, next};
+use crate::plan::{HostIndex, Schedule};
+use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
+use crate::rollout::{
+    Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
+};
 
 /// How often a soaking wave is looked at.
 const SOAK_TICK: Duration = Duration::from_secs(1);
@@ -80,8 +83,7 @@ pub async fn drive<E: Effects>(
                 Action::Run { host, step } => started.push((host, step)),
                 Action::Wait { until } => wake = Some(until),
                 Action::Observe => {
-                    let watched = soak.as_ref().map(SoakWatch::so_far).unwrap_or_default();
-                    drive.take_in(drive.observed(watched));
+                    drive.observe(soak.as_ref());
                     decided = true;
                 }
             }
@@ -93,19 +95,19 @@ pub async fn drive<E: Effects>(
         }
         drive.begin(started, &mut steps);
         if soaking && soak.is_none() {
-            soak = Some(drive.effects.watch(drive.proven_hosts()));
+            soak = Some(drive.effects.watch(drive.gates(), drive.proven_hosts()));
         }
         tokio::select! {
             mut finished = steps.finished(), if !steps.is_empty() => {
                 drive.gather(steps.running.len()).await;
                 finished.extend(steps.others());
                 drive.now = drive.clock.now();
-                for (host, step, result) in finished {
+                for (host, ended) in finished {
                     let host = schedule.hosts[host].clone();
-                    drive.take_in(Event::StepFinished { host, step, result });
+                    drive.take_in(Event::StepFinished { host, ended });
                 }
             }
-            Ok(()) = cancel.changed(), if !drive.state.cancelled => {
+            Ok(()) = cancel.changed(), if !drive.state.is_cancelled() => {
                 drive.now = drive.clock.now();
                 if *cancel.borrow() {
                     drive.take_in(Event::Cancelled);
@@ -151,11 +153,11 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
 
     /// Makes durable, at once, what is new and which steps begin for its sake; then shows it. Whether they may begin:
     /// where not, nothing was decided yet, and [`next`] is to be asked again.
-    async fn write(&mut self, started: &[(usize, Step)]) -> bool {
+    async fn write(&mut self, started: &[(HostIndex, Step)]) -> bool {
         if self.news.is_empty() && started.is_empty() {
             return true;
         }
-        let start = |&(host, step): &(usize, Step)| {
+        let start = |&(host, step): &(HostIndex, Step)| {
             (self.now, Event::StepStarted { host: self.schedule.hosts[host].clone(), step })
         };
         let starting: Vec<_> = started.iter().map(start).collect();
@@ -213,7 +215,7 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
-    fn begin(&self, started: Vec<(usize, Step)>, steps: &mut Steps) {
+    fn begin(&self, started: Vec<(HostIndex, Step)>, steps: &mut Steps) {
         for (host, step) in started {
             let (effects, known) = (self.effects.clone(), self.state.host(host).clone());
             let task = steps.tasks.spawn(async move { effects.run(host, step, known).await });
@@ -221,25 +223,30 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         }
     }
 
-    fn proven_hosts(&self) -> Vec<usize> {
+    fn proven_hosts(&self) -> Vec<HostIndex> {
         let wave = &self.schedule.waves[self.state.wave];
-        let proven = |host: &usize| {
+        let proven = |host: &HostIndex| {
             use crate::rollout::HostOutcome::{Changed, Unchanged};
             matches!(self.state.host(*host).phase, HostPhase::Done(Changed | Unchanged))
         };
-        wave.hosts().filter(proven).collect()
+        wave.hosts().iter().filter(proven).collect()
     }
 
-    fn observed(&self, watched: Watched) -> Event {
-        Event::SoakObserved {
-            wave: self.schedule.waves[self.state.wave].name.clone(),
-            handshakes: watched.handshakes,
-            failed_hosts: watched
-                .failed_hosts
-                .iter()
-                .map(|&host| self.schedule.hosts[host].clone())
-                .collect(),
-            first_failure: watched.first_failure,
+    fn gates(&self) -> &'static [Gate] {
+        self.schedule.waves[self.state.wave].gates()
+    }
+
+    /// What each gate of the wave measured; nothing, where nobody watches.
+    fn observe(&mut self, soak: Option<&E::Watch>) {
+        let nothing = || self.gates().iter().map(|gate| Sample::empty(*gate)).collect();
+        let samples = soak.map_or_else(nothing, SoakWatch::so_far);
+        self.take_in_samples(samples);
+    }
+
+    fn take_in_samples(&mut self, samples: Vec<Sample>) {
+        let wave = &self.schedule.waves[self.state.wave].name;
+        for sample in samples {
+            self.take_in(Event::GateObserved { wave: wave.clone(), sample });
         }
     }
 
@@ -251,14 +258,14 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
         self.clock.sleep(left.min(SOAK_TICK)).await;
     }
 
-    /// A failure during a soak is not slept over; anything else is only shown.
+    /// What decides a soak before it is over is journaled at once; anything else is only shown.
     fn look_at(&mut self, soak: Option<&E::Watch>, wake: Option<Timestamp>) {
         let (Some(soak), Some(until)) = (soak, wake) else { return };
-        let watched = soak.so_far();
-        if watched.handshakes.failed > 0 {
-            self.take_in(self.observed(watched));
+        let samples = soak.so_far();
+        if is_decisive(self.schedule, &self.state, &samples, self.now) {
+            self.take_in_samples(samples);
         } else {
-            self.observer.soaking(watched.handshakes, until, self.clock.now());
+            self.observer.soaking(&samples, until, self.clock.now());
         }
     }
 }
@@ -266,8 +273,8 @@ impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
 /// Steps that run.
 #[derive(Default)]
 struct Steps {
-    tasks: JoinSet<StepResult>,
-    running: HashMap<Id, (usize, Step)>,
+    tasks: JoinSet<StepEnded>,
+    running: HashMap<Id, (HostIndex, Step)>,
 }
 
 impl Steps {
@@ -276,24 +283,26 @@ impl Steps {
     }
 
     /// Waits for one.
-    async fn finished(&mut self) -> Vec<(usize, Step, StepResult)> {
+    async fn finished(&mut self) -> Vec<(HostIndex, StepEnded)> {
         let ended = self.tasks.join_next_with_id().await;
         ended.and_then(|ended| self.end(ended)).into_iter().collect()
     }
 
     /// All that have finished since.
-    fn others(&mut self) -> Vec<(usize, Step, StepResult)> {
+    fn others(&mut self) -> Vec<(HostIndex, StepEnded)> {
         std::iter::from_fn(|| self.tasks.try_join_next_with_id().map(|ended| self.end(ended)))
             .flatten()
             .collect()
     }
 
-    fn end(&mut self, ended: Result<(Id, StepResult), JoinError>) -> Option<(usize, Step, StepResult)> {
-        let (id, result) = match ended {
-            Ok((id, result)) => (id, result),
+    fn end(&mut self, ended: Result<(Id, StepEnded), JoinError>) -> Option<(HostIndex, StepEnded)> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let (host, step) = self.running.remove(&id)?;
+        let ended = ended.map(|(_, ended)| ended).unwrap_or_else(|error| {
             // A step that panicked may have done anything.
-            Err(error) => (error.id(), StepResult::InDoubt { reason: format!("certwave failed: {error}") }),
-        };
-        self.running.remove(&id).map(|(host, step)| (host, step, result))
+            let reason = format!("certwave failed: {error}");
+            StepEnded::without_result(step, StepFailure::InDoubt { reason })
+        });
+        Some((host, ended))
     }
 }

@@ -8,15 +8,16 @@ use tokio::sync::Mutex;
 use crate::engine::handshake::soak::{FleetWatch, Watching};
 use crate::engine::host::{HostRun, HostSlot, Rollout};
 use crate::engine::target::Target;
+use crate::gate::Gate;
 use crate::install::{InstallSpec, RemoteShells, StagePayload, files};
-use crate::plan::Plan;
+use crate::plan::{HostIndex, PerHost, Plan};
 use crate::ports::{Clock, Connector, Effects, Prober};
-use crate::rollout::{HostState, Step, StepResult};
+use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 
 /// A plan's hosts, and all that is needed to act on them.
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) rollout: Rollout<C, P, K>,
-    slots: Vec<Mutex<HostSlot<C::Connection, P::Held>>>,
+    slots: PerHost<Mutex<HostSlot<C::Connection, P::Held>>>,
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
@@ -44,28 +45,27 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
 impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
     type Watch = FleetWatch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
+    async fn run(&self, host: HostIndex, step: Step, known: HostState) -> StepEnded {
         let plan = &self.rollout.plan.hosts[host];
         let mut slot = self.slots[host].lock().await;
-        let result = HostRun::step(&self.rollout, plan, step, &known, &mut slot).await;
-        let result = result.unwrap_or_else(|ended| ended);
-        if matches!(result, StepResult::Unreachable { .. } | StepResult::InDoubt { .. }) {
+        let ended = HostRun::step(&self.rollout, plan, step, &known, &mut slot).await;
+        if ended.failure().is_some_and(StepFailure::is_disconnected) {
             // The next step finds out for itself whether the host is there again.
             *slot = HostSlot::default();
         }
-        result
+        ended
     }
 
-    fn release(&self, host: usize) {
+    fn release(&self, host: HostIndex) {
         // Its steps are over, so nobody else has the slot.
         if let Ok(mut slot) = self.slots[host].try_lock() {
             *slot = HostSlot::default();
         }
     }
 
-    fn watch(&self, hosts: Vec<usize>) -> FleetWatch {
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<HostIndex>) -> FleetWatch {
         let Rollout { plan, target, connector, prober, clock, .. } = &self.rollout;
-        let watched = hosts.into_iter().map(|host| Watching::new(host, &plan.hosts[host], target)).collect();
-        FleetWatch::start(watched, connector.clone(), prober.clone(), clock.clone())
+        let watched = hosts.into_iter().map(|host| Watching::new(&plan.hosts[host], target)).collect();
+        FleetWatch::start(gates, watched, connector.clone(), prober.clone(), clock.clone())
     }
 }

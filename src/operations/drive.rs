@@ -52,8 +52,8 @@ impl Rollout {
         let last = rollouts.find(|rollout| rollout.certificate == plan.certificate.name);
         if let Some(unfinished) = last.filter(|rollout| rollout.outcome.is_none()) {
             // Its hosts are looked at like all others; in the history it is not left open for ever.
-            let outcome = RolloutOutcome::Interrupted;
-            let end = [Event::Resumed, Event::Cancelled, Event::Finished { outcome }];
+            let finished = Event::finished(RolloutOutcome::Interrupted);
+            let end = [Event::Resumed, Event::Cancelled, finished];
             let end = end.map(|event| (context.now(), event.into()));
             journal.append(&self.lease, &unfinished.id, &end)?;
         }
@@ -124,7 +124,7 @@ impl Rollout {
         let mut summary = tally(journal, &id, &plan)?.summary();
         if summary.outcome == Some(RolloutOutcome::Incomplete) {
             let left: Vec<_> = summary.left_behind().collect();
-            let numbers: Vec<usize> = left.iter().map(|(number, _)| *number).collect();
+            let numbers: Vec<_> = left.iter().map(|(number, _)| *number).collect();
             let looks = stream::iter(numbers.into_iter().map(|number| fleet.expires(number)));
             let expiries: Vec<_> = looks.buffered(LOOKS).collect().await;
             left.into_iter().zip(expiries).for_each(|((_, host), at)| host.breaks_at = at);

@@ -29,7 +29,7 @@ impl Loaded {
     /// When one is not in the plan.
     pub fn accept(&mut self, hosts: &[HostName]) -> Result<(), OperationError> {
         for host in hosts {
-            let number = self.plan.schedule.hosts.iter().position(|one| one == host);
+            let number = self.plan.schedule.index_of(host);
             let Some(number) = number else {
                 return Err(Problem::AcceptedHost(host.clone()).into());
             };

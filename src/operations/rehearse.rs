@@ -39,7 +39,7 @@ pub(super) async fn rehearse(
 ) -> Result<Vec<Rehearsed>, OperationError> {
     let who = context.holder(&context.new_id()?);
     let throwaway = throwaway(context, plan)?;
-    let first = plan.schedule.waves.first().map_or(0..0, WaveSchedule::hosts);
+    let first = plan.schedule.waves.first().map(WaveSchedule::hosts).unwrap_or_default();
     let mut rehearsals = Vec::new();
     for host in &plan.hosts[first] {
         let (connector, throwaway, who) = (context.connector.as_ref(), &throwaway, &who);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{Plan, Schedule, Undo, WaveSchedule};
+use crate::plan::{Direction, Plan, Schedule, Undo, WaveSchedule};
 use crate::playbook::OnFailure;
 
 impl Plan {
@@ -18,7 +18,7 @@ impl Plan {
             hosts.extend_from_slice(&self.hosts[wave.hosts()]);
             waves.push(WaveSchedule {
                 name: wave.name.clone(),
-                batches: std::iter::once(first..names.len()).collect(),
+                batches: vec![(first..names.len()).into()],
                 parallel: wave.parallel,
                 max_failures: wave.hosts().len(),
                 soak: Duration::ZERO,
@@ -29,21 +29,20 @@ impl Plan {
             });
         }
         let schedule = Schedule {
-            hosts: names,
+            hosts: names.into(),
             waves,
             on_failure: OnFailure::Halt,
-            every_host: true,
+            direction: Direction::Back,
             windows: None,
-            undo: None,
             deadline: None,
         };
-        Plan { schedule, hosts, ..self }
+        Plan { schedule, hosts: hosts.into(), ..self }
     }
 
     /// The plan in the other direction, where each host goes back to what it had before: certwave may not have it.
     pub fn undo(self, undo: Undo) -> Plan {
         let mut plan = self.back();
-        plan.schedule.undo = Some(undo);
+        plan.schedule.direction = Direction::Undo(undo);
         plan
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::plan::{HostPlan, Plan};
+use crate::plan::{HostIndex, HostPlan, Plan};
 
 /// Every rule that a plan breaks, in words; none for one that may be shown or executed. A plan that breaks one was
 /// made by a fault of certwave's, or by hand.
@@ -14,7 +14,7 @@ pub fn check(plan: &Plan) -> Vec<String> {
     let distinct: HashSet<_> = schedule.hosts.iter().collect();
     rules.push((distinct.len() == schedule.hosts.len(), "a host is planned twice".to_owned()));
     rules.push((schedule.hosts.len() == plan.hosts.len(), "not every host has a plan of its own".to_owned()));
-    let mut next = 0;
+    let mut next = HostIndex::default();
     for wave in &schedule.waves {
         let name = &wave.name;
         rules.push((!wave.batches.is_empty(), format!("wave `{name}` has no batch")));
@@ -27,7 +27,7 @@ pub fn check(plan: &Plan) -> Vec<String> {
         let in_time = wave.deadline.is_none_or(|deadline| deadline > wave.soak);
         rules.push((in_time, format!("the soak of wave `{name}` alone misses its deadline")));
     }
-    rules.push((next == schedule.hosts.len(), "not every host is in a wave".to_owned()));
+    rules.push((next == schedule.hosts.range().end, "not every host is in a wave".to_owned()));
     let mut broken: Vec<String> =
         rules.into_iter().filter(|(holds, _)| !holds).map(|(_, words)| words).collect();
     for (name, host) in schedule.hosts.iter().zip(&plan.hosts) {

@@ -2,6 +2,7 @@
 
 mod back;
 mod check;
+mod host_index;
 #[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
 mod request;
@@ -12,10 +13,11 @@ mod service;
 
 pub use crate::playbook::OnFailure;
 pub use check::check;
+pub use host_index::{HostIndex, HostIndices, HostRange, PerHost};
 pub use plan::{HostPlan, Plan, PlannedService};
 pub use request::{
     CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
 };
 pub use resolve::{Note, Resolved, resolve};
-pub use schedule::{Schedule, Undo, WaveSchedule, Windows, batches};
+pub use schedule::{Direction, Schedule, Undo, WaveSchedule, Windows, batches, whole};
 pub use scripts::SCRIPT;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::install::InstallSpec;
 use crate::inventory::Login;
 use crate::model::ServiceName;
-use crate::plan::{CertificateRequest, PlannedIssuer, Schedule};
+use crate::plan::{CertificateRequest, PerHost, PlannedIssuer, Schedule};
 use crate::service::ServiceSpec;
 use crate::verify::Endpoint;
 
@@ -23,7 +23,7 @@ pub struct Plan {
     /// Who goes when.
     pub schedule: Schedule,
     /// How it is done, for each host of the schedule.
-    pub hosts: Vec<HostPlan>,
+    pub hosts: PerHost<HostPlan>,
     /// Roots trusted besides the system's.
     pub ca_files: Vec<PathBuf>,
 }

@@ -11,7 +11,7 @@ use crate::plan::plan::{HostPlan, Plan};
 use crate::plan::request::{
     CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
 };
-use crate::plan::{Schedule, WaveSchedule, Windows, batches};
+use crate::plan::{Direction, Schedule, WaveSchedule, Windows, batches};
 use crate::playbook::{
     CertificateSettings, FilesIssuer, Http01, Issuer, Playbook, Service, Template, VerifySettings,
 };
@@ -88,7 +88,7 @@ pub fn resolve(
     let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
     let CertificateSettings { name, domains, keys, renew, .. } = playbook.certificate.clone();
     let certificate = CertificateRequest { name, domains, keys, renew };
-    let plan = Plan { certificate, issuers, schedule, hosts, ca_files };
+    let plan = Plan { certificate, issuers, schedule, hosts: hosts.into(), ca_files };
     problems.none_or(Some(Resolved { plan, notes }))
 }
 
@@ -182,7 +182,7 @@ fn schedule(
         override_before_expiry: windows.override_before_expiry,
         served_until: None,
     });
-    Schedule { hosts, waves, on_failure, every_host: false, windows, undo: None, deadline }
+    Schedule { hosts: hosts.into(), waves, on_failure, direction: Direction::Forward, windows, deadline }
 }
 
 fn planned(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> PlannedIssuer {

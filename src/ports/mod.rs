@@ -15,7 +15,7 @@ mod secret_files;
 pub use challenge::ChallengeResponder;
 pub use clock::Clock;
 pub use confirm::{Confirm, Question, Unanswered};
-pub use effects::{Effects, SoakWatch, Watched};
+pub use effects::{Effects, SoakWatch};
 pub use handshake::{Conversation, Dial, HeldRequest, Prober};
 pub use journal::{Journal, JournalError};
 pub use leases::{HeldLease, LeaseLost};

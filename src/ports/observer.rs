@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::rollout::{Event, State};
 
 /// Sees every event once it is in the journal.
@@ -10,8 +10,8 @@ pub trait Observer: Send + 'static {
     /// Events that were written together, and the state after them.
     fn events(&mut self, events: &[(Timestamp, Event)], state: &State);
 
-    /// What the watch over a soaking wave has seen so far; comes about once a second.
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp);
+    /// What the gates of a soaking wave have measured so far; comes about once a second.
+    fn soaking(&mut self, samples: &[Sample], until: Timestamp, now: Timestamp);
 }
 
 impl<O: Observer + ?Sized> Observer for Box<O> {
@@ -19,7 +19,7 @@ impl<O: Observer + ?Sized> Observer for Box<O> {
         (**self).events(events, state);
     }
 
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
-        (**self).soaking(handshakes, until, now);
+    fn soaking(&mut self, samples: &[Sample], until: Timestamp, now: Timestamp) {
+        (**self).soaking(samples, until, now);
     }
 }

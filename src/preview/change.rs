@@ -6,7 +6,7 @@ use crate::plan::{HostPlan, Plan};
 use crate::preview::forecast::Forecast;
 use crate::preview::inspected::{inspected, staged};
 use crate::preview::seen::Seen;
-use crate::rollout::{HostOutcome, Step, StepResult};
+use crate::rollout::{HostOutcome, Step, StepFailure};
 
 /// What would become of a host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,11 +63,13 @@ fn change(outcome: HostOutcome, steps: &[Step], plan: &HostPlan, seen: &Seen) ->
         HostOutcome::Untouched => Change::NotReached,
         HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RollbackFailed => {
             match inspected(plan, seen) {
-                StepResult::Unreachable { reason } => Change::Away { reason },
-                StepResult::Failed { reason } => Change::Fails { reason },
-                _ if let StepResult::Failed { reason } = staged(plan, seen) => Change::Fails { reason },
-                // It may not go back, and nothing was reloaded.
-                _ => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
+                Err(StepFailure::Unreachable { reason }) => Change::Away { reason },
+                Err(failure) => Change::Fails { reason: failure.reason().to_owned() },
+                Ok(_) => match staged(plan, seen) {
+                    Err(failure) => Change::Fails { reason: failure.reason().to_owned() },
+                    // It may not go back, and nothing was reloaded.
+                    Ok(()) => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
+                },
             }
         }
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::gate::Handshakes;
+use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::model::WaveName;
-use crate::plan::{Plan, Schedule};
+use crate::plan::{HostIndex, PerHost, Plan};
 use crate::rollout::{
-    Action, Event, HostOutcome, Measured, RolloutOutcome, State, Step, StepResult, WaveFailure, next,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step,
+    StepEnded, Verified, WaveFailure, next,
 };
 
 use crate::preview::inspected::{inspected, staged};
@@ -29,9 +30,9 @@ pub enum Pace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     /// The steps of each host of the schedule, in their order.
-    pub steps: Vec<Vec<Step>>,
+    pub steps: PerHost<Vec<Step>>,
     /// How each would end.
-    pub outcomes: Vec<HostOutcome>,
+    pub outcomes: PerHost<HostOutcome>,
     /// How it would end.
     pub outcome: RolloutOutcome,
     /// The waves that would fail, and why.
@@ -49,7 +50,7 @@ const SCRIPT: Duration = Duration::from_secs(60);
 pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> Forecast {
     let schedule = &plan.schedule;
     let mut run = Run { plan, seen, pace, now: start, state: State::new(schedule), queue: BinaryHeap::new() };
-    let mut steps = vec![Vec::new(); schedule.hosts.len()];
+    let mut steps: PerHost<Vec<Step>> = schedule.hosts.iter().map(|_| Vec::new()).collect();
     let mut failures = Vec::new();
     loop {
         let actions = next(schedule, &run.state, run.now);
@@ -61,7 +62,7 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
                     if let Event::WaveFailed { wave, reason } = &event {
                         failures.push((wave.clone(), reason.clone()));
                     }
-                    run.decide(schedule, event);
+                    run.decide(event);
                     decided = true;
                 }
                 Action::Run { host, step } => {
@@ -70,7 +71,11 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
                 }
                 Action::Wait { until } => waiting = Some(until),
                 Action::Observe => {
-                    run.record(&watched(schedule, &run.state));
+                    let wave = &schedule.waves[run.state.wave];
+                    for gate in wave.gates() {
+                        let (wave, sample) = (wave.name.clone(), good(*gate));
+                        run.record(&Event::GateObserved { wave, sample });
+                    }
                     decided = true;
                 }
             }
@@ -82,7 +87,7 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
         }
         if !decided && !run.wait(waiting) {
             // Nothing runs and nothing is waited for: `next` never leaves it so.
-            run.record(&Event::Finished { outcome: RolloutOutcome::NeedsAttention });
+            run.record(&Event::finished(RolloutOutcome::NeedsAttention));
         }
     }
 }
@@ -94,7 +99,7 @@ struct Run<'a> {
     now: Timestamp,
     state: State,
     /// Steps that run: when each ends, and in which order they began.
-    queue: BinaryHeap<Reverse<(Timestamp, usize, Step)>>,
+    queue: BinaryHeap<Reverse<(Timestamp, HostIndex, Step)>>,
 }
 
 impl Run<'_> {
@@ -103,16 +108,16 @@ impl Run<'_> {
     }
 
     /// A rollout that waits for an approval is taken to get it.
-    fn decide(&mut self, schedule: &Schedule, event: Event) {
-        let waits = matches!(event, Event::Finished { outcome: RolloutOutcome::Paused });
-        if let Some(wave) = schedule.waves.get(self.state.wave).filter(|wave| waits && wave.approval) {
-            self.record(&Event::Approved { wave: wave.name.clone(), by: String::new() });
-        } else {
-            self.record(&event);
-        }
+    fn decide(&mut self, event: Event) {
+        self.record(&match event {
+            Event::Finished { pause: Some(Pause::Approval { wave }), .. } => {
+                Event::Approved { wave, by: String::new() }
+            }
+            event => event,
+        });
     }
 
-    fn start(&mut self, host: usize, step: Step) {
+    fn start(&mut self, host: HostIndex, step: Step) {
         self.record(&Event::StepStarted { host: self.plan.schedule.hosts[host].clone(), step });
         let takes = match self.pace {
             Pace::Fastest => QUICK,
@@ -131,21 +136,21 @@ impl Run<'_> {
         }
         let Some(Reverse((end, host, step))) = self.queue.pop() else { return false };
         self.now = end.max(self.now);
-        let result = match step {
-            Step::Inspect => inspected(&self.plan.hosts[host], &self.seen[host]),
-            Step::Stage => staged(&self.plan.hosts[host], &self.seen[host]),
-            Step::Commit => StepResult::Done,
-            Step::Activate => StepResult::Activated,
-            Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Rollback => StepResult::RolledBack,
+        let ended = match step {
+            Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], host.of(self.seen))),
+            Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], host.of(self.seen))),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
+            Step::Rollback => StepEnded::Rollback(Ok(())),
         };
         let host = self.plan.schedule.hosts[host].clone();
-        self.record(&Event::StepFinished { host, step, result });
+        self.record(&Event::StepFinished { host, ended });
         true
     }
 }
 
-fn slowest(plan: &Plan, host: usize, step: Step) -> Duration {
+fn slowest(plan: &Plan, host: HostIndex, step: Step) -> Duration {
     let host = &plan.hosts[host];
     let services = u32::try_from(host.services.len()).unwrap_or(1);
     match step {
@@ -157,11 +162,12 @@ fn slowest(plan: &Plan, host: usize, step: Step) -> Duration {
     }
 }
 
-fn watched(schedule: &Schedule, state: &State) -> Event {
-    Event::SoakObserved {
-        wave: schedule.waves[state.wave].name.clone(),
-        handshakes: Handshakes { tried: 1, failed: 0 },
-        failed_hosts: Vec::new(),
-        first_failure: None,
+/// A sample with which a gate lets a wave pass.
+fn good(gate: Gate) -> Sample {
+    match gate {
+        Gate::Handshakes => Sample::Handshakes(HandshakeSample {
+            handshakes: Handshakes { tried: 1, failed: 0 },
+            ..HandshakeSample::default()
+        }),
     }
 }

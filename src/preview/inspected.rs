@@ -7,42 +7,53 @@ use crate::model::ServiceName;
 use crate::plan::HostPlan;
 use crate::preview::risk::{Bar, reading_risks, serving_risks};
 use crate::preview::seen::{Missed, Seen, SeenHost};
-use crate::rollout::{Remark, StepResult};
+use crate::rollout::{Inspected, Remark, StepFailure};
 
 /// What a rollout's inspection of a host answers, which was seen so.
-pub fn inspected(plan: &HostPlan, seen: &Seen) -> StepResult {
+///
+/// # Errors
+/// Where it was not reached, or must not be switched as it is.
+pub fn inspected(plan: &HostPlan, seen: &Seen) -> Result<Inspected, StepFailure> {
     match seen {
         Seen::Missed(Missed { reason, unreachable: true }) => {
-            StepResult::Unreachable { reason: reason.clone() }
+            Err(StepFailure::Unreachable { reason: reason.clone() })
         }
-        Seen::Missed(Missed { reason, unreachable: false }) => StepResult::Failed { reason: reason.clone() },
+        Seen::Missed(Missed { reason, unreachable: false }) => {
+            Err(StepFailure::Failed { reason: reason.clone() })
+        }
         Seen::Host(host) if !host.problems.is_empty() => {
-            StepResult::Failed { reason: host.problems.join("; ") }
+            Err(StepFailure::Failed { reason: host.problems.join("; ") })
         }
-        // What its servers serve is looked at when the certificate is staged, unless it is already.
-        Seen::Host(host) if host.staged => or_refused(plan, host, answer(host, Vec::new())),
         Seen::Host(host) => {
-            let before = SeenHost { served: Vec::new(), ..host.as_ref().clone() };
-            or_refused(plan, &before, answer(host, Vec::new()))
+            // What its servers serve is looked at when the certificate is staged, unless it is already.
+            let mut before = host.as_ref().clone();
+            before.served.retain(|_| host.staged);
+            not_refused(plan, &before)?;
+            Ok(answer(host, Vec::new()))
         }
     }
 }
 
 /// What staging on it answers.
-pub fn staged(plan: &HostPlan, seen: &Seen) -> StepResult {
+///
+/// # Errors
+/// Where it must not be switched as it is.
+pub fn staged(plan: &HostPlan, seen: &Seen) -> Result<(), StepFailure> {
     match seen {
-        Seen::Host(host) => or_refused(plan, host, StepResult::Done),
-        Seen::Missed(_) => StepResult::Done,
+        Seen::Host(host) => not_refused(plan, host),
+        Seen::Missed(_) => Ok(()),
     }
 }
 
-fn or_refused(plan: &HostPlan, host: &SeenHost, result: StepResult) -> StepResult {
-    refusal(plan, host).map_or(result, |reason| StepResult::Failed { reason })
+/// # Errors
+/// Where a host must not be switched as it is.
+pub fn not_refused(plan: &HostPlan, host: &SeenHost) -> Result<(), StepFailure> {
+    refusal(plan, host).map_or(Ok(()), |reason| Err(StepFailure::Failed { reason }))
 }
 
 /// The answer of an inspection with which a rollout goes ahead.
-pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> StepResult {
-    StepResult::Inspected {
+pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
+    Inspected {
         proven: host.proven,
         staged: host.staged,
         previous: host.previous.clone(),

@@ -12,7 +12,7 @@ mod whole;
 
 pub use change::{Change, changes};
 pub use forecast::{Forecast, Pace, forecast};
-pub use inspected::{answer, inspected, refusal, staged};
+pub use inspected::{answer, inspected, not_refused, refusal, staged};
 pub(crate) use risk::covers;
 pub use risk::{Bar, Risk, host_risks, risks_of};
 pub use rollout_risks::rollout_risks;

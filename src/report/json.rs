@@ -5,7 +5,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::model::OperationId;
 use crate::plan::Schedule;
 use crate::ports::Observer;
@@ -63,7 +63,7 @@ impl Observer for JsonReporter {
         }
     }
 
-    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+    fn soaking(&mut self, _: &[Sample], _: Timestamp, _: Timestamp) {}
 }
 
 impl Summary {

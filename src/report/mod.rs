@@ -31,7 +31,7 @@ pub use words::{count, failure, line};
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::ports::Observer;
 use crate::rollout::{Event, State};
 
@@ -42,5 +42,5 @@ pub struct Quiet;
 impl Observer for Quiet {
     fn events(&mut self, _: &[(Timestamp, Event)], _: &State) {}
 
-    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+    fn soaking(&mut self, _: &[Sample], _: Timestamp, _: Timestamp) {}
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::ports::Observer;
 use crate::report::words;
 use crate::rollout::{Event, State};
@@ -32,5 +32,5 @@ impl Observer for PlainReporter {
         }
     }
 
-    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+    fn soaking(&mut self, _: &[Sample], _: Timestamp, _: Timestamp) {}
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::install::LinkState;
 use crate::inventory::compact;
 use crate::model::{Version, format_duration};
-use crate::plan::{HostPlan, WaveSchedule, Windows};
+use crate::plan::{HostIndex, HostPlan, WaveSchedule, Windows};
 use crate::preview::{Change, Leaf, Preview, Risk, Seen, SeenHost};
 use crate::report::words::count;
 
@@ -63,7 +63,7 @@ impl PlanReport<'_> {
         for wave in &schedule.waves {
             let _ = writeln!(text, "\n{}", wave_line(wave));
             if every {
-                wave.hosts().for_each(|host| self.host(&mut text, host));
+                wave.hosts().iter().for_each(|host| self.host(&mut text, host));
             } else {
                 self.groups(&mut text, wave);
             }
@@ -114,11 +114,11 @@ impl PlanReport<'_> {
     }
 
     /// What would become of a host, in one line.
-    fn short(&self, host: usize) -> String {
-        let (plan, change) = (&self.preview.plan.hosts[host], &self.preview.changes[host]);
+    fn short(&self, host: HostIndex) -> String {
+        let (plan, change) = (&self.preview.plan.hosts[host], host.of(&self.preview.changes));
         let kinds: Vec<&str> = plan.services.iter().map(|service| service.spec.kind()).collect();
         let mut words = change_words(change, &kinds.join(" and "));
-        if let Seen::Host(seen) = &self.preview.seen[host]
+        if let Seen::Host(seen) = host.of(self.preview.seen)
             && !matches!(change, Change::Nothing | Change::Fails { .. } | Change::Away { .. })
         {
             let _ = write!(words, "; back to {}", way_back(seen));
@@ -127,16 +127,16 @@ impl PlanReport<'_> {
     }
 
     /// A host in full.
-    fn host(&self, text: &mut String, number: usize) {
+    fn host(&self, text: &mut String, number: HostIndex) {
         let preview = self.preview;
         let (plan, name) = (&preview.plan.hosts[number], &preview.plan.schedule.hosts[number]);
-        let change = &preview.changes[number];
+        let change = number.of(&preview.changes);
         let _ = writeln!(text, "  {name} ({}:{})", plan.login.address, plan.login.port);
         let mut line = |key: &str, words: String| {
             let _ = writeln!(text, "    {key:9} {words}");
         };
         line("change", change_words(change, "services"));
-        if let Seen::Host(seen) = &preview.seen[number] {
+        if let Seen::Host(seen) = number.of(preview.seen) {
             for served in &seen.served {
                 let what = match (&served.leaf, &served.reason) {
                     (Some(leaf), _) => leaf_words(leaf, preview.start),
@@ -173,7 +173,7 @@ impl PlanReport<'_> {
                 line("back", way_back(seen));
             }
         }
-        preview.host_risks[number].iter().for_each(|risk| line("risk", risk.to_string()));
+        number.of(&preview.host_risks).iter().for_each(|risk| line("risk", risk.to_string()));
     }
 
     /// Each risk once, with the hosts that have it.

@@ -3,23 +3,23 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::plan::WaveSchedule;
+use crate::plan::{HostIndex, HostRange, WaveSchedule};
 use crate::preview::{Risk, Seen};
 use crate::report::plan::PlanReport;
 
 impl PlanReport<'_> {
     /// A line for each host of the schedule, then the last one.
     pub fn json(&self, time: Timestamp) -> impl Iterator<Item = Value> {
-        let hosts = 0..self.preview.plan.schedule.hosts.len();
+        let hosts = self.preview.plan.schedule.hosts.range().into_iter();
         hosts
             .map(move |host| self.host_json(host, time))
             .chain(std::iter::once_with(move || self.whole_json(time)))
     }
 
-    fn host_json(&self, number: usize, time: Timestamp) -> Value {
+    fn host_json(&self, number: HostIndex, time: Timestamp) -> Value {
         let preview = self.preview;
         let (schedule, plan) = (&preview.plan.schedule, &preview.plan.hosts[number]);
-        let seen = match &preview.seen[number] {
+        let seen = match number.of(preview.seen) {
             Seen::Host(host) => json!(host),
             Seen::Missed(_) => Value::Null,
         };
@@ -38,14 +38,15 @@ impl PlanReport<'_> {
             "wave": schedule.waves[schedule.wave_of(number)].name,
             "address": plan.login.address, "port": plan.login.port,
         });
-        if let (Value::Object(line), Value::Object(change)) = (&mut line, json!(preview.changes[number])) {
+        if let (Value::Object(line), Value::Object(change)) = (&mut line, json!(number.of(&preview.changes)))
+        {
             line.extend(change);
             line.insert("steps".to_owned(), json!(preview.fastest.steps[number]));
             line.insert("seen".to_owned(), seen);
             line.insert("directory".to_owned(), json!(plan.install.layout.directory()));
             line.insert("links".to_owned(), json!(links));
             line.insert("services".to_owned(), json!(services));
-            let risks: Vec<Value> = preview.host_risks[number].iter().map(risk).collect();
+            let risks: Vec<Value> = number.of(&preview.host_risks).iter().map(risk).collect();
             line.insert("risks".to_owned(), json!(risks));
         }
         line
@@ -72,7 +73,7 @@ impl PlanReport<'_> {
 fn wave(wave: &WaveSchedule) -> Value {
     json!({
         "wave": wave.name, "hosts": wave.hosts().len(),
-        "batches": wave.batches.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(),
+        "batches": wave.batches.iter().map(HostRange::len).collect::<Vec<_>>(),
         "parallel": wave.parallel, "max_failures": wave.max_failures, "soak_seconds": wave.soak.as_secs(),
         "approval": wave.approval,
     })

@@ -6,9 +6,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::model::{HostName, format_duration};
-use crate::plan::Schedule;
+use crate::plan::{HostIndex, Schedule};
 use crate::ports::Observer;
 use crate::report::words;
 use crate::rollout::{Event, HostOutcome, HostPhase, Phase, State};
@@ -148,7 +148,7 @@ impl ProgressReporter {
                 let Some(wave) = self.schedule.waves.get(state.wave) else { return };
                 self.wave.set_prefix(format!("wave {}", wave.name));
                 self.wave.set_length(wave.hosts().len() as u64);
-                let of_wave = || wave.hosts().filter(|host| is_done(state, *host));
+                let of_wave = || wave.hosts().iter().filter(|host| is_done(state, *host));
                 self.wave.set_position(of_wave().count() as u64);
                 self.say_failed(of_wave().filter(|host| self.has_failed(state, *host)).count());
             }
@@ -160,18 +160,18 @@ impl ProgressReporter {
     }
 
     /// Whether a host ended otherwise than it should, in the direction that this goes.
-    fn has_failed(&self, state: &State, host: usize) -> bool {
-        let wanted = self.schedule.undo.is_some().then_some(HostOutcome::RolledBack);
+    fn has_failed(&self, state: &State, host: HostIndex) -> bool {
+        let wanted = self.schedule.undo().is_some().then_some(HostOutcome::RolledBack);
         let outcome = state.host(host).outcome();
         Some(outcome) != wanted && outcome.is_failure()
     }
 }
 
-fn is_done(state: &State, host: usize) -> bool {
+fn is_done(state: &State, host: HostIndex) -> bool {
     matches!(state.host(host).phase, HostPhase::Done(_))
 }
 
-fn is_lost(state: &State, host: usize) -> bool {
+fn is_lost(state: &State, host: HostIndex) -> bool {
     matches!(state.host(host).phase, HostPhase::Done(HostOutcome::RollbackFailed))
 }
 
@@ -199,7 +199,7 @@ impl Observer for ProgressReporter {
         }
     }
 
-    fn soaking(&mut self, handshakes: Handshakes, until: Timestamp, now: Timestamp) {
+    fn soaking(&mut self, samples: &[Sample], until: Timestamp, now: Timestamp) {
         let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
         let soak = self.soak.get_or_insert_with(|| {
             let bar = self.bars.add(ProgressBar::new_spinner());
@@ -208,10 +208,7 @@ impl Observer for ProgressReporter {
             bar
         });
         let left = format_duration(Duration::from_secs(left.as_secs().max(1)));
-        let Handshakes { tried, failed } = handshakes;
-        soak.set_message(format!(
-            "{left} left, {} seen, {failed} failed",
-            words::count(tried as usize, "handshake")
-        ));
+        let seen: Vec<String> = samples.iter().map(words::seen_so_far).collect();
+        soak.set_message(format!("{left} left, {}", seen.join("; ")));
     }
 }

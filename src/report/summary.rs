@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::inventory::compact;
 use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
+use crate::plan::{HostIndex, PerHost};
 use crate::report::grouped::grouped;
 use crate::report::words::{count, failure};
-use crate::rollout::{HostOutcome, Remark, RolloutOutcome, WaveFailure};
+use crate::rollout::{HostOutcome, Pause, Remark, RolloutOutcome, WaveFailure};
 use crate::verify::EndpointState;
 
 /// So many names or ranges stand before a note.
@@ -64,9 +65,9 @@ pub struct Summary {
     /// In one word; none while it is not finished.
     pub outcome: Option<RolloutOutcome>,
     /// Every host, in the order they go.
-    pub hosts: Vec<HostSummary>,
-    /// Why it is paused, in words.
-    pub pause: Option<String>,
+    pub hosts: PerHost<HostSummary>,
+    /// Why it is paused, where it is.
+    pub pause: Option<Pause>,
     /// It was about going back: to an earlier version, or each host to what it had before.
     pub back: bool,
     /// It was about going back, each host to what it had before.
@@ -78,7 +79,7 @@ pub struct Summary {
 impl Summary {
     /// Whether a wave waits for somebody's word.
     pub fn awaits_approval(&self) -> bool {
-        self.pause.as_ref().is_some_and(|pause| pause.ends_with("approval"))
+        matches!(self.pause, Some(Pause::Approval { .. }))
     }
 
     /// How many hosts ended so.
@@ -193,8 +194,9 @@ impl Summary {
                 )
             }
             Some(RolloutOutcome::Paused) => match &self.pause {
-                Some(pause) => pause.clone(),
-                None => "nothing was measured during the soak: paused".to_owned(),
+                Some(Pause::By { by }) => format!("paused by {by}"),
+                Some(Pause::Approval { wave }) => format!("wave `{wave}` waits for an approval"),
+                Some(Pause::Inconclusive) | None => "nothing was measured during the soak: paused".to_owned(),
             },
             Some(RolloutOutcome::Interrupted) => "interrupted".to_owned(),
             Some(RolloutOutcome::RolledBack) if self.undo => {
@@ -302,10 +304,14 @@ impl Summary {
     }
 
     /// The hosts that were left without what was wanted for them, with their numbers in the schedule.
-    pub fn left_behind(&mut self) -> impl Iterator<Item = (usize, &mut HostSummary)> {
+    pub fn left_behind(&mut self) -> impl Iterator<Item = (HostIndex, &mut HostSummary)> {
         let wanted = if self.undo { HostOutcome::RolledBack } else { HostOutcome::Changed };
         let as_wanted = move |outcome| outcome == wanted || outcome == HostOutcome::Unchanged;
-        self.hosts.iter_mut().enumerate().filter(move |(_, host)| !as_wanted(host.outcome))
+        self.hosts
+            .range()
+            .into_iter()
+            .zip(self.hosts.iter_mut())
+            .filter(move |(_, host)| !as_wanted(host.outcome))
     }
 }
 

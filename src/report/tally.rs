@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use crate::model::WaveName;
-use crate::plan::Schedule;
+use crate::plan::{PerHost, Schedule};
 use crate::report::summary::{HostSummary, Summary};
-use crate::rollout::{Event, Phase, Remark, RolloutOutcome, State, Step, StepResult, WaveFailure};
+use crate::rollout::{
+    Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified, WaveFailure,
+};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// Takes in the events of a rollout, in order, and keeps what its summary says; the events themselves are not kept.
@@ -13,24 +15,23 @@ use crate::verify::{EndpointState, HeldOutcome};
 pub struct Tally<'s> {
     schedule: &'s Schedule,
     state: State,
-    spans: Vec<Option<(Timestamp, Timestamp)>>,
-    proven: Vec<Option<EndpointState>>,
-    risks: Vec<Vec<Remark>>,
+    spans: PerHost<Option<(Timestamp, Timestamp)>>,
+    proven: PerHost<Option<EndpointState>>,
+    risks: PerHost<Vec<Remark>>,
     outcome: Option<RolloutOutcome>,
     failure: Option<(WaveName, WaveFailure)>,
-    pause: Option<String>,
+    pause: Option<Pause>,
 }
 
 impl<'s> Tally<'s> {
     /// Of a rollout that has not begun.
     pub fn new(schedule: &'s Schedule) -> Self {
-        let hosts = schedule.hosts.len();
         Self {
             schedule,
             state: State::new(schedule),
-            spans: vec![None; hosts],
-            proven: vec![None; hosts],
-            risks: vec![Vec::new(); hosts],
+            spans: schedule.hosts.iter().map(|_| None).collect(),
+            proven: schedule.hosts.iter().map(|_| None).collect(),
+            risks: schedule.hosts.iter().map(|_| Vec::new()).collect(),
             outcome: None,
             failure: None,
             pause: None,
@@ -45,9 +46,9 @@ impl<'s> Tally<'s> {
                 let Some(number) = self.state.number(host) else { return };
                 let span = &mut self.spans[number];
                 *span = Some((span.map_or(time, |(first, _)| first), time));
-                if let Event::StepFinished { step, result, .. } = event {
-                    self.proven[number] = proof(*step, result).or(self.proven[number]);
-                    if let StepResult::Inspected { risks, .. } = result
+                if let Event::StepFinished { ended, .. } = event {
+                    self.proven[number] = proof(ended).or(self.proven[number]);
+                    if let StepEnded::Inspect(Ok(Inspected { risks, .. })) = ended
                         && !risks.is_empty()
                     {
                         self.risks[number].clone_from(risks);
@@ -55,9 +56,12 @@ impl<'s> Tally<'s> {
                 }
             }
             Event::WaveFailed { wave, reason } => self.failure = Some((wave.clone(), reason.clone())),
-            Event::PauseRequested { by } => self.pause = Some(format!("paused by {by}")),
             Event::Resumed => self.pause = None,
-            Event::Finished { outcome } => self.outcome = Some(*outcome),
+            Event::Finished { outcome, pause } => {
+                self.outcome = Some(*outcome);
+                let paused = *outcome == RolloutOutcome::Paused;
+                self.pause = pause.clone().or_else(|| paused.then(|| self.unwritten_pause()));
+            }
             _ => {}
         }
     }
@@ -67,10 +71,23 @@ impl<'s> Tally<'s> {
         &self.state
     }
 
+    /// Why it is paused, in a journal that does not say: earlier versions did not write it down.
+    fn unwritten_pause(&self) -> Pause {
+        let Self { schedule, state, .. } = self;
+        if let Some(Stop::Pause { by }) = &state.stop {
+            return Pause::By { by: by.clone() };
+        }
+        let next = schedule.waves.get(state.wave).filter(|_| state.phase == Phase::Between);
+        match next.filter(|wave| state.lacks_approval(wave)) {
+            Some(wave) => Pause::Approval { wave: wave.name.clone() },
+            None => Pause::Inconclusive,
+        }
+    }
+
     /// How it went so far.
     pub fn summary(self) -> Summary {
         let Self { schedule, state, spans, proven, mut risks, outcome, failure, pause } = self;
-        let hosts = state.hosts().iter().zip(&schedule.hosts).enumerate().map(|(number, (host, name))| {
+        let hosts = state.hosts().indexed().zip(&schedule.hosts).map(|((number, host), name)| {
             let measured = host.measured.clone().unwrap_or_default();
             HostSummary {
                 host: name.clone(),
@@ -89,28 +106,54 @@ impl<'s> Tally<'s> {
                 handshakes: measured.handshakes.tried,
             }
         });
-        let awaits = schedule.waves.get(state.wave).filter(|wave| state.lacks_approval(wave));
-        let awaits = awaits.filter(|_| state.phase == Phase::Between);
-        let pause = pause.or(awaits.map(|wave| format!("wave `{}` waits for an approval", wave.name)));
         Summary {
             outcome,
             hosts: hosts.collect(),
             pause,
             back: schedule.goes_back(),
-            undo: schedule.undo.is_some(),
+            undo: schedule.undo().is_some(),
             failure,
         }
     }
 }
 
 /// What a step's end says about what is served.
-fn proof(step: Step, result: &StepResult) -> Option<EndpointState> {
-    match (step, result) {
-        (Step::Verify, StepResult::Proven(_)) | (_, StepResult::Inspected { proven: true, .. }) => {
-            Some(EndpointState::New)
-        }
-        (Step::Verify, StepResult::Disproven { state, .. }) => Some(*state),
-        (Step::Rollback, StepResult::RolledBack) => Some(EndpointState::Previous),
+fn proof(ended: &StepEnded) -> Option<EndpointState> {
+    match ended {
+        StepEnded::Inspect(Ok(Inspected { proven: true, .. })) => Some(EndpointState::New),
+        StepEnded::Verify(Ok(Verified::Proven(_))) => Some(EndpointState::New),
+        StepEnded::Verify(Ok(Verified::Disproven(disproven))) => Some(disproven.state),
+        StepEnded::Rollback(Ok(())) => Some(EndpointState::Previous),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: &str = r#"{"hosts":["a"],"on_failure":"halt","waves":[{"name":"all","batches":[{"start":0,"end":1}],
+        "parallel":1,"max_failures":0,"soak":{"secs":60,"nanos":0},"approval":true}]}"#;
+    const APPROVED: &str = r#"{"event":"wave.approved","wave":"all","by":"ann"}"#;
+    const PAUSE: &str = r#"{"event":"rollout.pause_requested","by":"ann"}"#;
+    const SOAK: &str = r#"{"event":"soak.started","wave":"all","until":"2027-01-01T00:00:00Z"}"#;
+
+    fn paused(events: &[&str]) -> Option<Pause> {
+        let schedule = serde_json::from_str(SCHEDULE).unwrap();
+        let mut tally = Tally::new(&schedule);
+        for event in events.iter().chain(&[r#"{"event":"rollout.finished","outcome":"paused"}"#]) {
+            tally.take_in(Timestamp::UNIX_EPOCH, &serde_json::from_str(event).unwrap());
+        }
+        tally.summary().pause
+    }
+
+    /// Earlier versions did not write down why.
+    #[test]
+    fn why_a_rollout_is_paused_is_found_out_where_its_journal_does_not_say() {
+        let all = || "all".parse().unwrap();
+        assert_eq!(paused(&[]), Some(Pause::Approval { wave: all() }));
+        assert_eq!(paused(&[PAUSE]), Some(Pause::By { by: "ann".to_owned() }));
+        assert_eq!(paused(&[APPROVED, SOAK]), Some(Pause::Inconclusive));
+        assert_eq!(paused(&[PAUSE, r#"{"event":"rollout.resumed"}"#]), Some(Pause::Approval { wave: all() }));
     }
 }

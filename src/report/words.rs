@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::gate::{GateFailure, HandshakeFailure, HandshakeSample, Handshakes, Sample};
 use crate::model::format_duration;
-use crate::rollout::{Deadline, Event, Step, StepResult, Undone, WaveFailure};
+use crate::rollout::{
+    Activated, Committed, Deadline, Event, Inspected, Measured, StepEnded, StepFailure, Undone, Verified,
+    WaveFailure,
+};
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
@@ -18,9 +22,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::WaveStarted { wave, hosts } => format!("wave `{wave}` starts: {}", count(*hosts, "host")),
         Event::StepStarted { host, step } if verbose => format!("{host}: {} …", step.name()),
         Event::StepStarted { .. } => return None,
-        Event::StepFinished { host, step, result } => {
-            format!("{host}: {}", step_words(*step, result, verbose)?)
-        }
+        Event::StepFinished { host, ended } => format!("{host}: {}", step_words(ended, verbose)?),
         Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
         Event::RollbackRefused { host, reason } => format!("{host}: not rolled back: {reason}"),
         Event::RetryPlanned { hosts, until, .. } => {
@@ -35,17 +37,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::SoakStarted { wave, until } => {
             format!("wave `{wave}` soaks for {}, watched by handshakes", left(*until, time))
         }
-        Event::SoakObserved { wave, handshakes, first_failure, .. } => {
-            let seen = format!(
-                "wave `{wave}` soaked: {} of {} failed",
-                handshakes.failed,
-                count(handshakes.tried as usize, "handshake")
-            );
-            match first_failure {
-                Some(reason) => format!("{seen}: {reason}"),
-                None => seen,
-            }
-        }
+        Event::GateObserved { wave, sample } => format!("wave `{wave}` soaked: {}", sample_words(sample)),
         Event::WavePassed { wave } => format!("wave `{wave}` passed"),
         Event::WaveFailed { wave, reason } => format!("wave `{wave}` stopped: {}", failure(reason)),
         Event::RollbackStarted { hosts } => {
@@ -65,15 +57,68 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
     Some(text)
 }
 
+fn sample_words(sample: &Sample) -> String {
+    match sample {
+        Sample::Handshakes(HandshakeSample { handshakes, first_failure, .. }) => {
+            let seen = failed_of(*handshakes);
+            match first_failure {
+                Some(reason) => format!("{seen}: {reason}"),
+                None => seen,
+            }
+        }
+    }
+}
+
+/// What a gate measured so far, in a few words.
+pub(super) fn seen_so_far(sample: &Sample) -> String {
+    match sample {
+        Sample::Handshakes(HandshakeSample { handshakes: Handshakes { tried, failed }, .. }) => {
+            format!("{} seen, {failed} failed", count(*tried as usize, "handshake"))
+        }
+    }
+}
+
+fn failed_of(Handshakes { tried, failed }: Handshakes) -> String {
+    format!("{failed} of {} failed", count(tried as usize, "handshake"))
+}
+
 /// How long it is until then. The journal's time is a moment later than the decision's.
 fn left(until: Timestamp, time: Timestamp) -> String {
     let left = until.duration_since(time).as_secs_f64().ceil().max(0.0);
     format_duration(std::time::Duration::from_secs(left as u64))
 }
 
-fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> {
-    let text = match result {
-        StepResult::Inspected { undone: Some(undone), .. } => {
+fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
+    let text = match ended {
+        StepEnded::Inspect(Ok(inspected)) => return inspected_words(inspected, verbose),
+        StepEnded::Stage(Ok(())) => return verbose.then(|| "staged".to_owned()),
+        StepEnded::Activate(Ok(Activated::Reloaded)) => "switched and reloaded".to_owned(),
+        StepEnded::Activate(Ok(Activated::Refused { reason })) => format!("{reason}; nothing was reloaded"),
+        StepEnded::Verify(Ok(Verified::Proven(measured))) => proven_words(measured),
+        StepEnded::Verify(Ok(Verified::Disproven(disproven))) => format!("not proven: {}", disproven.reason),
+        StepEnded::Commit(Ok(Committed::Final)) => "committed".to_owned(),
+        StepEnded::Commit(Ok(Committed::Refused { reason })) => format!("not final: {reason}"),
+        StepEnded::Rollback(Ok(())) => "back on its previous certificate, proven".to_owned(),
+        StepEnded::Inspect(Err(failure))
+        | StepEnded::Stage(Err(failure))
+        | StepEnded::Activate(Err(failure))
+        | StepEnded::Verify(Err(failure))
+        | StepEnded::Commit(Err(failure))
+        | StepEnded::Rollback(Err(failure)) => {
+            let step = ended.step().name();
+            match failure {
+                StepFailure::Failed { reason } => format!("{step} failed: {reason}"),
+                StepFailure::Unreachable { reason } => format!("cannot be reached: {reason}"),
+                StepFailure::InDoubt { reason } => format!("{step} in doubt: {reason}"),
+            }
+        }
+    };
+    Some(text)
+}
+
+fn inspected_words(inspected: &Inspected, verbose: bool) -> Option<String> {
+    let text = match inspected {
+        Inspected { undone: Some(undone), .. } => {
             let Undone { at, target, previous, problem } = undone.as_ref();
             let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
             match problem {
@@ -86,38 +131,24 @@ fn step_words(step: Step, result: &StepResult, verbose: bool) -> Option<String> 
                 ),
             }
         }
-        StepResult::Inspected { proven: true, armed: true, .. } => {
+        Inspected { proven: true, armed: true, .. } => {
             "serves the new certificate, which nobody has confirmed yet".to_owned()
         }
-        StepResult::Inspected { proven: true, .. } => "already serves this certificate".to_owned(),
-        StepResult::Inspected { .. } | StepResult::Done if !verbose => match step {
-            Step::Commit => "committed".to_owned(),
-            _ => return None,
-        },
-        StepResult::Inspected { .. } => "inspected".to_owned(),
-        StepResult::Done => match step {
-            Step::Stage => "staged".to_owned(),
-            _ => "committed".to_owned(),
-        },
-        StepResult::Activated => "switched and reloaded".to_owned(),
-        StepResult::Refused { reason } if step == Step::Commit => format!("not final: {reason}"),
-        StepResult::Refused { reason } => format!("{reason}; nothing was reloaded"),
-        StepResult::Proven(measured) => {
-            let tried = count(measured.handshakes.tried as usize, "handshake");
-            let held = match &measured.held {
-                Some(HeldOutcome::Answered) => ", the request in flight was answered".to_owned(),
-                Some(HeldOutcome::Cut(reason)) => format!(", the request in flight was cut: {reason}"),
-                None => String::new(),
-            };
-            format!("proven; {} of {tried} failed during the switch{held}", measured.handshakes.failed)
-        }
-        StepResult::Disproven { reason, .. } => format!("not proven: {reason}"),
-        StepResult::RolledBack => "back on its previous certificate, proven".to_owned(),
-        StepResult::Failed { reason } => format!("{} failed: {reason}", step.name()),
-        StepResult::Unreachable { reason } => format!("cannot be reached: {reason}"),
-        StepResult::InDoubt { reason } => format!("{} in doubt: {reason}", step.name()),
+        Inspected { proven: true, .. } => "already serves this certificate".to_owned(),
+        _ if verbose => "inspected".to_owned(),
+        _ => return None,
     };
     Some(text)
+}
+
+fn proven_words(measured: &Measured) -> String {
+    let tried = count(measured.handshakes.tried as usize, "handshake");
+    let held = match &measured.held {
+        Some(HeldOutcome::Answered) => ", the request in flight was answered".to_owned(),
+        Some(HeldOutcome::Cut(reason)) => format!(", the request in flight was cut: {reason}"),
+        None => String::new(),
+    };
+    format!("proven; {} of {tried} failed during the switch{held}", measured.handshakes.failed)
 }
 
 /// Why a wave failed, in words.
@@ -132,12 +163,9 @@ pub fn failure(reason: &WaveFailure) -> String {
                  proxy in front"
             )
         }
-        WaveFailure::Soak { handshakes, hosts, .. } => format!(
-            "{} of {} failed during the soak, on {}",
-            handshakes.failed,
-            count(handshakes.tried as usize, "handshake"),
-            count(hosts.len(), "host")
-        ),
+        WaveFailure::Gate(GateFailure::Handshakes(HandshakeFailure { handshakes, hosts, .. })) => {
+            format!("{} during the soak, on {}", failed_of(*handshakes), count(hosts.len(), "host"))
+        }
         WaveFailure::Aborted { by } => format!("{by} aborted the rollout"),
         WaveFailure::Overdue { deadline, after } => {
             let after = format_duration(Duration::from_secs(*after));

@@ -5,80 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Handshakes;
-use crate::model::{CertificateName, Fingerprint, HostName, Version, WaveName};
-use crate::rollout::outcome::RolloutOutcome;
-use crate::verify::{EndpointState, HeldOutcome};
-
-/// A step on one host, in the order they come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// Read only: facts, lock, room, what is served now.
-    Inspect,
-    /// Upload beside what is live.
-    Stage,
-    /// Switch, test, reload.
-    Activate,
-    /// Live handshakes.
-    Verify,
-    /// Make it final.
-    Commit,
-    /// Switch back, reload, prove the previous certificate.
-    Rollback,
-}
-
-impl Step {
-    /// The step's name as people and JSON see it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Step::Inspect => "inspect",
-            Step::Stage => "stage",
-            Step::Activate => "activate",
-            Step::Verify => "verify",
-            Step::Commit => "commit",
-            Step::Rollback => "rollback",
-        }
-    }
-}
-
-/// What a host can go back to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Previous {
-    /// Its folder on the host.
-    pub version: Version,
-    /// Its leaf; two of dual certificates.
-    pub leaves: Vec<Fingerprint>,
-    /// It is never put back after this time.
-    pub not_after: Timestamp,
-    /// It was revoked, and is never put back.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub revoked: bool,
-}
-
-/// What was seen from outside while a host was switched.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Measured {
-    /// Handshakes, each at its turn.
-    pub handshakes: Handshakes,
-    /// The first reason why one failed.
-    pub first_failure: Option<String>,
-    /// What became of the request that was in flight; none where the endpoint does not speak HTTP.
-    pub held: Option<HeldOutcome>,
-}
-
-/// What a host's dead-man switch did while nobody was there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undone {
-    /// When, by the host's clock.
-    pub at: Timestamp,
-    /// The version that nobody confirmed.
-    pub target: Version,
-    /// The version that it put back, or should have.
-    pub previous: Version,
-    /// Why it could not, or what did not take it.
-    pub problem: Option<String>,
-}
+use crate::gate::{GateFailure, Sample};
+use crate::model::{CertificateName, HostName, Version, WaveName};
+use crate::rollout::outcome::{Pause, RolloutOutcome};
+use crate::rollout::step::{Step, StepEnded};
 
 /// How a rollout came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,77 +41,6 @@ impl RolloutKind {
     }
 }
 
-/// A risk that a host was found with, and that does not keep a rollout from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remark {
-    /// Which: its id in the reference of `plan`.
-    pub risk: String,
-    /// In words.
-    pub text: String,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "snake_case")]
-pub enum StepResult {
-    /// Inspect: what the host has.
-    Inspected {
-        /// The new certificate is live and every endpoint proves it: nothing to do.
-        proven: bool,
-        /// The new version's folder is complete.
-        staged: bool,
-        /// What the host can go back to.
-        previous: Option<Previous>,
-        /// The new version waits for its confirmation: else the dead-man switch undoes it.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        armed: bool,
-        /// What the dead-man switch did since the last commit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        undone: Option<Box<Undone>>,
-        /// What a careful person should know; the rollout goes ahead.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        risks: Vec<Remark>,
-    },
-    /// Stage, Commit: done.
-    Done,
-    /// Activate: switched, tested, and the reload took effect.
-    Activated,
-    /// Activate: refused before anything was reloaded; what is live is as it was. Commit: the new version is not
-    /// final, and is or will be undone by the dead-man switch.
-    Refused {
-        /// The server's words.
-        reason: String,
-    },
-    /// Verify: every endpoint serves the new certificate.
-    Proven(Measured),
-    /// Verify: one does not.
-    Disproven {
-        /// What it serves.
-        state: EndpointState,
-        /// In words, with the endpoint.
-        reason: String,
-        /// What was seen while the host was switched.
-        measured: Measured,
-    },
-    /// Rollback: the previous certificate is live again, and proven.
-    RolledBack,
-    /// The step did not do what it should.
-    Failed {
-        /// In words.
-        reason: String,
-    },
-    /// The host could not be reached; nothing was sent.
-    Unreachable {
-        /// In words.
-        reason: String,
-    },
-    /// The connection broke in the middle: the step may or may not have happened.
-    InDoubt {
-        /// In words.
-        reason: String,
-    },
-}
-
 /// What may take only so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -212,15 +71,9 @@ pub enum WaveFailure {
         /// Where.
         host: HostName,
     },
-    /// Handshakes failed during the soak.
-    Soak {
-        /// How many were tried and failed.
-        handshakes: Handshakes,
-        /// Where they failed.
-        hosts: Vec<HostName>,
-        /// The first failure in words.
-        reason: String,
-    },
+    /// A gate failed during the soak.
+    #[serde(rename = "soak")]
+    Gate(GateFailure),
     /// Within its budget, but not one host was proven: nothing is known.
     NothingProven,
     /// It took too long.
@@ -318,11 +171,9 @@ pub enum Event {
     StepFinished {
         /// Where.
         host: HostName,
-        /// What.
-        step: Step,
-        /// How it ended.
+        /// What, and how it ended.
         #[serde(flatten)]
-        result: StepResult,
+        ended: StepEnded,
     },
     /// The rollout stopped before the host's live certificate was touched.
     #[serde(rename = "host.abandoned")]
@@ -369,18 +220,14 @@ pub enum Event {
         /// Until when.
         until: Timestamp,
     },
-    /// What the watch saw since the soak started.
+    /// What a gate measured since the soak started.
     #[serde(rename = "soak.observed")]
-    SoakObserved {
+    GateObserved {
         /// The wave.
         wave: WaveName,
-        /// How many handshakes.
+        /// Which gate, and what.
         #[serde(flatten)]
-        handshakes: Handshakes,
-        /// Hosts where one failed.
-        failed_hosts: Vec<HostName>,
-        /// The first failure in words.
-        first_failure: Option<String>,
+        sample: Sample,
     },
     /// The wave is done, the next one may start.
     #[serde(rename = "wave.passed")]
@@ -434,5 +281,20 @@ pub enum Event {
     Finished {
         /// In one word.
         outcome: RolloutOutcome,
+        /// Why it is paused, where it is; earlier versions did not write that down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pause: Option<Pause>,
     },
+}
+
+impl Event {
+    /// The end, for good or until somebody takes up what is left.
+    pub fn finished(outcome: RolloutOutcome) -> Self {
+        Event::Finished { outcome, pause: None }
+    }
+
+    /// The end for now.
+    pub fn paused(pause: Pause) -> Self {
+        Event::Finished { outcome: RolloutOutcome::Paused, pause: Some(pause) }
+    }
 }

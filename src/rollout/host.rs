@@ -1,7 +1,13 @@
 //! What is known about one host, and what the end of a step means for it.
 
-use crate::rollout::event::{Measured, Previous, RefusedRollback, Step, StepResult};
-use crate::rollout::outcome::HostOutcome;
+use self::HostPhase::{Done, Ready};
+use crate::rollout::event::RefusedRollback;
+use crate::rollout::outcome::HostOutcome::{
+    self, Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable,
+};
+use crate::rollout::step::{
+    Activated, Committed, Disproven, Inspected, Measured, Previous, Step, StepEnded, StepFailure, Verified,
+};
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
 const ATTEMPTS: u8 = 2;
@@ -19,6 +25,18 @@ pub enum HostPhase {
     Done(HostOutcome),
 }
 
+/// How far a host has gone towards the new certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Exposure {
+    /// Nothing that is live was changed.
+    #[default]
+    None,
+    /// It may have been switched on the disk.
+    Switched,
+    /// Something may have been reloaded with the new certificate.
+    Reloaded,
+}
+
 /// What is known about a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostState {
@@ -26,10 +44,8 @@ pub struct HostState {
     pub phase: HostPhase,
     /// What it can go back to, once inspected.
     pub previous: Option<Previous>,
-    /// It may serve the new certificate, or may have.
-    pub touched: bool,
-    /// Something may have been reloaded with the new certificate.
-    pub reloaded: bool,
+    /// How far it has gone, as far as is known.
+    pub exposure: Exposure,
     /// What was seen while it was switched.
     pub measured: Option<Measured>,
     /// Why it failed, or what else went wrong, in words.
@@ -42,23 +58,32 @@ impl HostState {
         Self {
             phase: HostPhase::Pending,
             previous: None,
-            touched: false,
-            reloaded: false,
+            exposure: Exposure::None,
             measured: None,
             error: None,
             doubts: 0,
         }
     }
 
+    /// Whether what is live may have been changed.
+    pub fn is_touched(&self) -> bool {
+        self.exposure > Exposure::None
+    }
+
     /// How the host ended, as far as it has.
     pub fn outcome(&self) -> HostOutcome {
         match self.phase {
             HostPhase::Done(outcome) => outcome,
-            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.touched => {
+            HostPhase::Pending | HostPhase::Ready(_) | HostPhase::Running(_) if self.is_touched() => {
                 HostOutcome::RollbackFailed
             }
             _ => HostOutcome::Untouched,
         }
+    }
+
+    /// Whether it is done, and counts against its wave's failure budget.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.phase, HostPhase::Done(outcome) if outcome.is_failure())
     }
 
     pub(super) fn fail(&mut self, reason: &str, phase: HostPhase) {
@@ -74,7 +99,7 @@ impl HostState {
         self.doubts += 1;
         if self.doubts < ATTEMPTS {
             self.phase = HostPhase::Ready(Step::Inspect);
-        } else if self.touched {
+        } else if self.is_touched() {
             self.fail(reason, HostPhase::Ready(Step::Rollback));
         } else {
             self.fail(reason, HostPhase::Done(HostOutcome::Unreachable));
@@ -86,7 +111,7 @@ impl HostState {
 pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
     host.previous = previous.cloned();
     // Whatever became of an earlier try, every service is reloaded and proven.
-    (host.touched, host.reloaded) = (true, true);
+    host.exposure = Exposure::Reloaded;
     host.phase = HostPhase::Ready(Step::Rollback);
 }
 
@@ -94,91 +119,110 @@ pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
 pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, undo: bool) {
     let cause = host.error.take().map_or(reason.to_string(), |cause| format!("{cause}; {reason}"));
     // Where it was only to be undone, it serves on what it was proven with.
-    let untouched = undo || !host.reloaded;
+    let untouched = undo || host.exposure < Exposure::Reloaded;
     let outcome = if untouched { HostOutcome::Failed } else { HostOutcome::RollbackFailed };
     host.fail(&cause, HostPhase::Done(outcome));
 }
 
 /// What a step's end means for its host.
-pub(super) fn finish_step(host: &mut HostState, step: Step, result: &StepResult) {
-    use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable};
-    use HostPhase::{Done, Ready};
-
-    match (step, result) {
-        (Step::Inspect, StepResult::Inspected { proven, staged, previous, armed, .. }) => {
-            if !host.touched {
-                host.previous.clone_from(previous);
-            }
-            if *armed {
-                (host.touched, host.reloaded) = (true, true);
-            }
-            host.phase = match (proven, staged) {
-                // Installed by this rollout, or by one that died before it was final: prove and commit it.
-                (true, _) if host.touched => Ready(Step::Verify),
-                (true, _) => Done(Unchanged),
-                (false, true) => Ready(Step::Activate),
-                (false, false) => Ready(Step::Stage),
-            };
-        }
-        (Step::Stage, StepResult::Done) => host.phase = Ready(Step::Activate),
-        (Step::Activate, StepResult::Activated) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.phase = Ready(Step::Verify);
-        }
-        (Step::Activate, StepResult::Refused { reason }) => {
-            host.touched = true;
-            host.fail(reason, Ready(Step::Rollback));
-        }
-        (Step::Activate, StepResult::Failed { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.fail(reason, Ready(Step::Rollback));
-        }
-        (Step::Activate, StepResult::InDoubt { reason }) => {
-            (host.touched, host.reloaded) = (true, true);
-            host.doubt(reason);
-        }
-        (Step::Verify, StepResult::Proven(measured)) => {
+pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded) {
+    match ended {
+        StepEnded::Inspect(Ok(inspected)) => host.inspected(inspected),
+        StepEnded::Stage(Ok(())) => host.phase = Ready(Step::Activate),
+        StepEnded::Inspect(Err(failure)) | StepEnded::Stage(Err(failure)) => match failure {
+            StepFailure::InDoubt { reason } => host.doubt(reason),
+            failure => host.fail_or_go_back(failure),
+        },
+        StepEnded::Activate(result) => host.activated(result),
+        StepEnded::Verify(Ok(Verified::Proven(measured))) => {
             host.measured = Some(measured.clone());
             host.phase = Ready(Step::Commit);
         }
-        (Step::Verify, StepResult::Disproven { reason, measured, .. }) => {
+        StepEnded::Verify(Ok(Verified::Disproven(Disproven { reason, measured, .. }))) => {
             host.measured = Some(measured.clone());
             host.fail(reason, Ready(Step::Rollback));
         }
-        (Step::Commit, StepResult::Done) => host.phase = Done(Changed),
-        // Not confirmed: the dead-man switch undoes it, or has.
-        (
-            Step::Commit,
-            StepResult::Refused { reason }
-            | StepResult::Unreachable { reason }
-            | StepResult::InDoubt { reason },
-        ) => host.doubt(reason),
-        // The new certificate is live, proven and final; only old versions were left lying about.
-        (Step::Commit, StepResult::Failed { reason }) => {
-            host.fail(&format!("old versions were not pruned: {reason}"), Done(Changed))
+        StepEnded::Verify(Err(failure)) => host.fail_or_go_back(failure),
+        StepEnded::Commit(result) => host.committed(result),
+        StepEnded::Rollback(Ok(())) => host.phase = Done(RolledBack),
+        StepEnded::Rollback(Err(failure)) => host.not_rolled_back(failure),
+    }
+}
+
+impl HostState {
+    fn inspected(&mut self, Inspected { proven, staged, previous, armed, .. }: &Inspected) {
+        if !self.is_touched() {
+            self.previous.clone_from(previous);
         }
-        (Step::Rollback, StepResult::RolledBack) => host.phase = Done(RolledBack),
-        (Step::Rollback, StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
-            host.doubts += 1;
-            let phase = if host.doubts < 2 * ATTEMPTS { Ready(Step::Rollback) } else { Done(RollbackFailed) };
-            host.fail(reason, phase);
+        if *armed {
+            self.exposure = Exposure::Reloaded;
         }
-        (Step::Rollback, StepResult::Failed { reason }) => {
-            let cause = host.error.take().filter(|cause| cause != reason);
-            let reason = cause.map_or(reason.clone(), |cause| format!("{cause}; rollback failed: {reason}"));
-            host.fail(&reason, Done(RollbackFailed));
+        self.phase = match (proven, staged) {
+            // Installed by this rollout, or by one that died before it was final: prove and commit it.
+            (true, _) if self.is_touched() => Ready(Step::Verify),
+            (true, _) => Done(Unchanged),
+            (false, true) => Ready(Step::Activate),
+            (false, false) => Ready(Step::Stage),
+        };
+    }
+
+    fn activated(&mut self, result: &Result<Activated, StepFailure>) {
+        let exposure = match result {
+            Ok(Activated::Refused { .. }) => Exposure::Switched,
+            Err(StepFailure::Unreachable { .. }) => Exposure::None,
+            Ok(Activated::Reloaded) | Err(StepFailure::Failed { .. } | StepFailure::InDoubt { .. }) => {
+                Exposure::Reloaded
+            }
+        };
+        self.exposure = self.exposure.max(exposure);
+        match result {
+            Ok(Activated::Reloaded) => self.phase = Ready(Step::Verify),
+            Ok(Activated::Refused { reason }) => self.fail(reason, Ready(Step::Rollback)),
+            Err(StepFailure::InDoubt { reason }) => self.doubt(reason),
+            Err(failure) => self.fail_or_go_back(failure),
         }
-        // Before anything live was changed a failure is just that.
-        (_, StepResult::Failed { reason }) if !host.touched => host.fail(reason, Done(Failed)),
-        (_, StepResult::Unreachable { reason }) if !host.touched => host.fail(reason, Done(Unreachable)),
-        (Step::Inspect | Step::Stage, StepResult::InDoubt { reason }) => host.doubt(reason),
-        (
-            _,
-            StepResult::Failed { reason }
-            | StepResult::Unreachable { reason }
-            | StepResult::InDoubt { reason },
-        ) => host.fail(reason, Ready(Step::Rollback)),
-        // No step answers so; a host of which nothing is known is not shown as clean.
-        (_, _) => host.fail("the step gave an answer that is not its own", Ready(Step::Rollback)),
+    }
+
+    fn committed(&mut self, result: &Result<Committed, StepFailure>) {
+        match result {
+            Ok(Committed::Final) => self.phase = Done(Changed),
+            // Not confirmed: the dead-man switch undoes it, or has.
+            Ok(Committed::Refused { reason })
+            | Err(StepFailure::Unreachable { reason } | StepFailure::InDoubt { reason }) => {
+                self.doubt(reason)
+            }
+            // The new certificate is live, proven and final; only old versions were left lying about.
+            Err(StepFailure::Failed { reason }) => {
+                self.fail(&format!("old versions were not pruned: {reason}"), Done(Changed));
+            }
+        }
+    }
+
+    fn not_rolled_back(&mut self, failure: &StepFailure) {
+        match failure {
+            StepFailure::Unreachable { reason } | StepFailure::InDoubt { reason } => {
+                self.doubts += 1;
+                let again = self.doubts < 2 * ATTEMPTS;
+                self.fail(reason, if again { Ready(Step::Rollback) } else { Done(RollbackFailed) });
+            }
+            StepFailure::Failed { reason } => {
+                let cause = self.error.take().filter(|cause| cause != reason);
+                let reason =
+                    cause.map_or(reason.clone(), |cause| format!("{cause}; rollback failed: {reason}"));
+                self.fail(&reason, Done(RollbackFailed));
+            }
+        }
+    }
+
+    /// Before anything live was changed a failure is just that.
+    fn fail_or_go_back(&mut self, failure: &StepFailure) {
+        let phase = match failure {
+            StepFailure::Failed { .. } if !self.is_touched() => Done(Failed),
+            StepFailure::Unreachable { .. } if !self.is_touched() => Done(Unreachable),
+            StepFailure::Failed { .. } | StepFailure::Unreachable { .. } | StepFailure::InDoubt { .. } => {
+                Ready(Step::Rollback)
+            }
+        };
+        self.fail(failure.reason(), phase);
     }
 }

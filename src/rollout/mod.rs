@@ -7,15 +7,19 @@ mod next;
 mod outcome;
 mod record;
 mod state;
+mod step;
+mod stop;
 mod stopwatch;
 
-pub use event::{
-    Deadline, Event, Measured, Origin, Previous, RefusedRollback, Remark, RolloutKind, Step, StepResult,
-    Undone, WaveFailure,
-};
-pub use host::{HostPhase, HostState};
-pub use next::{Action, next};
-pub use outcome::{HostOutcome, RolloutOutcome};
+pub use event::{Deadline, Event, Origin, RefusedRollback, RolloutKind, WaveFailure};
+pub use host::{Exposure, HostPhase, HostState};
+pub use next::{Action, is_decisive, next};
+pub use outcome::{HostOutcome, Pause, RolloutOutcome};
 pub use record::RolloutRecord;
 pub use state::{Phase, State};
+pub use step::{
+    Activated, Committed, Disproven, Inspected, Measured, Previous, Remark, Step, StepEnded, StepFailure,
+    Undone, Verified,
+};
+pub use stop::Stop;
 pub use stopwatch::Stopwatch;

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::{Verdict, judge_soak};
+use crate::gate::{Sample, Verdict, judge};
 use crate::model::HostName;
-use crate::plan::{OnFailure, Schedule};
-use crate::rollout::event::{Deadline, Event, Previous, RefusedRollback, Step, WaveFailure};
+use crate::plan::{HostIndex, OnFailure, Schedule};
+use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
 use crate::rollout::host::HostPhase;
-use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
 use crate::rollout::state::{Phase, State};
+use crate::rollout::step::{Previous, Step};
+use crate::rollout::stop::Stop;
 
 /// How long to wait before a wave's unreachable hosts are tried again, and again.
 const BACK_OFF: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
@@ -24,7 +26,7 @@ pub enum Action {
     /// Journal that the step started, do it, journal how it ended.
     Run {
         /// The host's number in the schedule.
-        host: usize,
+        host: HostIndex,
         /// What to do there.
         step: Step,
     },
@@ -33,7 +35,7 @@ pub enum Action {
         /// The end of the soak, or of the time before hosts are tried again.
         until: Timestamp,
     },
-    /// The soak is over: journal what was seen.
+    /// The soak is over: journal what its gates measured.
     Observe,
 }
 
@@ -49,30 +51,7 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     match &state.phase {
         Phase::Between => between(schedule, state, now),
         Phase::Running => running(schedule, state, now),
-        Phase::Soaking { until, observed } => match observed {
-            _ if state.cancelled || state.pausing => finish(state),
-            _ if state.aborting.is_some() => abort(schedule, state),
-            _ if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
-            Some((handshakes, hosts, reason)) => match judge_soak(*handshakes) {
-                Verdict::Fail => fail_wave(
-                    schedule,
-                    state,
-                    WaveFailure::Soak {
-                        handshakes: *handshakes,
-                        hosts: hosts.clone(),
-                        reason: reason.clone().unwrap_or_default(),
-                    },
-                ),
-                // Nothing passes before its soak is over.
-                _ if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
-                Verdict::Pass => pass_wave(schedule, state),
-                Verdict::Inconclusive => {
-                    vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
-                }
-            },
-            None if now < *until => vec![Action::Wait { until: sooner(schedule, state, now, *until) }],
-            None => vec![Action::Observe],
-        },
+        Phase::Soaking { until, samples } => soaking(schedule, state, now, *until, samples),
         Phase::Stopping(reason) => stopping(schedule, state, reason),
         Phase::RollingBack { order, started } => rolling_back(schedule, state, order, *started),
     }
@@ -80,11 +59,10 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
 
 fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     match schedule.waves.get(state.wave) {
-        Some(_) if state.cancelled || state.pausing => finish(state),
-        Some(_) if state.aborting.is_some() => abort(schedule, state),
+        Some(_) if let Some(stop) = &state.stop => stopped(schedule, state, stop),
         Some(_) if overdue(schedule, state, now).is_some() => out_of_time(schedule, state, now),
         Some(wave) if state.lacks_approval(wave) => {
-            vec![Action::Record(Event::Finished { outcome: RolloutOutcome::Paused })]
+            vec![Action::Record(Event::paused(Pause::Approval { wave: wave.name.clone() }))]
         }
         Some(wave) => {
             if let Some(wait) = closed(schedule, state, now) {
@@ -96,9 +74,41 @@ fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     }
 }
 
+fn soaking(
+    schedule: &Schedule,
+    state: &State,
+    now: Timestamp,
+    until: Timestamp,
+    samples: &[Sample],
+) -> Vec<Action> {
+    if let Some(stop) = &state.stop {
+        return stopped(schedule, state, stop);
+    }
+    if overdue(schedule, state, now).is_some() {
+        return out_of_time(schedule, state, now);
+    }
+    match judge(schedule.waves[state.wave].gates(), samples, until, now) {
+        Verdict::Fail(failure) => fail_wave(schedule, state, WaveFailure::Gate(failure)),
+        Verdict::Wait => vec![Action::Wait { until: sooner(schedule, state, now, until) }],
+        Verdict::Ask => vec![Action::Observe],
+        Verdict::Inconclusive => vec![Action::Record(Event::paused(Pause::Inconclusive))],
+        Verdict::Pass => pass_wave(schedule, state),
+    }
+}
+
+/// Whether what the gates measured so far decides something before the soak is over. What does not is only shown.
+pub fn is_decisive(schedule: &Schedule, state: &State, samples: &[Sample], now: Timestamp) -> bool {
+    match (&state.phase, schedule.waves.get(state.wave)) {
+        (Phase::Soaking { until, .. }, Some(wave)) => {
+            matches!(judge(wave.gates(), samples, *until, now), Verdict::Fail(_))
+        }
+        _ => false,
+    }
+}
+
 fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     let wave = &schedule.waves[state.wave];
-    if !schedule.every_host {
+    if !schedule.goes_back() {
         if let Some(host) = state.interposed {
             let host = schedule.hosts[host].clone();
             return fail_wave(schedule, state, WaveFailure::Interposed { host });
@@ -108,17 +118,16 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
         }
     }
-    if state.aborting.is_some() && !state.cancelled {
-        return abort(schedule, state);
-    }
-    if state.cancelled || state.pausing {
-        return drain(schedule, state).unwrap_or_else(|| finish(state));
+    match &state.stop {
+        Some(stop @ Stop::Abort { .. }) => return stopped(schedule, state, stop),
+        Some(stop) => return drain(schedule, state).unwrap_or_else(|| stopped(schedule, state, stop)),
+        None => {}
     }
     if overdue(schedule, state, now).is_some() {
         return out_of_time(schedule, state, now);
     }
     let mut actions = ready_steps(state);
-    let batch_end = wave.batches.get(state.batch).map_or(0, |batch| batch.end);
+    let batch_end = wave.batches.get(state.batch).map_or(HostIndex::default(), |batch| batch.end);
     let closed = closed(schedule, state, now);
     let free = wave.parallel.saturating_sub(state.in_flight.len());
     let free = if closed.is_none() { free } else { 0 };
@@ -134,7 +143,7 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if let Some(retry) = retry(schedule, state, now) {
         return vec![retry];
     }
-    if state.proven == 0 && !schedule.every_host {
+    if state.proven == 0 && !schedule.goes_back() {
         return fail_wave(schedule, state, WaveFailure::NothingProven);
     }
     match now.checked_add(wave.soak) {
@@ -154,8 +163,9 @@ fn retry(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Action> {
             false => Action::Record(Event::RetryStarted { wave: wave.name.clone() }),
         });
     }
-    let unreachable = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Unreachable);
-    let hosts: Vec<_> = wave.hosts().filter(unreachable).map(|host| schedule.hosts[host].clone()).collect();
+    let unreachable = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Unreachable);
+    let hosts: Vec<_> =
+        wave.hosts().iter().filter(unreachable).map(|host| schedule.hosts[host].clone()).collect();
     if hosts.is_empty() {
         return None;
     }
@@ -225,7 +235,7 @@ fn ready_steps(state: &State) -> Vec<Action> {
 /// No new host and no new activation; what is activated comes to its end. Nothing when nothing is in
 /// flight any more.
 fn drain(schedule: &Schedule, state: &State) -> Option<Vec<Action>> {
-    let before_activation = |number: &&usize| {
+    let before_activation = |number: &&HostIndex| {
         matches!(state.host(**number).phase, HostPhase::Ready(Step::Inspect | Step::Stage | Step::Activate))
     };
     if let Some(&number) = state.ready.iter().find(before_activation) {
@@ -238,7 +248,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
     if let Some(actions) = drain(schedule, state) {
         return actions;
     }
-    let changed = |host: &usize| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
+    let changed = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
     let waves = match schedule.on_failure {
         // After a resume, waves behind the one that failed may be done.
         OnFailure::Rollback => 0..schedule.waves.len(),
@@ -246,10 +256,10 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
         OnFailure::Halt => 0..0,
     };
     let failed_in_soak: HashSet<&HostName> = match reason {
-        WaveFailure::Soak { hosts, .. } => hosts.iter().collect(),
+        WaveFailure::Gate(failure) => failure.hosts().iter().collect(),
         _ => HashSet::new(),
     };
-    let back: Vec<usize> = waves
+    let back: Vec<HostIndex> = waves
         .rev()
         .flat_map(|wave| schedule.waves[wave].hosts())
         .filter(changed)
@@ -265,7 +275,7 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
 }
 
 /// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
-fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: usize) -> Vec<Action> {
+fn rolling_back(schedule: &Schedule, state: &State, order: &[HostIndex], started: usize) -> Vec<Action> {
     let mut actions = ready_steps(state);
     actions.extend(
         turn_back(schedule, state, order, started).map(|host| Action::Run { host, step: Step::Rollback }),
@@ -277,9 +287,9 @@ fn rolling_back(schedule: &Schedule, state: &State, order: &[usize], started: us
 fn turn_back<'s>(
     schedule: &'s Schedule,
     state: &'s State,
-    order: &'s [usize],
+    order: &'s [HostIndex],
     started: usize,
-) -> impl Iterator<Item = usize> + 's {
+) -> impl Iterator<Item = HostIndex> + 's {
     // Behind the first that waits there may be some that were refused.
     let mut queue = order[started.min(order.len())..]
         .iter()
@@ -316,7 +326,7 @@ fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Optio
                 RefusedRollback::Lapsed { not_after: previous.not_after }
             }
             Some(Previous { version, not_after, .. })
-                if schedule.undo.as_ref().is_some_and(|undo| {
+                if schedule.undo().is_some_and(|undo| {
                     *not_after < undo.lasts_until && !undo.accepted.contains(version)
                 }) =>
             {
@@ -332,9 +342,24 @@ fn pass_wave(schedule: &Schedule, state: &State) -> Vec<Action> {
     vec![Action::Record(Event::WavePassed { wave: schedule.waves[state.wave].name.clone() })]
 }
 
-/// On somebody's word: what follows is the same as when a wave fails by itself.
-fn abort(schedule: &Schedule, state: &State) -> Vec<Action> {
-    fail_wave(schedule, state, WaveFailure::Aborted { by: state.aborting.clone().unwrap_or_default() })
+/// On somebody's word, with nothing in flight that is finished first. What follows an abort is the same as when a wave
+/// fails by itself.
+fn stopped(schedule: &Schedule, state: &State, stop: &Stop) -> Vec<Action> {
+    match stop {
+        Stop::Abort { by } => fail_wave(schedule, state, WaveFailure::Aborted { by: by.clone() }),
+        Stop::Pause { .. } | Stop::Cancel { .. } => finish(state),
+    }
+}
+
+/// How it ends where it went as far as somebody let it.
+fn cut_short(state: &State) -> Option<Event> {
+    match &state.stop {
+        Some(Stop::Cancel { .. }) => Some(Event::finished(RolloutOutcome::Interrupted)),
+        Some(Stop::Pause { by }) if state.wave < state.waves() => {
+            Some(Event::paused(Pause::By { by: by.clone() }))
+        }
+        Some(Stop::Pause { .. } | Stop::Abort { .. }) | None => None,
+    }
 }
 
 fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Action> {
@@ -343,11 +368,7 @@ fn fail_wave(schedule: &Schedule, state: &State, reason: WaveFailure) -> Vec<Act
 
 /// Where going back is what was wanted.
 fn undone(state: &State) -> RolloutOutcome {
-    if state.cancelled {
-        RolloutOutcome::Interrupted
-    } else if state.pausing && state.wave < state.waves() {
-        RolloutOutcome::Paused
-    } else if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
+    if state.hosts().iter().all(|host| host.outcome() == HostOutcome::RolledBack) {
         RolloutOutcome::RolledBack
     } else {
         RolloutOutcome::Incomplete
@@ -358,26 +379,24 @@ fn finish(state: &State) -> Vec<Action> {
     let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
     let failed_forward =
         has(HostOutcome::Failed) || has(HostOutcome::RolledBack) || has(HostOutcome::Unreachable);
-    let outcome = if has(HostOutcome::RollbackFailed) {
-        RolloutOutcome::NeedsAttention
-    } else if state.undo {
-        undone(state)
-    } else if state.failed {
-        match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
+    let event = if has(HostOutcome::RollbackFailed) {
+        Event::finished(RolloutOutcome::NeedsAttention)
+    } else if !state.undo && state.failed {
+        Event::finished(match (has(HostOutcome::Changed), has(HostOutcome::RolledBack)) {
             (true, _) => RolloutOutcome::NeedsAttention,
             (false, true) => RolloutOutcome::RolledBack,
             (false, false) => RolloutOutcome::Failed,
-        }
-    } else if state.cancelled {
-        RolloutOutcome::Interrupted
-    } else if state.pausing && state.wave < state.waves() {
-        RolloutOutcome::Paused
+        })
+    } else if let Some(event) = cut_short(state) {
+        event
+    } else if state.undo {
+        Event::finished(undone(state))
     } else if failed_forward {
-        RolloutOutcome::Incomplete
+        Event::finished(RolloutOutcome::Incomplete)
     } else if has(HostOutcome::Changed) {
-        RolloutOutcome::Succeeded
+        Event::finished(RolloutOutcome::Succeeded)
     } else {
-        RolloutOutcome::Unchanged
+        Event::finished(RolloutOutcome::Unchanged)
     };
-    vec![Action::Record(Event::Finished { outcome })]
+    vec![Action::Record(event)]
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::WaveName;
+
 /// How a host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,7 +62,7 @@ pub enum RolloutOutcome {
     RolledBack,
     /// At least one host needs a person.
     NeedsAttention,
-    /// A gate was inconclusive.
+    /// It stopped where it can be taken up; [`Pause`] says why.
     Paused,
     /// Within its failure budget, but not every host serves the new certificate.
     Incomplete,
@@ -68,6 +70,24 @@ pub enum RolloutOutcome {
     Failed,
     /// Somebody stopped it; what was in flight was finished or rolled back.
     Interrupted,
+}
+
+/// Why a rollout is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Pause {
+    /// Somebody asked for it.
+    By {
+        /// Who.
+        by: String,
+    },
+    /// A wave begins only once somebody approved it.
+    Approval {
+        /// Which.
+        wave: WaveName,
+    },
+    /// Nothing was measured while a wave soaked.
+    Inconclusive,
 }
 
 impl RolloutOutcome {

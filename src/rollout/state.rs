@@ -1,18 +1,20 @@
 //! What a rollout is now: the fold over its events.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::Handshakes;
+use crate::gate::Sample;
 use crate::model::{HostName, WaveName};
-use crate::plan::{Schedule, WaveSchedule};
-use crate::rollout::event::{Event, Step, StepResult, WaveFailure};
-use crate::rollout::host::{HostPhase, HostState, finish_step, refuse_rollback, undo_step};
+use crate::plan::{HostIndex, HostRange, PerHost, Schedule, WaveSchedule, whole};
+use crate::rollout::event::{Event, WaveFailure};
+use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
+use crate::rollout::step::{Step, StepEnded, Verified};
+use crate::rollout::stop::Stop;
 use crate::rollout::stopwatch::Stopwatch;
+use crate::verify::EndpointState;
 
 /// Where the rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,15 +27,15 @@ pub enum Phase {
     Soaking {
         /// Until when.
         until: Timestamp,
-        /// What was seen, once asked.
-        observed: Option<(Handshakes, Vec<HostName>, Option<String>)>,
+        /// What its gates measured, once asked: of each the last.
+        samples: Vec<Sample>,
     },
     /// The wave failed; what is in flight comes to its end.
     Stopping(WaveFailure),
     /// Hosts go back.
     RollingBack {
         /// In this order.
-        order: Vec<usize>,
+        order: Vec<HostIndex>,
         /// So many of them, from the first, have had their turn.
         started: usize,
     },
@@ -53,27 +55,23 @@ pub struct State {
     /// Waves that passed, in this try or an earlier one.
     passed: BTreeSet<usize>,
     /// Hosts that have not had their turn.
-    pub waiting: BTreeSet<usize>,
+    pub waiting: BTreeSet<HostIndex>,
     /// Hosts that could not be reached, and when they are tried again.
-    pub retry: Option<(Timestamp, Vec<usize>)>,
+    pub retry: Option<(Timestamp, Vec<HostIndex>)>,
     /// How often that was done in this wave.
     pub retries: usize,
     /// Each host goes back to what it had before.
     pub undo: bool,
-    /// Somebody asked to stop.
-    pub cancelled: bool,
-    /// Somebody asked to stop for now.
-    pub pausing: bool,
-    /// Somebody asked to stop and to roll back.
-    pub aborting: Option<String>,
+    /// What somebody asked for that ends it before its time.
+    pub stop: Option<Stop>,
     /// Waves that may begin though they ask for an approval.
     pub approved: BTreeSet<WaveName>,
     /// A wave failed.
     pub failed: bool,
     /// Hosts between their first step and their end.
-    pub in_flight: BTreeSet<usize>,
+    pub in_flight: BTreeSet<HostIndex>,
     /// Those of them that are between two steps: what is asked after every event is asked of these alone.
-    pub(super) ready: BTreeSet<usize>,
+    pub(super) ready: BTreeSet<HostIndex>,
     /// Failed hosts of the current wave.
     pub failures: usize,
     /// Hosts of the current wave that serve the new certificate, proven.
@@ -81,14 +79,14 @@ pub struct State {
     /// Hosts of the current wave that this rollout changed.
     pub changed: usize,
     /// A host where something stands between.
-    pub interposed: Option<usize>,
+    pub interposed: Option<HostIndex>,
     /// How long it has been worked on.
     pub watch: Stopwatch,
     /// The window that is waited for.
     pub window: Option<Timestamp>,
-    hosts: Vec<HostState>,
-    index: HashMap<HostName, usize>,
-    waves: Vec<Vec<Range<usize>>>,
+    hosts: PerHost<HostState>,
+    index: HashMap<HostName, HostIndex>,
+    waves: Vec<Vec<HostRange>>,
 }
 
 impl State {
@@ -100,13 +98,11 @@ impl State {
             wave: 0,
             batch: 0,
             passed: BTreeSet::new(),
-            waiting: (0..schedule.hosts.len()).collect(),
+            waiting: schedule.hosts.range().iter().collect(),
             retry: None,
             retries: 0,
-            undo: schedule.undo.is_some(),
-            cancelled: false,
-            pausing: false,
-            aborting: None,
+            undo: schedule.undo().is_some(),
+            stop: None,
             approved: BTreeSet::new(),
             failed: false,
             in_flight: BTreeSet::new(),
@@ -117,24 +113,24 @@ impl State {
             interposed: None,
             watch: Stopwatch::default(),
             window: None,
-            hosts: vec![HostState::new(); schedule.hosts.len()],
-            index: schedule.hosts.iter().cloned().zip(0..).collect(),
+            hosts: schedule.hosts.iter().map(|_| HostState::new()).collect(),
+            index: schedule.hosts.iter().cloned().zip(schedule.hosts.range()).collect(),
             waves: schedule.waves.iter().map(|wave| wave.batches.clone()).collect(),
         }
     }
 
     /// A host by its number in the schedule.
-    pub fn host(&self, number: usize) -> &HostState {
+    pub fn host(&self, number: HostIndex) -> &HostState {
         &self.hosts[number]
     }
 
     /// Every host, in the schedule's order.
-    pub fn hosts(&self) -> &[HostState] {
+    pub fn hosts(&self) -> &PerHost<HostState> {
         &self.hosts
     }
 
     /// The number of a host in the schedule.
-    pub fn number(&self, host: &HostName) -> Option<usize> {
+    pub fn number(&self, host: &HostName) -> Option<HostIndex> {
         self.index.get(host).copied()
     }
 
@@ -158,10 +154,11 @@ impl State {
                 let count =
                     |outcome| hosts.iter().filter(|host| host.phase == HostPhase::Done(outcome)).count();
                 let (changed, unchanged) = (count(HostOutcome::Changed), count(HostOutcome::Unchanged));
-                (self.failures, self.proven, self.changed) = (0, changed + unchanged, changed);
+                self.failures = hosts.iter().filter(|host| host.has_failed()).count();
+                (self.proven, self.changed) = (changed + unchanged, changed);
             }
             Event::StepStarted { host, step } => self.start(host, *step),
-            Event::StepFinished { host, step, result } => self.finish(host, *step, result),
+            Event::StepFinished { host, ended } => self.finish(host, ended),
             Event::HostAbandoned { host } => self.abandon(host),
             Event::RollbackRefused { host, reason } => {
                 self.on(host, |host| refuse_rollback(host, reason, undo))
@@ -180,11 +177,12 @@ impl State {
                 self.batch = 0;
             }
             Event::SoakStarted { until, .. } => {
-                self.phase = Phase::Soaking { until: *until, observed: None };
+                self.phase = Phase::Soaking { until: *until, samples: Vec::new() };
             }
-            Event::SoakObserved { handshakes, failed_hosts, first_failure, .. } => {
-                if let Phase::Soaking { observed, .. } = &mut self.phase {
-                    *observed = Some((*handshakes, failed_hosts.clone(), first_failure.clone()));
+            Event::GateObserved { sample, .. } => {
+                if let Phase::Soaking { samples, .. } = &mut self.phase {
+                    samples.retain(|before| before.gate() != sample.gate());
+                    samples.push(sample.clone());
                 }
             }
             Event::WavePassed { .. } => {
@@ -204,25 +202,29 @@ impl State {
                 self.phase = Phase::Stopping(reason.clone());
             }
             Event::RollbackStarted { hosts } => {
-                let order: Vec<usize> = hosts.iter().filter_map(|host| self.number(host)).collect();
+                let order: Vec<HostIndex> = hosts.iter().filter_map(|host| self.number(host)).collect();
                 for &number in &order {
                     let host = &mut self.hosts[number];
                     host.phase = HostPhase::Ready(Step::Rollback);
-                    (host.touched, host.reloaded, host.doubts) = (true, true, 0);
+                    (host.exposure, host.doubts) = (Exposure::Reloaded, 0);
                 }
                 self.phase = Phase::RollingBack { order, started: 0 };
             }
-            Event::PauseRequested { .. } => self.pausing = true,
-            Event::AbortRequested { by } => self.aborting = Some(by.clone()),
+            Event::PauseRequested { by } => self.ask(Stop::Pause { by: by.clone() }),
+            Event::AbortRequested { by } => self.ask(Stop::Abort { by: by.clone() }),
             Event::Approved { wave, .. } => {
                 self.approved.insert(wave.clone());
             }
-            Event::Cancelled => self.cancelled = true,
+            Event::Cancelled => self.ask(Stop::CANCEL),
             Event::Resumed => self.resume(),
-            Event::Finished { outcome } => self.outcome = Some(*outcome),
+            Event::Finished { outcome, .. } => self.outcome = Some(*outcome),
         }
         self.advance_batch();
         self.advance_rollback();
+    }
+
+    fn ask(&mut self, stop: Stop) {
+        self.stop = Some(stop.after(self.stop.take()));
     }
 
     fn start(&mut self, host: &HostName, step: Step) {
@@ -251,7 +253,7 @@ impl State {
     }
 
     /// Keeps `ready` what it says, for one host.
-    fn note_ready(&mut self, number: usize) {
+    fn note_ready(&mut self, number: HostIndex) {
         let ready = matches!(self.hosts[number].phase, HostPhase::Ready(_));
         if ready && self.in_flight.contains(&number) {
             self.ready.insert(number);
@@ -263,7 +265,7 @@ impl State {
     fn abandon(&mut self, host: &HostName) {
         let Some(number) = self.number(host) else { return };
         let host = &mut self.hosts[number];
-        if host.touched {
+        if host.is_touched() {
             // In doubt: it is not activated again, it goes back.
             host.fail("the rollout was stopped", HostPhase::Ready(Step::Rollback));
         } else {
@@ -275,21 +277,24 @@ impl State {
         self.note_ready(number);
     }
 
-    fn finish(&mut self, name: &HostName, step: Step, result: &StepResult) {
-        if let StepResult::Disproven { state: crate::verify::EndpointState::Unknown, .. } = result {
+    fn finish(&mut self, name: &HostName, ended: &StepEnded) {
+        if let StepEnded::Verify(Ok(Verified::Disproven(disproven))) = ended
+            && disproven.state == EndpointState::Unknown
+        {
             self.interposed = self.number(name);
         }
         let undo = self.undo;
-        self.on(name, |host| match result {
-            StepResult::Inspected { previous, .. } if undo => undo_step(host, previous.as_ref()),
-            _ => finish_step(host, step, result),
+        self.on(name, |host| match ended {
+            StepEnded::Inspect(Ok(inspected)) if undo => undo_step(host, inspected.previous.as_ref()),
+            ended => finish_step(host, ended),
         });
     }
 
     /// Whatever was under way may or may not have happened. Who goes on with a rollout that had ended wants
     /// what is left of it to be done.
     fn resume(&mut self) {
-        self.pausing = false;
+        let ended = self.outcome.take();
+        self.stop = self.stop.take().and_then(|stop| stop.resumed(ended.is_some()));
         // Nobody watched while the controller was away: a soak starts anew.
         if matches!(self.phase, Phase::Soaking { .. }) {
             self.phase = Phase::Running;
@@ -298,10 +303,10 @@ impl State {
         if let Some((until, _)) = &mut self.retry {
             *until = Timestamp::MIN;
         }
-        if let Some(ended) = self.outcome.take() {
+        if let Some(ended) = ended {
             self.reopen(ended);
         }
-        let running: Vec<usize> = self.in_flight.iter().copied().collect();
+        let running: Vec<HostIndex> = self.in_flight.iter().copied().collect();
         for number in running {
             let host = &mut self.hosts[number];
             let HostPhase::Running(step) = host.phase else { continue };
@@ -309,18 +314,17 @@ impl State {
                 Step::Inspect => Step::Inspect,
                 Step::Rollback => Step::Rollback,
                 Step::Activate => {
-                    (host.touched, host.reloaded) = (true, true);
+                    host.exposure = Exposure::Reloaded;
                     Step::Inspect
                 }
                 Step::Stage | Step::Verify | Step::Commit => Step::Inspect,
             });
         }
-        (0..self.hosts.len()).for_each(|number| self.note_ready(number));
+        self.hosts.range().iter().for_each(|number| self.note_ready(number));
     }
 
     /// Hosts that were left get another turn: in the direction that the rollout went.
     fn reopen(&mut self, ended: RolloutOutcome) {
-        self.cancelled = false;
         (self.retry, self.retries) = (None, 0);
         if ended != RolloutOutcome::Paused {
             // Another try has all the time again.
@@ -328,7 +332,8 @@ impl State {
         }
         let (back, undo) = (self.failed, self.undo);
         let mut again = Vec::new();
-        for (number, host) in self.hosts.iter_mut().enumerate() {
+        for number in self.hosts.range() {
+            let host = &mut self.hosts[number];
             let HostPhase::Done(outcome) = host.phase else { continue };
             let left = match outcome {
                 HostOutcome::Untouched => !back,
@@ -364,6 +369,11 @@ impl State {
         }
     }
 
+    /// Whether somebody asked to stop at once, with nothing rolled back that is done.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.stop, Some(Stop::Cancel { .. }))
+    }
+
     /// How many waves there are.
     pub(super) fn waves(&self) -> usize {
         self.waves.len()
@@ -375,10 +385,8 @@ impl State {
     }
 
     /// The hosts of the wave that it is in.
-    fn wave_hosts(&self) -> Range<usize> {
-        let batches = self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default();
-        let first = batches.first().map_or(0, |batch| batch.start);
-        first..batches.last().map_or(first, |batch| batch.end)
+    fn wave_hosts(&self) -> HostRange {
+        whole(self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Passes over hosts that were started, or refused.

@@ -306,9 +306,8 @@ mod tests {
         journal.begin(&lease, &record(&id), "{}").unwrap();
         let now = Timestamp::UNIX_EPOCH;
         journal.append(&lease, &id, &[(now, Event::Cancelled.into()), (now, Event::Resumed.into())]).unwrap();
-        journal
-            .append(&lease, &id, &[(now, Event::Finished { outcome: RolloutOutcome::Interrupted }.into())])
-            .unwrap();
+        let finished = Event::finished(RolloutOutcome::Interrupted);
+        journal.append(&lease, &id, &[(now, finished.into())]).unwrap();
         Written { folder, journal, lease, id }
     }
 
@@ -320,7 +319,7 @@ mod tests {
         let events: Vec<Event> = journal.events(&id).map(|event| event.unwrap().1).collect();
         let outcome = RolloutOutcome::Interrupted;
         assert!(matches!(events[0], Event::Started { .. }));
-        assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::Finished { outcome }]);
+        assert_eq!(events[1..], [Event::Cancelled, Event::Resumed, Event::finished(outcome)]);
         let finished = RolloutRecord { outcome: Some(outcome), ..record(&id) };
         assert_eq!(journal.rollouts().unwrap(), [finished]);
         assert_eq!(journal.plan(&id).unwrap().as_deref(), Some("{}"));
@@ -336,7 +335,7 @@ mod tests {
         let append = |event: Event| journal.append(&lease, &id, &[(Timestamp::UNIX_EPOCH, event.into())]);
         append(Event::Resumed).unwrap();
         assert_eq!(outcome(), None);
-        append(Event::Finished { outcome: RolloutOutcome::Succeeded }).unwrap();
+        append(Event::finished(RolloutOutcome::Succeeded)).unwrap();
         assert_eq!(outcome(), Some(RolloutOutcome::Succeeded));
     }
 

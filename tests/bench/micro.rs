@@ -17,8 +17,7 @@ use certwave::lab::Authority;
 use certwave::model::{OperationId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::report::StatusReport;
-use certwave::rollout::RolloutRecord;
-use certwave::rollout::{Event, RolloutOutcome, Step, StepResult};
+use certwave::rollout::{Event, RolloutOutcome, RolloutRecord, StepEnded, Verified};
 use certwave::service::{Nginx, ServiceSpec};
 use certwave::status::{HostView, Inside, Wanted, compare};
 use certwave::store::Store;
@@ -154,8 +153,7 @@ fn journal(criterion: &mut Criterion) {
     for size in [1, 64] {
         let event = |host: usize| Event::StepFinished {
             host: format!("web{host:05}").parse().unwrap(),
-            step: Step::Verify,
-            result: StepResult::Proven(Default::default()),
+            ended: StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
         };
         let events: Vec<_> = (0..size).map(|host| (now, event(host).into())).collect();
         group.throughput(Throughput::Elements(size as u64));

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use certwave::engine::{Steering, drive};
-use certwave::gate::Handshakes;
-use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch, Watched};
-use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepResult};
+use certwave::gate::{Gate, HandshakeSample, Handshakes, Sample};
+use certwave::plan::HostIndex;
+use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
+use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Random, World, schedule, start};
@@ -15,31 +16,32 @@ use crate::world::{Random, World, schedule, start};
 struct Simulated {
     world: Mutex<World>,
     /// Hosts that were activated, in order.
-    activated: Mutex<Vec<usize>>,
+    activated: Mutex<Vec<HostIndex>>,
 }
 
 struct Watch;
 
 impl SoakWatch for Watch {
-    fn so_far(&self) -> Watched {
-        Watched { handshakes: Handshakes { tried: 10, failed: 0 }, ..Watched::default() }
+    fn so_far(&self) -> Vec<Sample> {
+        let handshakes = Handshakes { tried: 10, failed: 0 };
+        vec![Sample::Handshakes(HandshakeSample { handshakes, ..HandshakeSample::default() })]
     }
 }
 
 impl Effects for Simulated {
     type Watch = Watch;
 
-    async fn run(&self, host: usize, step: Step, known: HostState) -> StepResult {
+    async fn run(&self, host: HostIndex, step: Step, known: HostState) -> StepEnded {
         tokio::task::yield_now().await;
         if step == Step::Activate {
             self.activated.lock().unwrap().push(host);
         }
-        self.world.lock().unwrap().act(host, step, known.reloaded)
+        self.world.lock().unwrap().act(host, step, known.exposure)
     }
 
-    fn release(&self, _: usize) {}
+    fn release(&self, _: HostIndex) {}
 
-    fn watch(&self, _: Vec<usize>) -> Watch {
+    fn watch(&self, _: &'static [Gate], _: Vec<HostIndex>) -> Watch {
         Watch
     }
 }
@@ -80,7 +82,7 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn events(&mut self, _: &[(Timestamp, Event)], _: &State) {}
-    fn soaking(&mut self, _: Handshakes, _: Timestamp, _: Timestamp) {}
+    fn soaking(&mut self, _: &[Sample], _: Timestamp, _: Timestamp) {}
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
         let mut random = Random(seed);
         let appends = random.below(20);
         let schedule = schedule(&mut random);
-        let world = World::new(random, schedule.hosts.len(), schedule.undo.is_some());
+        let world = World::new(random, schedule.hosts.len(), schedule.undo().is_some());
         let effects = Arc::new(Simulated { world: Mutex::new(world), activated: Mutex::default() });
         let kept = Arc::new(Mutex::new(Vec::new()));
         let journal = Failing { left: AtomicUsize::new(appends), kept: kept.clone() };

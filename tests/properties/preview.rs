@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 
 use certwave::certificate::KeyType;
-use certwave::gate::Handshakes;
+use certwave::gate::{HandshakeSample, Handshakes, Sample};
 use certwave::install::{InstallSpec, Layout};
 use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
-use certwave::plan::{CertificateRequest, HostPlan, Plan};
+use certwave::plan::{CertificateRequest, HostIndex, HostPlan, PerHost, Plan};
 use certwave::playbook::Renew;
 use certwave::preview::{
     Bar, Change, Leaf, Missed, Pace, Risk, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed,
     changes, forecast, host_risks, inspected, refusal, rollout_risks, staged,
 };
 use certwave::rollout::{
-    Action, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step, StepResult, next,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step,
+    StepEnded, StepFailure, Verified, next,
 };
 use certwave::verify::{Endpoint, Via};
 use jiff::{SignedDuration, Timestamp};
@@ -91,11 +92,11 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
 }
 
 /// A rollout in which nothing fails but what was seen to, with hosts that answer in any order.
-fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>, State) {
+fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (PerHost<Vec<Step>>, State) {
     let schedule = &plan.schedule;
     let (mut state, mut now) = (State::new(schedule), start());
-    let mut steps = vec![Vec::new(); schedule.hosts.len()];
-    let mut running: Vec<(usize, Step)> = Vec::new();
+    let mut steps: PerHost<Vec<Step>> = schedule.hosts.iter().map(|_| Vec::new()).collect();
+    let mut running: Vec<(HostIndex, Step)> = Vec::new();
     for wave in &schedule.waves {
         state.evolve(now, &Event::Approved { wave: wave.name.clone(), by: "ann".to_owned() });
     }
@@ -111,11 +112,12 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>,
                 }
                 Action::Wait { until: time } => until = Some(time),
                 Action::Observe => {
-                    let event = Event::SoakObserved {
+                    let event = Event::GateObserved {
                         wave: schedule.waves[state.wave].name.clone(),
-                        handshakes: Handshakes { tried: 7, failed: 0 },
-                        failed_hosts: Vec::new(),
-                        first_failure: None,
+                        sample: Sample::Handshakes(HandshakeSample {
+                            handshakes: Handshakes { tried: 7, failed: 0 },
+                            ..HandshakeSample::default()
+                        }),
                     };
                     state.evolve(now, &event);
                 }
@@ -126,15 +128,15 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (Vec<Vec<Step>>,
             continue;
         }
         let (host, step) = running.swap_remove(random.below(running.len()));
-        let result = match step {
-            Step::Inspect => inspected(&plan.hosts[host], &seen[host]),
-            Step::Activate => StepResult::Activated,
-            Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Stage => staged(&plan.hosts[host], &seen[host]),
-            Step::Commit => StepResult::Done,
-            Step::Rollback => StepResult::RolledBack,
+        let ended = match step {
+            Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], host.of(seen))),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
+            Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], host.of(seen))),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Rollback => StepEnded::Rollback(Ok(())),
         };
-        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
     (steps, state)
 }
@@ -145,7 +147,7 @@ fn what_is_planned_is_what_is_done() {
     for seed in 0..FLEETS {
         let mut random = Random(seed);
         let plan = plan(&mut random);
-        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo().is_some());
         let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
         let planned = forecast(&plan, &seen, Pace::Fastest, start());
         let (steps, state) = roll_out(&plan, &seen, &mut random);
@@ -155,7 +157,7 @@ fn what_is_planned_is_what_is_done() {
         if planned.failures.is_empty() {
             assert_eq!(Some(planned.outcome), state.outcome, "seed {seed}");
             assert_eq!(planned.steps, steps, "seed {seed}");
-            let outcomes: Vec<HostOutcome> = state.hosts().iter().map(|host| host.outcome()).collect();
+            let outcomes: PerHost<HostOutcome> = state.hosts().iter().map(|host| host.outcome()).collect();
             assert_eq!(planned.outcomes, outcomes, "seed {seed}");
         }
         // Nothing is called done where something is done.
@@ -187,7 +189,7 @@ fn taking_all_the_time_never_makes_it_faster() {
     for seed in 0..FLEETS / 10 {
         let mut random = Random(seed);
         let plan = plan(&mut random);
-        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo.is_some());
+        let world = World::new(Random(seed), plan.schedule.hosts.len(), plan.schedule.undo().is_some());
         let seen: Vec<Seen> = world.hosts.iter().map(|host| look(&mut random, host)).collect();
         let [fastest, slowest] =
             [Pace::Fastest, Pace::Slowest].map(|pace| forecast(&plan, &seen, pace, start()));
@@ -201,7 +203,7 @@ fn taking_all_the_time_never_makes_it_faster() {
 
 #[test]
 fn what_is_wrong_with_a_host_is_found() {
-    let plan = plan(&mut Random(1));
+    let (plan, first) = (plan(&mut Random(1)), HostIndex::default());
     let leaf = |issuer: &str, hours: i64| Leaf {
         fingerprint_sha256: Fingerprint::new([7; 32]),
         serial: Serial::from_bytes(&[7]),
@@ -251,7 +253,7 @@ fn what_is_wrong_with_a_host_is_found() {
     let kinds = |change: fn(&mut SeenHost)| -> Vec<String> {
         let mut host = good.clone();
         change(&mut host);
-        let risks = host_risks(&plan.hosts[0], &Seen::Host(Box::new(host)), &next, start());
+        let risks = host_risks(&plan.hosts[first], &Seen::Host(Box::new(host)), &next, start());
         risks
             .iter()
             .map(|risk| serde_json::to_value(risk).unwrap()["risk"].as_str().unwrap().to_owned())
@@ -291,8 +293,8 @@ fn what_is_wrong_with_a_host_is_found() {
 /// Which risk keeps a rollout from a host, and what a person's word changes.
 #[test]
 fn a_rollout_refuses_what_its_plan_knows() {
-    let mut plan = plan(&mut Random(1));
-    plan.hosts[0].accepted = false;
+    let (mut plan, first) = (plan(&mut Random(1)), HostIndex::default());
+    plan.hosts[first].accepted = false;
     let leaf = Leaf {
         fingerprint_sha256: Fingerprint::new([1; 32]),
         serial: Serial::from_bytes(&[1]),
@@ -342,7 +344,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         change(&mut host);
         host
     };
-    let first = |host: &mut SeenHost| (host.live, host.on_disk) = (None, Vec::new());
+    let empty = |host: &mut SeenHost| (host.live, host.on_disk) = (None, Vec::new());
     let down = |host: &mut SeenHost| {
         (host.served[0].leaf, host.served[0].reason) = (None, Some("refused".to_owned()))
     };
@@ -354,7 +356,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
     let not_named = |host: &mut SeenHost| host.reads[0].files[0].ours = false;
     // Its configuration names a file that only the rollout brings, so that it runs by an older one.
     let waiting = |host: &mut SeenHost| {
-        let path = plan.hosts[0].install.layout.live();
+        let path = plan.hosts[first].install.layout.live();
         host.reads[0].broken = Some(format!("cannot load `{path}/fullchain.pem`: No such file or directory"));
     };
     // (what is wrong, refused, refused though accepted, refused on a host that never had one)
@@ -392,16 +394,16 @@ fn a_rollout_refuses_what_its_plan_knows() {
         ),
     ];
     for (what, wrong, expected) in cases {
-        let mut accepted = plan.hosts[0].clone();
+        let mut accepted = plan.hosts[first].clone();
         accepted.accepted = true;
         let found = [
-            refusal(&plan.hosts[0], &with(wrong)).is_some(),
+            refusal(&plan.hosts[first], &with(wrong)).is_some(),
             refusal(&accepted, &with(wrong)).is_some(),
             refusal(
-                &plan.hosts[0],
+                &plan.hosts[first],
                 &with(&|host| {
                     wrong(host);
-                    first(host)
+                    empty(host)
                 }),
             )
             .is_some(),
@@ -414,32 +416,32 @@ fn a_rollout_refuses_what_its_plan_knows() {
                 wrong(host);
                 has_it(host);
             });
-            assert_eq!(refusal(&plan.hosts[0], &host), None, "{what}");
+            assert_eq!(refusal(&plan.hosts[first], &host), None, "{what}");
         }
         // Its plan says the same.
         let seen = Seen::Host(Box::new(with(wrong)));
-        let risks = host_risks(&plan.hosts[0], &seen, &[], start());
+        let risks = host_risks(&plan.hosts[first], &seen, &[], start());
         if !what.ends_with("waits for a file") {
             assert_eq!(risks.iter().any(|risk| risk.bar() > Bar::Never), expected[0], "{what}: {risks:?}");
         }
-        let steps = [inspected(&plan.hosts[0], &seen), staged(&plan.hosts[0], &seen)];
-        let fails = |step: &StepResult| matches!(step, StepResult::Failed { .. });
+        let steps = [inspected(&plan.hosts[first], &seen).map(drop), staged(&plan.hosts[first], &seen)];
+        let fails = |step: &Result<(), StepFailure>| matches!(step, Err(StepFailure::Failed { .. }));
         assert_eq!(steps.iter().any(fails), expected[0], "{what}");
         // Where nothing is to be staged, the first step says it all.
         let seen = Seen::Host(Box::new(with(&|host| {
             wrong(host);
             host.staged = true;
         })));
-        assert_eq!(fails(&inspected(&plan.hosts[0], &seen)), expected[0], "{what}");
+        assert_eq!(fails(&inspected(&plan.hosts[first], &seen).map(drop)), expected[0], "{what}");
     }
     // Files that only clients' names choose may be the ones that are switched.
     let chosen = with(&|host| {
         not_named(host);
         host.reads[0].variable = true;
     });
-    assert_eq!(refusal(&plan.hosts[0], &chosen), None);
+    assert_eq!(refusal(&plan.hosts[first], &chosen), None);
     // A person can accept it, and is told how.
-    let words = refusal(&plan.hosts[0], &with(&down)).unwrap();
+    let words = refusal(&plan.hosts[first], &with(&down)).unwrap();
     assert!(words.contains("--accept HOST"), "{words}");
     // A server that waits for files excuses no other, and a file excuses no other whose name only begins so.
     let other_down = with(&|host| {
@@ -447,17 +449,17 @@ fn a_rollout_refuses_what_its_plan_knows() {
         down(host);
         host.served[0].service = "mail".parse().unwrap();
     });
-    assert!(refusal(&plan.hosts[0], &other_down).is_some());
+    assert!(refusal(&plan.hosts[first], &other_down).is_some());
     let other_file = with(&|host| {
         waiting(host);
         let words = host.reads[0].broken.take().unwrap();
         host.reads[0].broken = Some(words.replace('`', "").replace("load ", "load /srv"));
     });
-    assert!(refusal(&plan.hosts[0], &other_file).is_some(), "{:?}", other_file.reads);
+    assert!(refusal(&plan.hosts[first], &other_file).is_some(), "{:?}", other_file.reads);
     // That it does not run at all is no matter of files: nothing would start it.
     let stopped = with(&|host| {
         waiting(host);
         not_running(host);
     });
-    assert!(refusal(&plan.hosts[0], &stopped).is_some());
+    assert!(refusal(&plan.hosts[first], &stopped).is_some());
 }

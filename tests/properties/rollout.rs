@@ -1,10 +1,11 @@
 //! The state machine of a rollout, in thousands of random worlds: failures, reordering, a crash at any
 //! event, a cancel at any event.
 
-use certwave::plan::{OnFailure, Schedule};
+use certwave::gate::{HandshakeSample, Sample};
+use certwave::plan::{Direction, HostIndex, OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Phase, Previous, RolloutOutcome, State, Step,
-    StepResult, WaveFailure, next,
+    Action, Deadline, Event, HostOutcome, HostPhase, HostState, Inspected, Phase, Previous, RolloutOutcome,
+    State, Step, StepEnded, WaveFailure, next,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +25,7 @@ struct Run {
     stopped: SignedDuration,
     /// After how much work this try of it, its wave, and the last progress of the wave began.
     began: [SignedDuration; 3],
-    running: Vec<(usize, Step)>,
+    running: Vec<(HostIndex, Step)>,
     /// The world is not the one that the journal tells of: only the journal is looked at.
     torn: bool,
     /// Rollbacks were begun for hosts of this wave; they must never be of a newer one again.
@@ -37,7 +38,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let schedule = schedule(&mut random);
-        let world = World::new(random, schedule.hosts.len(), schedule.undo.is_some());
+        let world = World::new(random, schedule.hosts.len(), schedule.undo().is_some());
         let state = State::new(&schedule);
         let journal = Vec::new();
         Run {
@@ -115,9 +116,8 @@ impl Run {
                     let passed = |e: &Event| matches!(e, Event::WavePassed { wave } if *wave == earlier.name);
                     assert!(self.events().any(passed), "seed {seed}: wave {wave} started too early");
                 }
-                assert!(!self.state.cancelled, "seed {seed}: a wave started after a cancel");
-                let steered = self.state.pausing || self.state.aborting.is_some();
-                assert!(!steered, "seed {seed}: a wave started after somebody asked to stop");
+                let stop = &self.state.stop;
+                assert!(stop.is_none(), "seed {seed}: a wave started after somebody asked to stop: {stop:?}");
                 let approved = !self.state.lacks_approval(&self.schedule.waves[wave]);
                 assert!(approved, "seed {seed}: a wave started without its approval");
             }
@@ -125,7 +125,7 @@ impl Run {
                 assert!(self.in_time()[..2] == [true; 2], "seed {seed}: passed after its deadline");
                 let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
                 let failed =
-                    wave.hosts().filter(|&host| self.state.host(host).outcome().is_failure()).count();
+                    wave.hosts().iter().filter(|&host| self.state.host(host).outcome().is_failure()).count();
                 assert!(failed <= wave.max_failures, "seed {seed}: passed over its failure budget");
                 let started = self.events().rev().find_map(|event| match event {
                     Event::SoakStarted { wave: name, until } if *name == wave.name => Some(*until),
@@ -134,14 +134,17 @@ impl Run {
                 if let Some(until) = started {
                     assert!(self.now >= until, "seed {seed}: passed before its soak was over");
                     let observed = self.events().rev().find_map(|event| match event {
-                        Event::SoakObserved { handshakes, .. } => Some(*handshakes),
+                        Event::GateObserved { sample: Sample::Handshakes(sample), .. } => {
+                            Some(sample.handshakes)
+                        }
                         Event::SoakStarted { .. } => Some(Default::default()),
                         _ => None,
                     });
                     let handshakes = observed.unwrap();
                     assert!(handshakes.tried > 0 && handshakes.failed == 0, "seed {seed}: a bad soak passed");
                 } else {
-                    let changed = wave.hosts().any(|h| self.state.host(h).outcome() == HostOutcome::Changed);
+                    let changed =
+                        wave.hosts().iter().any(|h| self.state.host(h).outcome() == HostOutcome::Changed);
                     assert!(wave.soak.is_zero() || !changed, "seed {seed}: the soak was left out");
                 }
             }
@@ -160,7 +163,7 @@ impl Run {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
                     let lasts =
-                        self.schedule.undo.as_ref().is_none_or(|undo| previous.not_after >= undo.lasts_until);
+                        self.schedule.undo().is_none_or(|undo| previous.not_after >= undo.lasts_until);
                     assert!(lasts, "seed {seed}: gone back to what does not last");
                     assert!(!previous.revoked, "seed {seed}: a revoked certificate is put back");
                 }
@@ -178,7 +181,7 @@ impl Run {
                 }
                 if *step == Step::Activate {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
-                    assert!(!self.state.cancelled, "seed {seed}: activated after a cancel");
+                    assert!(!self.state.is_cancelled(), "seed {seed}: activated after a cancel");
                 }
                 if let Phase::RollingBack { .. } = self.state.phase {
                     let wave = self.schedule.wave_of(number);
@@ -197,12 +200,12 @@ impl Run {
             let parallel = self.schedule.waves[wave].parallel;
             assert!(waves.len() <= parallel, "seed {}: {} in flight of {parallel}", self.seed, waves.len());
         }
-        for (number, host) in self.state.hosts().iter().enumerate() {
+        for (number, host) in self.state.hosts().indexed() {
             let truth = &self.world.hosts[number];
             if let HostPhase::Done(HostOutcome::Changed | HostOutcome::Unchanged) = host.phase {
                 assert!(
                     self.torn || (truth.serves_new && !truth.armed),
-                    "seed {}: host {number} is shown as done, and is not, or not for good: {truth:?}",
+                    "seed {}: host {number:?} is shown as done, and is not, or not for good: {truth:?}",
                     self.seed
                 );
             }
@@ -219,7 +222,7 @@ impl Run {
                 );
                 assert!(
                     !shown_clean,
-                    "seed {}: host {number} serves the new one, shown as {outcome:?}",
+                    "seed {}: host {number:?} serves the new one, shown as {outcome:?}",
                     self.seed
                 );
             }
@@ -231,8 +234,8 @@ impl Run {
         let running = std::mem::take(&mut self.running);
         for (host, step) in running {
             if self.world.random.chance(50) {
-                let reloaded = self.state.host(host).reloaded;
-                self.world.act(host, step, reloaded);
+                let exposure = self.state.host(host).exposure;
+                self.world.act(host, step, exposure);
             }
         }
         self.world.dead_man(30);
@@ -262,10 +265,10 @@ impl Run {
     fn finish_one(&mut self) {
         let at = self.world.random.below(self.running.len());
         let (host, step) = self.running.swap_remove(at);
-        let reloaded = self.state.host(host).reloaded;
-        let result = self.world.act(host, step, reloaded);
+        let exposure = self.state.host(host).exposure;
+        let ended = self.world.act(host, step, exposure);
         let host = self.schedule.hosts[host].clone();
-        self.record(Event::StepFinished { host, step, result });
+        self.record(Event::StepFinished { host, ended });
     }
 
     /// Somebody at another terminal.
@@ -290,7 +293,7 @@ impl Run {
             if crashes > 0 && self.world.random.chance(crashes) && turn < 500 {
                 self.crash();
             }
-            if cancels && !self.state.cancelled && self.world.random.chance(3) {
+            if cancels && !self.state.is_cancelled() && self.world.random.chance(3) {
                 self.record(Event::Cancelled);
             }
             if cancels {
@@ -319,8 +322,8 @@ impl Run {
                         } else {
                             Vec::new()
                         };
-                        let first_failure = None;
-                        self.record(Event::SoakObserved { wave, handshakes, failed_hosts, first_failure });
+                        let sample = HandshakeSample { handshakes, failed_hosts, first_failure: None };
+                        self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
                     }
                 }
             }
@@ -330,12 +333,8 @@ impl Run {
                 // Somebody looked before the soak was over.
                 let handshakes = self.world.soak();
                 let wave = self.schedule.waves[self.state.wave].name.clone();
-                self.record(Event::SoakObserved {
-                    wave,
-                    handshakes,
-                    failed_hosts: Vec::new(),
-                    first_failure: None,
-                });
+                let sample = HandshakeSample { handshakes, ..HandshakeSample::default() };
+                self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
             } else if let Some(until) = waiting {
                 // Time passes, not always far enough.
                 let target = if self.world.random.chance(50) {
@@ -371,7 +370,7 @@ impl Run {
                 assert!(all, "seed {seed}: {outcomes:?}");
             }
             RolloutOutcome::RolledBack => {
-                let undo = self.schedule.undo.is_some();
+                let undo = self.schedule.undo().is_some();
                 let back =
                     self.world.hosts.iter().all(|host| !(host.serves_new && (undo || host.ever_switched)));
                 assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
@@ -391,13 +390,13 @@ impl Run {
                 );
             }
             RolloutOutcome::Incomplete => {
-                let left = self.schedule.undo.is_some() && has(HostOutcome::Untouched);
+                let left = self.schedule.undo().is_some() && has(HostOutcome::Untouched);
                 assert!(left || outcomes.iter().any(|o| o.is_failure()), "seed {seed}");
             }
-            RolloutOutcome::Interrupted => assert!(self.state.cancelled, "seed {seed}"),
+            RolloutOutcome::Interrupted => assert!(self.state.is_cancelled(), "seed {seed}"),
             RolloutOutcome::Paused => {}
         }
-        if self.state.cancelled {
+        if self.state.is_cancelled() {
             let forward = matches!(
                 outcome,
                 RolloutOutcome::Succeeded | RolloutOutcome::Incomplete | RolloutOutcome::Unchanged
@@ -416,8 +415,7 @@ fn explore(worlds: std::ops::Range<u64>, crashes: usize, cancels: bool) -> [usiz
         let mut run = Run::new(seed);
         let outcome = run.run_out(crashes, cancels);
         run.check_outcome(outcome);
-        let steered = run.state.cancelled || run.state.pausing || run.state.aborting.is_some();
-        if run.schedule.every_host && !steered && outcome != RolloutOutcome::Paused {
+        if run.schedule.goes_back() && run.state.stop.is_none() && outcome != RolloutOutcome::Paused {
             let tried = |host: &HostState| matches!(host.phase, HostPhase::Done(_));
             assert!(run.state.hosts().iter().all(tried), "seed {seed}: a host was not tried");
         }
@@ -483,7 +481,7 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
             host.outcome() == HostOutcome::RollbackFailed && !lapsed
         });
         assert!(!stuck, "seed {seed}: {outcome:?}");
-        if let Some(undo) = run.schedule.undo.as_ref().filter(|_| !run.state.failed) {
+        if let Some(undo) = run.schedule.undo().filter(|_| !run.state.failed) {
             for (host, truth) in run.state.hosts().iter().zip(&run.world.hosts) {
                 let fit = |previous: &Previous| !previous.revoked && previous.not_after >= undo.lasts_until;
                 let back = host.outcome() == HostOutcome::RolledBack;
@@ -498,6 +496,21 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
     }
     for outcome in [RolloutOutcome::Incomplete, RolloutOutcome::Interrupted, RolloutOutcome::NeedsAttention] {
         assert!(resumed[outcome as usize] > 20, "{outcome:?} in {resumed:?}");
+    }
+}
+
+/// In worlds that stay as bad as they are.
+#[test]
+fn a_rollout_may_be_resumed_again_and_again() {
+    for seed in 0..WORLDS / 2 {
+        let mut run = Run::new(seed);
+        let mut outcome = run.run_out(3, true);
+        for _ in 0..3 {
+            run.check_outcome(outcome);
+            run.rolling_back_wave = None;
+            run.resume();
+            outcome = run.run_out(2, true);
+        }
     }
 }
 
@@ -527,10 +540,10 @@ fn a_journal_cut_anywhere_replays_and_then_ends() {
 #[test]
 fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     let schedule = Schedule {
-        hosts: vec!["a".parse().unwrap()],
+        hosts: vec!["a".parse().unwrap()].into(),
         waves: vec![certwave::plan::WaveSchedule {
             name: "w".parse().unwrap(),
-            batches: std::iter::once(0..1).collect(),
+            batches: vec![(0..1).into()],
             parallel: 1,
             max_failures: 0,
             soak: std::time::Duration::ZERO,
@@ -539,32 +552,28 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             deadline: None,
         }],
         on_failure: OnFailure::Rollback,
-        every_host: false,
+        direction: Direction::Forward,
         windows: None,
-        undo: None,
         deadline: None,
     };
     let mut state = State::new(&schedule);
-    let host = schedule.hosts[0].clone();
+    let host = schedule.hosts[HostIndex::default()].clone();
     let step = |step| Event::StepStarted { host: host.clone(), step };
-    let done = |step, result| Event::StepFinished { host: host.clone(), step, result };
+    let done = |ended| Event::StepFinished { host: host.clone(), ended };
     for event in [
         Event::WaveStarted { wave: "w".parse().unwrap(), hosts: 1 },
         step(Step::Inspect),
-        done(
-            Step::Inspect,
-            StepResult::Inspected {
-                proven: false,
-                staged: false,
-                previous: None,
-                armed: false,
-                undone: None,
-                risks: Vec::new(),
-            },
-        ),
+        done(StepEnded::Inspect(Ok(Inspected {
+            proven: false,
+            staged: false,
+            previous: None,
+            armed: false,
+            undone: None,
+            risks: Vec::new(),
+        }))),
         step(Step::Stage),
         Event::Cancelled,
-        done(Step::Stage, StepResult::Done),
+        done(StepEnded::Stage(Ok(()))),
     ] {
         state.evolve(start(), &event);
     }
@@ -575,6 +584,6 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
     state.evolve(start(), &Event::HostAbandoned { host });
     assert_eq!(
         next(&schedule, &state, start()),
-        [Action::Record(Event::Finished { outcome: RolloutOutcome::Interrupted })]
+        [Action::Record(Event::finished(RolloutOutcome::Interrupted))]
     );
 }

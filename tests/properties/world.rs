@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, Version};
-use certwave::plan::{OnFailure, Schedule, Undo, WaveSchedule, Windows, batches};
-use certwave::rollout::{Measured, Previous, Step, StepResult};
+use certwave::plan::{
+    Direction, HostIndex, OnFailure, PerHost, Schedule, Undo, WaveSchedule, Windows, batches,
+};
+use certwave::rollout::{
+    Activated, Committed, Disproven, Exposure, Inspected, Measured, Previous, Step, StepEnded, StepFailure,
+    Verified,
+};
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
 
@@ -45,7 +50,7 @@ pub(crate) struct TrueHost {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) random: Random,
-    pub(crate) hosts: Vec<TrueHost>,
+    pub(crate) hosts: PerHost<TrueHost>,
     /// Nothing goes wrong any more.
     pub(crate) mended: bool,
     /// How often, in a hundred, a step's connection fails.
@@ -87,22 +92,22 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         hosts,
         waves,
         on_failure,
-        every_host: random.chance(15),
+        direction: if random.chance(15) { Direction::Back } else { Direction::Forward },
         windows: windows(random),
-        undo: None,
         deadline: limit(random, 120),
     };
-    if schedule.every_host {
+    if schedule.goes_back() {
         schedule.on_failure = OnFailure::Halt;
         for wave in &mut schedule.waves {
             (wave.max_failures, wave.soak) = (wave.hosts().len(), Duration::ZERO);
             (wave.progress_deadline, wave.deadline) = (None, None);
         }
         (schedule.deadline, schedule.windows) = (None, None);
-        schedule.undo = random.chance(50).then(|| {
+        if random.chance(50) {
             let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
-            Undo { lasts_until: Timestamp::from_second(seconds).unwrap(), accepted: Vec::new() }
-        });
+            let lasts_until = Timestamp::from_second(seconds).unwrap();
+            schedule.direction = Direction::Undo(Undo { lasts_until, accepted: Vec::new() });
+        }
     }
     schedule
 }
@@ -152,21 +157,22 @@ impl World {
     }
 
     /// Does a step, or half of it, and answers as a host would.
-    pub(crate) fn act(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+    pub(crate) fn act(&mut self, number: HostIndex, step: Step, exposure: Exposure) -> StepEnded {
         let reason = || "the line went dead".to_owned();
         if self.random.chance(self.flakiness / 5) {
             self.dead_man(30);
         }
         if self.random.chance(self.flakiness) {
             if self.random.chance(50) {
-                return StepResult::Unreachable { reason: reason() };
+                let failure = StepFailure::Unreachable { reason: reason() };
+                return StepEnded::without_result(step, failure);
             }
             if self.random.chance(50) {
-                self.effect(number, step, reloaded);
+                self.effect(number, step, exposure);
             }
-            return StepResult::InDoubt { reason: reason() };
+            return StepEnded::without_result(step, StepFailure::InDoubt { reason: reason() });
         }
-        self.effect(number, step, reloaded)
+        self.effect(number, step, exposure)
     }
 
     /// Time passes: armed hosts whose turn it is undo what nobody confirmed.
@@ -181,59 +187,62 @@ impl World {
         }
     }
 
-    fn effect(&mut self, number: usize, step: Step, reloaded: bool) -> StepResult {
+    fn effect(&mut self, number: HostIndex, step: Step, exposure: Exposure) -> StepEnded {
         let roll = if self.mended { 99 } else { self.random.below(100) };
         let host = &mut self.hosts[number];
         let reason = || "it would not".to_owned();
+        let failed = || StepFailure::Failed { reason: reason() };
+        let disproven = |state| {
+            Ok(Verified::Disproven(Disproven { state, reason: reason(), measured: Measured::default() }))
+        };
         match step {
-            Step::Inspect if host.broken && roll < 20 => StepResult::Failed { reason: reason() },
-            Step::Inspect => StepResult::Inspected {
+            Step::Inspect if host.broken && roll < 20 => StepEnded::Inspect(Err(failed())),
+            Step::Inspect => StepEnded::Inspect(Ok(Inspected {
                 proven: host.serves_new && host.link_new,
                 staged: host.staged,
                 previous: host.previous.clone(),
                 armed: host.link_new && host.armed,
                 undone: None,
                 risks: Vec::new(),
-            },
-            Step::Stage if host.broken && roll < 30 => StepResult::Failed { reason: reason() },
+            })),
+            Step::Stage if host.broken && roll < 30 => StepEnded::Stage(Err(failed())),
             Step::Stage => {
                 host.staged = true;
-                StepResult::Done
+                StepEnded::Stage(Ok(()))
             }
-            Step::Activate if host.broken && roll < 40 => StepResult::Refused { reason: reason() },
+            Step::Activate if host.broken && roll < 40 => {
+                StepEnded::Activate(Ok(Activated::Refused { reason: reason() }))
+            }
             Step::Activate if host.broken && roll < 60 => {
                 (host.link_new, host.armed) = (true, host.previous.is_some());
-                StepResult::Failed { reason: reason() }
+                StepEnded::Activate(Err(failed()))
             }
             Step::Activate => {
                 (host.link_new, host.serves_new, host.ever_switched) = (true, true, true);
                 host.armed = host.previous.is_some();
-                StepResult::Activated
+                StepEnded::Activate(Ok(Activated::Reloaded))
             }
-            Step::Verify if host.broken => StepResult::Disproven {
-                state: if roll < 5 { EndpointState::Unknown } else { EndpointState::Previous },
-                reason: reason(),
-                measured: Measured::default(),
-            },
-            Step::Verify if !host.serves_new => StepResult::Disproven {
-                state: EndpointState::Previous,
-                reason: reason(),
-                measured: Measured::default(),
-            },
-            Step::Verify => StepResult::Proven(Measured::default()),
-            Step::Commit if !host.link_new => StepResult::Refused { reason: reason() },
-            Step::Commit if roll < 3 => StepResult::Refused { reason: reason() },
+            Step::Verify => StepEnded::Verify(match host {
+                TrueHost { broken: true, .. } if roll < 5 => disproven(EndpointState::Unknown),
+                TrueHost { broken: true, .. } | TrueHost { serves_new: false, .. } => {
+                    disproven(EndpointState::Previous)
+                }
+                _ => Ok(Verified::Proven(Measured::default())),
+            }),
+            Step::Commit if !host.link_new || roll < 3 => {
+                StepEnded::Commit(Ok(Committed::Refused { reason: reason() }))
+            }
             Step::Commit => {
                 host.armed = false;
-                if roll < 8 { StepResult::Failed { reason: reason() } } else { StepResult::Done }
+                StepEnded::Commit(if roll < 8 { Err(failed()) } else { Ok(Committed::Final) })
             }
-            Step::Rollback if roll < 5 => StepResult::Failed { reason: reason() },
+            Step::Rollback if roll < 5 => StepEnded::Rollback(Err(failed())),
             Step::Rollback => {
                 (host.link_new, host.armed) = (false, false);
-                if reloaded {
+                if exposure == Exposure::Reloaded {
                     host.serves_new = false;
                 }
-                if host.serves_new { StepResult::Failed { reason: reason() } } else { StepResult::RolledBack }
+                StepEnded::Rollback(if host.serves_new { Err(failed()) } else { Ok(()) })
             }
         }
     }

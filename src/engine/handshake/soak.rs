@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 
 use crate::engine::handshake::prove::observe;
 use crate::engine::target::Target;
+use crate::gate::{Gate, HandshakeSample, Sample};
 use crate::model::ServiceName;
 use crate::plan::{HostPlan, PlannedService};
-use crate::ports::{Clock, Connection, Connector, Prober, SoakWatch, Watched};
+use crate::ports::{Clock, Connection, Connector, Prober, SoakWatch};
 use crate::verify::{Endpoint, Expectation, Via, judge};
 
 /// Between two rounds.
@@ -22,7 +23,8 @@ const AT_ONCE: usize = 16;
 /// Watches until dropped.
 #[derive(Debug)]
 pub struct FleetWatch {
-    seen: Arc<Mutex<Watched>>,
+    gates: &'static [Gate],
+    seen: Arc<Mutex<HandshakeSample>>,
     task: JoinHandle<()>,
 }
 
@@ -33,21 +35,25 @@ impl Drop for FleetWatch {
 }
 
 impl SoakWatch for FleetWatch {
-    fn so_far(&self) -> Watched {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn so_far(&self) -> Vec<Sample> {
+        let sample = |gate: &Gate| match gate {
+            Gate::Handshakes => {
+                Sample::Handshakes(self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            }
+        };
+        self.gates.iter().map(sample).collect()
     }
 }
 
 /// A host under watch.
 pub(crate) struct Watching {
-    host: usize,
     plan: HostPlan,
     places: Vec<(ServiceName, Endpoint, Expectation)>,
 }
 
 impl Watching {
     /// A host that serves the target, proven.
-    pub(crate) fn new(host: usize, plan: &HostPlan, target: &Target) -> Self {
+    pub(crate) fn new(plan: &HostPlan, target: &Target) -> Self {
         let place = |service: &PlannedService, endpoint: &Endpoint| {
             (service.name.clone(), endpoint.clone(), target.expected(endpoint, None))
         };
@@ -55,18 +61,19 @@ impl Watching {
         for service in &plan.services {
             places.extend(service.endpoints.iter().map(|endpoint| place(service, endpoint)));
         }
-        Self { host, plan: plan.clone(), places }
+        Self { plan: plan.clone(), places }
     }
 }
 
 impl FleetWatch {
     pub(crate) fn start<C: Connector, P: Prober, K: Clock>(
+        gates: &'static [Gate],
         watched: Vec<Watching>,
         connector: Arc<C>,
         prober: Arc<P>,
         clock: Arc<K>,
     ) -> Self {
-        let seen = Arc::new(Mutex::new(Watched::default()));
+        let seen = Arc::new(Mutex::new(HandshakeSample::default()));
         let shared = seen.clone();
         let task = tokio::spawn(async move {
             // Where endpoints are dialled from the host itself, its connection is kept from round to round.
@@ -88,7 +95,7 @@ impl FleetWatch {
                 clock.sleep(ROUND).await;
             }
         });
-        Self { seen, task }
+        Self { gates, seen, task }
     }
 }
 
@@ -104,7 +111,7 @@ async fn look<C: Connection, P: Prober>(
     connection: Option<&Arc<C>>,
     prober: &P,
     clock: &impl Clock,
-    seen: &Mutex<Watched>,
+    seen: &Mutex<HandshakeSample>,
 ) {
     for (service, endpoint, expected) in &one.places {
         let observed = observe(prober, connection, endpoint).await;
@@ -113,10 +120,10 @@ async fn look<C: Connection, P: Prober>(
         seen.handshakes.tried += 1;
         if !judgement.is_good() {
             seen.handshakes.failed += 1;
-            if !seen.failed_hosts.contains(&one.host) {
-                seen.failed_hosts.push(one.host);
-            }
             let host = &one.plan.login.host;
+            if !seen.failed_hosts.contains(host) {
+                seen.failed_hosts.push(host.clone());
+            }
             seen.first_failure
                 .get_or_insert(format!("{host}: {service} at {endpoint}: {}", judgement.words()));
         }

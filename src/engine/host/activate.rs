@@ -3,13 +3,13 @@
 use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
-use crate::engine::host::session::{Ended, answer, failed};
+use crate::engine::host::session::{answer, failed};
 use crate::install::{Activation, DeadMan, InstallError, InstallSpec, Seen};
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::StepResult;
+use crate::rollout::{Activated, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
-    pub(super) async fn activate(&mut self) -> Result<StepResult, Ended> {
+    pub(super) async fn activate(&mut self) -> Result<Activated, StepFailure> {
         let (plan, rollout, known) = (self.plan, self.rollout, self.known);
         let prepared = self.slot.prepared.take();
         let seen = Seen { whole: prepared.is_some(), linked: self.slot.linked };
@@ -38,21 +38,23 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             Ok(activation) => activation,
             Err(error @ InstallError::Unfinished { .. }) => return Err(failed(&error)),
             // Said before the switch: nothing that is live was changed.
-            Err(error) => return Err(StepResult::Refused { reason: error.to_string() }),
+            Err(error) => return Ok(Activated::Refused { reason: error.to_string() }),
         };
         let reason = one_line(&activation.problem().unwrap_or_default());
-        Ok(match activation {
+        match activation {
             Activation::Activated => match self.memory().take(&counted).await {
-                Ok(()) => StepResult::Activated,
-                Err(reason) => StepResult::Failed { reason },
+                Ok(()) => Ok(Activated::Reloaded),
+                Err(reason) => Err(StepFailure::Failed { reason }),
             },
             // What follows the link served the new certificate for a moment: that it went back is proven.
             Activation::Refused { swapped_back: true, .. }
                 if !plan.services.iter().any(|service| service.spec.follows_the_link()) =>
             {
-                StepResult::Refused { reason }
+                Ok(Activated::Refused { reason })
             }
-            Activation::Refused { .. } | Activation::ReloadFailed { .. } => StepResult::Failed { reason },
-        })
+            Activation::Refused { .. } | Activation::ReloadFailed { .. } => {
+                Err(StepFailure::Failed { reason })
+            }
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! The first step: what the host is like, and whether it may be changed at all.
 
 use crate::engine::host::HostRun;
-use crate::engine::host::session::{Ended, answer, failed};
+use crate::engine::host::session::{answer, failed};
 use crate::install::{Facts, InstallSpec};
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{self, Bar, Risk};
-use crate::rollout::StepResult;
+use crate::rollout::{Inspected, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
-    pub(super) async fn inspect(&mut self) -> Result<StepResult, Ended> {
+    pub(super) async fn inspect(&mut self) -> Result<Inspected, StepFailure> {
         let (plan, rollout) = (self.plan, self.rollout);
         let services = plan.script_services();
         let asked = rollout.clock.now();
@@ -24,9 +24,9 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         }
         if !problems.is_empty() {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return Err(StepResult::Failed { reason: reasons.join("; ") });
+            return Err(StepFailure::Failed { reason: reasons.join("; ") });
         }
-        self.memory().ready().await.map_err(|reason| StepResult::Failed { reason })?;
+        self.memory().ready().await.map_err(|reason| StepFailure::Failed { reason })?;
         let is_live = facts.live_version() == Some(rollout.target.set.version());
         // Where it is to be staged, what is served is seen when it is made ready to be watched.
         let is_staged = facts.complete.contains(rollout.target.set.version());
@@ -34,7 +34,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let shown = if is_live || forward && is_staged { reader.handshakes().await } else { Vec::new() };
         let host = reader.read(facts, shown, Vec::new(), asked).await?;
         // What is on its way back, or half-way to the new certificate, is not held up by how it is.
-        if !forward || self.known.touched {
+        if !forward || self.known.is_touched() {
             return Ok(preview::answer(&host.seen, Vec::new()));
         }
         self.refuse(&host)?;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::certificate::{Certificate, parse_pem};
-use crate::engine::host::session::{Ended, Session};
+use crate::engine::host::session::Session;
 use crate::install::Facts;
 use crate::model::Version;
 use crate::plan::{HostPlan, SCRIPT};
 use crate::ports::Connection;
-use crate::rollout::Previous;
+use crate::rollout::{Previous, StepFailure};
 
 /// A host that was looked at, in order to find its way back.
 pub(crate) struct WayBack<'a, C: Connection> {
@@ -25,7 +25,7 @@ pub(crate) struct WayBack<'a, C: Connection> {
 
 impl<C: Connection> WayBack<'_, C> {
     /// What is live, unless that is the target or was never confirmed.
-    pub(crate) async fn find(&self) -> Result<Option<Previous>, Ended> {
+    pub(crate) async fn find(&self) -> Result<Option<Previous>, StepFailure> {
         let facts = self.facts;
         let live = facts.live_version();
         let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
@@ -45,7 +45,7 @@ impl<C: Connection> WayBack<'_, C> {
     }
 
     /// A version that lies in the archive.
-    async fn archived(&self, version: Option<&Version>) -> Result<Option<Previous>, Ended> {
+    async fn archived(&self, version: Option<&Version>) -> Result<Option<Previous>, StepFailure> {
         let Some(version) = version.filter(|version| self.facts.complete.contains(version)) else {
             return Ok(None);
         };

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use crate::certificate::{Certificate, parse_pem};
 use crate::engine::handshake::prove::{Shown, observe, places};
 use crate::engine::host::previous::{WayBack, read_leaf};
-use crate::engine::host::session::{Ended, Session};
+use crate::engine::host::session::Session;
 use crate::engine::target::{StoredVersions, Target};
 use crate::install::{Facts, NamedFile, Reads};
 use crate::model::{Fingerprint, ServiceName};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection, Prober};
 use crate::preview::{Leaf, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers};
-use crate::rollout::Undone;
+use crate::rollout::{StepFailure, Undone};
 use crate::verify::{Observation, judge};
 
 /// A host that is looked at, and what has to be known for that.
@@ -76,7 +76,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         shown: Vec<Shown>,
         problems: Vec<String>,
         asked: Timestamp,
-    ) -> Result<Host, Ended> {
+    ) -> Result<Host, StepFailure> {
         let clock_ahead = facts.clock.map_or(0, |there| ahead(there, (asked, self.clock.now())));
         let target = self.target.map(|target| target.set.version());
         let way_back = WayBack {

@@ -3,32 +3,33 @@
 use crate::engine::handshake::prove::Wanted;
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
-use crate::engine::host::session::{Ended, answer, failed};
+use crate::engine::host::session::{answer, failed};
 use crate::install::{InstallSpec, Rollback};
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::StepResult;
+use crate::rollout::{Exposure, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
-    pub(super) async fn roll_back(&mut self) -> Result<StepResult, Ended> {
+    pub(super) async fn roll_back(&mut self) -> Result<(), StepFailure> {
         let known = self.known;
+        let reloaded = known.exposure == Exposure::Reloaded;
         self.session.end_probes().await;
         let Some(previous) = &known.previous else {
-            return Err(StepResult::Failed { reason: "there is no previous certificate".to_owned() });
+            return Err(StepFailure::Failed { reason: "there is no previous certificate".to_owned() });
         };
         let services = self.plan.script_services();
-        let task = InstallSpec::rollback(&previous.version, known.reloaded);
+        let task = InstallSpec::rollback(&previous.version, reloaded);
         let output = self.session.task(&task, self.plan.patience()).await?;
         let rollback = Rollback::parse(&answer(&output), &services).map_err(|error| failed(&error))?;
         if let Some(reason) = rollback.problem() {
-            return Err(StepResult::Failed { reason: one_line(&reason) });
+            return Err(StepFailure::Failed { reason: one_line(&reason) });
         }
-        if known.reloaded {
+        if reloaded {
             let back = self.memory().put_back(previous).await;
-            back.map_err(|reason| StepResult::Failed { reason })?;
+            back.map_err(|reason| StepFailure::Failed { reason })?;
         }
         match self.prove_all(Wanted::Previous).await {
-            Ok(()) => Ok(StepResult::RolledBack),
-            Err(disproof) => Err(StepResult::Failed { reason: disproof.to_string() }),
+            Ok(()) => Ok(()),
+            Err(disproof) => Err(StepFailure::Failed { reason: disproof.to_string() }),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::handshake::availability::Prepared;
 use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
 use crate::engine::handshake::rate::ProbeRate;
 use crate::engine::host::reader::{Host, HostReader};
-use crate::engine::host::session::{Ended, Session};
+use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
 use crate::install::{InstallSpec, RemoteShells, StagePayload};
@@ -16,7 +16,7 @@ use crate::model::{ServiceName, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
 use crate::preview::{self, Leaf};
-use crate::rollout::{HostState, Step, StepResult};
+use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 
 /// What is the same for all hosts of a rollout.
@@ -74,24 +74,27 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         step: Step,
         known: &'a HostState,
         HostSlot { session, kept }: &'a mut HostSlot<C::Connection, P::Held>,
-    ) -> Result<StepResult, Ended> {
+    ) -> StepEnded {
         let session = match session {
             Some(session) => session,
             None => {
                 let first = (step == Step::Inspect).then(InstallSpec::inspect);
                 let opened = Session::open(rollout.connector.as_ref(), plan, &rollout.shells, first.as_ref());
-                session.insert(opened.await?)
+                match opened.await {
+                    Ok(opened) => session.insert(opened),
+                    Err(failure) => return StepEnded::without_result(step, failure),
+                }
             }
         };
         let mut run = Self { rollout, plan, session, known, slot: kept };
         // On the heap, each when it begins: a host that waits for its connection takes no room for all of them.
         match step {
-            Step::Inspect => Box::pin(run.inspect()).await,
-            Step::Stage => Box::pin(run.stage()).await,
-            Step::Activate => Box::pin(run.activate()).await,
-            Step::Verify => Box::pin(run.verify()).await,
-            Step::Commit => Box::pin(run.commit()).await,
-            Step::Rollback => Box::pin(run.roll_back()).await,
+            Step::Inspect => StepEnded::Inspect(Box::pin(run.inspect()).await),
+            Step::Stage => StepEnded::Stage(Box::pin(run.stage()).await),
+            Step::Activate => StepEnded::Activate(Box::pin(run.activate()).await),
+            Step::Verify => StepEnded::Verify(Ok(Box::pin(run.verify()).await)),
+            Step::Commit => StepEnded::Commit(Box::pin(run.commit()).await),
+            Step::Rollback => StepEnded::Rollback(Box::pin(run.roll_back()).await),
         }
     }
 
@@ -104,7 +107,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             clock: rollout.clock.as_ref(),
             target: Some(&rollout.target),
             stored: &rollout.target.stored,
-            undo: rollout.plan.schedule.undo.is_some(),
+            undo: rollout.plan.schedule.undo().is_some(),
         }
     }
 
@@ -114,11 +117,8 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     }
 
     /// Ends a step before the switch, where the host must not be switched as it is.
-    pub(super) fn refuse(&self, host: &Host) -> Result<(), Ended> {
-        match preview::refusal(self.plan, &host.seen) {
-            Some(reason) => Err(StepResult::Failed { reason }),
-            None => Ok(()),
-        }
+    pub(super) fn refuse(&self, host: &Host) -> Result<(), StepFailure> {
+        preview::not_refused(self.plan, &host.seen)
     }
 
     /// Every endpoint, at the same time; the first that is not as wanted.

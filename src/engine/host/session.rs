@@ -11,7 +11,7 @@ use crate::plan::HostPlan;
 use crate::ports::{
     Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
-use crate::rollout::{Measured, StepResult};
+use crate::rollout::{Measured, StepFailure};
 
 /// Long enough for a host under load to start a shell.
 const LOCK_DEADLINE: Duration = Duration::from_secs(30);
@@ -27,17 +27,14 @@ pub(crate) struct Session<C: Connection> {
     pub(crate) probes: Vec<AvailabilityProbe>,
 }
 
-/// Why a step has no result of its own: the answer that it is given instead.
-pub(crate) type Ended = StepResult;
-
-/// The answer for a transport that failed.
-pub(crate) fn transport(error: RemoteError) -> Ended {
+/// What a transport that failed means for a step.
+pub(crate) fn transport(error: RemoteError) -> StepFailure {
     let reason = error.reason;
     match (error.certainty, error.kind) {
-        (Certainty::MaybeSent, _) => StepResult::InDoubt { reason },
+        (Certainty::MaybeSent, _) => StepFailure::InDoubt { reason },
         // The host is there, but does not let us in, or is not who it should be.
-        (_, RemoteErrorKind::HostKey | RemoteErrorKind::Login) => StepResult::Failed { reason },
-        (Certainty::NotSent, _) => StepResult::Unreachable { reason },
+        (_, RemoteErrorKind::HostKey | RemoteErrorKind::Login) => StepFailure::Failed { reason },
+        (Certainty::NotSent, _) => StepFailure::Unreachable { reason },
     }
 }
 
@@ -49,7 +46,7 @@ impl<C: Connection> Session<C> {
         plan: &HostPlan,
         shells: &RemoteShells,
         first: Option<&Task>,
-    ) -> Result<Self, Ended>
+    ) -> Result<Self, StepFailure>
     where
         K: Connector<Connection = C>,
     {
@@ -59,7 +56,7 @@ impl<C: Connection> Session<C> {
         let command = RemoteCommand { line, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
-            StepResult::Unreachable { reason: error.reason }
+            StepFailure::Unreachable { reason: error.reason }
         })?;
         let shell = match held {
             Ok((line, shell)) => match LockAnswer::parse(&line) {
@@ -68,7 +65,7 @@ impl<C: Connection> Session<C> {
                 None => {
                     let reason =
                         format!("the host's shell says `{}` before any command runs", line.trim_end());
-                    return Err(StepResult::Failed { reason });
+                    return Err(StepFailure::Failed { reason });
                 }
             },
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
@@ -78,7 +75,7 @@ impl<C: Connection> Session<C> {
     }
 
     /// Connects in order to look: others may change the host meanwhile.
-    pub(crate) async fn unlocked<K>(connector: &K, plan: &HostPlan) -> Result<Self, Ended>
+    pub(crate) async fn unlocked<K>(connector: &K, plan: &HostPlan) -> Result<Self, StepFailure>
     where
         K: Connector<Connection = C>,
     {
@@ -88,9 +85,9 @@ impl<C: Connection> Session<C> {
     }
 
     /// Has the shell that attends the host do a task.
-    pub(crate) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, Ended> {
+    pub(crate) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, StepFailure> {
         let Some(shell) = &self.shell else {
-            return Err(StepResult::Failed { reason: "the host's lock is not held".to_owned() });
+            return Err(StepFailure::Failed { reason: "the host's lock is not held".to_owned() });
         };
         let Task { line, payload } = task;
         let answer = match self.ahead.swap(false, Ordering::Relaxed) {
@@ -116,7 +113,7 @@ impl<C: Connection> Session<C> {
         script: &Script,
         stdin: Option<Secret>,
         deadline: Duration,
-    ) -> Result<RemoteOutput, Ended> {
+    ) -> Result<RemoteOutput, StepFailure> {
         let line = script.line(plan.login.become_user.as_deref());
         let stdin = stdin.into_iter().collect();
         self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
@@ -128,11 +125,11 @@ pub(crate) fn answer(output: &RemoteOutput) -> Output<'_> {
     Output { status: output.status, stdout: &output.stdout, stderr: &output.stderr }
 }
 
-/// The answer for a script that said what is wrong, or ended without saying anything.
-pub(crate) fn failed(error: &InstallError) -> Ended {
+/// What it means for a step when a script said what is wrong, or ended without saying anything.
+pub(crate) fn failed(error: &InstallError) -> StepFailure {
     let reason = error.to_string();
     match error {
-        InstallError::Unfinished { .. } => StepResult::InDoubt { reason },
-        _ => StepResult::Failed { reason },
+        InstallError::Unfinished { .. } => StepFailure::InDoubt { reason },
+        _ => StepFailure::Failed { reason },
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::engine::handshake::availability::prepare;
 use crate::engine::host::HostRun;
-use crate::engine::host::session::{Ended, answer, failed};
+use crate::engine::host::session::{answer, failed};
 use crate::install::{InstallSpec, Staged};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::StepResult;
+use crate::rollout::StepFailure;
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
-    pub(super) async fn stage(&mut self) -> Result<StepResult, Ended> {
+    pub(super) async fn stage(&mut self) -> Result<(), StepFailure> {
         let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
         let payload = &rollout.payloads[&plan.install.key_mode];
         let task = InstallSpec::stage(rollout.target.set.version(), payload);
@@ -23,6 +23,6 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             self.refuse(&host)?;
         }
         self.slot.prepared = Some(ready);
-        Ok(StepResult::Done)
+        Ok(())
     }
 }

@@ -2,21 +2,20 @@
 
 use crate::engine::handshake::prove::Wanted;
 use crate::engine::host::HostRun;
-use crate::engine::host::session::Ended;
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::StepResult;
+use crate::rollout::{Disproven, Verified};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
-    pub(super) async fn verify(&mut self) -> Result<StepResult, Ended> {
+    pub(super) async fn verify(&mut self) -> Verified {
         let proofs = self.prove_all(Wanted::New).await;
         let measured = self.session.end_probes().await;
-        Ok(match proofs {
-            Ok(()) => StepResult::Proven(measured),
-            Err(disproof) => StepResult::Disproven {
+        match proofs {
+            Ok(()) => Verified::Proven(measured),
+            Err(disproof) => Verified::Disproven(Disproven {
                 state: disproof.judgement.state,
                 reason: disproof.to_string(),
                 measured,
-            },
-        })
+            }),
+        }
     }
 }

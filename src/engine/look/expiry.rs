@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use crate::certificate::Certificate;
 use crate::engine::fleet::Fleet;
 use crate::engine::handshake::prove::{observe, places};
+use crate::plan::HostIndex;
 use crate::ports::{Clock, Connector, Prober};
 use crate::verify::{Observation, Via};
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
     /// When the first of what a host serves expires; none where it does not answer, or is only dialled through SSH.
-    pub async fn expires(&self, host: usize) -> Option<Timestamp> {
+    pub async fn expires(&self, host: HostIndex) -> Option<Timestamp> {
         let endpoints = self.rollout.plan.hosts[host].services.iter().flat_map(|service| &service.endpoints);
         let direct: Vec<_> = endpoints.filter(|endpoint| endpoint.via == Via::Direct).cloned().collect();
         let places = places(self.rollout.prober.as_ref(), &direct).await;

@@ -1,12 +1,12 @@
 //! A rehearsal on a host: upload and permissions for real, and servers' tests, with nothing that is served changed.
 
 use crate::certificate::CertificateSet;
-use crate::engine::host::session::{Ended, Session, answer, failed};
+use crate::engine::host::session::{Session, answer, failed};
 use crate::install::{RemoteShells, StagePayload, Staged, Tested, files, rehearsed};
 use crate::model::ServiceName;
 use crate::plan::{HostPlan, SCRIPT};
 use crate::ports::Connector;
-use crate::rollout::StepResult;
+use crate::rollout::StepFailure;
 
 /// Stages a throw-away certificate aside on a host, has servers test it, and removes it. The host's lock is held.
 ///
@@ -18,13 +18,7 @@ pub async fn rehearse<C: Connector>(
     throwaway: &CertificateSet,
     who: &str,
 ) -> Result<Vec<Tested>, String> {
-    run(connector, plan, throwaway, who).await.map_err(|ended| match ended {
-        StepResult::Failed { reason }
-        | StepResult::Unreachable { reason }
-        | StepResult::InDoubt { reason }
-        | StepResult::Refused { reason } => reason,
-        _ => "the rehearsal gave an answer that is not its own".to_owned(),
-    })
+    run(connector, plan, throwaway, who).await.map_err(|failure| failure.reason().to_owned())
 }
 
 async fn run<C: Connector>(
@@ -32,7 +26,7 @@ async fn run<C: Connector>(
     plan: &HostPlan,
     throwaway: &CertificateSet,
     who: &str,
-) -> Result<Vec<Tested>, Ended> {
+) -> Result<Vec<Tested>, StepFailure> {
     let shells = RemoteShells::new(who, plan.services.iter().map(|one| one.spec.script()));
     let session = Session::open(connector, plan, &shells, None).await?;
     let (install, version) = (&plan.install, throwaway.version());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::host::reader::HostReader;
-use crate::engine::host::session::{Ended, Session, answer, failed};
+use crate::engine::host::session::{Session, answer, failed};
 use crate::engine::memory::EnvoyDialogue;
 use crate::engine::memory::HaproxyDialogue;
 use crate::engine::target::{StoredVersions, Target};
@@ -11,7 +11,7 @@ use crate::install::Facts;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{Missed, Seen, SeenHost};
-use crate::rollout::StepResult;
+use crate::rollout::StepFailure;
 use crate::service::Dialogue;
 
 /// What a survey needs to know besides the plan.
@@ -33,18 +33,14 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
     pub async fn survey(&self, plan: &HostPlan) -> Seen {
         match self.look(plan).await {
             Ok(host) => Seen::Host(Box::new(host)),
-            Err(StepResult::Unreachable { reason } | StepResult::InDoubt { reason }) => {
-                Seen::Missed(Missed { reason, unreachable: true })
-            }
-            Err(StepResult::Failed { reason }) => Seen::Missed(Missed { reason, unreachable: false }),
-            Err(_) => {
-                let reason = "the look gave an answer that is not its own".to_owned();
-                Seen::Missed(Missed { reason, unreachable: false })
+            Err(failure) => {
+                let unreachable = failure.is_disconnected();
+                Seen::Missed(Missed { reason: failure.reason().to_owned(), unreachable })
             }
         }
     }
 
-    async fn look(&self, plan: &HostPlan) -> Result<SeenHost, Ended> {
+    async fn look(&self, plan: &HostPlan) -> Result<SeenHost, StepFailure> {
         let session = Session::unlocked(&self.connector, plan).await?;
         let reader = HostReader {
             plan,

@@ -78,7 +78,7 @@ mod tests {
         let node = parse(&sources, id, &mut problems).unwrap();
         let playbook = crate::playbook::parse(&node, &mut problems).unwrap();
         let plan = resolve(&playbook, &inventory, None, &mut problems).unwrap().plan;
-        plan.hosts[0].services[0].spec.clone()
+        plan.hosts.first().unwrap().services[0].spec.clone()
     }
 
     #[test]

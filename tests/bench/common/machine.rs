@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use certwave::plan::{OnFailure, Schedule, WaveSchedule, batches};
-use certwave::rollout::{Action, Event, Phase, Previous, RolloutOutcome, State, Step, StepResult, next};
+use certwave::plan::{Direction, HostIndex, OnFailure, Schedule, WaveSchedule, batches};
+use certwave::rollout::{
+    Action, Activated, Committed, Event, Inspected, Phase, Previous, RolloutOutcome, State, Step, StepEnded,
+    StepFailure, Verified, next,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// Hosts in flight, where there are more.
@@ -26,9 +29,8 @@ pub(crate) fn schedule(hosts: usize) -> Schedule {
         hosts: (0..hosts).map(|host| format!("h{host}").parse().unwrap()).collect(),
         waves: vec![wave],
         on_failure: OnFailure::Rollback,
-        every_host: false,
+        direction: Direction::Forward,
         windows: None,
-        undo: None,
         deadline: None,
     }
 }
@@ -36,9 +38,10 @@ pub(crate) fn schedule(hosts: usize) -> Schedule {
 /// Every step goes well, one after the other; but for the activation of the last host, where `fails`: then all others
 /// go back.
 pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
-    let (hosts, now) = (schedule.hosts.len(), Timestamp::from_second(1_800_000_000).unwrap());
+    let (last, now) =
+        (schedule.hosts.range().iter().next_back(), Timestamp::from_second(1_800_000_000).unwrap());
     let mut state = State::new(schedule);
-    let mut running: BTreeSet<(Step, usize)> = BTreeSet::new();
+    let mut running: BTreeSet<(Step, HostIndex)> = BTreeSet::new();
     loop {
         for action in next(schedule, &state, now) {
             match action {
@@ -54,15 +57,15 @@ pub(crate) fn drive(schedule: &Schedule, fails: bool) -> RolloutOutcome {
             return outcome;
         }
         let Some((step, host)) = running.pop_first() else { continue };
-        let fault = fails && host + 1 == hosts && !matches!(state.phase, Phase::RollingBack { .. });
-        let result = result(step, fault, now);
-        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), step, result });
+        let fault = fails && Some(host) == last && !matches!(state.phase, Phase::RollingBack { .. });
+        let ended = ended(step, fault, now);
+        state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
 }
 
-fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
+fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
     match step {
-        Step::Inspect => StepResult::Inspected {
+        Step::Inspect => StepEnded::Inspect(Ok(Inspected {
             proven: false,
             staged: false,
             previous: Some(Previous {
@@ -74,11 +77,14 @@ fn result(step: Step, fault: bool, now: Timestamp) -> StepResult {
             armed: false,
             undone: None,
             risks: Vec::new(),
-        },
-        Step::Stage | Step::Commit => StepResult::Done,
-        Step::Activate if fault => StepResult::Failed { reason: "it does not reload".to_owned() },
-        Step::Activate => StepResult::Activated,
-        Step::Verify => StepResult::Proven(Default::default()),
-        Step::Rollback => StepResult::RolledBack,
+        })),
+        Step::Stage => StepEnded::Stage(Ok(())),
+        Step::Activate if fault => {
+            StepEnded::Activate(Err(StepFailure::Failed { reason: "it does not reload".to_owned() }))
+        }
+        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+        Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
+        Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+        Step::Rollback => StepEnded::Rollback(Ok(())),
     }
 }
