@@ -337,7 +337,7 @@ impl State {
             let HostPhase::Done(outcome) = host.phase else { continue };
             let left = match outcome {
                 HostOutcome::Untouched => !back,
-                _ if undo => !back && outcome != HostOutcome::RolledBack,
+                _ if undo && !back => outcome != HostOutcome::RolledBack,
                 HostOutcome::Failed | HostOutcome::Unreachable | HostOutcome::RolledBack => {
                     !back && ended == RolloutOutcome::Incomplete
                 }
@@ -348,7 +348,8 @@ impl State {
                 continue;
             }
             (host.error, host.doubts) = (None, 0);
-            if outcome == HostOutcome::RollbackFailed && !undo {
+            // A rollback that was aborted has no further wave: what it left half-way goes back by itself.
+            if outcome == HostOutcome::RollbackFailed && (back || !undo) {
                 again.push(number);
             } else {
                 *host = HostState { previous: host.previous.take(), ..HostState::new() };
@@ -372,6 +373,11 @@ impl State {
     /// Whether somebody asked to stop at once, with nothing rolled back that is done.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.stop, Some(Stop::Cancel { .. }))
+    }
+
+    /// Whether a wave passed, in this try or an earlier one.
+    pub fn has_passed(&self, wave: usize) -> bool {
+        self.passed.contains(&wave)
     }
 
     /// How many waves there are.
