@@ -18,6 +18,8 @@ pub struct HostEnd {
     pub outcome: HostOutcome,
     /// What it served before.
     pub previous: Option<Previous>,
+    /// Its wave passed: it was watched for as long as it was to be.
+    pub passed: bool,
 }
 
 /// A version that a host serves, or may.
@@ -34,6 +36,8 @@ pub struct Served {
 struct Known {
     served: Option<Served>,
     verified: Option<Version>,
+    /// Whether it was watched on what it serves.
+    soaked: Option<bool>,
 }
 
 /// A fold over rollouts, newest first: what a later one says of a host wins.
@@ -46,7 +50,7 @@ impl Hosts {
     /// An earlier rollout, of `version`.
     pub fn take_in(&mut self, version: &Version, ends: impl IntoIterator<Item = HostEnd>) {
         use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable, Untouched};
-        for HostEnd { host, outcome, previous } in ends {
+        for HostEnd { host, outcome, previous, passed } in ends {
             let known = self.hosts.entry(host).or_default();
             let on = |version: &Version, not_after| Served { version: version.clone(), not_after };
             let served = match outcome {
@@ -55,6 +59,16 @@ impl Hosts {
                 Failed | Unreachable | Untouched => None,
             };
             let verified = served.clone().filter(|_| outcome != RollbackFailed).map(|served| served.version);
+            // Until a rollout is found that says how it came to what it serves.
+            let same = known.served.as_ref().is_none_or(|served| served.version == *version);
+            if known.soaked.is_none() {
+                known.soaked = match outcome {
+                    Changed | Unchanged if same && passed => Some(true),
+                    Changed if same => Some(false),
+                    Changed | RolledBack | RollbackFailed => Some(true),
+                    Unchanged | Failed | Unreachable | Untouched => None,
+                };
+            }
             known.served = known.served.take().or(served);
             known.verified = known.verified.take().or(verified);
         }
@@ -62,7 +76,8 @@ impl Hosts {
 
     /// Whether earlier rollouts can say nothing more of these hosts.
     pub fn is_settled<'h>(&self, hosts: impl IntoIterator<Item = &'h HostName>) -> bool {
-        let settled = |known: &Known| known.served.is_some() && known.verified.is_some();
+        let settled =
+            |known: &Known| known.served.is_some() && known.verified.is_some() && known.soaked.is_some();
         hosts.into_iter().all(|host| self.hosts.get(host).is_some_and(settled))
     }
 
@@ -74,6 +89,12 @@ impl Hosts {
     /// The version that a host was verified on last.
     pub fn last_verified(&self, host: &HostName) -> Option<&Version> {
         self.hosts.get(host)?.verified.as_ref()
+    }
+
+    /// Whether a host serves a version whose wave never passed with it: nobody watched it for as long as was wanted.
+    pub fn is_unsoaked(&self, host: &HostName, version: &Version) -> bool {
+        let Some(known) = self.hosts.get(host) else { return false };
+        known.served.as_ref().is_some_and(|served| served.version == *version) && known.soaked != Some(true)
     }
 
     /// Until when what these hosts serve is valid: the first to expire of what is not `next`.
@@ -115,7 +136,7 @@ mod tests {
             not_after: at(day),
             revoked: false,
         });
-        HostEnd { host: host.parse().unwrap(), outcome, previous }
+        HostEnd { host: host.parse().unwrap(), outcome, previous, passed: true }
     }
 
     fn name(host: &str) -> HostName {
@@ -146,6 +167,29 @@ mod tests {
             verified,
             [Some(THREE), Some(ONE), Some(TWO), Some(TWO), None].map(|one| one.map(version))
         );
+    }
+
+    #[test]
+    fn a_host_is_soaked_when_its_wave_passed_on_what_it_serves() {
+        use HostOutcome::{Changed, RolledBack, Unchanged};
+        let story = |rollouts: &[(&str, HostOutcome, bool)]| {
+            let mut hosts = Hosts::default();
+            for (of, outcome, passed) in rollouts {
+                let end = HostEnd { passed: *passed, ..end("a", *outcome, Some((ONE, 1))) };
+                hosts.take_in(&version(of), [end]);
+            }
+            hosts.is_unsoaked(&name("a"), &version(TWO))
+        };
+        // Newest first.
+        assert!(story(&[(TWO, Changed, false), (ONE, Changed, true)]));
+        assert!(story(&[(TWO, Unchanged, false), (TWO, Changed, false)]));
+        assert!(!story(&[(TWO, Unchanged, true), (TWO, Changed, false)]));
+        assert!(!story(&[(TWO, Unchanged, false), (TWO, Changed, true)]));
+        assert!(!story(&[(TWO, Changed, true)]));
+        // It does not serve that version.
+        assert!(!story(&[(TWO, RolledBack, false), (ONE, Changed, true)]));
+        assert!(!story(&[(ONE, Changed, false), (TWO, Changed, false)]));
+        assert!(!story(&[]));
     }
 
     #[test]

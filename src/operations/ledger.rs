@@ -1,13 +1,11 @@
 //! What the journal answers: which versions there are, what the fleet was verified on, and what each host serves.
 
 use crate::certificate::CertificateSet;
-use jiff::Timestamp;
-
 use crate::ledger::{Fact, FleetVersions, HostEnd, Hosts, Issuance, Versions};
 use crate::model::{CertificateName, HostName, OperationId, Version};
 use crate::operations::history::{planned, replay};
 use crate::operations::{Context, OperationError};
-use crate::plan::PlannedIssuer;
+use crate::plan::{HostIndex, Plan, PlannedIssuer};
 use crate::rollout::RolloutRecord;
 use crate::store::{Journal, Lease};
 
@@ -57,28 +55,39 @@ pub fn hosts(
             continue;
         }
         let state = replay(journal, &record.id, &plan)?;
-        let ends = plan.schedule.hosts.iter().zip(state.hosts()).map(|(host, known)| HostEnd {
-            host: host.clone(),
-            outcome: known.outcome(),
-            previous: known.previous.clone(),
+        let schedule = &plan.schedule;
+        let ends = schedule.hosts.range().iter().map(|at| HostEnd {
+            host: schedule.hosts[at].clone(),
+            outcome: state.host(at).outcome(),
+            previous: state.host(at).previous.clone(),
+            passed: state.has_passed(schedule.wave_of(at)),
         });
         hosts.take_in(&record.version, ends);
     }
     Ok(hosts)
 }
 
-/// Until when what these hosts serve is valid, where it is not `next`.
+/// Adds to a plan what the journal knows of its hosts: until when what they serve is valid, and which of them were never
+/// watched for long enough on `next`.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub(super) fn served_until(
+pub(super) fn mind_hosts(
     context: &Context<'_>,
-    name: &CertificateName,
-    of: &[HostName],
+    plan: &mut Plan,
     next: Option<&Version>,
-) -> Result<Option<Timestamp>, OperationError> {
-    let versions = versions(&context.journal, name)?;
-    Ok(hosts(&context.journal, name, Some(of))?.served_until(of, next, &versions))
+) -> Result<(), OperationError> {
+    let (name, schedule) = (&plan.certificate.name, &mut plan.schedule);
+    let hosts = hosts(&context.journal, name, Some(&schedule.hosts))?;
+    if let Some(windows) = &mut schedule.windows {
+        let versions = versions(&context.journal, name)?;
+        windows.served_until = hosts.served_until(schedule.hosts.iter(), next, &versions);
+    }
+    if let Some(next) = next {
+        let unsoaked = |at: &HostIndex| hosts.is_unsoaked(&schedule.hosts[*at], next);
+        schedule.unsoaked = schedule.hosts.range().iter().filter(unsoaked).collect();
+    }
+    Ok(())
 }
 
 /// Writes a fact of an operation that has the lease.

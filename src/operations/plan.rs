@@ -85,11 +85,7 @@ pub async fn plan(context: &Context<'_>, request: PlanRequest) -> Result<Planned
         true => rehearse::rehearse(context, &plan, parallel).await?,
         false => Vec::new(),
     };
-    if let Some(windows) = &mut plan.schedule.windows {
-        let version = wanted.set.as_ref().map(CertificateSet::version);
-        windows.served_until =
-            ledger::served_until(context, &plan.certificate.name, &plan.schedule.hosts, version)?;
-    }
+    ledger::mind_hosts(context, &mut plan, wanted.set.as_ref().map(CertificateSet::version))?;
     let prober = context.prober(&plan)?;
     let untrusted = wanted.set.as_ref().and_then(|set| untrusted(&prober, set));
     Ok(Planned { plan, wanted, untrusted, at: context.now(), seen, rehearsed })

@@ -1,6 +1,5 @@
 //! Issues a certificate if one is due, and rolls it out.
 
-use crate::certificate::CertificateSet;
 use crate::model::Version;
 use crate::operations::Ended;
 use crate::operations::certificates::{self, still_valid};
@@ -98,7 +97,8 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     if let Some(reason) = untrusted(&prober, &set) {
         return Err(OperationError::from(Problem::NotTrusted(reason)).leaves(stored(false)));
     }
-    mind_windows(context, &mut plan, &set)?;
+    ledger::mind_hosts(context, &mut plan, Some(set.version()))?;
+    mind_windows(context, &plan);
     Rollout { id, playbook, plan, prober, set, lease }.begin(context).await
 }
 
@@ -131,17 +131,14 @@ async fn answer(context: &Context<'_>, question: &Question) -> Result<bool, Oper
     })
 }
 
-/// Windows no longer count when what is served is about to expire: that is said.
-fn mind_windows(context: &Context<'_>, plan: &mut Plan, set: &CertificateSet) -> Result<(), OperationError> {
-    let Some(windows) = &mut plan.schedule.windows else { return Ok(()) };
-    let (name, hosts) = (&plan.certificate.name, &plan.schedule.hosts);
-    windows.served_until = ledger::served_until(context, name, hosts, Some(set.version()))?;
+/// Says that windows no longer count, since what is served is about to expire.
+fn mind_windows(context: &Context<'_>, plan: &Plan) {
+    let Some(windows) = &plan.schedule.windows else { return };
     let now = context.now();
     let closed = Windows { served_until: None, ..windows.clone() }.open(now) != Some(now);
     if let Some(served_until) = windows.served_until.filter(|_| closed && windows.open(now) == Some(now)) {
         context.progress.say(&News::WindowOverridden { served_until });
     }
-    Ok(())
 }
 
 /// Refuses another rollout while the last one waits for a person: `abort` and `approve` would then mean the wrong one.
@@ -177,6 +174,7 @@ async fn is_resumed(
     // One that cannot be read is not the same.
     let same = planned(&context.journal, &record.id).is_ok_and(|mut planned| {
         // Found out when it began.
+        planned.schedule.unsoaked.clear();
         if let Some(windows) = &mut planned.schedule.windows {
             windows.served_until = None;
         }

@@ -1,5 +1,6 @@
 //! The way back: the same hosts, newest wave first, to an earlier certificate.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::plan::{Direction, Plan, Schedule, Undo, WaveSchedule};
@@ -35,6 +36,7 @@ impl Plan {
             direction: Direction::Back,
             windows: None,
             deadline: None,
+            unsoaked: BTreeSet::new(),
         };
         Plan { schedule, hosts: hosts.into(), ..self }
     }

@@ -1,6 +1,6 @@
 //! A playbook meets an inventory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -182,7 +182,8 @@ fn schedule(
         override_before_expiry: windows.override_before_expiry,
         served_until: None,
     });
-    Schedule { hosts: hosts.into(), waves, on_failure, direction: Direction::Forward, windows, deadline }
+    let (direction, unsoaked) = (Direction::Forward, BTreeSet::new());
+    Schedule { hosts: hosts.into(), waves, on_failure, direction, windows, deadline, unsoaked }
 }
 
 fn planned(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> PlannedIssuer {

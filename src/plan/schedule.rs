@@ -1,5 +1,6 @@
 //! Who goes when: waves cut into batches, with the limits that stop them.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub struct Schedule {
     pub windows: Option<Windows>,
     /// The rollout fails when it is not over after so much work.
     pub deadline: Option<Duration>,
+    /// Hosts that an earlier rollout left on the same version before their wave had passed: a wave with one of them is
+    /// watched, though it has nothing to change there.
+    pub unsoaked: BTreeSet<HostIndex>,
 }
 
 impl Schedule {
@@ -69,17 +73,19 @@ struct StoredSchedule {
     undo: Option<Undo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Duration>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    unsoaked: BTreeSet<HostIndex>,
 }
 
 impl From<Schedule> for StoredSchedule {
     fn from(schedule: Schedule) -> Self {
-        let Schedule { hosts, waves, on_failure, direction, windows, deadline } = schedule;
+        let Schedule { hosts, waves, on_failure, direction, windows, deadline, unsoaked } = schedule;
         let (every_host, undo) = match direction {
             Direction::Forward => (false, None),
             Direction::Back => (true, None),
             Direction::Undo(undo) => (true, Some(undo)),
         };
-        Self { hosts, waves, on_failure, every_host, windows, undo, deadline }
+        Self { hosts, waves, on_failure, every_host, windows, undo, deadline, unsoaked }
     }
 }
 
@@ -87,14 +93,15 @@ impl TryFrom<StoredSchedule> for Schedule {
     type Error = &'static str;
 
     fn try_from(stored: StoredSchedule) -> Result<Self, Self::Error> {
-        let StoredSchedule { hosts, waves, on_failure, every_host, windows, undo, deadline } = stored;
+        let StoredSchedule { hosts, waves, on_failure, every_host, windows, undo, deadline, unsoaked } =
+            stored;
         let direction = match (every_host, undo) {
             (false, None) => Direction::Forward,
             (true, None) => Direction::Back,
             (true, Some(undo)) => Direction::Undo(undo),
             (false, Some(_)) => return Err("a schedule that undoes something tries every host"),
         };
-        Ok(Self { hosts, waves, on_failure, direction, windows, deadline })
+        Ok(Self { hosts, waves, on_failure, direction, windows, deadline, unsoaked })
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::gate::{Sample, Verdict, judge};
 use crate::model::HostName;
-use crate::plan::{HostIndex, OnFailure, Schedule};
+use crate::plan::{HostIndex, OnFailure, Schedule, WaveSchedule};
 use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
 use crate::rollout::host::HostPhase;
 use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
@@ -147,11 +147,20 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
         return fail_wave(schedule, state, WaveFailure::NothingProven);
     }
     match now.checked_add(wave.soak) {
-        Ok(until) if !wave.soak.is_zero() && state.changed > 0 => {
+        Ok(until) if !wave.soak.is_zero() && has_news(schedule, state, wave) => {
             vec![Action::Record(Event::SoakStarted { wave: wave.name.clone(), until })]
         }
         _ => pass_wave(schedule, state),
     }
+}
+
+/// Whether a wave has a host that was not watched on this certificate: this rollout changed it, or one that did not come to
+/// the end of the wave.
+fn has_news(schedule: &Schedule, state: &State, wave: &WaveSchedule) -> bool {
+    let unsoaked = |host: &HostIndex| {
+        schedule.unsoaked.contains(host) && state.host(*host).phase == HostPhase::Done(HostOutcome::Unchanged)
+    };
+    state.changed > 0 || wave.hosts().iter().any(|host| unsoaked(&host))
 }
 
 /// Hosts that could not be reached get another chance once the others of their wave are done.

@@ -131,6 +131,16 @@ impl Run {
                     Event::SoakStarted { wave: name, until } if *name == wave.name => Some(*until),
                     _ => None,
                 });
+                let is_news = |host: &HostIndex| match self.state.host(*host).outcome() {
+                    HostOutcome::Changed => true,
+                    HostOutcome::Unchanged => self.schedule.unsoaked.contains(host),
+                    _ => false,
+                };
+                let soaks = !wave.soak.is_zero() && wave.hosts().iter().any(|host| is_news(&host));
+                assert!(
+                    started.is_some() || !soaks,
+                    "seed {seed}: passed without the soak of what nobody watched"
+                );
                 if let Some(until) = started {
                     assert!(self.now >= until, "seed {seed}: passed before its soak was over");
                     let observed = self.events().rev().find_map(|event| match event {
@@ -555,6 +565,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         direction: Direction::Forward,
         windows: None,
         deadline: None,
+        unsoaked: Default::default(),
     };
     let mut state = State::new(&schedule);
     let host = schedule.hosts[HostIndex::default()].clone();

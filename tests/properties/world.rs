@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use certwave::gate::Handshakes;
-use certwave::model::{Fingerprint, Version};
+use certwave::model::{Fingerprint, HostName, Version};
 use certwave::plan::{
     Direction, HostIndex, OnFailure, PerHost, Schedule, Undo, WaveSchedule, Windows, batches,
 };
@@ -59,7 +59,7 @@ pub(crate) struct World {
 
 pub(crate) fn schedule(random: &mut Random) -> Schedule {
     let count = 1 + random.below(12);
-    let hosts = (0..count).map(|host| format!("h{host}").parse().unwrap()).collect();
+    let hosts: PerHost<HostName> = (0..count).map(|host| format!("h{host}").parse().unwrap()).collect();
     let mut waves = Vec::new();
     let mut first = 0;
     while first < count {
@@ -88,6 +88,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
     }
     let on_failure = [OnFailure::Rollback, OnFailure::RollbackWave, OnFailure::RollbackHost, OnFailure::Halt]
         [random.below(4)];
+    let unsoaked = hosts.range().iter().filter(|_| random.chance(10)).collect();
     let mut schedule = Schedule {
         hosts,
         waves,
@@ -95,6 +96,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         direction: if random.chance(15) { Direction::Back } else { Direction::Forward },
         windows: windows(random),
         deadline: limit(random, 120),
+        unsoaked,
     };
     if schedule.goes_back() {
         schedule.on_failure = OnFailure::Halt;
@@ -103,6 +105,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
             (wave.progress_deadline, wave.deadline) = (None, None);
         }
         (schedule.deadline, schedule.windows) = (None, None);
+        schedule.unsoaked.clear();
         if random.chance(50) {
             let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
             let lasts_until = Timestamp::from_second(seconds).unwrap();

@@ -93,3 +93,29 @@ fn another_controller_on_the_same_host_is_refused_by_the_host() {
     drop(holder.stdin.take());
     holder.wait().unwrap();
 }
+
+#[test]
+fn a_canary_that_was_not_watched_to_its_end_is_watched_by_the_next_rollout() {
+    let fleet = Fleet::with_soak(2, "3s");
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    interrupt(&child);
+    drop(out);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let planned = fleet.run(&["plan", "playbook.yaml", "--output", "json"]).expect(0);
+    assert!(planned.last()["seconds_at_least"].as_u64().unwrap() >= 3, "{}", planned.last());
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(run.hosts(), ["unchanged", "changed"]);
+    let waves: Vec<String> = run
+        .lines()
+        .iter()
+        .filter(|line| {
+            ["wave.started", "soak.started", "wave.passed"].map(|one| line["event"] == one).contains(&true)
+        })
+        .map(|line| format!("{} {}", line["event"], line["wave"]).replace('"', ""))
+        .collect();
+    assert_eq!(waves[..3], ["wave.started canary", "soak.started canary", "wave.passed canary"]);
+    // Once is enough.
+    let again = fleet.roll_out(&[]).expect(0);
+    assert_eq!(again.hosts(), ["unchanged"; 2]);
+    assert!(again.lines().iter().all(|line| line["event"] != "soak.started"));
+}
