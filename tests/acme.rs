@@ -12,7 +12,7 @@ use certwave::certificate::{Bundle, KeyType, Requirements};
 use certwave::lab::{Pebble, free_port};
 use certwave::model::{DnsName, Secret};
 use certwave::plan::{PlannedAcme, PlannedChallenge};
-use certwave::ports::{HeldLease, LeaseLost, SecretFiles};
+use certwave::ports::{HeldLease, LeaseToken, SecretFiles, StoreError};
 use certwave::store::Store;
 use serde_json::json;
 
@@ -25,10 +25,15 @@ struct Server {
 }
 
 /// A lease that nobody takes.
+#[derive(Debug)]
 struct Ours;
 
 impl HeldLease for Ours {
-    fn check(&self) -> Result<(), LeaseLost> {
+    fn token(&self) -> &LeaseToken {
+        unreachable!("nothing is written")
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

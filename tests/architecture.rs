@@ -210,7 +210,7 @@ fn operations_know_no_terminal() {
     let forbidden =
         ["println!", "print!", "eprint", "stdout", "stderr", "stdin", "ExitCode", "Timestamp::now"];
     for (path, text) in sources().into_iter().filter(|(path, _)| room(path) == "operations") {
-        for word in forbidden {
+        for word in &forbidden {
             assert!(!code(&text).contains(word), "{} uses `{word}`", path.display());
         }
     }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use certwave::plan::Plan;
+use certwave::ports::Journal as _;
 use certwave::report::Tally;
 use certwave::rollout::Event;
 use certwave::store::Store;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use instant_acme::Error;
 
-use crate::ports::{KeepError, LeaseLost};
+use crate::ports::{KeepError, StoreError};
 
 /// Why there is no certificate. Nothing on any host was changed.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +84,9 @@ pub enum IssueError {
     /// The account, or the order, could not be kept or had again.
     #[error(transparent)]
     Keep(#[from] KeepError),
-    /// Another controller works on the certificate now.
+    /// Another controller works on the certificate now, or nobody can tell.
     #[error(transparent)]
-    LeaseLost(#[from] LeaseLost),
+    Lease(#[from] StoreError),
     /// A key could not be made.
     #[error("make a key")]
     Key(#[from] openssl::error::ErrorStack),

@@ -3,9 +3,8 @@
 use crate::cli::exit::Exit;
 use crate::model::{Version, format_duration};
 use crate::operations::{Asked, Problem};
-use crate::ports::JournalError;
+use crate::ports::{JournalError, StoreError};
 use crate::rollout::RolloutRecord;
-use crate::store::StoreError;
 
 /// The problem, in the words of the command line.
 pub(super) fn message(problem: &Problem) -> String {

@@ -31,9 +31,15 @@ impl Run {
             let cancel = cancel_on_signal()?;
             let store = settings.store()?;
             let terminal = Terminal { printer: settings.printer(), yes: self.yes, cancel: cancel.clone() };
+            let journal = store.journal()?;
+            let (leases, certificates) = (store.leases(&journal), store.certificates());
+            let (accounts, orders) = (store.accounts(), store.orders());
             let context = Context {
-                journal: store.journal()?,
-                store,
+                journal: Arc::new(journal),
+                leases: &leases,
+                certificates: &certificates,
+                accounts: &accounts,
+                orders: &orders,
                 clock: SteadyClock::start(),
                 connector: Arc::new(SshConnector::new(self.ssh)),
                 progress: &terminal,

@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::gate::{Gate, Sample};
 use crate::model::later;
 use crate::plan::{HostIndex, Schedule};
-use crate::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
+use crate::ports::{Clock, Effects, JournalError, Observer, RolloutJournal, SoakWatch};
 use crate::rollout::{
     Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
 };
@@ -49,7 +49,7 @@ pub async fn drive<E: Effects>(
     schedule: &Schedule,
     state: State,
     effects: Arc<E>,
-    journal: impl Journal,
+    journal: impl RolloutJournal,
     clock: impl Clock,
     observer: impl Observer,
     Steering { mut cancel, mut commands }: Steering,
@@ -144,7 +144,7 @@ struct Drive<'s, E, J, C, O> {
     failure: Option<JournalError>,
 }
 
-impl<E: Effects, J: Journal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
+impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O> {
     /// Takes an event in. Nothing is done or shown for its sake before [`Drive::write`].
     fn take_in(&mut self, event: Event) {
         self.state.evolve(self.now, &event);

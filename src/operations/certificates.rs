@@ -9,14 +9,14 @@ use crate::engine::StoredVersions;
 use crate::ledger::Versions;
 use crate::model::{CertificateName, Fingerprint, Version};
 use crate::operations::{Context, Left, OperationError, Problem, ledger};
-use crate::store::CertificateStore;
+use crate::ports::Certificates;
 
 /// A version of a certificate, with its key or keys.
 ///
 /// # Errors
 /// When it is not in the store, or does not fulfil what is required.
 pub(super) fn proven(
-    store: &CertificateStore,
+    store: &dyn Certificates,
     name: &CertificateName,
     version: &Version,
     required: &Requirements<'_>,
@@ -47,7 +47,7 @@ pub(super) fn still_valid(now: Timestamp) -> Requirements<'static> {
 
 /// There is such a version.
 pub(super) fn in_store(
-    store: &CertificateStore,
+    store: &dyn Certificates,
     name: &CertificateName,
     version: &Version,
 ) -> Result<(), OperationError> {
@@ -72,7 +72,7 @@ pub(super) fn not_revoked(
 
 /// The chains of a version, without its keys.
 pub(super) fn chains(
-    store: &CertificateStore,
+    store: &dyn Certificates,
     name: &CertificateName,
     version: &Version,
 ) -> Result<ChainSet, OperationError> {
@@ -84,21 +84,21 @@ pub(super) fn chains(
 
 /// What the store knows of a certificate, for whoever looks at hosts.
 pub(super) fn known(context: &Context<'_>, name: &CertificateName) -> Result<StoredVersions, OperationError> {
-    let store = context.store.certificates();
-    let (leaves, own) = (leaves(&store)?, own_leaves(&store, name)?.into_keys().collect());
-    let revoked = ledger::versions(&context.journal, name)?.revoked();
+    let store = context.certificates;
+    let (leaves, own) = (leaves(store)?, own_leaves(store, name)?.into_keys().collect());
+    let revoked = ledger::versions(context.journal.as_ref(), name)?.revoked();
     Ok(StoredVersions { leaves, own, revoked })
 }
 
 /// The leaf of everything that certwave ever issued.
-pub(super) fn leaves(store: &CertificateStore) -> Result<BTreeSet<Fingerprint>, OperationError> {
+pub(super) fn leaves(store: &dyn Certificates) -> Result<BTreeSet<Fingerprint>, OperationError> {
     let chains = store.all_chains()?;
     Ok(chains.iter().filter_map(|pem| Some(parse_pem(pem).ok()?.first()?.fingerprint)).collect())
 }
 
 /// The leaves of all versions of a certificate, and of which each is.
 pub(super) fn own_leaves(
-    store: &CertificateStore,
+    store: &dyn Certificates,
     name: &CertificateName,
 ) -> Result<BTreeMap<Fingerprint, Version>, OperationError> {
     let mut leaves = BTreeMap::new();

@@ -9,8 +9,8 @@ use crate::operations::OperationError;
 use crate::operations::certificates::{self, words};
 use crate::operations::files::read_bytes;
 use crate::plan::{Plan, PlannedFiles, PlannedIssuer};
+use crate::ports::Certificates;
 use crate::renewal::{MIN_REMAINING, due_at};
-use crate::store::CertificateStore;
 
 /// What is going to happen, before anything does.
 pub(super) enum Choice {
@@ -26,7 +26,7 @@ pub(super) enum Choice {
 /// When the store cannot be read, or the version that is asked for will not do.
 pub(super) fn choose(
     plan: &Plan,
-    store: &CertificateStore,
+    store: &dyn Certificates,
     versions: &Versions,
     (force, version): (bool, Option<&Version>),
     now: Timestamp,

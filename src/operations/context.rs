@@ -6,20 +6,25 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::clock::SteadyClock;
-use crate::model::OperationId;
+use crate::model::{CertificateName, OperationId};
 use crate::operations::{OperationError, Problem, Progress};
 use crate::plan::Plan;
-use crate::ports::{Clock, Confirm};
+use crate::ports::{Certificates, Clock, Confirm, Journal, Lease, Leases, SecretFiles};
 use crate::ssh::SshConnector;
-use crate::store::{Journal, Store};
 use crate::tls::TlsProber;
 
 /// What every operation works with. Whoever calls an operation makes one: a command, a scheduler, a page.
 pub struct Context<'a> {
-    /// What certwave remembers.
-    pub store: Store,
-    /// The journal in it.
-    pub journal: Journal,
+    /// Where every fact is kept.
+    pub journal: Arc<dyn Journal>,
+    /// The rights to work on certificates.
+    pub leases: &'a dyn Leases,
+    /// Certificates that were issued, with their keys.
+    pub certificates: &'a dyn Certificates,
+    /// Accounts at ACME servers.
+    pub accounts: &'a dyn SecretFiles,
+    /// ACME orders that are not settled yet, each with its key.
+    pub orders: &'a dyn SecretFiles,
     /// The time.
     pub clock: SteadyClock,
     /// The way to hosts.
@@ -59,6 +64,14 @@ impl Context<'_> {
         })?;
         let millis = self.now().as_millisecond();
         Ok(OperationId::new(u64::try_from(millis).unwrap_or_default(), entropy))
+    }
+
+    /// Takes the right to work on a certificate, for an operation.
+    ///
+    /// # Errors
+    /// When another operation has it.
+    pub fn lease(&self, name: &CertificateName, id: &OperationId) -> Result<Lease, OperationError> {
+        Ok(self.leases.take(name, &self.holder(id))?)
     }
 
     /// What others are told who want the same certificate or host.

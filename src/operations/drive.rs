@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use crate::certificate::CertificateSet;
 use crate::engine::{Driven, Fleet, Steering, Target, drive};
 use crate::model::{CertificateName, OperationId};
+use crate::operations::rollout_journal::OneRollout;
 use crate::operations::{Context, Ended, Left, OperationError, Problem, certificates};
 use crate::plan::Plan;
 use crate::ports::{Clock, JournalError, Observer};
+use crate::ports::{Journal, Lease};
 use crate::report::{Certificate, Tally};
 use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, RolloutRecord, State};
-use crate::store::{Journal, Lease};
 use crate::tls::TlsProber;
 
 /// How often other terminals are listened to.
@@ -55,7 +56,7 @@ impl Rollout {
             let finished = Event::finished(RolloutOutcome::Interrupted);
             let end = [Event::Resumed, Event::Cancelled, finished];
             let end = end.map(|event| (context.now(), event.into()));
-            journal.append(&self.lease, &unfinished.id, &end)?;
+            journal.append(self.lease.as_ref(), &unfinished.id, &end)?;
         }
         let kind = if plan.schedule.goes_back() { RolloutKind::Rollback } else { RolloutKind::Rollout };
         let hosts = plan.schedule.hosts.len();
@@ -70,7 +71,7 @@ impl Rollout {
         };
         let plan =
             serde_json::to_string(plan).map_err(|error| OperationError::to("keep the plan", &error))?;
-        journal.begin(&self.lease, &record, &plan)?;
+        journal.begin(self.lease.as_ref(), &record, &plan)?;
         Ok(())
     }
 
@@ -92,7 +93,7 @@ impl Rollout {
         }
         let mut take_in = |event: &Event| -> Result<(), OperationError> {
             let events = [(clock.now(), event.clone())];
-            journal.append(&lease, &id, &[(events[0].0, event.clone().into())])?;
+            journal.append(lease.as_ref(), &id, &[(events[0].0, event.clone().into())])?;
             state.evolve(events[0].0, event);
             observer.events(&events, &state);
             Ok(())
@@ -105,7 +106,7 @@ impl Rollout {
         }
         let (sender, commands) = mpsc::channel(1);
         let listener = tokio::spawn(listen(journal.clone(), id.clone(), heard, sender));
-        let events = journal.of(&lease, &id);
+        let events = OneRollout { journal: journal.clone(), lease: lease.clone(), id: id.clone() };
         let steering = Steering { cancel: context.cancel.clone(), commands };
         let driven = drive(&plan.schedule, state, fleet.clone(), events, clock, observer, steering).await;
         listener.abort();
@@ -113,7 +114,7 @@ impl Rollout {
         if let Some(error) = &driven.journal_failure {
             let so_far = match error {
                 JournalError::Unwritable(_) => {
-                    let mut tally = tally(journal, &id, &plan)?;
+                    let mut tally = tally(journal.as_ref(), &id, &plan)?;
                     driven.unwritten.iter().for_each(|(at, event)| tally.take_in(*at, event));
                     Some(Box::new(ended(tally.summary())))
                 }
@@ -121,7 +122,7 @@ impl Rollout {
             };
             return Err(unwritten(&driven, error, &plan, id, so_far));
         }
-        let mut summary = tally(journal, &id, &plan)?.summary();
+        let mut summary = tally(journal.as_ref(), &id, &plan)?.summary();
         if summary.outcome == Some(RolloutOutcome::Incomplete) {
             let left: Vec<_> = summary.left_behind().collect();
             let numbers: Vec<_> = left.iter().map(|(number, _)| *number).collect();
@@ -134,7 +135,7 @@ impl Rollout {
 }
 
 /// Of a rollout, all that its journal has.
-fn tally<'p>(journal: &Journal, id: &OperationId, plan: &'p Plan) -> Result<Tally<'p>, OperationError> {
+fn tally<'p>(journal: &dyn Journal, id: &OperationId, plan: &'p Plan) -> Result<Tally<'p>, OperationError> {
     let mut tally = Tally::new(&plan.schedule);
     for event in journal.events(id) {
         let (at, event) = event?;
@@ -145,7 +146,7 @@ fn tally<'p>(journal: &Journal, id: &OperationId, plan: &'p Plan) -> Result<Tall
 
 /// Hears what people ask for in other terminals after the command numbered `heard`. A command is forgotten when its event
 /// is written.
-async fn listen(journal: Journal, id: OperationId, mut heard: i64, commands: mpsc::Sender<Event>) {
+async fn listen(journal: Arc<dyn Journal>, id: OperationId, mut heard: i64, commands: mpsc::Sender<Event>) {
     loop {
         tokio::time::sleep(LISTEN_EVERY).await;
         let (journal, id) = (journal.clone(), id.clone());

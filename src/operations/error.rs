@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::model::{CertificateName, HostName, OperationId, Revocation, Version, WaveName};
 use crate::operations::Ended;
 use crate::ports::JournalError;
+use crate::ports::StoreError;
 use crate::rollout::RolloutRecord;
-use crate::store::StoreError;
 use crate::yaml::{Problems, Sources};
 
 /// Why an operation failed, and how it left the fleet.

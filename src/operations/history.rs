@@ -3,14 +3,14 @@
 use crate::model::{CertificateName, OperationId};
 use crate::operations::{OperationError, Problem};
 use crate::plan::Plan;
+use crate::ports::Journal;
 use crate::rollout::{HostOutcome, RolloutRecord, State};
-use crate::store::Journal;
 
 /// What came of a rollout: its events, folded. `plan` is its own.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn replay(journal: &Journal, id: &OperationId, plan: &Plan) -> Result<State, OperationError> {
+pub fn replay(journal: &dyn Journal, id: &OperationId, plan: &Plan) -> Result<State, OperationError> {
     let mut state = State::new(&plan.schedule);
     for event in journal.events(id) {
         let (at, event) = event?;
@@ -23,7 +23,7 @@ pub fn replay(journal: &Journal, id: &OperationId, plan: &Plan) -> Result<State,
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn planned(journal: &Journal, id: &OperationId) -> Result<Plan, OperationError> {
+pub fn planned(journal: &dyn Journal, id: &OperationId) -> Result<Plan, OperationError> {
     serde_json::from_str(&journal.plan(id)?.unwrap_or_default())
         .map_err(|error| OperationError::to(&format!("read the plan of rollout `{id}`"), &error))
 }
@@ -32,7 +32,7 @@ pub fn planned(journal: &Journal, id: &OperationId) -> Result<Plan, OperationErr
 ///
 /// # Errors
 /// When there is none, or several.
-pub fn named(journal: &Journal, wanted: &str) -> Result<RolloutRecord, OperationError> {
+pub fn named(journal: &dyn Journal, wanted: &str) -> Result<RolloutRecord, OperationError> {
     let upper = wanted.to_ascii_uppercase();
     let fits = |rollout: &RolloutRecord| wanted == "last" || rollout.id.as_str().starts_with(&upper);
     let mut matching = journal.rollouts()?.into_iter().filter(fits);
@@ -50,7 +50,7 @@ pub fn named(journal: &Journal, wanted: &str) -> Result<RolloutRecord, Operation
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn last(journal: &Journal, name: &CertificateName) -> Result<Option<RolloutRecord>, OperationError> {
+pub fn last(journal: &dyn Journal, name: &CertificateName) -> Result<Option<RolloutRecord>, OperationError> {
     Ok(journal.rollouts()?.into_iter().find(|rollout| rollout.certificate == *name))
 }
 
@@ -69,7 +69,7 @@ impl LastVerified {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn by(journal: &Journal, record: RolloutRecord) -> Result<Self, OperationError> {
+    pub fn by(journal: &dyn Journal, record: RolloutRecord) -> Result<Self, OperationError> {
         let plan = planned(journal, &record.id)?;
         let state = replay(journal, &record.id, &plan)?;
         let done = |outcome| matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged);
@@ -84,7 +84,7 @@ impl LastVerified {
 /// # Errors
 /// When the journal cannot be read.
 pub fn last_verified(
-    journal: &Journal,
+    journal: &dyn Journal,
     name: &CertificateName,
 ) -> Result<Option<LastVerified>, OperationError> {
     for record in journal.rollouts()?.into_iter().filter(|record| record.certificate == *name) {

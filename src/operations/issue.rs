@@ -9,14 +9,13 @@ use crate::operations::certificates::words;
 use crate::operations::choose::{of_files, read_files};
 use crate::operations::{Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::{Plan, PlannedAcme, PlannedChallenge, PlannedIssuer};
-use crate::ports::KeepError;
+use crate::ports::{HeldLease, KeepError, StoredCertificate, StoredPair};
 use crate::renewal::MIN_REMAINING;
-use crate::store::{Lease, StoredCertificate, StoredPair};
 
 /// The right to issue, and the operation that it is for.
 pub struct Held<'a> {
     /// The right to work on the certificate.
-    pub lease: &'a Lease,
+    pub lease: &'a dyn HeldLease,
     /// Whose facts are written.
     pub operation: &'a OperationId,
 }
@@ -79,7 +78,7 @@ pub async fn issue(
         let pair =
             |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
         let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
-        context.store.certificates().put(&wanted.name, &stored)?;
+        context.certificates.put(&wanted.name, &stored)?;
         if let Some(set) = together(&pairs) {
             held.note(context, ledger::issued(&wanted.name, &set, Some(issuer)))?;
         }
@@ -95,7 +94,7 @@ fn together(pairs: &[Bundle]) -> Option<CertificateSet> {
 
 /// Its certificate is kept: the order is done.
 fn settle(context: &Context<'_>, order: Option<PlacedOrder>) -> Result<(), OperationError> {
-    let settled = order.map_or(Ok(()), |order| order.settle(&context.store.orders()));
+    let settled = order.map_or(Ok(()), |order| order.settle(context.orders));
     settled.map_err(|error| OperationError::to("settle the order", &error))
 }
 
@@ -140,7 +139,7 @@ async fn issue_one<'p>(
         let bundle = match (Bundle::prove(&chain, &private_key, now, &required), issuer) {
             (Ok(bundle), PlannedIssuer::Files(_)) => of_files(bundle),
             (Ok(bundle), PlannedIssuer::Acme(_)) => {
-                match context.store.certificates().versions(&wanted.name)?.pop() {
+                match context.certificates.versions(&wanted.name)?.pop() {
                     Some(last) => {
                         let version = last.followed_by(now, &bundle.leaf().fingerprint);
                         bundle.with_version(version)
@@ -185,12 +184,12 @@ async fn by_acme(
 ) -> Result<Brought, Refusal> {
     let brought = order(context, held, plan, issuer, key).await?;
     let leaf = |pem: &[u8]| Some(parse_pem(pem).ok()?.first()?.fingerprint);
-    let chains = context.store.certificates().all_chains().map_err(|error| Refusal::of(&error, None))?;
+    let chains = context.certificates.all_chains().map_err(|error| Refusal::of(&error, None))?;
     if !chains.iter().any(|chain| leaf(chain) == leaf(&brought.chain)) {
         return Ok(brought);
     }
     if let Some(placed) = brought.order {
-        placed.settle(&context.store.orders()).map_err(|error| Refusal::of(&error, error.hint))?;
+        placed.settle(context.orders).map_err(|error| Refusal::of(&error, error.hint))?;
     }
     order(context, held, plan, issuer, key).await
 }
@@ -203,10 +202,10 @@ async fn order(
     key: KeyType,
 ) -> Result<Brought, Refusal> {
     let refusal = |error: IssueError| Refusal::of(&error, error.hint());
-    let (accounts, orders) = (context.store.accounts(), context.store.orders());
+    let (accounts, orders) = (context.accounts, context.orders);
     let domains = &plan.certificate.domains;
     let lease = held.lease;
-    let request = Request { issuer, domains, key, lease, accounts: &accounts, orders: &orders };
+    let request = Request { issuer, domains, key, lease, accounts, orders };
     let progress = |progress: acme::Progress| {
         let noted = fact(plan, issuer, &progress).map_or(Ok(()), |fact| held.note(context, fact));
         context.progress.say(&News::Issuing { issuer: issuer.name.clone(), progress });

@@ -6,14 +6,14 @@ use crate::model::{CertificateName, HostName, OperationId, Version};
 use crate::operations::history::{planned, replay};
 use crate::operations::{Context, OperationError};
 use crate::plan::{HostIndex, Plan, PlannedIssuer};
+use crate::ports::{HeldLease, Journal};
 use crate::rollout::RolloutRecord;
-use crate::store::{Journal, Lease};
 
 /// The versions of a certificate, by the journal's account.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn versions(journal: &Journal, name: &CertificateName) -> Result<Versions, OperationError> {
+pub fn versions(journal: &dyn Journal, name: &CertificateName) -> Result<Versions, OperationError> {
     let mut versions = Versions::of(name.clone());
     for entry in journal.beside_rollouts() {
         let entry = entry?;
@@ -23,7 +23,7 @@ pub fn versions(journal: &Journal, name: &CertificateName) -> Result<Versions, O
 }
 
 /// All rollouts of a certificate, newest first.
-fn rollouts(journal: &Journal, name: &CertificateName) -> Result<Vec<RolloutRecord>, OperationError> {
+fn rollouts(journal: &dyn Journal, name: &CertificateName) -> Result<Vec<RolloutRecord>, OperationError> {
     Ok(journal.rollouts()?.into_iter().filter(|record| record.certificate == *name).collect())
 }
 
@@ -31,7 +31,7 @@ fn rollouts(journal: &Journal, name: &CertificateName) -> Result<Vec<RolloutReco
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn fleet(journal: &Journal, name: &CertificateName) -> Result<FleetVersions, OperationError> {
+pub fn fleet(journal: &dyn Journal, name: &CertificateName) -> Result<FleetVersions, OperationError> {
     Ok(FleetVersions::of(rollouts(journal, name)?.iter().rev()))
 }
 
@@ -41,7 +41,7 @@ pub fn fleet(journal: &Journal, name: &CertificateName) -> Result<FleetVersions,
 /// # Errors
 /// When the journal cannot be read.
 pub fn hosts(
-    journal: &Journal,
+    journal: &dyn Journal,
     name: &CertificateName,
     wanted: Option<&[HostName]>,
 ) -> Result<Hosts, OperationError> {
@@ -78,9 +78,9 @@ pub(super) fn mind_hosts(
     next: Option<&Version>,
 ) -> Result<(), OperationError> {
     let (name, schedule) = (&plan.certificate.name, &mut plan.schedule);
-    let hosts = hosts(&context.journal, name, Some(&schedule.hosts))?;
+    let hosts = hosts(context.journal.as_ref(), name, Some(&schedule.hosts))?;
     if let Some(windows) = &mut schedule.windows {
-        let versions = versions(&context.journal, name)?;
+        let versions = versions(context.journal.as_ref(), name)?;
         windows.served_until = hosts.served_until(schedule.hosts.iter(), next, &versions);
     }
     if let Some(next) = next {
@@ -96,7 +96,7 @@ pub(super) fn mind_hosts(
 /// When they cannot be written, or another controller has the lease: nothing more may be done then.
 pub(super) fn note(
     context: &Context<'_>,
-    lease: &Lease,
+    lease: &dyn HeldLease,
     operation: &OperationId,
     fact: impl Into<Fact>,
 ) -> Result<(), OperationError> {

@@ -20,6 +20,7 @@ pub mod resume;
 pub mod revoke;
 pub mod rollback;
 pub mod rollout;
+mod rollout_journal;
 pub mod saved_plan;
 pub mod status;
 pub mod steer;

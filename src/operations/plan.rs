@@ -108,9 +108,9 @@ fn wanted(
     force: bool,
     version: Option<&Version>,
 ) -> Result<Wanted, OperationError> {
-    let (store, now) = (context.store.certificates(), context.now());
-    let versions = ledger::versions(&context.journal, &plan.certificate.name)?;
-    let choice = choose(plan, &store, &versions, (force, version), now)?;
+    let (store, now) = (context.certificates, context.now());
+    let versions = ledger::versions(context.journal.as_ref(), &plan.certificate.name)?;
+    let choice = choose(plan, store, &versions, (force, version), now)?;
     let set = known(plan, &choice, now)?;
     let (next, why) = match choice {
         Choice::Stored(set, why) => {

@@ -7,8 +7,8 @@ use crate::operations::drive::Rollout;
 use crate::operations::history::{named, planned, replay};
 use crate::operations::{Asked, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::check;
+use crate::ports::Command;
 use crate::rollout::{Event, RolloutRecord};
-use crate::store::Command;
 
 /// Takes up the rollout that a person means; without a name, the only one that is unfinished. None where all are
 /// finished.
@@ -29,7 +29,7 @@ fn choose(context: &Context<'_>, wanted: Option<&str>) -> Result<Option<RolloutR
             _ => Err(Problem::SeveralUnfinished(unfinished).into()),
         };
     };
-    let record = named(&context.journal, wanted)?;
+    let record = named(context.journal.as_ref(), wanted)?;
     let newest = rollouts.into_iter().find(|one| one.certificate == record.certificate);
     if let Some(newest) = newest.filter(|newest| newest.id != record.id) {
         return Err(Problem::Followed { record: Box::new(record), newest: newest.id }.into());
@@ -72,8 +72,8 @@ pub(super) async fn take_up(
     record: &RolloutRecord,
     taken_up: TakenUp,
 ) -> Result<Ended, OperationError> {
-    let (id, journal) = (record.id.clone(), &context.journal);
-    let lease = context.store.lease(journal, &record.certificate, &context.holder(&id))?;
+    let (id, journal) = (record.id.clone(), context.journal.as_ref());
+    let lease = context.lease(&record.certificate, &id)?;
     if taken_up == TakenUp::ByName {
         journal.forget_pauses(&id)?;
     }
@@ -99,10 +99,10 @@ fn certificate(
     goes_back: bool,
 ) -> Result<CertificateSet, OperationError> {
     let required = still_valid(if goes_back { record.started } else { context.now() });
-    let (store, name, version) = (context.store.certificates(), &record.certificate, &record.version);
-    let versions = ledger::versions(&context.journal, name)?;
+    let (store, name, version) = (context.certificates, &record.certificate, &record.version);
+    let versions = ledger::versions(context.journal.as_ref(), name)?;
     let fit = if goes_back { Ok(()) } else { certificates::not_revoked(&versions, name, version) };
-    fit.and_then(|()| certificates::proven(&store, name, version, &required)).map_err(|error| {
+    fit.and_then(|()| certificates::proven(store, name, version, &required)).map_err(|error| {
         let (record, why) = (Box::new(record.clone()), Box::new(error.problem));
         OperationError { problem: Problem::UnfitToResume { record, why }, ..error }
     })

@@ -44,9 +44,9 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
     let RevokeRequest { name, version, reason, .. } = &request;
     // Nobody may put it on a host in the meantime.
     let id = context.new_id()?;
-    let lease = context.store.lease(&context.journal, name, &context.holder(&id))?;
-    certificates::in_store(&context.store.certificates(), name, version)?;
-    let versions = ledger::versions(&context.journal, name)?;
+    let lease = context.lease(name, &id)?;
+    certificates::in_store(context.certificates, name, version)?;
+    let versions = ledger::versions(context.journal.as_ref(), name)?;
     let earlier = versions.revocation(version);
     if let Some(confirmed) = earlier.filter(|earlier| earlier.confirmed_by.is_some()) {
         return Ok(Revoked::Before(confirmed.clone()));
@@ -59,7 +59,7 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
     let (certificate, reason) = (name.clone(), *reason);
     if earlier.is_none() {
         let noted = RevocationFact::Noted { certificate, version: version.clone(), reason };
-        ledger::note(context, &lease, &id, noted)?;
+        ledger::note(context, lease.as_ref(), &id, noted)?;
     }
     if request.note_only {
         return Ok(Revoked::Noted);
@@ -76,7 +76,7 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
         OperationError { problem, causes: refused, left: Some(Left::NotedAsRevoked) }
     })?;
     let (certificate, version, issuer) = (name.clone(), version.clone(), ca.clone());
-    ledger::note(context, &lease, &id, RevocationFact::Confirmed { certificate, version, issuer })?;
+    ledger::note(context, lease.as_ref(), &id, RevocationFact::Confirmed { certificate, version, issuer })?;
     Ok(Revoked::By(ca))
 }
 
@@ -86,7 +86,7 @@ fn served_by_nobody(
     name: &CertificateName,
     version: &Version,
 ) -> Result<(), OperationError> {
-    let served = ledger::hosts(&context.journal, name, None)?;
+    let served = ledger::hosts(context.journal.as_ref(), name, None)?;
     let served = served.served_by_host().filter(|(_, one)| *one == version);
     let hosts: Vec<HostName> = served.map(|(host, _)| host.clone()).collect();
     if hosts.is_empty() {
@@ -103,7 +103,7 @@ fn leaves(
     version: &Version,
 ) -> Result<Vec<Vec<u8>>, OperationError> {
     let mut leaves = Vec::new();
-    for pem in context.store.certificates().chains(name, version)? {
+    for pem in context.certificates.chains(name, version)? {
         let chain = parse_pem(&pem)
             .map_err(|error| OperationError::to(&format!("read {version} in the store"), &error))?;
         leaves.extend(chain.into_iter().next().map(|leaf| leaf.der));
@@ -124,11 +124,11 @@ async fn ask_issuers(
         }
     }
     let acme: Vec<&PlannedAcme> = request.issuers.iter().filter_map(acme).collect();
-    let (accounts, mut refused) = (context.store.accounts(), Vec::new());
+    let (accounts, mut refused) = (context.accounts, Vec::new());
     for issuer in &acme {
         let mut confirmed = true;
         for leaf in leaves {
-            if let Err(error) = acme::revoke(&accounts, issuer, leaf, request.reason).await {
+            if let Err(error) = acme::revoke(accounts, issuer, leaf, request.reason).await {
                 refused.push(format!("{}: {}", issuer.name, told(&error)));
                 confirmed = false;
                 break;

@@ -37,16 +37,16 @@ pub struct RollbackRequest {
 pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result<Ended, OperationError> {
     let RollbackRequest { plan, playbook, to, accept } = request;
     let id = context.new_id()?;
-    let (store, name) = (context.store.certificates(), plan.certificate.name.clone());
-    let lease = context.store.lease(&context.journal, &name, &context.holder(&id))?;
-    none_waits(context, last(&context.journal, &name)?.as_ref())?;
+    let (store, name) = (context.certificates, plan.certificate.name.clone());
+    let lease = context.lease(&name, &id)?;
+    none_waits(context, last(context.journal.as_ref(), &name)?.as_ref())?;
     let now = context.now();
-    let versions = ledger::versions(&context.journal, &name)?;
+    let versions = ledger::versions(context.journal.as_ref(), &name)?;
     let (set, plan, to) = match target(context, &versions, &name, to)? {
         Back::To(version) => {
             let names = &plan.certificate.domains;
             let required = Requirements { names, now, at_least: Duration::ZERO };
-            let set = certificates::proven(&store, &name, &version, &required)?;
+            let set = certificates::proven(store, &name, &version, &required)?;
             certificates::not_revoked(&versions, &name, &version)?;
             if !accept.contains(&version) {
                 outlives_a_renewal(&set, now, &plan)?;
@@ -57,7 +57,7 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
         Back::Before(last) => {
             // What is taken back need not be good any more.
             let required = certificates::still_valid(last.started);
-            let set = certificates::proven(&store, &name, &last.version, &required)?;
+            let set = certificates::proven(store, &name, &last.version, &required)?;
             let lasts_until = renewed_by(now, &plan).unwrap_or(Timestamp::MAX);
             let undo = Undo { lasts_until, accepted: accept };
             (set, plan.undo(undo), BackTo::Before { version: last.version })
@@ -86,8 +86,8 @@ fn target(
     if let Some(version) = to {
         return Ok(Back::To(version));
     }
-    let last = last(&context.journal, name)?.ok_or(Problem::NothingRolledOut(name.clone()))?;
-    let fleet = ledger::fleet(&context.journal, name)?;
+    let last = last(context.journal.as_ref(), name)?.ok_or(Problem::NothingRolledOut(name.clone()))?;
+    let fleet = ledger::fleet(context.journal.as_ref(), name)?;
     let before: Vec<&Version> = fleet.before(&last.version).collect();
     if before.is_empty() {
         return Ok(Back::Before(last));

@@ -36,10 +36,10 @@ pub struct RolloutRequest {
 /// When nothing was begun, with how the fleet was left; or when the journal could not be written.
 pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<Ended, OperationError> {
     let RolloutRequest { mut plan, saved, playbook, force, version } = request;
-    let (store, name) = (context.store.certificates(), plan.certificate.name.clone());
+    let (store, name) = (context.certificates, plan.certificate.name.clone());
     let id = context.new_id()?;
-    let lease = context.store.lease(&context.journal, &name, &context.holder(&id))?;
-    let last = last(&context.journal, &name)?;
+    let lease = context.lease(&name, &id)?;
+    let last = last(context.journal.as_ref(), &name)?;
     none_waits(context, last.as_ref())?;
     if let Some(record) = last.filter(|rollout| rollout.outcome.is_none()) {
         if let Some(saved) = &saved {
@@ -58,8 +58,8 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
         Some(Next::Stored { version }) => (false, Some(version)),
         None => (force, version.as_ref()),
     };
-    let versions = ledger::versions(&context.journal, &name)?;
-    let choice = choose(&plan, &store, &versions, (force, version), context.now())?;
+    let versions = ledger::versions(context.journal.as_ref(), &name)?;
+    let choice = choose(&plan, store, &versions, (force, version), context.now())?;
     match &saved {
         Some(saved) => {
             let set = known(&plan, &choice, context.now())?;
@@ -77,15 +77,15 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     let set = match choice {
         Choice::Stored(set, _) => *set,
         Choice::New(_, kept) => {
-            let held = Held { lease: &lease, operation: &id };
+            let held = Held { lease: lease.as_ref(), operation: &id };
             issue(context, &held, &plan, kept.map(|kept| *kept)).await?
         }
     };
     if versions.issued(set.version()).is_none() {
         // Kept by one that died before it wrote that down.
-        let known = ledger::versions(&context.journal, &name)?;
+        let known = ledger::versions(context.journal.as_ref(), &name)?;
         if known.issued(set.version()).is_none() {
-            ledger::note(context, &lease, &id, ledger::issued(&name, &set, None))?;
+            ledger::note(context, lease.as_ref(), &id, ledger::issued(&name, &set, None))?;
         }
     }
     // An order is brought to its end: tokens are withdrawn, and what counts against the CA's limits is kept.
@@ -147,10 +147,10 @@ pub(super) fn none_waits(context: &Context<'_>, last: Option<&RolloutRecord>) ->
     let paused = |rollout: &&RolloutRecord| rollout.outcome == Some(RolloutOutcome::Paused);
     let Some(record) = last.filter(paused) else { return Ok(()) };
     let RolloutRecord { id, certificate, version, .. } = record;
-    let (store, required) = (context.store.certificates(), still_valid(context.now()));
-    let versions = ledger::versions(&context.journal, certificate)?;
+    let (store, required) = (context.certificates, still_valid(context.now()));
+    let versions = ledger::versions(context.journal.as_ref(), certificate)?;
     let fit = certificates::not_revoked(&versions, certificate, version)
-        .and_then(|()| certificates::proven(&store, certificate, version, &required));
+        .and_then(|()| certificates::proven(store, certificate, version, &required));
     match fit {
         Ok(_) => {
             let problem = Problem::Waits(Box::new(record.clone()));
@@ -172,7 +172,7 @@ async fn is_resumed(
     other_certificate: bool,
 ) -> Result<bool, OperationError> {
     // One that cannot be read is not the same.
-    let same = planned(&context.journal, &record.id).is_ok_and(|mut planned| {
+    let same = planned(context.journal.as_ref(), &record.id).is_ok_and(|mut planned| {
         // Found out when it began.
         planned.schedule.unsoaked.clear();
         if let Some(windows) = &mut planned.schedule.windows {

@@ -23,9 +23,9 @@ pub struct ShouldServe {
 /// # Errors
 /// When there is none.
 pub fn should_serve(context: &Context<'_>, name: &CertificateName) -> Result<ShouldServe, OperationError> {
-    let store = context.store.certificates();
+    let store = context.certificates;
     let newest = store.versions(name)?.pop();
-    let last = last_verified(&context.journal, name)?.map(|last| last.record.version);
+    let last = last_verified(context.journal.as_ref(), name)?.map(|last| last.record.version);
     let version = last.or_else(|| newest.clone()).ok_or(Problem::NothingIssued(name.clone()))?;
     let wanted = wanted(context, name, &version)?;
     Ok(ShouldServe { wanted, newer: newest.filter(|newest| *newest > version) })
@@ -37,9 +37,9 @@ pub(super) fn wanted(
     name: &CertificateName,
     version: &Version,
 ) -> Result<Wanted, OperationError> {
-    let store = context.store.certificates();
-    let set = certificates::chains(&store, name, version)?;
-    let (known, own) = (certificates::leaves(&store)?, certificates::own_leaves(&store, name)?);
+    let store = context.certificates;
+    let set = certificates::chains(store, name, version)?;
+    let (known, own) = (certificates::leaves(store)?, certificates::own_leaves(store, name)?);
     Ok(Wanted { set, known, own })
 }
 

@@ -12,7 +12,7 @@ use crate::rollout::{Event, RolloutRecord};
 /// # Errors
 /// When it does not run.
 pub fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, OperationError> {
-    let record = named(&context.journal, wanted)?;
+    let record = named(context.journal.as_ref(), wanted)?;
     if !is_running(context, &record)? {
         return Err(Problem::NotRunning(record.id).into());
     }
@@ -33,7 +33,7 @@ pub enum Aborted {
 /// # Errors
 /// When it is finished, or driving it back failed.
 pub async fn abort(context: &Context<'_>, wanted: &str) -> Result<Aborted, OperationError> {
-    let record = named(&context.journal, wanted)?;
+    let record = named(context.journal.as_ref(), wanted)?;
     if !record.is_unfinished() {
         let words = ": there is nothing to abort".to_owned();
         return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Abort }.into());
@@ -65,13 +65,13 @@ pub fn approve(
     wanted: &str,
     wave: Option<&WaveName>,
 ) -> Result<Approved, OperationError> {
-    let record = named(&context.journal, wanted)?;
+    let record = named(context.journal.as_ref(), wanted)?;
     if !record.is_unfinished() {
         let words = ": nothing waits for an approval".to_owned();
         return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Approve }.into());
     }
-    let plan = planned(&context.journal, &record.id)?;
-    let state = replay(&context.journal, &record.id, &plan)?;
+    let plan = planned(context.journal.as_ref(), &record.id)?;
+    let state = replay(context.journal.as_ref(), &record.id, &plan)?;
     let waves = plan.schedule.waves.iter().filter(|wave| state.lacks_approval(wave));
     let waiting: Vec<WaveName> = waves.map(|wave| wave.name.clone()).collect();
     let found = match wave {
@@ -93,5 +93,5 @@ fn is_running(context: &Context<'_>, record: &RolloutRecord) -> Result<bool, Ope
     if record.outcome.is_some() {
         return Ok(false);
     }
-    Ok(context.store.lease_holder(&context.journal, &record.certificate)?.is_some())
+    Ok(context.leases.holder(&record.certificate)?.is_some())
 }

@@ -61,10 +61,10 @@ pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Ve
 fn which(context: &Context<'_>, what: &str) -> Result<LastVerified, OperationError> {
     let path = Path::new(what);
     if !path.exists() && path.extension().is_none() {
-        return LastVerified::by(&context.journal, named(&context.journal, what)?);
+        return LastVerified::by(context.journal.as_ref(), named(context.journal.as_ref(), what)?);
     }
     let name = load::certificate_name(path)?;
-    last_verified(&context.journal, &name)?.ok_or_else(|| Problem::NeverVerified(name).into())
+    last_verified(context.journal.as_ref(), &name)?.ok_or_else(|| Problem::NeverVerified(name).into())
 }
 
 /// The hosts that were left on the certificate, as they were planned.

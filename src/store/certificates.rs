@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{CertificateName, Secret, Version};
+use crate::model::{CertificateName, Version};
+use crate::ports::{Certificates, StoredCertificate, StoredPair};
 use crate::store::seal_key::SealKey;
 use crate::store::{StoreError, files, places};
 
@@ -15,24 +16,6 @@ use crate::store::{StoreError, files, places};
 pub struct CertificateStore {
     root: PathBuf,
     key: Arc<SealKey>,
-}
-
-/// One version as it lies in the store. Not yet proven: that is [`crate::certificate::Bundle`]'s to do.
-#[derive(Debug)]
-pub struct StoredCertificate {
-    /// Its version.
-    pub version: Version,
-    /// One, or two of dual certificates; one of two where the second was never issued.
-    pub pairs: Vec<StoredPair>,
-}
-
-/// A certificate and its key.
-#[derive(Debug)]
-pub struct StoredPair {
-    /// The leaf and its chain, PEM.
-    pub fullchain: Vec<u8>,
-    /// The private key, PEM.
-    pub key: Secret,
 }
 
 /// The files of a pair; that of the key is sealed.
@@ -46,12 +29,10 @@ impl CertificateStore {
     pub(super) fn folder(&self, name: &CertificateName) -> PathBuf {
         self.root.join(name.as_str())
     }
+}
 
-    /// Keeps a version. Each pair is there whole, on the disk, or not at all; a second one may come later.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn put(&self, name: &CertificateName, certificate: &StoredCertificate) -> Result<(), StoreError> {
+impl Certificates for CertificateStore {
+    fn put(&self, name: &CertificateName, certificate: &StoredCertificate) -> Result<(), StoreError> {
         let folder = self.folder(name);
         let target = folder.join(certificate.version.as_str());
         if target.exists() {
@@ -80,11 +61,7 @@ impl CertificateStore {
         files::sync_folder(&folder)
     }
 
-    /// All versions of a certificate, oldest first.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn versions(&self, name: &CertificateName) -> Result<Vec<Version>, StoreError> {
+    fn versions(&self, name: &CertificateName) -> Result<Vec<Version>, StoreError> {
         let folder = self.folder(name);
         if !folder.exists() {
             return Ok(Vec::new());
@@ -97,11 +74,7 @@ impl CertificateStore {
         Ok(versions)
     }
 
-    /// One version, with its keys.
-    ///
-    /// # Errors
-    /// When it is not there, or cannot be read or opened.
-    pub fn get(&self, name: &CertificateName, version: &Version) -> Result<StoredCertificate, StoreError> {
+    fn get(&self, name: &CertificateName, version: &Version) -> Result<StoredCertificate, StoreError> {
         let folder = self.folder(name).join(version.as_str());
         let mut pairs = Vec::new();
         for (fullchain, (_, key)) in self.chains(name, version)?.into_iter().zip(PAIRS) {
@@ -113,11 +86,7 @@ impl CertificateStore {
         Ok(StoredCertificate { version: version.clone(), pairs })
     }
 
-    /// The leaf and its chain of each pair of a version, PEM: what can be had without the sealing key.
-    ///
-    /// # Errors
-    /// When it is not there, or cannot be read.
-    pub fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn chains(&self, name: &CertificateName, version: &Version) -> Result<Vec<Vec<u8>>, StoreError> {
         let folder = self.folder(name).join(version.as_str());
         let paths = PAIRS.map(|(fullchain, _)| folder.join(fullchain)).into_iter().enumerate();
         paths
@@ -126,11 +95,7 @@ impl CertificateStore {
             .collect()
     }
 
-    /// The chains of every version of every certificate: what certwave has ever issued.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn all_chains(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn all_chains(&self) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut chains = Vec::new();
         for name in self.names()? {
             for version in self.versions(&name)? {
@@ -140,11 +105,7 @@ impl CertificateStore {
         Ok(chains)
     }
 
-    /// The names of all certificates, in order.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn names(&self) -> Result<Vec<CertificateName>, StoreError> {
+    fn names(&self) -> Result<Vec<CertificateName>, StoreError> {
         if !self.root.exists() {
             return Ok(Vec::new());
         }
@@ -159,6 +120,7 @@ impl CertificateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Secret;
     use crate::store::Store;
     use std::os::unix::fs::PermissionsExt;
 

@@ -4,69 +4,57 @@
 use rusqlite::params;
 
 use crate::model::OperationId;
+use crate::ports::Command;
 use crate::rollout::Event;
-use crate::store::{Journal, StoreError};
+use crate::store::StoreError;
+use crate::store::database::Database;
 
-/// A command that was not taken up yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    /// Grows with each command.
-    pub number: i64,
-    /// The event that it becomes.
-    pub event: Event,
+/// Leaves a command for whoever runs the rollout, now or later.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) fn leave(database: &Database, rollout: &OperationId, event: &Event) -> Result<(), StoreError> {
+    let text = serde_json::to_string(event).map_err(|source| StoreError::Fact {
+        operation: rollout.to_string(),
+        seq: 0,
+        source,
+    })?;
+    database.with(|connection| {
+        connection
+            .execute("INSERT INTO commands (rollout, event) VALUES (?1, ?2)", params![rollout.as_str(), text])
+            .map(drop)
+    })
 }
 
-impl Journal {
-    /// Leaves a command for whoever runs the rollout, now or later.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn command(&self, rollout: &OperationId, event: &Event) -> Result<(), StoreError> {
-        let text = serde_json::to_string(event).map_err(|source| StoreError::Fact {
-            operation: rollout.to_string(),
-            seq: 0,
-            source,
-        })?;
-        self.database.with(|connection| {
-            connection
-                .execute(
-                    "INSERT INTO commands (rollout, event) VALUES (?1, ?2)",
-                    params![rollout.as_str(), text],
-                )
-                .map(drop)
-        })
-    }
+/// The commands for a rollout, oldest first. They stay until their events are in the journal.
+///
+/// # Errors
+/// When the database cannot be read, or one is of a newer version.
+pub(super) fn of(database: &Database, rollout: &OperationId) -> Result<Vec<Command>, StoreError> {
+    let rows: Vec<(i64, String)> = database.with(|connection| {
+        let mut select = connection
+            .prepare_cached("SELECT number, event FROM commands WHERE rollout = ?1 ORDER BY number")?;
+        let rows = select.query_map([rollout.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    })?;
+    let read = |(number, text): (i64, String)| match serde_json::from_str(&text) {
+        Ok(event) => Ok(Command { number, event }),
+        Err(source) => Err(StoreError::Fact { operation: rollout.to_string(), seq: 0, source }),
+    };
+    rows.into_iter().map(read).collect()
+}
 
-    /// The commands for a rollout, oldest first. They stay until their events are in the journal.
-    ///
-    /// # Errors
-    /// When the database cannot be read, or one is of a newer version.
-    pub fn commands(&self, rollout: &OperationId) -> Result<Vec<Command>, StoreError> {
-        let rows: Vec<(i64, String)> = self.database.with(|connection| {
-            let mut select = connection
-                .prepare_cached("SELECT number, event FROM commands WHERE rollout = ?1 ORDER BY number")?;
-            let rows = select.query_map([rollout.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })?;
-        let read = |(number, text): (i64, String)| match serde_json::from_str(&text) {
-            Ok(event) => Ok(Command { number, event }),
-            Err(source) => Err(StoreError::Fact { operation: rollout.to_string(), seq: 0, source }),
-        };
-        rows.into_iter().map(read).collect()
-    }
-
-    /// A rollout that is resumed is not paused by what somebody asked before: called when its lease is taken, so that what
-    /// is asked from then on counts.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn forget_pauses(&self, rollout: &OperationId) -> Result<(), StoreError> {
-        self.database.with(|connection| {
-            let sql = "DELETE FROM commands
-                 WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'";
-            connection.execute(sql, [rollout.as_str()]).map(drop)
-        })
-    }
+/// A rollout that is resumed is not paused by what somebody asked before: called when its lease is taken, so that what
+/// is asked from then on counts.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn forget_pauses(database: &Database, rollout: &OperationId) -> Result<(), StoreError> {
+    database.with(|connection| {
+        let sql = "DELETE FROM commands
+             WHERE rollout = ?1 AND json_extract(event, '$.event') = 'rollout.pause_requested'";
+        connection.execute(sql, [rollout.as_str()]).map(drop)
+    })
 }
 
 #[cfg(test)]
@@ -74,6 +62,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::ports::{Journal as _, Leases};
     use crate::rollout::RolloutRecord;
     use crate::store::Store;
 
@@ -92,10 +81,10 @@ mod tests {
             outcome: None,
             origin: None,
         };
-        let lease = store.lease(&journal, &record.certificate, "rollout 1").unwrap();
-        journal.begin(&lease, &record, "{}").unwrap();
+        let lease = store.leases(&journal).take(&record.certificate, "rollout 1").unwrap();
+        journal.begin(lease.as_ref(), &record, "{}").unwrap();
         let append = |event: &Event| {
-            journal.append(&lease, &one, &[(Timestamp::UNIX_EPOCH, event.clone().into())]).unwrap();
+            journal.append(lease.as_ref(), &one, &[(Timestamp::UNIX_EPOCH, event.clone().into())]).unwrap();
         };
         let asked = || -> Vec<Event> {
             journal.commands(&one).unwrap().into_iter().map(|command| command.event).collect()

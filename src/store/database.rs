@@ -71,8 +71,10 @@ fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     let full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
     let broken = source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
     match files::free(path).filter(|free| full || broken && *free < ROOM) {
-        Some(free) => StoreError::NoRoom { path: path.to_owned(), free_kib: free / 1024, source },
-        None => StoreError::Journal { path: path.to_owned(), source },
+        Some(free) => {
+            StoreError::NoRoom { path: path.to_owned(), free_kib: free / 1024, source: source.into() }
+        }
+        None => StoreError::Journal { path: path.to_owned(), source: source.into() },
     }
 }
 

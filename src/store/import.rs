@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::certificate::{Certificate, parse_pem};
 use crate::ledger::{Fact, Issuance, RevocationFact};
 use crate::model::{CertificateName, OperationId, Revocation, Version};
+use crate::ports::Certificates;
 use crate::store::StoreError;
 use crate::store::certificates::CertificateStore;
 use crate::store::schema::Import;
@@ -91,7 +92,8 @@ mod tests {
     use crate::certificate::testing::{Authority, Leaf, pem};
     use crate::ledger::Versions;
     use crate::model::RevocationReason;
-    use crate::store::{Entry, Store, StoredCertificate, StoredPair};
+    use crate::ports::{Entry, Journal as _, StoredCertificate, StoredPair};
+    use crate::store::Store;
 
     #[test]
     fn a_journal_of_format_3_is_told_once_what_the_store_holds() {

@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::model::CertificateName;
-use crate::ports::{HeldLease, LeaseLost};
+use crate::ports::{self, HeldLease, LeaseToken, Leases};
 use crate::store::database::Database;
 use crate::store::{StoreError, files};
 
@@ -33,16 +33,41 @@ impl Default for Terms {
     }
 }
 
-/// The right to work on a certificate: shown with every write. It is prolonged for as long as the value lives, whatever
-/// its holder waits for. The last clone that is dropped ends the heartbeat, and lets others have it.
+/// Leases as rows of the journal's database.
 #[derive(Debug, Clone)]
-pub struct Lease(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct SqliteLeases {
+    /// Where holders keep a file locked.
+    folder: PathBuf,
     database: Database,
-    certificate: CertificateName,
-    epoch: i64,
+}
+
+impl SqliteLeases {
+    pub(super) fn new(folder: PathBuf, database: Database) -> Self {
+        Self { folder, database }
+    }
+}
+
+impl Leases for SqliteLeases {
+    /// The operating system takes it back when the process dies, however it dies; of a process that hangs it runs out.
+    fn take(&self, certificate: &CertificateName, holder: &str) -> Result<ports::Lease, StoreError> {
+        let Self { folder, database } = self;
+        let lease = Lease::take(folder, database, certificate, holder, Timestamp::now(), Terms::default())?;
+        Ok(Arc::new(lease))
+    }
+
+    fn holder(&self, certificate: &CertificateName) -> Result<Option<String>, StoreError> {
+        let row = self.database.with(|connection| read(connection, certificate))?;
+        let file = |epoch: i64| self.folder.join(format!("{certificate}.{epoch}"));
+        let held = row.filter(|row| row.is_held(Timestamp::now(), &file(row.epoch)));
+        Ok(held.map(|row| row.holder))
+    }
+}
+
+/// A lease that is held.
+#[derive(Debug)]
+struct Lease {
+    database: Database,
+    token: LeaseToken,
     terms: Terms,
     _alive: File,
     /// Ends the heartbeat when dropped.
@@ -50,37 +75,28 @@ struct Inner {
     beats: Option<JoinHandle<()>>,
 }
 
-impl Lease {
-    /// The certificate.
-    pub fn certificate(&self) -> &CertificateName {
-        &self.0.certificate
+impl HeldLease for Lease {
+    fn token(&self) -> &LeaseToken {
+        &self.token
     }
 
-    /// Inside a transaction: still ours, and for a term more; else who has it.
-    pub(super) fn prolong(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
-        let Inner { certificate, epoch, terms, .. } = self.0.as_ref();
-        prolong(transaction, certificate, *epoch, *terms)
-    }
-
-    /// Still ours, and for a term more.
-    ///
-    /// # Errors
-    /// [`StoreError::Deposed`] when another has it.
-    pub fn check(&self) -> Result<(), StoreError> {
-        let held = self.0.database.with(|connection| {
+    fn check(&self) -> Result<(), StoreError> {
+        let held = self.database.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let held = self.prolong(&transaction)?;
+            let held = prolong(&transaction, &self.token, self.terms)?;
             transaction.commit().map(|()| held)
         })?;
-        held.map_err(|holder| self.deposed(holder))
+        held.map_err(|holder| deposed(&self.token, holder))
     }
+}
 
-    /// The error of who lost it.
-    pub(super) fn deposed(&self, holder: String) -> StoreError {
-        StoreError::Deposed { certificate: self.0.certificate.to_string(), holder }
-    }
+/// The error of who lost a lease.
+pub(super) fn deposed(token: &LeaseToken, holder: String) -> StoreError {
+    StoreError::Deposed { certificate: token.certificate.to_string(), holder }
+}
 
-    pub(super) fn take(
+impl Lease {
+    fn take(
         folder: &Path,
         database: &Database,
         certificate: &CertificateName,
@@ -116,9 +132,9 @@ impl Lease {
         })?;
         let (epoch, alive) = taken?;
         let (stop, stopped) = channel::<()>();
-        let (database, certificate) = (database.clone(), certificate.clone());
+        let (database, token) = (database.clone(), LeaseToken { certificate: certificate.clone(), epoch });
         let beats = {
-            let (database, certificate) = (database.clone(), certificate.clone());
+            let (database, token) = (database.clone(), token.clone());
             // A thread of its own: it beats whatever the runtime, or a person at a question, is busy with.
             std::thread::spawn(move || {
                 while stopped.recv_timeout(terms.beat) == Err(RecvTimeoutError::Timeout) {
@@ -126,36 +142,17 @@ impl Lease {
                     let _ = database.with(|connection| {
                         let transaction =
                             connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                        let _ = prolong(&transaction, &certificate, epoch, terms)?;
+                        let _ = prolong(&transaction, &token, terms)?;
                         transaction.commit()
                     });
                 }
             })
         };
-        let (stop, beats) = (Some(stop), Some(beats));
-        Ok(Self(Arc::new(Inner { database, certificate, epoch, terms, _alive: alive, stop, beats })))
-    }
-
-    /// Who holds the lease of a certificate; none where nobody does. Nothing is taken.
-    pub(super) fn holder(
-        folder: &Path,
-        database: &Database,
-        certificate: &CertificateName,
-        now: Timestamp,
-    ) -> Result<Option<String>, StoreError> {
-        let row = database.with(|connection| read(connection, certificate))?;
-        let held = row.filter(|row| row.is_held(now, &folder.join(format!("{certificate}.{}", row.epoch))));
-        Ok(held.map(|row| row.holder))
+        Ok(Self { database, token, terms, _alive: alive, stop: Some(stop), beats: Some(beats) })
     }
 }
 
-impl HeldLease for Lease {
-    fn check(&self) -> Result<(), LeaseLost> {
-        Lease::check(self).map_err(|error| LeaseLost(error.to_string()))
-    }
-}
-
-impl Drop for Inner {
+impl Drop for Lease {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(beats) = self.beats.take() {
@@ -163,10 +160,11 @@ impl Drop for Inner {
             let _ = beats.join();
         }
         // The next one need not wait for the end of the term. Where this fails, it waits.
+        let LeaseToken { certificate, epoch } = &self.token;
         let _ = self.database.with(|connection| {
             connection.execute(
                 "UPDATE leases SET expires = ?3 WHERE certificate = ?1 AND epoch = ?2",
-                params![self.certificate.as_str(), self.epoch, Timestamp::UNIX_EPOCH.to_string()],
+                params![certificate.as_str(), epoch, Timestamp::UNIX_EPOCH.to_string()],
             )
         });
     }
@@ -192,10 +190,10 @@ fn read(connection: &rusqlite::Connection, certificate: &CertificateName) -> rus
     connection.query_row(sql, [certificate.as_str()], row).optional()
 }
 
-fn prolong(
+/// Inside a transaction: still ours, and for a term more; else who has it.
+pub(super) fn prolong(
     transaction: &Transaction<'_>,
-    certificate: &CertificateName,
-    epoch: i64,
+    LeaseToken { certificate, epoch }: &LeaseToken,
     terms: Terms,
 ) -> rusqlite::Result<Result<(), String>> {
     let changed = transaction
@@ -231,37 +229,34 @@ fn expiry(now: Timestamp, terms: Terms) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Journal, Store};
+    use crate::store::Store;
 
     fn name() -> CertificateName {
         "a.test".parse().unwrap()
     }
 
     struct Shared {
-        folder: tempfile::TempDir,
-        store: Store,
-        journal: Journal,
+        _folder: tempfile::TempDir,
+        leases: SqliteLeases,
     }
 
     fn shared() -> Shared {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap();
-        let journal = store.journal().unwrap();
-        Shared { folder, store, journal }
+        let leases = store.leases(&store.journal().unwrap());
+        Shared { _folder: folder, leases }
     }
 
     impl Shared {
         fn take(&self, holder: &str, now: Timestamp, terms: Terms) -> Result<Lease, StoreError> {
-            let leases = self.folder.path().join("state/leases");
-            Lease::take(&leases, &self.journal.database, &name(), holder, now, terms)
+            Lease::take(&self.leases.folder, &self.leases.database, &name(), holder, now, terms)
         }
     }
 
     /// As if its process were stopped: the heart no longer beats.
     fn hang(lease: &mut Lease) {
-        let inner = Arc::get_mut(&mut lease.0).unwrap();
-        drop(inner.stop.take());
-        inner.beats.take().unwrap().join().unwrap();
+        drop(lease.stop.take());
+        lease.beats.take().unwrap().join().unwrap();
     }
 
     fn later(seconds: i64) -> Timestamp {
@@ -270,22 +265,23 @@ mod tests {
 
     #[test]
     fn the_second_is_told_who_the_first_is_until_it_is_gone() {
-        let Shared { store, journal, folder: _folder } = shared();
-        let first = store.lease(&journal, &name(), "rollout 1").unwrap();
-        let error = store.lease(&journal, &name(), "rollout 2").unwrap_err();
+        let Shared { _folder, leases } = shared();
+        let first = leases.take(&name(), "rollout 1").unwrap();
+        let error = leases.take(&name(), "rollout 2").unwrap_err();
         assert_eq!(error.to_string(), "start: a rollout of `a.test` is already running: rollout 1");
-        assert_eq!(store.lease_holder(&journal, &name()).unwrap().as_deref(), Some("rollout 1"));
-        // It is held for as long as any clone of it lives.
-        let clone = first.clone();
+        assert_eq!(leases.holder(&name()).unwrap().as_deref(), Some("rollout 1"));
+        // It is held for as long as any part of the operation has it.
+        let shared = first.clone();
         drop(first);
-        assert!(store.lease(&journal, &name(), "rollout 2").is_err());
-        drop(clone);
-        assert_eq!(store.lease_holder(&journal, &name()).unwrap(), None);
-        let dead = store.lease(&journal, &name(), "rollout 2").unwrap();
+        assert!(leases.take(&name(), "rollout 2").is_err());
+        drop(shared);
+        assert_eq!(leases.holder(&name()).unwrap(), None);
+        let now = Timestamp::now();
+        let dead = Lease::take(&leases.folder, &leases.database, &name(), "rollout 2", now, Terms::default());
         // Killed: the row says that it lives, the kernel that it does not.
-        dead.0._alive.unlock().unwrap();
-        assert_eq!(store.lease_holder(&journal, &name()).unwrap(), None);
-        store.lease(&journal, &name(), "rollout 3").unwrap();
+        dead.unwrap()._alive.unlock().unwrap();
+        assert_eq!(leases.holder(&name()).unwrap(), None);
+        leases.take(&name(), "rollout 3").unwrap();
     }
 
     #[test]
@@ -310,7 +306,7 @@ mod tests {
         let shared = shared();
         let terms = Terms { term: SignedDuration::from_millis(400), beat: Duration::from_millis(20) };
         let waiting = shared.take("rollout 1", Timestamp::now(), terms).unwrap();
-        let first: Timestamp = expires(&shared.journal);
+        let first: Timestamp = expires(&shared.leases);
         // Its first term is over, and others come and look all the time.
         while Timestamp::now() <= first {
             assert!(matches!(
@@ -322,8 +318,8 @@ mod tests {
         waiting.check().unwrap();
     }
 
-    fn expires(journal: &Journal) -> Timestamp {
-        let row = journal.database.with(|connection| read(connection, &name())).unwrap().unwrap();
+    fn expires(leases: &SqliteLeases) -> Timestamp {
+        let row = leases.database.with(|connection| read(connection, &name())).unwrap().unwrap();
         row.expires.parse().unwrap()
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn seal_the_clear(root: &Path, key: &SealKey) -> Result<(), StoreErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Certificates as _;
     use crate::store::Store;
     use std::os::unix::fs::PermissionsExt;
 

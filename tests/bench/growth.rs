@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use certwave::ledger::Fact;
 use certwave::model::CertificateName;
+use certwave::ports::{Entry, Journal, Leases};
 use certwave::rollout::Event;
 use certwave::rollout::RolloutRecord;
-use certwave::store::{Entry, Store};
+use certwave::store::Store;
 
 use common::far::FarEnd;
 use common::{Cost, Page, certwave, numbers, on_terminal, run, write_down};
@@ -150,7 +151,7 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
         panic!("no start")
     };
     let name: CertificateName = certificate.clone();
-    let lease = store.lease(&journal, &name, "bench").unwrap();
+    let lease = store.leases(&journal).take(&name, "bench").unwrap();
     let record = RolloutRecord {
         id: entries[0].operation.clone(),
         certificate: name,
@@ -160,13 +161,13 @@ fn written_again(folder: &Path, entries: &[Entry]) -> (Duration, usize) {
         outcome: None,
         origin: None,
     };
-    journal.begin(&lease, &record, "{}").unwrap();
+    journal.begin(lease.as_ref(), &record, "{}").unwrap();
     let began = Instant::now();
     let mut writes = 0;
     // What was written together has one time.
     for group in entries[1..].chunk_by(|one, other| one.time == other.time) {
         let facts: Vec<_> = group.iter().map(|entry| (entry.time, entry.fact.clone())).collect();
-        journal.append(&lease, &entries[0].operation, &facts).unwrap();
+        journal.append(lease.as_ref(), &entries[0].operation, &facts).unwrap();
         writes += 1;
     }
     (began.elapsed(), writes)

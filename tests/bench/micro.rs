@@ -16,6 +16,7 @@ use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
 use certwave::model::{OperationId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
+use certwave::ports::{Journal as _, Leases};
 use certwave::report::StatusReport;
 use certwave::rollout::{Event, RolloutOutcome, RolloutRecord, StepEnded, Verified};
 use certwave::service::{Nginx, ServiceSpec};
@@ -147,8 +148,8 @@ fn journal(criterion: &mut Criterion) {
         outcome: None,
         origin: None,
     };
-    let lease = store.lease(&journal, &record.certificate, "bench").unwrap();
-    journal.begin(&lease, &record, "{}").unwrap();
+    let lease = store.leases(&journal).take(&record.certificate, "bench").unwrap();
+    journal.begin(lease.as_ref(), &record, "{}").unwrap();
     let mut group = criterion.benchmark_group("journal");
     for size in [1, 64] {
         let event = |host: usize| Event::StepFinished {
@@ -158,7 +159,7 @@ fn journal(criterion: &mut Criterion) {
         let events: Vec<_> = (0..size).map(|host| (now, event(host).into())).collect();
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::new("append", size), |bencher| {
-            bencher.iter(|| journal.append(&lease, &record.id, &events).unwrap());
+            bencher.iter(|| journal.append(lease.as_ref(), &record.id, &events).unwrap());
         });
     }
 }

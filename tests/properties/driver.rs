@@ -7,7 +7,7 @@ use std::time::Duration;
 use certwave::engine::{Steering, drive};
 use certwave::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use certwave::plan::HostIndex;
-use certwave::ports::{Clock, Effects, Journal, JournalError, Observer, SoakWatch};
+use certwave::ports::{Clock, Effects, JournalError, Observer, RolloutJournal, SoakWatch};
 use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,7 +52,7 @@ struct Failing {
     kept: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Journal for Failing {
+impl RolloutJournal for Failing {
     async fn append(&self, events: Vec<(Timestamp, Event)>) -> Result<(), JournalError> {
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {

@@ -8,8 +8,9 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
 use crate::ledger::{Fact, FactKind};
+use crate::ports::Entry;
 use crate::report::{issuance_line, line, revocation_line};
-use crate::store::{Entry, Journal};
+use crate::store::Journal;
 
 pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;

@@ -8,6 +8,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
 use crate::operations::ledger;
+use crate::ports::Certificates as _;
 use crate::report::view::{StoredVersion, StoredVersionList};
 
 pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Failure> {

@@ -3,6 +3,7 @@
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
+use crate::ports::Journal as _;
 use crate::report::view::History;
 
 pub(super) fn run(settings: &Settings) -> Result<Exit, Failure> {

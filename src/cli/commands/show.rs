@@ -5,6 +5,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
 use crate::operations::history::{named, planned};
+use crate::ports::Journal as _;
 use crate::report::{JsonReporter, Tally, line};
 use crate::rollout::RolloutRecord;
 
