@@ -17,7 +17,12 @@ pub struct SteadyClock {
 impl SteadyClock {
     /// A clock that begins with what the system's says now.
     pub fn start() -> Self {
-        Self { start: Timestamp::now(), since: Instant::now() }
+        Self::starting_at(Timestamp::now())
+    }
+
+    /// A clock that begins at a time.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { start, since: Instant::now() }
     }
 }
 

@@ -120,3 +120,101 @@ pub(super) fn of_files(bundle: Bundle) -> Bundle {
     let version = Version::new(bundle.leaf().not_before, &bundle.leaf().fingerprint);
     bundle.with_version(version)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::certificate::KeyType;
+    use crate::certificate::testing::now;
+    use crate::ledger::RevocationFact;
+    use crate::model::RevocationReason;
+    use crate::operations::testing::{World, name, version};
+    use crate::operations::{Left, Problem, ledger};
+    use crate::playbook::Renew;
+
+    /// Why this version, or why another one is issued.
+    fn why(world: &World, plan: &Plan, asked: (bool, Option<&Version>)) -> Result<String, OperationError> {
+        let versions = ledger::versions(&world.journal, &name())?;
+        choose(plan, &world.certificates, &versions, asked, now()).map(|choice| match choice {
+            Choice::Stored(_, why) => format!("stored: {why}"),
+            Choice::New(why, _) => why,
+        })
+    }
+
+    /// A plan whose certificates come from a CA.
+    fn plan(world: &World) -> Plan {
+        Plan { issuers: Vec::new(), ..world.plan() }
+    }
+
+    fn revoke(world: &World, version: Version) {
+        let reason = RevocationReason::Superseded;
+        world.note(RevocationFact::Noted { certificate: name(), version, reason });
+    }
+
+    #[test]
+    fn the_newest_version_is_taken_for_as_long_as_it_does() {
+        let world = World::new();
+        let plan = plan(&world);
+        let of = |plan: &Plan| why(&world, plan, (false, None)).unwrap();
+        let new = |why: String| format!("a new certificate is issued: {why}");
+        assert_eq!(of(&plan), new("there is none yet".to_owned()));
+        // A third of 30 days is 10: not due for 10 more.
+        world.keep(&version(1), 20);
+        let stored = "stored: Renewal not due until 2027-01-25; deploying the existing certificate.";
+        assert_eq!(of(&plan), stored);
+        assert_eq!(why(&world, &plan, (true, None)).unwrap(), new("`--force` was given".to_owned()));
+        let before = |days: u64| Renew::Before(Duration::from_secs(days * 86_400));
+        let with = |change: fn(&mut Plan)| {
+            let mut changed = plan.clone();
+            change(&mut changed);
+            of(&changed)
+        };
+        let mut early = plan.clone();
+        early.certificate.renew = before(21);
+        assert_eq!(of(&early), new(format!("{} has been due since 2027-01-14", version(1))));
+        let other = with(|plan| plan.certificate.keys = vec![KeyType::Rsa2048]);
+        assert_eq!(other, new(format!("{} has another kind of key than `rsa-2048`", version(1))));
+        let more = with(|plan| plan.certificate.domains.push("b.test".parse().unwrap()));
+        assert!(more.contains("will not do") && more.contains("b.test"), "{more}");
+        let second = with(|plan| plan.certificate.keys.push(KeyType::Rsa2048));
+        assert!(second.contains("lacks its second certificate, with a key of `rsa-2048`"), "{second}");
+
+        // The newest counts, whatever an older one is like.
+        world.keep(&version(2), 4);
+        assert_eq!(of(&plan), new(format!("{} has been due since 2027-01-14", version(2))));
+        world.keep(&version(3), 20);
+        assert_eq!(of(&plan), stored);
+        revoke(&world, version(3));
+        assert_eq!(of(&plan), new(format!("{} was revoked", version(3))));
+    }
+
+    #[test]
+    fn a_version_that_is_asked_for_has_to_be_there_and_fit() {
+        let world = World::new();
+        let plan = plan(&world);
+        let of = |number: u8| why(&world, &plan, (false, Some(&version(number))));
+        assert!(matches!(of(1).unwrap_err().problem, Problem::NoVersion { .. }));
+        world.keep(&version(1), 20);
+        world.keep(&version(2), -1);
+        assert_eq!(of(1).unwrap(), format!("stored: deploying {}, as asked", version(1)));
+        let expired = of(2).unwrap_err();
+        assert!(matches!(expired.problem, Problem::Unfit { .. }), "{expired:?}");
+        assert_eq!(expired.left, Some(Left::Untouched));
+        revoke(&world, version(1));
+        let revoked = of(1).unwrap_err();
+        assert!(matches!(revoked.problem, Problem::Revoked { .. }), "{revoked:?}");
+        assert_eq!(revoked.left, Some(Left::Untouched));
+    }
+
+    #[test]
+    fn files_are_the_certificate_whatever_is_in_the_store() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let plan = world.plan();
+        assert_eq!(why(&world, &plan, (false, None)).unwrap(), "it is read from its files");
+        let choice = Choice::New(String::new(), None);
+        assert!(matches!(known(&plan, &choice, now()).unwrap_err().problem, Problem::File { .. }));
+    }
+}

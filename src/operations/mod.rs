@@ -24,6 +24,8 @@ mod rollout_journal;
 pub mod saved_plan;
 pub mod status;
 pub mod steer;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 
 pub use context::Context;

@@ -107,3 +107,50 @@ fn certificate(
         OperationError { problem: Problem::UnfitToResume { record, why }, ..error }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, version};
+    use crate::rollout::RolloutOutcome::{Interrupted, Paused, Succeeded};
+
+    fn chosen(world: &World, wanted: Option<&str>) -> Result<Option<String>, OperationError> {
+        Ok(choose(&world.context(), wanted)?.map(|record| record.id.to_string()))
+    }
+
+    #[test]
+    fn only_the_newest_rollout_of_a_certificate_can_be_resumed_and_only_if_something_is_left() {
+        let world = World::new();
+        assert_eq!(chosen(&world, None).unwrap(), None);
+        assert!(matches!(chosen(&world, Some("last")).unwrap_err().problem, Problem::NoRollout(_)));
+        let first = world.rolled_out(&version(1), 1, Some(Interrupted)).to_string();
+        assert_eq!(chosen(&world, None).unwrap(), Some(first.clone()));
+        let second = world.rolled_out(&version(1), 2, None).to_string();
+        assert_eq!(chosen(&world, None).unwrap(), Some(second.clone()));
+        let followed = chosen(&world, Some(&first)).unwrap_err();
+        assert!(matches!(followed.problem, Problem::Followed { newest, .. } if newest.as_str() == second));
+        assert!(matches!(chosen(&world, Some("0")).unwrap_err().problem, Problem::Ambiguous { .. }));
+        let third = world.rolled_out(&version(1), 2, Some(Succeeded)).to_string();
+        assert_eq!(chosen(&world, None).unwrap(), None);
+        let finished = chosen(&world, Some(&third.to_ascii_lowercase())).unwrap_err();
+        assert!(matches!(finished.problem, Problem::Finished { .. }), "{finished:?}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_gone_resumes_nothing() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        let gone = resume(&world.context(), Some(id.as_str())).await.unwrap_err();
+        let Problem::UnfitToResume { why, record } = gone.problem else { panic!("{gone:?}") };
+        assert!(matches!(*why, Problem::NoVersion { .. }), "{why:?}");
+        assert_eq!(record.id, id);
+        // A plan that breaks a rule is not even looked at.
+        let mut plan = world.plan();
+        plan.hosts.iter_mut().for_each(|host| host.services.clear());
+        let broken = world.rolled_out_as(&plan, &version(1), 1, Some(Paused));
+        let refused = resume(&world.context(), Some(broken.as_str())).await.unwrap_err();
+        assert!(matches!(refused.problem, Problem::BrokenPlan), "{refused:?}");
+        // The lease is free again.
+        assert_eq!(crate::ports::Leases::holder(&world.leases, &record.certificate).unwrap(), None);
+    }
+}

@@ -148,3 +148,61 @@ fn told(error: &IssueError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("failed to {error}{cause}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, name, version};
+    use crate::rollout::RolloutOutcome::Succeeded;
+
+    fn request(even_if_served: bool, note_only: bool) -> RevokeRequest {
+        RevokeRequest {
+            name: name(),
+            version: version(1),
+            issuers: Vec::new(),
+            reason: RevocationReason::KeyCompromise,
+            even_if_served,
+            note_only,
+        }
+    }
+
+    async fn asked(world: &World, even_if_served: bool, note_only: bool) -> Result<Revoked, OperationError> {
+        revoke(&world.context(), request(even_if_served, note_only)).await
+    }
+
+    fn is_revoked(world: &World) -> bool {
+        ledger::versions(&world.journal, &name()).unwrap().revocation(&version(1)).is_some()
+    }
+
+    #[tokio::test]
+    async fn what_hosts_serve_is_not_revoked_and_nothing_without_a_yes() {
+        let world = World::new();
+        let missing = asked(&world, false, true).await.unwrap_err();
+        assert!(matches!(missing.problem, Problem::NoVersion { .. }), "{missing:?}");
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        world.rolled_out(&version(1), 2, Some(Succeeded));
+        world.rolled_out(&version(2), 1, None);
+        let served = asked(&world, false, true).await.unwrap_err();
+        let Problem::Served { hosts, .. } = &served.problem else { panic!("{served:?}") };
+        assert_eq!(hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>(), ["web02"]);
+        assert_eq!(served.left, Some(Left::NotRevoked));
+        let unanswered = asked(&world, true, true).await.unwrap_err();
+        assert!(matches!(unanswered.problem, Problem::NotConfirmed), "{unanswered:?}");
+        assert!(!is_revoked(&world));
+    }
+
+    #[tokio::test]
+    async fn it_is_noted_before_any_ca_is_asked_and_confirmed_once() {
+        let world = World::new().says_yes();
+        world.keep(&version(1), 20);
+        let unconfirmed = asked(&world, false, false).await.unwrap_err();
+        assert!(matches!(unconfirmed.problem, Problem::RevocationUnconfirmed { .. }), "{unconfirmed:?}");
+        assert_eq!(unconfirmed.causes, ["the playbook names no ACME issuer"]);
+        assert_eq!(unconfirmed.left, Some(Left::NotedAsRevoked));
+        assert!(is_revoked(&world));
+        assert_eq!(asked(&world, false, true).await.unwrap(), Revoked::Noted);
+        let (certificate, issuer) = (name(), "ca".to_owned());
+        world.note(RevocationFact::Confirmed { certificate, version: version(1), issuer });
+        assert!(matches!(asked(&world, false, false).await.unwrap(), Revoked::Before(_)));
+    }
+}

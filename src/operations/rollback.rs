@@ -126,3 +126,74 @@ fn renewal_takes(plan: &Plan) -> Duration {
     });
     MIN_REMAINING.max(waves.sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::RevocationFact;
+    use crate::model::RevocationReason;
+    use crate::operations::testing::{World, name, version};
+    use crate::rollout::RolloutOutcome::{Interrupted, RolledBack, Succeeded};
+
+    fn to(world: &World) -> Result<String, OperationError> {
+        let context = world.context();
+        let versions = ledger::versions(context.journal.as_ref(), &name())?;
+        target(&context, &versions, &name(), None).map(|back| match back {
+            Back::To(version) => version.to_string(),
+            Back::Before(record) => format!("before {}", record.version),
+        })
+    }
+
+    #[test]
+    fn a_fleet_goes_back_to_what_it_was_verified_on_before() {
+        let world = World::new();
+        assert!(matches!(to(&world).unwrap_err().problem, Problem::NothingRolledOut(_)));
+        (1..=4).for_each(|number| world.keep(&version(number), 20));
+        world.rolled_out(&version(1), 2, Some(Succeeded));
+        // Nothing older was ever rolled out: each host has something of its own.
+        assert_eq!(to(&world).unwrap(), format!("before {}", version(1)));
+        world.rolled_out(&version(2), 0, Some(RolledBack));
+        assert_eq!(to(&world).unwrap(), version(1).to_string());
+        world.rolled_out(&version(3), 2, Some(Succeeded));
+        assert_eq!(to(&world).unwrap(), version(1).to_string());
+        world.rolled_out(&version(4), 1, Some(Interrupted));
+        assert_eq!(to(&world).unwrap(), version(3).to_string());
+        world.rolled_out(&version(4), 1, None);
+        assert_eq!(to(&world).unwrap(), version(3).to_string());
+
+        let reason = RevocationReason::KeyCompromise;
+        let revoke = |version| world.note(RevocationFact::Noted { certificate: name(), version, reason });
+        revoke(version(3));
+        assert_eq!(to(&world).unwrap(), version(1).to_string());
+        revoke(version(1));
+        assert!(matches!(to(&world).unwrap_err().problem, Problem::AllRevoked { .. }));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_begun_without_a_yes() {
+        let world = World::new();
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        (1..=2).for_each(|number| drop(world.rolled_out(&version(number), 2, Some(Succeeded))));
+        let request = |to: Option<Version>| RollbackRequest {
+            plan: world.plan(),
+            playbook: "a.yaml".to_owned(),
+            to,
+            accept: Vec::new(),
+        };
+        let refused = rollback(&world.context(), request(None)).await.unwrap_err();
+        assert!(matches!(refused.problem, Problem::NotConfirmed), "{refused:?}");
+        assert_eq!(world.asked(), [Question::PutBack { hosts: 2 }]);
+        let [News::GoesBack { to: BackTo::Version { version: said, .. }, .. }] = &world.heard()[..] else {
+            panic!("{:?}", world.heard())
+        };
+        assert_eq!(*said, version(1));
+        // What expires before a renewal could finish is not gone back to.
+        world.keep(&version(3), 0);
+        let refused = rollback(&world.context(), request(Some(version(3)))).await.unwrap_err();
+        assert!(
+            matches!(refused.problem, Problem::Unfit { .. } | Problem::ExpiresTooSoon { .. }),
+            "{refused:?}"
+        );
+        assert_eq!(crate::ports::Journal::rollouts(&world.journal).unwrap().len(), 2);
+    }
+}

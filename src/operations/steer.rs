@@ -95,3 +95,51 @@ fn is_running(context: &Context<'_>, record: &RolloutRecord) -> Result<bool, Ope
     }
     Ok(context.leases.holder(&record.certificate)?.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, name, version};
+    use crate::ports::{Journal as _, Leases};
+    use crate::rollout::RolloutOutcome::{Paused, Succeeded};
+
+    #[test]
+    fn a_rollout_that_runs_is_told_and_nobody_takes_its_lease_for_that() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, None);
+        let refused = pause(&world.context(), "last").unwrap_err();
+        assert!(matches!(refused.problem, Problem::NotRunning(_)), "{refused:?}");
+        let lease = world.leases.take(&name(), "rollout").unwrap();
+        pause(&world.context(), "last").unwrap();
+        lease.check().unwrap();
+        let commands = world.journal.commands(&id).unwrap();
+        assert_eq!(commands[0].event, Event::PauseRequested { by: "ann@here".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn what_is_finished_is_neither_aborted_nor_approved() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 2, Some(Succeeded));
+        let finished = |error: OperationError, of: Asked| {
+            assert!(matches!(error.problem, Problem::Finished { asked, .. } if asked == of), "{error:?}");
+        };
+        finished(abort(&world.context(), "last").await.err().unwrap(), Asked::Abort);
+        finished(approve(&world.context(), "last", None).err().unwrap(), Asked::Approve);
+        assert!(world.journal.commands(&id).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_wave_is_approved_that_waits_for_it() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        let canary = "canary".parse().unwrap();
+        let other = approve(&world.context(), "last", Some(&canary)).err().unwrap();
+        let Problem::NothingAwaitsApproval { waiting, .. } = other.problem else { panic!("{other:?}") };
+        assert_eq!(waiting, ["production".parse().unwrap()]);
+        let approved = approve(&world.context(), "last", None).unwrap();
+        assert_eq!((approved.wave.as_str(), approved.is_running), ("production", false));
+        assert!(
+            matches!(&world.journal.commands(&id).unwrap()[0].event, Event::Approved { wave, .. } if *wave == approved.wave)
+        );
+    }
+}

@@ -1,0 +1,311 @@
+//! Operations without a terminal, a host or a CA: a store in a temporary folder, and a person who answers as told.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use crate::certificate::KeyType;
+use crate::certificate::testing::{Authority, Leaf, now, pem};
+use crate::clock::SteadyClock;
+use crate::install::{InstallSpec, Layout};
+use crate::inventory::Login;
+use crate::ledger::{Fact, Issuance};
+use crate::model::{CertificateName, HostName, OperationId, Version};
+use crate::operations::{Context, News, Progress};
+use crate::plan::{
+    CertificateRequest, Direction, HostPlan, Plan, PlannedFiles, PlannedIssuer, PlannedService, Schedule,
+    WaveSchedule,
+};
+use crate::playbook::{OnFailure, Renew};
+use crate::ports::{
+    Certificates, Confirm, Journal as _, Leases, Observer, Question, StoredCertificate, StoredPair,
+    Unanswered,
+};
+use crate::rollout::{Activated, Committed, Inspected, Verified};
+use crate::rollout::{Event, Origin, Previous, RolloutKind, RolloutOutcome, RolloutRecord, StepEnded};
+use crate::service::{Command, ServiceSpec};
+use crate::ssh::SshConnector;
+use crate::store::{CertificateStore, Journal, SealedFolder, SqliteLeases, Store};
+use crate::verify::{Endpoint, Via};
+
+pub(super) const HOSTS: [&str; 2] = ["web01", "web02"];
+
+/// What certwave remembers, and a person.
+pub(super) struct World {
+    folder: tempfile::TempDir,
+    pub(super) journal: Journal,
+    pub(super) leases: SqliteLeases,
+    pub(super) certificates: CertificateStore,
+    accounts: SealedFolder,
+    orders: SealedFolder,
+    authority: Authority,
+    person: Person,
+    now: Timestamp,
+}
+
+/// Hears everything, and answers as told.
+#[derive(Default)]
+struct Person {
+    heard: Mutex<Vec<News>>,
+    asked: Mutex<Vec<Question>>,
+    says_yes: bool,
+}
+
+impl Progress for Person {
+    fn say(&self, news: &News) {
+        self.heard.lock().unwrap().push(news.clone());
+    }
+
+    fn observer(&self, _: &OperationId, _: &Plan) -> Box<dyn Observer> {
+        Box::new(crate::report::Quiet)
+    }
+}
+
+impl Confirm for Person {
+    fn is_automatic(&self) -> bool {
+        false
+    }
+
+    fn confirm<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<bool, Unanswered>> {
+        self.asked.lock().unwrap().push(question.clone());
+        Box::pin(async { Ok(self.says_yes) })
+    }
+}
+
+pub(super) fn name() -> CertificateName {
+    "a.test".parse().unwrap()
+}
+
+pub(super) fn version(number: u8) -> Version {
+    format!("202701{number:02}T000000Z-0000000{number}").parse().unwrap()
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state")).unwrap();
+        let journal = store.journal().unwrap();
+        Self {
+            leases: store.leases(&journal),
+            journal,
+            certificates: store.certificates(),
+            accounts: store.accounts(),
+            orders: store.orders(),
+            authority: Authority::new("Root"),
+            person: Person::default(),
+            now: now(),
+            folder,
+        }
+    }
+
+    pub(super) fn says_yes(mut self) -> Self {
+        self.person.says_yes = true;
+        self
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            journal: Arc::new(self.journal.clone()),
+            leases: &self.leases,
+            certificates: &self.certificates,
+            accounts: &self.accounts,
+            orders: &self.orders,
+            clock: SteadyClock::starting_at(self.now),
+            connector: Arc::new(SshConnector::default()),
+            progress: &self.person,
+            confirm: &self.person,
+            cancel: watch::channel(false).1,
+            by: "ann@here".to_owned(),
+            process: "process 1 on here".to_owned(),
+        }
+    }
+
+    pub(super) fn heard(&self) -> Vec<News> {
+        self.person.heard.lock().unwrap().clone()
+    }
+
+    pub(super) fn asked(&self) -> Vec<Question> {
+        self.person.asked.lock().unwrap().clone()
+    }
+
+    /// A plan for two hosts, each a wave. Its files are not there.
+    pub(super) fn plan(&self) -> Plan {
+        let host = |host: &str| HostPlan {
+            login: Login {
+                host: host.parse().unwrap(),
+                address: "127.0.0.1".to_owned(),
+                port: 1,
+                user: None,
+                key_file: None,
+                known_hosts: Vec::new(),
+                become_user: None,
+            },
+            install: InstallSpec {
+                layout: Layout::new("/etc/certwave".parse().unwrap(), name()),
+                keep: 3,
+                owner: "root".to_owned(),
+                group: "root".to_owned(),
+                key_mode: 0o600,
+                links: Vec::new(),
+            },
+            services: vec![PlannedService {
+                name: "command".parse().unwrap(),
+                spec: ServiceSpec::Command(Command { test: None, reload: "true".to_owned() }),
+                endpoints: vec![Endpoint {
+                    address: "127.0.0.1".to_owned(),
+                    port: 1,
+                    server_name: "a.test".parse().unwrap(),
+                    via: Via::Direct,
+                    key: None,
+                    starttls: None,
+                }],
+            }],
+            timeout: std::time::Duration::from_secs(30),
+            dead_man: None,
+            answers: 3,
+            accepted: false,
+        };
+        let wave = |at: usize| WaveSchedule {
+            name: ["canary", "production"][at].parse().unwrap(),
+            batches: vec![(at..at + 1).into()],
+            parallel: 1,
+            max_failures: 0,
+            soak: std::time::Duration::ZERO,
+            approval: at == 1,
+            progress_deadline: None,
+            deadline: None,
+        };
+        let hosts: Vec<HostName> = HOSTS.map(|host| host.parse().unwrap()).into();
+        let file = |name: &str| -> PathBuf { self.folder.path().join(name) };
+        Plan {
+            certificate: CertificateRequest {
+                name: name(),
+                domains: vec!["a.test".parse().unwrap()],
+                keys: vec![KeyType::EcdsaP256],
+                renew: Renew::Auto,
+            },
+            issuers: vec![PlannedIssuer::Files(PlannedFiles {
+                certificate: file("a.crt"),
+                key: file("a.key"),
+            })],
+            schedule: Schedule {
+                hosts: hosts.into(),
+                waves: vec![wave(0), wave(1)],
+                on_failure: OnFailure::Rollback,
+                direction: Direction::Forward,
+                windows: None,
+                deadline: None,
+                unsoaked: Default::default(),
+            },
+            hosts: HOSTS.map(host).to_vec().into(),
+            ca_files: Vec::new(),
+        }
+    }
+
+    /// Keeps a version that is valid for so many days, from ten days ago.
+    pub(super) fn keep(&self, version: &Version, days: i64) {
+        let leaf = Leaf { from_days: -10, to_days: days, ..Leaf::default() };
+        let (certificate, key) = self.authority.issue(&leaf);
+        let fullchain = pem(&[&certificate, &self.authority.certificate]);
+        let pairs = vec![StoredPair { fullchain, key }];
+        self.certificates.put(&name(), &StoredCertificate { version: version.clone(), pairs }).unwrap();
+        let issued = Issuance::Issued {
+            certificate: name(),
+            version: version.clone(),
+            issuer: Some("ca".to_owned()),
+            directory: None,
+            names: certificate.names.clone(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            fingerprints_sha256: vec![certificate.fingerprint],
+        };
+        self.note(issued);
+    }
+
+    /// Writes a fact of an operation of its own.
+    pub(super) fn note(&self, fact: impl Into<Fact>) {
+        let lease = self.leases.take(&name(), "a test").unwrap();
+        let id = OperationId::new(1, [9; 10]);
+        self.journal.append(lease.as_ref(), &id, &[(self.now, fact.into())]).unwrap();
+    }
+
+    /// A rollout of a version that changed its first hosts, and ended so; none: it did not end.
+    pub(super) fn rolled_out(
+        &self,
+        version: &Version,
+        changed: usize,
+        outcome: Option<RolloutOutcome>,
+    ) -> OperationId {
+        self.rolled_out_as(&self.plan(), version, changed, outcome)
+    }
+
+    /// The same by another plan.
+    pub(super) fn rolled_out_as(
+        &self,
+        plan: &Plan,
+        version: &Version,
+        changed: usize,
+        outcome: Option<RolloutOutcome>,
+    ) -> OperationId {
+        let lease = self.leases.take(&name(), "a test").unwrap();
+        let id = OperationId::new(2 + self.journal.rollouts().unwrap().len() as u64, [7; 10]);
+        let origin = Origin { kind: RolloutKind::Rollout, by: "ann@here".to_owned(), hosts: HOSTS.len() };
+        let record = RolloutRecord {
+            id: id.clone(),
+            certificate: name(),
+            version: version.clone(),
+            playbook: "a.yaml".to_owned(),
+            started: self.now,
+            outcome: None,
+            origin: Some(origin),
+        };
+        let plan = serde_json::to_string(plan).unwrap();
+        self.journal.begin(lease.as_ref(), &record, &plan).unwrap();
+        let mut events = Vec::new();
+        for (host, wave) in HOSTS.iter().zip(["canary", "production"]).take(changed) {
+            events.push(Event::WaveStarted { wave: wave.parse().unwrap(), hosts: 1 });
+            events.extend(changes(host.parse().unwrap(), self.now));
+            events.push(Event::WavePassed { wave: wave.parse().unwrap() });
+        }
+        events.extend(outcome.map(Event::finished));
+        let facts: Vec<(Timestamp, Fact)> =
+            events.into_iter().map(|event| (self.now, event.into())).collect();
+        if !facts.is_empty() {
+            self.journal.append(lease.as_ref(), &id, &facts).unwrap();
+        }
+        id
+    }
+}
+
+/// The events of a host that is changed.
+fn changes(host: HostName, now: Timestamp) -> Vec<Event> {
+    let previous = Previous {
+        version: version(0),
+        leaves: Vec::new(),
+        not_after: now + SignedDuration::from_hours(24),
+        revoked: false,
+    };
+    let inspected = Inspected {
+        proven: false,
+        staged: true,
+        previous: Some(previous),
+        armed: false,
+        undone: None,
+        risks: Vec::new(),
+    };
+    [
+        StepEnded::Inspect(Ok(inspected)),
+        StepEnded::Activate(Ok(Activated::Reloaded)),
+        StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
+        StepEnded::Commit(Ok(Committed::Final)),
+    ]
+    .into_iter()
+    .flat_map(|ended| {
+        let started = Event::StepStarted { host: host.clone(), step: ended.step() };
+        [started, Event::StepFinished { host: host.clone(), ended }]
+    })
+    .collect()
+}
