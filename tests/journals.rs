@@ -6,10 +6,10 @@
 
 use std::path::Path;
 
+use certwave::ledger::Fact;
 use certwave::plan::Plan;
 use certwave::ports::Journal as _;
 use certwave::report::Tally;
-use certwave::rollout::Event;
 use certwave::store::Store;
 
 fn open(fixture: &Path) -> (tempfile::TempDir, Store) {
@@ -57,12 +57,14 @@ fn events_of_every_format_are_written_as_they_were() {
     for fixture in std::fs::read_dir(folder).unwrap() {
         let (folder, _store) = open(&fixture.unwrap().path());
         let database = rusqlite::Connection::open(folder.path().join("state/journal.db")).unwrap();
-        let mut query = database.prepare("SELECT event FROM events ORDER BY seq").unwrap();
+        // Up to format 3 there were events of rollouts alone.
+        let facts = database.prepare("SELECT fact FROM facts ORDER BY seq");
+        let mut query = facts.or_else(|_| database.prepare("SELECT event FROM events ORDER BY seq")).unwrap();
         let stored = query.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
         let mut events = 0;
         for stored in stored {
-            let event: Event = serde_json::from_str(&stored).unwrap();
-            assert_eq!(serde_json::to_string(&event).unwrap(), stored);
+            let fact: Fact = serde_json::from_str(&stored).unwrap();
+            assert_eq!(serde_json::to_string(&fact).unwrap(), stored);
             events += 1;
         }
         assert!(events > 20, "{events}");

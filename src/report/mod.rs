@@ -16,7 +16,7 @@ mod verified;
 pub mod view;
 mod words;
 
-pub use facts::{issuance_line, revocation_line};
+pub use facts::fact_line;
 pub use json::JsonReporter;
 pub use plain::PlainReporter;
 pub use plan::{Coming, PlanReport, PlannedCertificate};

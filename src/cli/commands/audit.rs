@@ -7,9 +7,9 @@ use crate::cli::args::{Audit, AuditAct};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
-use crate::ledger::{Fact, FactKind};
+use crate::ledger::FactKind;
 use crate::ports::Entry;
-use crate::report::{issuance_line, line, revocation_line};
+use crate::report::fact_line;
 use crate::store::Journal;
 
 pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
@@ -30,13 +30,8 @@ fn list(journal: &Journal, settings: &Settings) -> Result<Exit, Failure> {
 }
 
 fn text(entry: &Entry) -> String {
-    let line = match &entry.fact {
-        Fact::Rollout(event) => line(entry.time, event, true).unwrap_or_default(),
-        Fact::Issuance(issuance) => issuance_line(issuance),
-        Fact::Revocation(revocation) => revocation_line(revocation),
-    };
     let time = entry.time.strftime("%Y-%m-%d %H:%M:%SZ");
-    format!("{:>6} {time} {} {line}", entry.seq, entry.operation)
+    format!("{:>6} {time} {} {}", entry.seq, entry.operation, fact_line(entry.time, &entry.fact))
 }
 
 fn object(entry: &Entry) -> Value {
