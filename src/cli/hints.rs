@@ -113,7 +113,14 @@ fn store(error: &StoreError) -> Option<String> {
         let mode = if path.is_dir() { "700" } else { "600" };
         return Some(format!("`chmod {mode} {}`", path.display()));
     }
-    error.hint().map(str::to_owned)
+    match error {
+        StoreError::Held { .. } => Some(
+            "`certwave show last` tells how far it is; `certwave pause` and `certwave abort` steer it"
+                .to_owned(),
+        ),
+        StoreError::Deposed { .. } => Some("`certwave history` tells what the other one does".to_owned()),
+        error => error.hint().map(str::to_owned),
+    }
 }
 
 fn waits(record: &RolloutRecord) -> String {

@@ -25,6 +25,22 @@ pub enum StoreError {
         /// Why: the database's own words.
         source: DatabaseError,
     },
+    /// The journal's database is damaged, or is none.
+    #[error("use the journal `{}`: it is damaged", path.display())]
+    DamagedJournal {
+        /// Which.
+        path: PathBuf,
+        /// The database's own words.
+        source: DatabaseError,
+    },
+    /// The journal can be read, and not be written.
+    #[error("use the journal `{}`: it cannot be written", path.display())]
+    ReadOnlyJournal {
+        /// Which.
+        path: PathBuf,
+        /// The database's own words.
+        source: DatabaseError,
+    },
     /// The disk has no room for the journal.
     #[error("use the journal `{}`: {free_kib} KiB are free on its disk", path.display())]
     NoRoom {
@@ -139,6 +155,13 @@ impl StoreError {
                  with `accounts`, `certificates` and `orders` moved out of the state, the next rollout begins anew",
             ),
             StoreError::NoRoom { .. } => Some("make room there, then run the command again"),
+            StoreError::DamagedJournal { .. } => Some(
+                "restore the state from a backup. Without one, move `journal.db*` away: certwave begins a new journal, and hosts \
+                 keep what they serve",
+            ),
+            StoreError::ReadOnlyJournal { .. } => Some(
+                "every command opens the journal for writing: let your user write to it and to its folder",
+            ),
             StoreError::MakeKey { .. } => Some("its folder must be there, and be yours to write to"),
             StoreError::NotAKey { .. } => Some(
                 "restore it from a copy, or name another place where certwave makes a new one: `--seal-key FILE`",

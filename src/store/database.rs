@@ -70,6 +70,13 @@ impl Database {
 fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     let full = source.sqlite_error_code() == Some(ErrorCode::DiskFull);
     let broken = source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
+    let code = source.sqlite_error_code();
+    if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+        return StoreError::DamagedJournal { path: path.to_owned(), source: source.into() };
+    }
+    if code == Some(ErrorCode::ReadOnly) {
+        return StoreError::ReadOnlyJournal { path: path.to_owned(), source: source.into() };
+    }
     match files::free(path).filter(|free| full || broken && *free < ROOM) {
         Some(free) => {
             StoreError::NoRoom { path: path.to_owned(), free_kib: free / 1024, source: source.into() }
@@ -91,5 +98,20 @@ mod tests {
         assert!(matches!(full, StoreError::NoRoom { .. }));
         assert!(full.to_string().ends_with("KiB are free on its disk"), "{full}");
         assert!(matches!(failed(folder.path(), code(4874)), StoreError::Journal { .. }));
+    }
+
+    #[test]
+    fn a_journal_that_is_none_and_one_that_cannot_be_written_have_a_way_out() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        std::fs::write(&path, "no database, but long enough to be looked at as one".repeat(40)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let damaged = Database::open(&path, || Ok(Vec::new())).unwrap_err();
+        assert!(matches!(damaged, StoreError::DamagedJournal { .. }), "{damaged:?}");
+        assert!(damaged.hint().unwrap().contains("backup"));
+        // SQLITE_READONLY_DIRECTORY
+        let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(1544), None);
+        assert!(matches!(failed(&path, source), StoreError::ReadOnlyJournal { .. }));
     }
 }
