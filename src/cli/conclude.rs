@@ -36,7 +36,7 @@ pub(super) fn conclude(ended: &Ended, printer: Printer) -> Result<Exit, Failure>
             format!("`certwave approve {id}`, then `certwave resume {id}`")
         }
         RolloutOutcome::Paused | RolloutOutcome::Interrupted | RolloutOutcome::Incomplete => {
-            format!("`certwave resume {id}` goes on: hosts that are done stay as they are")
+            format!("`certwave resume {id}` finishes it; hosts that are done stay as they are")
         }
         _ => format!(
             "`certwave show {id}` tells it step by step; mend the host, then `certwave rollout {playbook}`"

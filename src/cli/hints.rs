@@ -65,7 +65,7 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             "name the root of its CA in `verify: ca_file`, and roll out again".to_owned()
         }
         Problem::SavedPlanOutdated { unfinished: Some(id), .. } => {
-            format!("`certwave resume {id}` goes on with it; then plan anew")
+            format!("`certwave resume {id}` finishes it; then make another plan")
         }
         Problem::SavedPlan(_) | Problem::SavedPlanOutdated { .. } => {
             "`certwave plan --out` makes another".to_owned()

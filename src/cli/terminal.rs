@@ -45,18 +45,16 @@ impl Progress for Terminal {
             }),
             News::Unfinished { record, anew, same } => {
                 let found = format!(
-                    "rollout {} of {} {} was broken off",
+                    "rollout {} of {} {} did not finish",
                     record.id, record.certificate, record.version
                 );
-                let new = |why: &str| {
-                    format!("{found}; {why}, so a new one begins, and every host is looked at first")
-                };
+                let new = |why: &str| format!("{found}; {why}, so a new one begins");
                 printer.remark(&match anew {
                     Some(Anew::OtherCertificate) => new("another certificate is asked for"),
                     Some(Anew::OtherPlan) => new("playbook or inventory changed since"),
                     None if *same => found,
                     None => format!(
-                        "{found}; playbook or inventory changed since, and it keeps to what was planned"
+                        "{found}; playbook or inventory changed since, and resuming it keeps to its own plan"
                     ),
                 });
             }
@@ -64,11 +62,11 @@ impl Progress for Terminal {
                 printer.remark(&format!("rollout {rollout} stays paused: {reason}"));
             }
             News::Resumes { record } => {
-                let how = record.outcome.map_or("was broken off".to_owned(), |outcome| {
+                let how = record.outcome.map_or("did not finish".to_owned(), |outcome| {
                     format!("ended as {}", outcome.name().replace('_', " "))
                 });
                 let (id, name, version) = (&record.id, &record.certificate, &record.version);
-                printer.aside(&format!("going on with rollout {id} of {name} {version}, which {how}"));
+                printer.aside(&format!("resuming rollout {id} of {name} {version}, which {how}"));
             }
             News::WindowOverridden { served_until } => {
                 let until = served_until.strftime("%Y-%m-%d %H:%M:%SZ");

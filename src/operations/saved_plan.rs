@@ -161,7 +161,7 @@ impl TakenUp {
 
     /// Hosts are in the middle of something else.
     pub(super) fn after_unfinished(&self, id: &OperationId) -> OperationError {
-        let changed = vec![format!("rollout {id} of the same certificate was broken off")];
+        let changed = vec![format!("rollout {id} of the same certificate did not finish")];
         outdated(&self.path, changed, Some(id.clone()))
     }
 }

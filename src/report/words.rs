@@ -51,7 +51,7 @@ pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
         Event::Cancelled => {
             "stopping: hosts in flight are finished or rolled back, no other is begun".to_owned()
         }
-        Event::Resumed => "going on with an interrupted rollout".to_owned(),
+        Event::Resumed => "resuming an interrupted rollout".to_owned(),
         Event::Finished { .. } => return None,
     };
     Some(text)

@@ -12,7 +12,7 @@ use crate::operations::steer::{self, Aborted, Approved};
 pub(super) fn pause(args: &Steer, settings: &Settings) -> Result<Exit, Failure> {
     let record =
         Run::default().operation(settings, async |context| Ok(steer::pause(context, &args.rollout)?))?;
-    let text = format!("rollout {} is told to pause: hosts in flight are finished first", record.id);
+    let text = format!("rollout {} will pause: hosts in flight are finished first", record.id);
     settings.printer().remark(&text);
     Ok(Exit::Done)
 }
@@ -25,7 +25,7 @@ pub(super) fn abort(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
         match aborted {
             Aborted::Here(ended) => conclude(&ended, printer),
             Aborted::Told(record) => {
-                printer.remark(&format!("rollout {} is told to stop and to roll back", record.id));
+                printer.remark(&format!("rollout {} will stop and roll back", record.id));
                 Ok(Exit::Done)
             }
         }
@@ -37,7 +37,8 @@ pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failu
     let Approved { record, wave, is_running } = Run::default().operation(settings, async |context| {
         Ok(steer::approve(context, &args.rollout, args.wave.as_ref())?)
     })?;
-    let next = if is_running { String::new() } else { format!("; `certwave resume {}` goes on", record.id) };
+    let next =
+        if is_running { String::new() } else { format!("; `certwave resume {}` continues it", record.id) };
     settings.printer().remark(&format!("wave `{wave}` of rollout {} is approved{next}", record.id));
     Ok(Exit::Done)
 }

@@ -67,7 +67,7 @@ fn a_killed_rollout_whose_playbook_changed_since_makes_room_for_a_new_one() {
     drop(out);
     fleet.edit("soak: 10m", "soak: 0s");
     let run = fleet.roll_out(&[]).expect(0);
-    assert!(run.stderr.contains("was broken off; playbook or inventory changed since"), "{}", run.stderr);
+    assert!(run.stderr.contains("did not finish; playbook or inventory changed since"), "{}", run.stderr);
     assert_eq!(run.hosts(), ["unchanged", "changed"]);
     let history = fleet.run(&["--output", "json", "history"]).expect(0);
     assert_eq!(history.lines()[1]["outcome"], "interrupted", "{:?}", history.lines());
