@@ -38,11 +38,12 @@ pub fn rate_limit_note(directory: &str, recent: usize, more: usize) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf, now};
+    use crate::certificate::testing::{Authority, LeafSpec, now};
 
     #[test]
     fn a_certificate_is_due_with_a_third_of_its_lifetime_left() {
-        let (leaf, _) = Authority::new("Root").issue(&Leaf { from_days: 0, to_days: 90, ..Leaf::default() });
+        let (leaf, _) =
+            Authority::new("Root").issue(&LeafSpec { from_days: 0, to_days: 90, ..LeafSpec::default() });
         let days = |renew| due_at(&leaf, renew).duration_since(now()).as_hours() / 24;
         assert_eq!(days(Renew::Auto), 60);
         assert_eq!(days(Renew::Before(Duration::from_secs(7 * 86_400))), 83);

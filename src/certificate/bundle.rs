@@ -282,7 +282,7 @@ fn date_defect(certificate: &Certificate, required: &Requirements<'_>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf, key_pem, new_key, now, pem};
+    use crate::certificate::testing::{Authority, LeafSpec, key_pem, new_key, now, pem};
 
     fn prove(chain: &[&Certificate], key: &Secret) -> Result<Bundle, Vec<String>> {
         let names = ["a.test".parse().unwrap()];
@@ -295,7 +295,7 @@ mod tests {
     fn a_good_bundle_is_proven() {
         let root = Authority::new("Root");
         let middle = root.intermediate("Middle");
-        let (leaf, key) = middle.issue(&Leaf::default());
+        let (leaf, key) = middle.issue(&LeafSpec::default());
         let bundle = prove(&[&leaf, &middle.certificate], &key).unwrap();
         assert_eq!(bundle.version().short(), leaf.fingerprint.short());
         assert_eq!(bundle.fingerprints(), [leaf.fingerprint, middle.certificate.fingerprint]);
@@ -307,7 +307,7 @@ mod tests {
     fn each_defect_has_its_own_words() {
         let root = Authority::new("Root");
         let middle = root.intermediate("Middle");
-        let (leaf, key) = middle.issue(&Leaf::default());
+        let (leaf, key) = middle.issue(&LeafSpec::default());
         let other = key_pem(&new_key());
         let chain = [&leaf, &middle.certificate];
         assert_eq!(
@@ -326,11 +326,14 @@ mod tests {
         assert_eq!(reversed.len(), 2, "{reversed:?}");
         assert!(reversed[0].starts_with("the chain is out of order"));
         for (leaf, words) in [
-            (Leaf { names: &["b.test"], ..Leaf::default() }, "does not cover `a.test`: it is for `b.test`"),
-            (Leaf { to_days: -1, from_days: -9, ..Leaf::default() }, "expired on"),
-            (Leaf { from_days: 2, ..Leaf::default() }, "is not valid before"),
-            (Leaf { to_days: 0, from_days: -9, ..Leaf::default() }, "expired on"),
-            (Leaf { ca: true, ..Leaf::default() }, "is a CA's"),
+            (
+                LeafSpec { names: &["b.test"], ..LeafSpec::default() },
+                "does not cover `a.test`: it is for `b.test`",
+            ),
+            (LeafSpec { to_days: -1, from_days: -9, ..LeafSpec::default() }, "expired on"),
+            (LeafSpec { from_days: 2, ..LeafSpec::default() }, "is not valid before"),
+            (LeafSpec { to_days: 0, from_days: -9, ..LeafSpec::default() }, "expired on"),
+            (LeafSpec { ca: true, ..LeafSpec::default() }, "is a CA's"),
         ] {
             let (leaf, key) = middle.issue(&leaf);
             let defects = prove(&[&leaf, &middle.certificate], &key).unwrap_err();

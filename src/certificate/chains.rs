@@ -47,12 +47,12 @@ impl ChainSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf, pem};
+    use crate::certificate::testing::{Authority, LeafSpec, pem};
 
     #[test]
     fn the_first_stands_for_what_is_not_asked_for() {
         let root = Authority::new("Root");
-        let (leaf, _) = root.issue(&Leaf::default());
+        let (leaf, _) = root.issue(&LeafSpec::default());
         let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
         let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
         assert_eq!(set.of(None), [leaf.clone(), root.certificate.clone()]);

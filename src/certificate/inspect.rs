@@ -166,12 +166,12 @@ pub fn parse_pem(pem: &[u8]) -> Result<Vec<Certificate>, UnreadableCertificate> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{self, Leaf};
+    use crate::certificate::testing::{self, LeafSpec};
 
     #[test]
     fn a_certificate_is_read() {
         let authority = testing::Authority::new("Test Root");
-        let (leaf, _) = authority.issue(&Leaf { names: &["a.test", "*.b.test"], ..Leaf::default() });
+        let (leaf, _) = authority.issue(&LeafSpec { names: &["a.test", "*.b.test"], ..LeafSpec::default() });
         let pem = testing::pem(&[&leaf]);
         let text = format!("some words\r\n{}", String::from_utf8(pem).unwrap());
         assert_eq!(parse_pem(text.as_bytes()).unwrap(), std::slice::from_ref(&leaf));
@@ -203,7 +203,7 @@ mod tests {
             (rsa(3072), Some(KeyType::Rsa3072), rivest),
             (PKey::generate_ed25519().unwrap(), None, None),
         ] {
-            let leaf = authority.certify(&key, &Leaf::default());
+            let leaf = authority.certify(&key, &LeafSpec::default());
             assert_eq!((leaf.key_type(), leaf.key_algorithm()), (kind, algorithm), "{kind:?}");
         }
     }

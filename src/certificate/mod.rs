@@ -5,12 +5,14 @@ mod bundle;
 mod chains;
 mod inspect;
 mod key_type;
+mod leaf;
 mod set;
 
 pub use bundle::{Bundle, Defect, Requirements};
 pub use chains::ChainSet;
 pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
 pub use key_type::{KeyAlgorithm, KeyType};
+pub use leaf::Leaf;
 pub use set::CertificateSet;
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// What a leaf should be.
-pub(crate) struct Leaf<'a> {
+pub(crate) struct LeafSpec<'a> {
     pub(crate) names: &'a [&'a str],
     pub(crate) from_days: i64,
     pub(crate) to_days: i64,
     pub(crate) ca: bool,
 }
 
-impl Default for Leaf<'_> {
+impl Default for LeafSpec<'_> {
     fn default() -> Self {
         Self { names: &["a.test"], from_days: -1, to_days: 89, ca: false }
     }
@@ -53,25 +53,25 @@ pub(crate) fn pem(certificates: &[&Certificate]) -> Vec<u8> {
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let key = new_key();
-        let root = Leaf { names: &[], ca: true, to_days: 3_650, ..Leaf::default() };
+        let root = LeafSpec { names: &[], ca: true, to_days: 3_650, ..LeafSpec::default() };
         let certificate = build(name, &key, name, &key, &root);
         Self { certificate, name: name.to_owned(), key }
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
         let key = new_key();
-        let ca = Leaf { names: &[], ca: true, to_days: 1_000, ..Leaf::default() };
+        let ca = LeafSpec { names: &[], ca: true, to_days: 1_000, ..LeafSpec::default() };
         let certificate = build(name, &key, &self.name, &self.key, &ca);
         Self { certificate, name: name.to_owned(), key }
     }
 
-    pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> (Certificate, Secret) {
+    pub(crate) fn issue(&self, leaf: &LeafSpec<'_>) -> (Certificate, Secret) {
         let key = new_key();
         (self.certify(&key, leaf), key_pem(&key))
     }
 
     /// For a key that is there already.
-    pub(crate) fn certify(&self, key: &PKey<Private>, leaf: &Leaf<'_>) -> Certificate {
+    pub(crate) fn certify(&self, key: &PKey<Private>, leaf: &LeafSpec<'_>) -> Certificate {
         let subject = leaf.names.first().unwrap_or(&"leaf");
         build(subject, key, &self.name, &self.key, leaf)
     }
@@ -82,7 +82,7 @@ fn build(
     key: &PKey<Private>,
     issuer: &str,
     signer: &PKey<Private>,
-    leaf: &Leaf<'_>,
+    leaf: &LeafSpec<'_>,
 ) -> Certificate {
     let name = |text: &str| {
         let mut name = X509NameBuilder::new().unwrap();

@@ -14,7 +14,7 @@ use crate::operations::{Context, Ended, Left, OperationError, Problem, certifica
 use crate::plan::Plan;
 use crate::ports::{Clock, JournalError, Observer};
 use crate::ports::{Journal, Lease};
-use crate::report::{Certificate, Tally};
+use crate::report::{RolledOut, Tally};
 use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, RolloutRecord, State};
 use crate::tls::TlsProber;
 
@@ -180,13 +180,11 @@ fn unwritten(
     OperationError { problem, causes: vec![error.to_string()], left: Some(Left::Hosts(left)) }
 }
 
-fn describe(name: &CertificateName, set: &CertificateSet) -> Certificate {
-    let leaf = set.leaf();
-    Certificate {
+fn describe(name: &CertificateName, set: &CertificateSet) -> RolledOut {
+    RolledOut {
         name: name.clone(),
         version: set.version().clone(),
-        fingerprint_sha256: leaf.fingerprint,
-        serial: leaf.serial.clone(),
+        leaf: set.leaf().into(),
         not_after: set.not_after(),
     }
 }

@@ -1,7 +1,7 @@
 //! How a rollout ended.
 
 use crate::model::OperationId;
-use crate::report::{Certificate, Summary};
+use crate::report::{RolledOut, Summary};
 
 /// How a rollout ended.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub struct Ended {
     /// The playbook's path, as it was named.
     pub playbook: String,
     /// What was rolled out.
-    pub certificate: Certificate,
+    pub certificate: RolledOut,
     /// How it went.
     pub summary: Summary,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::certificate::{CertificateSet, parse_pem};
+use crate::certificate::{CertificateSet, Leaf, parse_pem};
 use crate::engine::{Surveyor, Target};
 use crate::ledger::Versions;
 use crate::model::{HostName, Version};
@@ -13,7 +13,7 @@ use crate::operations::choose::{Choice, choose, known};
 use crate::operations::rehearse::{self, Rehearsed};
 use crate::operations::{Context, OperationError, certificates, ledger};
 use crate::plan::{Plan, PlannedIssuer};
-use crate::preview::{Leaf, Next, Preview, Risk, Seen};
+use crate::preview::{Next, Preview, Risk, Seen};
 use crate::renewal::rate_limit_note;
 use crate::report::{Coming, PlannedCertificate, failure};
 use crate::tls::TlsProber;

@@ -17,5 +17,5 @@ pub(crate) use risk::covers;
 pub use risk::{Bar, Risk, host_risks, risks_of};
 pub use rollout_risks::rollout_risks;
 pub use saved::{Next, SavedPlan, SavedPlanError, Source};
-pub use seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
+pub use seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
 pub use whole::Preview;

@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Leaf;
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
-use crate::preview::seen::{Leaf, Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
+use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::renewal::MIN_REMAINING;
 use crate::rollout::Remark;
 use crate::verify::Endpoint;

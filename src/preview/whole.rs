@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use crate::certificate::Leaf;
 use crate::plan::Plan;
 use crate::preview::change::{Change, changes};
 use crate::preview::forecast::{Forecast, Pace, forecast};
 use crate::preview::risk::{Bar, Risk, host_risks};
 use crate::preview::rollout_risks::rollout_risks;
-use crate::preview::seen::{Leaf, Seen};
+use crate::preview::seen::Seen;
 use crate::rollout::WaveFailure;
 
 /// A rollout before it happens.

@@ -9,7 +9,7 @@ use crate::gate::Sample;
 use crate::model::OperationId;
 use crate::plan::Schedule;
 use crate::ports::Observer;
-use crate::report::summary::{Certificate, Summary};
+use crate::report::summary::{RolledOut, Summary};
 use crate::rollout::{Event, State};
 
 /// Writes events as JSON lines, on standard output.
@@ -68,8 +68,13 @@ impl Observer for JsonReporter {
 
 impl Summary {
     /// The last line of a rollout.
-    pub fn to_json(&self, time: Timestamp, rollout: &OperationId, certificate: &Certificate) -> Value {
+    pub fn to_json(&self, time: Timestamp, rollout: &OperationId, rolled_out: &RolledOut) -> Value {
         let hosts: Vec<Value> = self.hosts.iter().map(|host| json!(host)).collect();
+        let RolledOut { name, version, leaf, not_after } = rolled_out;
+        let certificate = json!({
+            "name": name, "version": version, "fingerprint_sha256": leaf.fingerprint_sha256,
+            "serial": leaf.serial, "not_after": not_after,
+        });
         json!({
             "time": time, "event": "rollout.finished", "rollout": rollout,
             "outcome": self.outcome, "certificate": certificate, "hosts": hosts,

@@ -24,7 +24,7 @@ pub use progress::ProgressReporter;
 pub use scan::ServedReport;
 pub use screen::screen;
 pub use status::StatusReport;
-pub use summary::{Certificate, HostSummary, Summary};
+pub use summary::{HostSummary, RolledOut, Summary};
 pub use tally::Tally;
 pub use verified::VerifyReport;
 pub use words::{count, failure, line};

@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::certificate::Leaf;
 use crate::install::LinkState;
 use crate::inventory::compact;
 use crate::model::{Version, format_duration};
 use crate::plan::{HostIndex, HostPlan, WaveSchedule, Windows};
-use crate::preview::{Change, Leaf, Preview, Risk, Seen, SeenHost};
+use crate::preview::{Change, Preview, Risk, Seen, SeenHost};
 use crate::report::words::count;
 
 /// So many ranges are written out.

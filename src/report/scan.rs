@@ -6,8 +6,10 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::certificate::Leaf;
 use crate::inventory::compact;
 use crate::report::status::{days, socket};
+use crate::report::view::brief;
 use crate::report::words::count;
 use crate::status::{Condition, Entry};
 
@@ -64,9 +66,9 @@ impl ServedReport {
             table.add_row([
                 compact(&hosts, IN_TABLE),
                 if every { socket(&entry.address, entry.port) } else { entry.port.to_string() },
-                names(&entry.names, every),
-                entry.issuer.as_deref().map_or_else(dash, common_name),
-                entry.key_type.map_or_else(dash, |key| key.to_string()),
+                names(entry.leaf.as_ref(), every),
+                entry.leaf.as_ref().map_or_else(dash, |leaf| common_name(&leaf.issuer)),
+                entry.leaf.as_ref().and_then(|leaf| leaf.key_type).map_or_else(dash, |key| key.to_string()),
                 entry.leaf.as_ref().map_or_else(dash, |leaf| leaf.not_after.strftime("%Y-%m-%d").to_string()),
                 entry.days_left.map_or_else(dash, |days| days.to_string()),
                 match (&entry.error, entry.condition) {
@@ -115,7 +117,8 @@ impl ServedReport {
         let Some(first) = self.entries.first() else { return "there is nothing to look at".to_owned() };
         if wrong.is_empty() {
             let left = days(first.days_left.unwrap_or_default());
-            let name = first.names.first().map_or("the one", String::as_str);
+            let name =
+                first.leaf.as_ref().and_then(|leaf| leaf.names.first()).map_or("the one", String::as_str);
             return format!(
                 "{all}, all valid; the first to expire has {left} left: {name} on {}",
                 first.host
@@ -143,11 +146,12 @@ impl ServedReport {
 
     /// An endpoint as an object.
     pub fn json(entry: &Entry, time: Timestamp) -> Value {
+        let leaf = entry.leaf.as_ref();
         json!({
             "time": time, "event": "status", "host": entry.host, "service": null,
             "address": entry.address, "port": entry.port, "server_name": entry.server_name,
-            "key_type": entry.key_type, "state": entry.condition, "served": entry.leaf, "file": null,
-            "names": entry.names, "issuer": entry.issuer, "days_left": entry.days_left,
+            "key_type": leaf.and_then(|leaf| leaf.key_type), "state": entry.condition, "served": leaf.map(brief), "file": null,
+            "names": leaf.map_or([].as_slice(), |leaf| &leaf.names), "issuer": leaf.map(|leaf| &leaf.issuer), "days_left": entry.days_left,
             "error": entry.error,
         })
     }
@@ -160,7 +164,7 @@ impl ServedReport {
             return format!("{place}: {}: {reason}", entry.condition.name());
         };
         let left = days(entry.days_left.unwrap_or_default());
-        let (name, what) = (names(&entry.names, false), entry.condition.name());
+        let (name, what) = (names(Some(leaf), false), entry.condition.name());
         format!("{place}: {} for {name}, {what}, {left} left", leaf.fingerprint_sha256.short())
     }
 }
@@ -170,7 +174,8 @@ fn named(mut hosts: Vec<&str>) -> String {
     compact(&hosts, NAMED)
 }
 
-fn names(names: &[String], every: bool) -> String {
+fn names(leaf: Option<&Leaf>, every: bool) -> String {
+    let names = leaf.map_or([].as_slice(), |leaf| &leaf.names);
     match names {
         [] => "-".to_owned(),
         [one, two, _, ..] if !every => format!("{one}, {two} and {} more", names.len() - 2),

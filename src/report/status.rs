@@ -4,11 +4,13 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::certificate::{KeyType, Leaf};
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, Version};
 use crate::report::grouped::grouped;
+use crate::report::view::brief;
 use crate::report::words::count;
-use crate::status::{Held, Leaf, Row, group};
+use crate::status::{Held, Row, Stored, group};
 use crate::verify::EndpointState;
 
 /// So many names or ranges are written out in a sentence.
@@ -58,7 +60,7 @@ impl StatusReport<'_> {
                 row.service.to_string(),
                 if every { socket(&row.endpoint.address, row.endpoint.port) } else { port() },
                 row.endpoint.server_name.to_string(),
-                row.key_type.map_or("-".to_owned(), |key| key.to_string()),
+                key_type(row).map_or("-".to_owned(), |key| key.to_string()),
                 state(row.state).to_owned(),
                 short(row.served.as_ref()),
                 short(row.file.as_ref()),
@@ -138,11 +140,17 @@ impl StatusReport<'_> {
 
     /// An endpoint as an object.
     pub fn json(row: &Row, time: Timestamp) -> Value {
+        let Stored { version, leaf } = &row.store;
+        let store = json!({
+            "version": version, "fingerprint_sha256": leaf.fingerprint_sha256, "serial": leaf.serial,
+            "not_after": leaf.not_after,
+        });
         json!({
             "time": time, "event": "status", "host": row.host, "service": row.service,
             "address": row.endpoint.address, "port": row.endpoint.port,
-            "server_name": row.endpoint.server_name, "key_type": row.key_type, "state": row.state,
-            "served": row.served, "file": row.file, "memory": row.memory, "store": row.store,
+            "server_name": row.endpoint.server_name, "key_type": key_type(row), "state": row.state,
+            "served": row.served.as_ref().map(brief), "file": row.file.as_ref().map(brief),
+            "memory": row.memory, "store": store,
             "days_left": row.days_left,
             "drift": row.drifts.iter().map(crate::status::Drift::code).collect::<Vec<_>>(),
             "error": row.words(),
@@ -171,6 +179,11 @@ fn names<'h>(hosts: &[&'h HostName]) -> Vec<&'h str> {
 /// An address and a port, as they are dialled.
 pub(super) fn socket(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+/// The kind of the key of what is served.
+fn key_type(row: &Row) -> Option<KeyType> {
+    row.served.as_ref()?.key_type
 }
 
 fn short(leaf: Option<&Leaf>) -> String {

@@ -4,8 +4,9 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::certificate::Leaf;
 use crate::inventory::compact;
-use crate::model::{CertificateName, Fingerprint, HostName, Serial, Version, WaveName};
+use crate::model::{CertificateName, HostName, Version, WaveName};
 use crate::plan::{HostIndex, PerHost};
 use crate::report::grouped::grouped;
 use crate::report::words::{count, failure};
@@ -15,18 +16,16 @@ use crate::verify::EndpointState;
 /// So many names or ranges stand before a note.
 const NAMED: usize = 5;
 
-/// The certificate, as summaries name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Certificate {
+/// The certificate that a rollout was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledOut {
     /// Its name in the store.
     pub name: CertificateName,
     /// Which version.
     pub version: Version,
-    /// The leaf's SHA-256.
-    pub fingerprint_sha256: Fingerprint,
-    /// The leaf's serial number.
-    pub serial: Serial,
-    /// When it expires.
+    /// The leaf; of dual certificates the first.
+    pub leaf: Leaf,
+    /// When it expires; of dual certificates the first to do so.
     pub not_after: Timestamp,
 }
 
@@ -150,7 +149,7 @@ impl Summary {
     }
 
     /// One sentence: what happened.
-    pub fn sentence(&self, certificate: &Certificate) -> String {
+    pub fn sentence(&self, certificate: &RolledOut) -> String {
         let all = self.hosts.len();
         let name = format!("{} {}", certificate.name, certificate.version);
         let until = certificate.not_after.strftime("%Y-%m-%d");
@@ -329,6 +328,7 @@ fn singular(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificate::testing::Authority;
 
     fn summary(outcome: RolloutOutcome, back: bool, undo: bool, hosts: &[HostOutcome]) -> Summary {
         let host = |(number, outcome): (usize, &HostOutcome)| HostSummary {
@@ -352,11 +352,10 @@ mod tests {
     #[test]
     fn each_direction_has_its_words() {
         use HostOutcome::{Changed, RolledBack, Unchanged, Untouched};
-        let certificate = Certificate {
+        let certificate = RolledOut {
             name: "a.test".parse().unwrap(),
             version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
-            fingerprint_sha256: Fingerprint::new([1; 32]),
-            serial: Serial::from_bytes(&[1]),
+            leaf: Leaf::from(&Authority::new("Root").certificate),
             not_after: "2027-02-21T20:01:00Z".parse().unwrap(),
         };
         let hosts = [Changed, Changed, Unchanged, RolledBack, Untouched];

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::certificate::{Certificate, ChainSet};
+use crate::certificate::{ChainSet, Leaf};
 use crate::engine::Proof;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, OperationId};
+use crate::report::view::brief;
 use crate::report::words::count;
-use crate::status::Leaf;
 use crate::verify::EndpointState;
 
 /// So many names or ranges are written out.
@@ -84,13 +84,14 @@ impl VerifyReport<'_> {
             None => Some(&self.set.of(proof.endpoint.key)[0]),
             Some(judgement) => judgement.leaf.as_ref(),
         };
+        let leaf = leaf.map(Leaf::from);
         json!({
             "time": time, "event": "verify", "rollout": self.rollout, "host": host, "service": proof.service,
             "address": proof.endpoint.address, "port": proof.endpoint.port,
-            "server_name": proof.endpoint.server_name, "key_type": leaf.and_then(Certificate::key_type),
+            "server_name": proof.endpoint.server_name, "key_type": leaf.as_ref().and_then(|leaf| leaf.key_type),
             "proven": judgement.is_none(),
             "state": judgement.map_or(EndpointState::New, |judgement| judgement.state),
-            "served": leaf.map(Leaf::from), "error": judgement.map(|judgement| judgement.words()),
+            "served": leaf.as_ref().map(brief), "error": judgement.map(|judgement| judgement.words()),
         })
     }
 }
@@ -106,13 +107,13 @@ fn words(proof: &Proof) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf as Issued, now, pem};
+    use crate::certificate::testing::{Authority, LeafSpec, now, pem};
     use crate::verify::{Endpoint, Judgement, Via};
 
     #[test]
     fn those_that_are_proven_are_one_line_and_each_other_one_says_why() {
         let root = Authority::new("Root");
-        let (leaf, _) = root.issue(&Issued::default());
+        let (leaf, _) = root.issue(&LeafSpec::default());
         let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
         let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
         let proof = |result| Proof {

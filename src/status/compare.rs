@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::certificate::{Certificate, ChainSet, KeyType, parse_pem};
+use crate::certificate::{Certificate, ChainSet, Leaf, parse_pem};
 use crate::install::{LinkState, Live, OnDisk};
 use crate::model::{Fingerprint, HostName, HostPath, Serial, ServiceName, Version};
 use crate::plan::HostPlan;
@@ -37,30 +37,12 @@ impl Wanted {
     }
 }
 
-/// A certificate, as much of it as tells it from others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Leaf {
-    /// The SHA-256 of its encoding.
-    pub fingerprint_sha256: Fingerprint,
-    /// Its serial number.
-    pub serial: Serial,
-    /// When it expires.
-    pub not_after: Timestamp,
-}
-
-impl From<&Certificate> for Leaf {
-    fn from(leaf: &Certificate) -> Self {
-        Self { fingerprint_sha256: leaf.fingerprint, serial: leaf.serial.clone(), not_after: leaf.not_after }
-    }
-}
-
 /// What should be served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its version in the store.
     pub version: Version,
     /// Its leaf.
-    #[serde(flatten)]
     pub leaf: Leaf,
 }
 
@@ -84,11 +66,9 @@ pub struct Row {
     pub service: ServiceName,
     /// Where it is served.
     pub endpoint: Endpoint,
-    /// What is served: `New` is what should be.
+    /// How what is served stands to what should be: `New` is that.
     pub state: EndpointState,
-    /// The kind of its key.
-    pub key_type: Option<KeyType>,
-    /// What is served.
+    /// What is served, where that is a certificate.
     pub served: Option<Leaf>,
     /// What is on disk.
     pub file: Option<Leaf>,
@@ -146,7 +126,6 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
                 service: service.name.clone(),
                 endpoint: endpoint.clone(),
                 state: judgement.state,
-                key_type: judgement.leaf.as_ref().and_then(Certificate::key_type),
                 served: judgement.leaf.as_ref().map(Leaf::from),
                 file: file.map(Leaf::from),
                 memory: held.map(|held| known_as(held, &near)),

@@ -7,7 +7,7 @@ mod group;
 mod scan;
 mod seen;
 
-pub use compare::{Held, Leaf, Row, Stored, Wanted, compare};
+pub use compare::{Held, Row, Stored, Wanted, compare};
 pub use drift::Drift;
 pub use group::{Group, group};
 pub use scan::{Condition, Entry, appraise};

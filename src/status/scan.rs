@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::certificate::{Certificate, KeyType};
+use crate::certificate::{Certificate, Leaf};
 use crate::model::{DnsName, HostName};
-use crate::status::compare::{Leaf, days_left};
+use crate::status::compare::days_left;
 use crate::verify::Observation;
 
 /// How a certificate is.
@@ -58,12 +58,6 @@ pub struct Entry {
     pub condition: Condition,
     /// The certificate, if there is one.
     pub leaf: Option<Leaf>,
-    /// The names that it is for.
-    pub names: Vec<String>,
-    /// Who issued it.
-    pub issuer: Option<String>,
-    /// The kind of its key.
-    pub key_type: Option<KeyType>,
     /// Whole days until it expires; below zero where it has.
     pub days_left: Option<i64>,
     /// Why it is not valid, in words.
@@ -84,9 +78,6 @@ pub fn appraise(
         server_name: asked.cloned(),
         condition: Condition::Unreachable,
         leaf: None,
-        names: Vec::new(),
-        issuer: None,
-        key_type: None,
         days_left: None,
         error: None,
     };
@@ -123,8 +114,6 @@ pub fn appraise(
         (Condition::Valid, None)
     };
     entry.leaf = Some(Leaf::from(&leaf));
-    entry.key_type = leaf.key_type();
     entry.days_left = Some(days_left(leaf.not_after, now));
-    (entry.names, entry.issuer) = (leaf.names, Some(leaf.issuer));
     entry
 }

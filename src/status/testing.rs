@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::certificate::testing::{Authority, Leaf, now, pem};
+use crate::certificate::testing::{Authority, LeafSpec, now, pem};
 use crate::certificate::{Certificate, ChainSet};
 use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
 use crate::inventory::Login;
@@ -23,12 +23,12 @@ struct Certificates {
 static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let middle = Authority::new("Root").intermediate("Middle");
     let other = Authority::new("Other CA");
-    let issue = |authority: &Authority, leaf: Leaf<'_>| authority.issue(&leaf).0;
-    let lapsed = Leaf { from_days: -90, to_days: -3, ..Leaf::default() };
-    let foreign = Leaf { names: &["b.test"], ..Leaf::default() };
+    let issue = |authority: &Authority, leaf: LeafSpec<'_>| authority.issue(&leaf).0;
+    let lapsed = LeafSpec { from_days: -90, to_days: -3, ..LeafSpec::default() };
+    let foreign = LeafSpec { names: &["b.test"], ..LeafSpec::default() };
     let leaves = BTreeMap::from([
-        ("new", issue(&middle, Leaf::default())),
-        ("old", issue(&middle, Leaf { to_days: 20, ..Leaf::default() })),
+        ("new", issue(&middle, LeafSpec::default())),
+        ("old", issue(&middle, LeafSpec { to_days: 20, ..LeafSpec::default() })),
         ("lapsed", issue(&middle, lapsed)),
         ("foreign", issue(&other, foreign)),
     ]);

@@ -89,7 +89,7 @@ fn revoked(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf, pem};
+    use crate::certificate::testing::{Authority, LeafSpec, pem};
     use crate::ledger::Versions;
     use crate::model::RevocationReason;
     use crate::ports::{Entry, Journal as _, StoredCertificate, StoredPair};
@@ -103,7 +103,7 @@ mod tests {
         let name: CertificateName = "a.test".parse().unwrap();
         let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
         let (leaf, key) =
-            Authority::new("Root").issue(&Leaf { from_days: 0, to_days: 90, ..Leaf::default() });
+            Authority::new("Root").issue(&LeafSpec { from_days: 0, to_days: 90, ..LeafSpec::default() });
         let pair = StoredPair { fullchain: pem(&[&leaf]), key };
         store
             .certificates()

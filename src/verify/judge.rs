@@ -229,7 +229,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::certificate::testing::{Authority, Leaf, now};
+    use crate::certificate::testing::{Authority, LeafSpec, now};
 
     struct World {
         root: Authority,
@@ -240,7 +240,7 @@ mod tests {
     fn world() -> World {
         let root = Authority::new("Root");
         let middle = root.intermediate("Middle");
-        let (leaf, _) = middle.issue(&Leaf::default());
+        let (leaf, _) = middle.issue(&LeafSpec::default());
         World { root, middle, leaf }
     }
 
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn the_six_states() {
         let world = world();
-        let (other, _) = world.middle.issue(&Leaf::default());
+        let (other, _) = world.middle.issue(&LeafSpec::default());
         let expected = expecting(&world);
         let previous = Expectation { previous: vec![other.fingerprint], ..expected.clone() };
         let known = Expectation { known: [other.fingerprint].into(), ..expected.clone() };

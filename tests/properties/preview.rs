@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use certwave::certificate::KeyType;
+use certwave::certificate::{KeyType, Leaf};
 use certwave::gate::{HandshakeSample, Handshakes, Sample};
 use certwave::install::{InstallSpec, Layout};
 use certwave::inventory::Login;
@@ -10,8 +10,8 @@ use certwave::model::{Fingerprint, Serial, Version};
 use certwave::plan::{CertificateRequest, HostIndex, HostPlan, PerHost, Plan};
 use certwave::playbook::Renew;
 use certwave::preview::{
-    Bar, Change, Leaf, Missed, Pace, Risk, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed,
-    changes, forecast, host_risks, inspected, refusal, rollout_risks, staged,
+    Bar, Change, Missed, Pace, Risk, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, changes,
+    forecast, host_risks, inspected, refusal, rollout_risks, staged,
 };
 use certwave::rollout::{
     Action, Activated, Committed, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step,

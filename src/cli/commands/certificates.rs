@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::certificate::parse_pem;
+use crate::certificate::{Leaf, parse_pem};
 use crate::cli::args::Certificates;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -36,7 +36,10 @@ fn read(args: &Certificates, settings: &Settings) -> Result<Vec<StoredVersion>, 
         for version in certificates.versions(&name)?.into_iter().rev() {
             let chains = certificates.chains(&name, &version)?;
             all.push(StoredVersion {
-                leaves: chains.iter().filter_map(|pem| parse_pem(pem).ok()?.into_iter().next()).collect(),
+                leaves: chains
+                    .iter()
+                    .filter_map(|pem| parse_pem(pem).ok()?.first().map(Leaf::from))
+                    .collect(),
                 revocation: known.revocation(&version).cloned(),
                 hosts: served.served_by_host().filter(|(_, one)| **one == version).count(),
                 name: name.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::certificate::{Certificate, parse_pem};
+use crate::certificate::{Certificate, Leaf, parse_pem};
 use crate::engine::handshake::prove::{Shown, observe, places};
 use crate::engine::host::previous::{WayBack, read_leaf};
 use crate::engine::host::session::Session;
@@ -13,7 +13,7 @@ use crate::install::{Facts, NamedFile, Reads};
 use crate::model::{Fingerprint, ServiceName};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection, Prober};
-use crate::preview::{Leaf, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers};
+use crate::preview::{SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers};
 use crate::rollout::{StepFailure, Undone};
 use crate::verify::{Observation, judge};
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::certificate::Leaf;
 use crate::engine::handshake::availability::Prepared;
 use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
 use crate::engine::handshake::rate::ProbeRate;
@@ -15,7 +16,7 @@ use crate::install::{InstallSpec, RemoteShells, StagePayload};
 use crate::model::{ServiceName, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
-use crate::preview::{self, Leaf};
+use crate::preview;
 use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::certificate::Certificate;
+use crate::certificate::Leaf;
 use crate::model::{CertificateName, Revocation, Version};
 use crate::report::view::{View, table};
 
@@ -15,7 +15,7 @@ pub struct StoredVersion {
     /// Which version.
     pub version: Version,
     /// The leaf; two of dual certificates.
-    pub leaves: Vec<Certificate>,
+    pub leaves: Vec<Leaf>,
     /// Whether it was revoked.
     pub revocation: Option<Revocation>,
     /// How many hosts serve it, by the journal's account.
@@ -67,7 +67,7 @@ impl StoredVersion {
     }
 
     fn keys(&self) -> Vec<String> {
-        self.leaves.iter().filter_map(|leaf| Some(leaf.key_type()?.to_string())).collect()
+        self.leaves.iter().filter_map(|leaf| Some(leaf.key_type?.to_string())).collect()
     }
 
     fn remark(&self, now: Timestamp) -> String {
@@ -88,7 +88,7 @@ impl StoredVersion {
             "time": time, "event": "certificate", "name": self.name, "version": self.version,
             "names": self.leaves.first().map(|leaf| &leaf.names), "key_types": self.keys(),
             "issuer": self.leaves.first().map(|leaf| &leaf.issuer),
-            "fingerprints_sha256": self.leaves.iter().map(|leaf| leaf.fingerprint).collect::<Vec<_>>(),
+            "fingerprints_sha256": self.leaves.iter().map(|leaf| leaf.fingerprint_sha256).collect::<Vec<_>>(),
             "not_after": self.not_after(), "hosts": self.hosts, "revocation": self.revocation,
         })
     }

@@ -3,6 +3,7 @@
 mod certificates;
 mod checked;
 mod history;
+mod leaf;
 mod table;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use serde_json::Value;
 pub use certificates::{StoredVersion, StoredVersionList};
 pub use checked::CheckedPlaybook;
 pub use history::History;
+pub(super) use leaf::brief;
 pub use table::table;
 
 /// A result that can be shown.
