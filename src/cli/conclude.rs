@@ -1,34 +1,33 @@
 //! The end of a rollout: the table and a sentence, or the last line of JSON, and what the shell is told.
 
-use jiff::Timestamp;
-
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::operations::Ended;
 use crate::operations::{OperationError, Problem};
+use crate::report::view::{HostTable, RolloutEnd};
 use crate::rollout::RolloutOutcome;
 
 /// Shows how a rollout ended. Where that is not what was wanted, people get it as an error.
 pub(super) fn conclude(ended: &Ended, printer: Printer) -> Result<Exit, Failure> {
     let Ended { id, playbook, certificate, summary } = ended;
     let outcome = summary.outcome.unwrap_or(RolloutOutcome::NeedsAttention);
-    printer.object(|| summary.to_json(Timestamp::now(), id, certificate));
+    let end = RolloutEnd { rollout: id, certificate, summary, error: None };
+    printer.show_objects(&end);
     let undone = outcome == RolloutOutcome::RolledBack && summary.undo;
     let exit = if undone { Exit::Done } else { outcome.into() };
     if printer.is_json() {
         return Ok(exit);
     }
     if !printer.is_quiet() {
-        printer.text(|| format!("\n{}\n", summary.table()));
+        printer.show_text(&HostTable(summary));
     }
     summary.notes().iter().for_each(|note| printer.remark(&format!("note: {note}")));
-    let sentence = summary.sentence(certificate);
     if exit == Exit::Done {
-        printer.text(|| format!("{}: {sentence}", summary.word()));
+        printer.show_text(&end);
         return Ok(exit);
     }
-    let mut failure = Failure::new(sentence);
+    let mut failure = Failure::new(summary.sentence(certificate));
     failure.causes = summary.reasons();
     failure.state = Some(summary.fleet());
     failure.hint = Some(match outcome {
@@ -48,18 +47,14 @@ pub(super) fn conclude(ended: &Ended, printer: Printer) -> Result<Exit, Failure>
 
 /// The failure of an operation that drives. What was found out until the journal failed, programs get all the same.
 pub(super) fn driven(error: OperationError, printer: Printer) -> Failure {
-    let so_far = match &error.problem {
+    let is_told = match &error.problem {
         Problem::Journal { so_far: Some(ended), .. } if printer.is_json() => {
-            let mut line = ended.summary.to_json(Timestamp::now(), &ended.id, &ended.certificate);
-            line["error"] = error.problem.to_string().into();
-            Some(line)
+            let Ended { id, certificate, summary, .. } = ended.as_ref();
+            let error = Some(error.problem.to_string());
+            printer.show_objects(&RolloutEnd { rollout: id, certificate, summary, error });
+            true
         }
-        _ => None,
+        _ => false,
     };
-    let mut failure = Failure::from(error);
-    if let Some(line) = so_far {
-        printer.object(|| line);
-        failure.is_told = true;
-    }
-    failure
+    Failure { is_told, ..Failure::from(error) }
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::args::{LogFormat, Output};
 use crate::model::OperationId;
@@ -56,36 +56,36 @@ impl Printer {
         self.output == Output::Json
     }
 
-    /// A result.
+    /// A result: a text for people, or objects for programs, one a line.
     pub(super) fn show(self, view: &impl View) {
-        self.result(|| view.text(self.is_verbose()), || view.objects(Timestamp::now()));
+        self.show_text(view);
+        self.show_objects(view);
     }
 
-    /// A result: a text for people, or objects for programs, one a line.
-    pub(super) fn result(self, text: impl FnOnce() -> String, objects: impl FnOnce() -> Vec<Value>) {
+    /// What people read of a result; programs get it otherwise.
+    pub(super) fn show_text(self, view: &impl View) {
+        if !self.is_json() {
+            self.text(&view.text(self.is_verbose()));
+        }
+    }
+
+    /// What programs read of a result; people get it otherwise.
+    pub(super) fn show_objects(self, view: &impl View) {
         if self.is_json() {
-            objects().iter().for_each(|object| print(&object.to_string()));
-        } else {
-            let text = text();
-            if !text.is_empty() {
-                print(&text);
-            }
+            view.objects(Timestamp::now()).iter().for_each(|object| print(&object.to_string()));
+        }
+    }
+
+    /// A text on standard output for people alone.
+    pub(super) fn text(self, text: &str) {
+        if !self.is_json() && !text.is_empty() {
+            print(text);
         }
     }
 
     /// A text that is the same for people and programs.
     pub(super) fn script(self, text: &str) {
         print(text);
-    }
-
-    /// A part of a result that people alone read.
-    pub(super) fn text(self, text: impl FnOnce() -> String) {
-        self.result(text, Vec::new);
-    }
-
-    /// A part of a result that programs alone read.
-    pub(super) fn object(self, object: impl FnOnce() -> Value) {
-        self.result(String::new, || vec![object()]);
     }
 
     /// A remark on standard error, unless told to be quiet.

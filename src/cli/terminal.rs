@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use crate::acme;
@@ -14,6 +13,7 @@ use crate::operations::{Anew, BackTo, News, Progress};
 use crate::plan::Plan;
 use crate::ports::{Confirm, Observer, Question, Unanswered};
 use crate::report::count;
+use crate::report::view::{TimedNews, View};
 
 /// The person at the terminal, or a script that says `--yes`.
 pub(super) struct Terminal {
@@ -111,9 +111,9 @@ fn issuing(issuer: &str, progress: &acme::Progress) -> String {
 impl Terminal {
     /// A line with its time for people, an object for programs.
     fn timed(&self, event: &str, text: &str) {
-        let now = Timestamp::now();
-        self.printer.object(|| json!({"time": now, "event": event, "text": text}));
-        self.printer.aside(&format!("{} {text}", now.strftime("%H:%M:%SZ")));
+        let news = TimedNews { time: Timestamp::now(), event, text };
+        self.printer.show_objects(&news);
+        self.printer.aside(&news.text(false));
     }
 
     /// Asks; only `yes` goes ahead.

@@ -11,11 +11,12 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::report::screen;
+use crate::report::view::View;
 
 /// What one look came to.
 pub(super) struct Look {
     /// All of it, for people.
-    pub(super) block: String,
+    pub(super) text: String,
     /// All of it in a sentence.
     pub(super) sentence: String,
     /// Each thing that was looked at.
@@ -30,13 +31,20 @@ pub(super) struct Told {
     pub(super) key: String,
     /// How it is, in one line.
     pub(super) line: String,
-    /// How it is, as an object.
-    pub(super) object: Value,
+    /// How it is, for programs.
+    pub(super) objects: Vec<Value>,
+}
+
+impl Told {
+    /// What a view says.
+    pub(super) fn of(key: String, view: &impl View) -> Self {
+        Self { key, line: view.text(false), objects: view.objects(Timestamp::now()) }
+    }
 }
 
 impl Look {
     /// What the shell is told.
-    pub(super) fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         if self.good { Exit::Done } else { Exit::Failed }
     }
 }
@@ -52,42 +60,58 @@ pub(super) async fn watch(
     mut cancel: watch::Receiver<bool>,
     mut look: impl AsyncFnMut() -> Result<Look, Failure>,
 ) -> Result<Exit, Failure> {
-    let mut seen = Seen::default();
+    let mut shown = Shown::default();
     let mut exit = Exit::Interrupted;
     loop {
         let looked = tokio::select! { looked = look() => looked?, _ = cancel.changed() => return Ok(exit) };
         exit = looked.exit();
-        seen.show(looked, every, printer)?;
+        shown.show(looked, every, printer)?;
         tokio::select! { () = tokio::time::sleep(every) => {}, _ = cancel.changed() => return Ok(exit) }
+    }
+}
+
+/// What one look has that the one before had not.
+struct Changes<'l> {
+    /// All of it for people, where there was none before.
+    whole: Option<&'l str>,
+    changed: Vec<&'l Told>,
+    /// The sentence, where it is another.
+    sentence: Option<&'l str>,
+}
+
+impl View for Changes<'_> {
+    fn text(&self, _: bool) -> String {
+        if let Some(whole) = self.whole {
+            return whole.to_owned();
+        }
+        let now = Timestamp::now().strftime("%H:%M:%SZ").to_string();
+        let lines = self.changed.iter().map(|told| told.line.as_str()).chain(self.sentence);
+        lines.map(|line| format!("{now} {line}")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn objects(&self, _: Timestamp) -> Vec<Value> {
+        self.changed.iter().flat_map(|told| told.objects.clone()).collect()
     }
 }
 
 /// What was told so far.
 #[derive(Default)]
-struct Seen {
+struct Shown {
     lines: HashMap<String, String>,
     sentence: String,
     any: bool,
 }
 
-impl Seen {
+impl Shown {
     fn show(&mut self, look: Look, every: Duration, printer: Printer) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.any, true);
-        let drawn = printer.draw(|size| screen(&look.block, size, every, Timestamp::now(), first));
+        let drawn = printer.draw(|size| screen(&look.text, size, every, Timestamp::now(), first));
         if drawn.map_err(|error| Failure::to("draw", &error))? {
             return Ok(());
         }
-        let now = Timestamp::now().strftime("%H:%M:%SZ").to_string();
-        let changed: Vec<&Told> = look.told.iter().filter(|told| self.is_news(told)).collect();
-        let lines = || {
-            if first {
-                return look.block.clone();
-            }
-            let mut lines: Vec<String> = changed.iter().map(|told| format!("{now} {}", told.line)).collect();
-            lines.extend((self.sentence != look.sentence).then(|| format!("{now} {}", look.sentence)));
-            lines.join("\n")
-        };
-        printer.result(lines, || changed.iter().map(|told| told.object.clone()).collect());
+        let changed = look.told.iter().filter(|told| self.is_news(told)).collect();
+        let sentence = (self.sentence != look.sentence).then_some(look.sentence.as_str());
+        printer.show(&Changes { whole: first.then_some(look.text.as_str()), changed, sentence });
         for told in look.told {
             self.lines.insert(told.key, told.line);
         }

@@ -33,6 +33,6 @@ pub use layout::{FileName, FilePart, InstallSpec, Layout};
 pub use outcome::{Activation, Committed, LockAnswer, Rollback, Staged};
 pub use output::Output;
 pub use payload::files;
-pub use rehearsal::{Tested, rehearsed};
+pub use rehearsal::{Rehearsed, Tested, rehearsed};
 pub use script::{Seen, Service, Task};
 pub use shell::{Script, Word, become_line};

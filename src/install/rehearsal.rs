@@ -3,7 +3,7 @@
 use crate::install::answer::Answer;
 use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
 use crate::install::{InstallError, InstallSpec, Layout, Output, Script, Service, StagePayload};
-use crate::model::{ServiceName, Version};
+use crate::model::{HostName, ServiceName, Version};
 
 /// What became of one service's test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,23 @@ pub enum Tested {
     Refused(ServiceName, String),
     /// No service could be tested without touching what is live: why.
     Untested(String),
+}
+
+/// How a host rehearsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// Which.
+    pub host: HostName,
+    /// What became of each service's test; else why it did not come to that.
+    pub result: Result<Vec<Tested>, String>,
+}
+
+impl Rehearsed {
+    /// Whether nothing went wrong. What could not be tried did not.
+    pub fn is_good(&self) -> bool {
+        let good = |tested: &Tested| !matches!(tested, Tested::Refused(..));
+        self.result.as_ref().is_ok_and(|tested| tested.iter().all(good))
+    }
 }
 
 impl InstallSpec {

@@ -14,7 +14,8 @@ use crate::operations::{Context, Ended, Left, OperationError, Problem, certifica
 use crate::plan::Plan;
 use crate::ports::{Clock, JournalError, Observer};
 use crate::ports::{Journal, Lease};
-use crate::report::{RolledOut, Tally};
+use crate::report::Tally;
+use crate::report::view::RolledOut;
 use crate::rollout::{Event, Origin, RolloutKind, RolloutOutcome, RolloutRecord, State};
 use crate::tls::TlsProber;
 

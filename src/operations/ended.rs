@@ -1,7 +1,7 @@
 //! How a rollout ended.
 
 use crate::model::OperationId;
-use crate::report::{RolledOut, Summary};
+use crate::report::view::{RolledOut, Summary};
 
 /// How a rollout ended.
 #[derive(Debug)]

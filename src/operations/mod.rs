@@ -34,4 +34,3 @@ pub use error::{Asked, Left, OperationError, Problem};
 pub use files::read;
 pub use inventory_files::inventory;
 pub use progress::{Anew, BackTo, News, Progress};
-pub use rehearse::Rehearsed;

@@ -7,15 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{CertificateSet, Leaf, parse_pem};
 use crate::engine::{Surveyor, Target};
+use crate::install::Rehearsed;
 use crate::ledger::Versions;
 use crate::model::{HostName, Version};
 use crate::operations::choose::{Choice, choose, known};
-use crate::operations::rehearse::{self, Rehearsed};
+use crate::operations::rehearse;
 use crate::operations::{Context, OperationError, certificates, ledger};
 use crate::plan::{Plan, PlannedIssuer};
 use crate::preview::{Next, Preview, Risk, Seen};
 use crate::renewal::rate_limit_note;
-use crate::report::{Coming, PlannedCertificate, failure};
+use crate::report::failure;
+use crate::report::view::{Coming, PlannedCertificate};
 use crate::tls::TlsProber;
 
 /// For so long a CA counts what it issued.

@@ -8,28 +8,12 @@ use openssl::error::ErrorStack;
 use crate::acme::generate_key;
 use crate::certificate::{Bundle, CertificateSet, Requirements};
 use crate::engine;
-use crate::install::Tested;
+use crate::install::Rehearsed;
 use crate::lab::Authority;
-use crate::model::{HostName, Secret};
+use crate::model::Secret;
 use crate::operations::certificates::words;
 use crate::operations::{Context, OperationError, Problem};
 use crate::plan::{Plan, WaveSchedule};
-
-/// How a host did.
-pub struct Rehearsed {
-    /// Which.
-    pub host: HostName,
-    /// What became of each service's test; else why it did not come to that.
-    pub result: Result<Vec<Tested>, String>,
-}
-
-impl Rehearsed {
-    /// Whether nothing went wrong. What could not be tried did not.
-    pub fn is_good(&self) -> bool {
-        let good = |tested: &Tested| !matches!(tested, Tested::Refused(..));
-        self.result.as_ref().is_ok_and(|tested| tested.iter().all(good))
-    }
-}
 
 /// Rehearses on the hosts of the first wave that is left.
 pub(super) async fn rehearse(

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::certificate::KeyType;
-use crate::certificate::testing::{Authority, Leaf, now, pem};
+use crate::certificate::testing::{Authority, LeafSpec, now, pem};
 use crate::clock::SteadyClock;
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::Login;
@@ -207,7 +207,7 @@ impl World {
 
     /// Keeps a version that is valid for so many days, from ten days ago.
     pub(super) fn keep(&self, version: &Version, days: i64) {
-        let leaf = Leaf { from_days: -10, to_days: days, ..Leaf::default() };
+        let leaf = LeafSpec { from_days: -10, to_days: days, ..LeafSpec::default() };
         let (certificate, key) = self.authority.issue(&leaf);
         let fullchain = pem(&[&certificate, &self.authority.certificate]);
         let pairs = vec![StoredPair { fullchain, key }];

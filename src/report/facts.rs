@@ -7,7 +7,7 @@ use crate::report::words::line;
 use crate::rollout::Event;
 
 /// The line for anything that happened: each has one.
-pub fn fact_line(time: Timestamp, fact: &Fact) -> String {
+pub(super) fn fact_line(time: Timestamp, fact: &Fact) -> String {
     match fact {
         Fact::Rollout(Event::Finished { outcome, .. }) => {
             format!("rollout ended: {}", outcome.name().replace('_', " "))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::WaveName;
 use crate::plan::{PerHost, Schedule};
-use crate::report::summary::{HostSummary, Summary};
+use crate::report::view::{HostSummary, Summary};
 use crate::rollout::{
     Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified, WaveFailure,
 };

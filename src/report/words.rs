@@ -13,7 +13,7 @@ use crate::rollout::{
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
-pub fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
+pub(super) fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<String> {
     let text = match event {
         Event::Started { certificate, version, .. } if verbose => {
             format!("rollout of {certificate} {version} starts")

@@ -17,7 +17,7 @@ use certwave::lab::Authority;
 use certwave::model::{OperationId, Version};
 use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::ports::{Journal as _, Leases};
-use certwave::report::StatusReport;
+use certwave::report::view::{StatusReport, View};
 use certwave::rollout::{Event, RolloutOutcome, RolloutRecord, StepEnded, Verified};
 use certwave::service::{Nginx, ServiceSpec};
 use certwave::status::{HostView, Inside, Wanted, compare};
@@ -111,8 +111,8 @@ fn comparing(criterion: &mut Criterion) {
                 let rows: Vec<_> = rows.flat_map(|(host, view)| compare(host, view, &wanted, now)).collect();
                 let report =
                     StatusReport { certificate: &plan.certificate.name, version: &version, rows: &rows };
-                assert!(report.is_as_it_should_be(), "{}", report.block(true));
-                black_box(report.block(true))
+                assert!(report.is_as_it_should_be(), "{}", report.text(true));
+                black_box(report.text(true))
             });
         });
     }

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use crate::cli::args::Init;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
+use crate::report::view::WrittenFile;
 
 const FILES: [(&str, &str); 7] = [
     ("certwave.yaml", include_str!("init/certwave.yaml")),
@@ -37,13 +35,10 @@ pub(super) fn run(args: &Init, settings: &Settings) -> Result<Exit, Failure> {
             .and_then(|()| std::fs::write(&path, text))
             .and_then(|()| if name.ends_with(".sh") { executable(&path) } else { Ok(()) })
             .map_err(|error| Failure::to(&format!("write `{}`", path.display()), &error))?;
-        settings.printer().result(
-            || format!("wrote {}", path.display()),
-            || vec![json!({"time": Timestamp::now(), "event": "init.wrote", "path": path})],
-        );
+        settings.printer().show(&WrittenFile(&path));
     }
     let next = "next: put your hosts and names in, then `certwave check playbooks/*.yaml`";
-    settings.printer().text(|| next.to_owned());
+    settings.printer().text(next);
     Ok(Exit::Done)
 }
 

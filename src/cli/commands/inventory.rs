@@ -1,13 +1,12 @@
 //! `certwave inventory`
 
-use serde_json::{Value, json};
-
 use crate::cli::args::Inventory as Args;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
 use crate::inventory::Inventory;
 use crate::operations::{OperationError, Problem, inventory};
+use crate::report::view::{InventoryList, SelectedHosts};
 use crate::yaml::{Problems, Sources};
 
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
@@ -19,8 +18,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
     };
     match args {
         Args::List => {
-            let list = inventory.to_list_json();
-            settings.printer().result(|| format!("{list:#}"), || vec![list.clone()]);
+            settings.printer().show(&InventoryList(inventory.to_list_json()));
         }
         Args::Hosts { pattern } => hosts(&inventory, &pattern, settings)?,
     }
@@ -31,15 +29,9 @@ fn hosts(inventory: &Inventory, pattern: &str, settings: &Settings) -> Result<()
     let selected = pattern.parse().and_then(|pattern| inventory.select(&pattern));
     let hosts = selected
         .map_err(|error| Failure::usage(format!("`{pattern}` cannot be used")).because(error.to_string()))?;
-    let object = || {
-        let hosts: Vec<Value> = hosts.iter().map(|host| json!(host)).collect();
-        let now = jiff::Timestamp::now();
-        json!({"time": now, "event": "inventory.hosts", "pattern": pattern, "hosts": hosts})
-    };
-    let printer = settings.printer();
-    let text = || hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join("\n");
-    printer.result(text, || vec![object()]);
-    if hosts.is_empty() {
+    let (printer, selected) = (settings.printer(), SelectedHosts { pattern, hosts });
+    printer.show(&selected);
+    if selected.hosts.is_empty() {
         printer.aside("no host matches");
     }
     Ok(())

@@ -1,7 +1,5 @@
 //! `certwave lab`
 
-use serde_json::json;
-
 use crate::cli::args::Lab as Args;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -9,7 +7,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::settings::Settings;
 use crate::cli::signal::cancel_on_signal;
 use crate::lab::{Lab, LabHandle, LabOptions, ServerStatus};
-use crate::report::view::table;
+use crate::report::view::{LabServer, LabServers, LabUp};
 
 pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
     match args {
@@ -41,16 +39,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             let handle = lab.detach().map_err(|error| Failure::to("keep the lab", &error))?;
             let state = format!("sqlite:{}", handle.directory().join("state").display());
             let printer = settings.printer();
-            let rollout = format!("certwave rollout {}", playbook.display());
-            let variables = format!("CERTWAVE_INVENTORY={} CERTWAVE_STATE={state}", inventory.display());
-            printer.result(
-                || format!("export {variables}\n{rollout}"),
-                || {
-                    let (time, directory) = (jiff::Timestamp::now(), handle.directory());
-                    vec![json!({"time": time, "event": "lab.up", "directory": directory,
-                        "inventory": inventory, "playbook": playbook, "state": state})]
-                },
-            );
+            printer.show(&LabUp { directory: handle.directory().to_owned(), inventory, playbook, state });
             printer.aside(&format!(
                 "\n{} hosts run; the two lines above are what to type. `certwave lab down --directory {}` ends them",
                 hosts + haproxy + envoy,
@@ -62,17 +51,8 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
             let servers = handle.status();
             let all = servers.iter().all(|server| server.running);
-            let row = |server: &ServerStatus| {
-                let state = if server.running { "runs" } else { "has ended" };
-                [server.name.clone(), server.pid.to_string(), state.to_owned()]
-            };
-            settings.printer().result(
-                || table(["SERVER", "PID", "STATE"], servers.iter().map(row)),
-                || {
-                    let time = jiff::Timestamp::now();
-                    vec![json!({"time": time, "event": "lab.status", "servers": servers})]
-                },
-            );
+            let shown = |ServerStatus { name, pid, running }| LabServer { name, pid, running };
+            settings.printer().show(&LabServers(servers.into_iter().map(shown).collect()));
             return Ok(if all { Exit::Done } else { Exit::Failed });
         }
         Args::Down { directory } => {

@@ -6,22 +6,21 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::cli::args::Plan as Args;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::Run;
 use crate::cli::settings::Settings;
-use crate::install::Tested;
+use crate::install::Rehearsed;
 use crate::model::HostName;
 use crate::operations::load::load;
 use crate::operations::plan::{PlanRequest, hosts_seen, plan};
 use crate::operations::saved_plan::{Saving, save};
-use crate::operations::{self, OperationError, Problem, Rehearsed};
+use crate::operations::{self, OperationError, Problem};
 use crate::plan::Plan;
 use crate::preview::{Missed, Seen};
-use crate::report::PlanReport;
+use crate::report::view::PlanReport;
 
 pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     let mut loaded = load(&settings.inventory, &args.playbook, args.limit.as_deref())?;
@@ -40,20 +39,12 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         record(path, hosts_seen(&planned.plan, &planned.seen))?;
     }
     let (now, printer, preview) = (Timestamp::now(), settings.printer(), planned.preview());
-    let report = PlanReport { preview: &preview, certificate: &planned.wanted.shown };
     let rehearsed = &planned.rehearsed;
-    printer.result(
-        || {
-            let mut text = report.text(printer.is_verbose());
-            if args.rehearse {
-                text.push_str("\n\nrehearsal:");
-            }
-            let lines = rehearsed.iter().map(|one| format!("\n  {}: {}", one.host, words(one)));
-            text.extend(lines);
-            text
-        },
-        || rehearsed.iter().map(|one| object(one, now)).chain(report.json(now)).collect(),
-    );
+    printer.show(&PlanReport {
+        preview: &preview,
+        certificate: &planned.wanted.shown,
+        rehearsed: args.rehearse.then_some(rehearsed),
+    });
     if let Some(path) = &args.out {
         let (inventory, limit) = (settings.inventory.as_slice(), args.limit.clone());
         let saving = Saving { path, inventory, limit, valid_for: args.valid_for };
@@ -67,30 +58,6 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
         return Ok(Exit::Failed);
     }
     Ok(if args.detailed_exitcode && preview.has_changes() { Exit::Changes } else { Exit::Done })
-}
-
-/// How a host rehearsed, for programs.
-fn object(rehearsed: &Rehearsed, time: Timestamp) -> Value {
-    json!({"time": time, "event": "plan.rehearsed", "host": rehearsed.host, "good": rehearsed.is_good(),
-        "text": words(rehearsed)})
-}
-
-/// How a host rehearsed, in one line.
-fn words(rehearsed: &Rehearsed) -> String {
-    let tested = |tested: &Tested| match tested {
-        Tested::Took(service) => format!("{service} would take it"),
-        Tested::Refused(service, reason) => format!("{service} refuses it: {}", reason.trim()),
-        Tested::Untested(reason) => {
-            format!("no server could be asked without touching what is live: {}", reason.trim())
-        }
-    };
-    match &rehearsed.result {
-        Err(reason) => format!("failed: {reason}"),
-        Ok(all) => {
-            let done = std::iter::once("uploaded, owned and removed again".to_owned());
-            done.chain(all.iter().map(tested)).collect::<Vec<_>>().join("; ")
-        }
-    }
 }
 
 /// A host, as it is written down.

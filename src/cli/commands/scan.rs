@@ -16,7 +16,7 @@ use crate::engine::glance;
 use crate::inventory::Host;
 use crate::model::DnsName;
 use crate::operations::load;
-use crate::report::ServedReport;
+use crate::report::view::{ServedReport, View};
 use crate::status::{Entry, appraise};
 use crate::tls::TlsProber;
 use crate::verify::{Endpoint, Via};
@@ -35,30 +35,29 @@ pub(super) fn run(args: &Status, settings: &Settings) -> Result<Exit, Failure> {
     let look_at_all = async || {
         let one = |(host, port)| look(host, port, args, &prober);
         let all = stream::iter(places.clone()).map(one).buffered(args.parallel.into());
-        let report = ServedReport::new(all.map(stream::iter).flatten().collect().await);
-        let told = |entry: &Entry| Told {
-            key: format!("{} {} {}", entry.host, entry.address, entry.port),
-            line: ServedReport::line(entry),
-            object: ServedReport::json(entry, Timestamp::now()),
-        };
-        Look {
-            block: report.block(settings.printer().is_verbose()),
-            sentence: report.sentence(),
-            told: report.entries().iter().map(told).collect(),
-            good: report.is_in_order(),
-        }
+        ServedReport::new(all.map(stream::iter).flatten().collect().await)
     };
     runtime()?.block_on(async {
         let printer = settings.printer();
         if let Some(every) = args.watch {
             let (every, cancel) = (Duration::from_secs(every.into()), cancel_on_signal()?);
-            return watch(every, printer, cancel, async || Ok(look_at_all().await)).await;
+            let verbose = printer.is_verbose();
+            return watch(every, printer, cancel, async || Ok(told(&look_at_all().await, verbose))).await;
         }
-        let looked = look_at_all().await;
-        let exit = looked.exit();
-        printer.result(|| looked.block, || looked.told.into_iter().map(|told| told.object).collect());
-        Ok(exit)
+        let report = look_at_all().await;
+        printer.show(&report);
+        Ok(if report.is_in_order() { Exit::Done } else { Exit::Failed })
     })
+}
+
+fn told(report: &ServedReport, verbose: bool) -> Look {
+    let key = |entry: &Entry| format!("{} {} {}", entry.host, entry.address, entry.port);
+    Look {
+        text: report.text(verbose),
+        sentence: report.sentence(),
+        told: report.entries().iter().map(|entry| Told::of(key(entry), entry)).collect(),
+        good: report.is_in_order(),
+    }
 }
 
 /// One port of a host, at each of its addresses.

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::cli::args::Status;
 use crate::cli::commands::scan;
 use crate::cli::error::Failure;
@@ -16,7 +14,7 @@ use crate::operations::load::load;
 use crate::operations::status::{ShouldServe, should_serve, status};
 use crate::operations::{Context, OperationError, Problem};
 use crate::plan::Plan;
-use crate::report::StatusReport;
+use crate::report::view::{StatusReport, View};
 use crate::ssh::SshOptions;
 use crate::status::{Row, Wanted};
 use crate::tls::TlsProber;
@@ -74,26 +72,23 @@ impl Looker<'_> {
     async fn once(&self, wanted: &Wanted, settings: &Settings) -> Exit {
         let printer = settings.printer();
         let seen = |rows: &[Row]| {
-            rows.iter().for_each(|row| printer.object(|| StatusReport::json(row, Timestamp::now())));
+            rows.iter().for_each(|row| printer.show_objects(row));
         };
         let rows = status(self.context, self.plan, wanted, &self.prober, self.parallel, seen).await;
         let report = self.report(wanted, &rows);
-        printer.text(|| report.block(printer.is_verbose()));
+        printer.show_text(&report);
         if report.is_as_it_should_be() { Exit::Done } else { Exit::Failed }
     }
 
     async fn look_at_all(&self, wanted: &Wanted, settings: &Settings) -> Look {
         let rows = status(self.context, self.plan, wanted, &self.prober, self.parallel, |_| {}).await;
         let report = self.report(wanted, &rows);
-        let told = |row: &Row| Told {
-            key: format!("{} {} {} {}", row.host, row.service, row.endpoint, row.endpoint.server_name),
-            line: StatusReport::line(row),
-            object: StatusReport::json(row, Timestamp::now()),
-        };
+        let key =
+            |row: &Row| format!("{} {} {} {}", row.host, row.service, row.endpoint, row.endpoint.server_name);
         Look {
-            block: report.block(settings.printer().is_verbose()),
+            text: report.text(settings.printer().is_verbose()),
             sentence: report.sentence(),
-            told: rows.iter().map(told).collect(),
+            told: rows.iter().map(|row| Told::of(key(row), row)).collect(),
             good: report.is_as_it_should_be(),
         }
     }

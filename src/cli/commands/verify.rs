@@ -1,7 +1,5 @@
 //! `certwave verify`
 
-use jiff::Timestamp;
-
 use crate::cli::args::Verify;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -9,7 +7,7 @@ use crate::cli::runtime::Run;
 use crate::cli::settings::Settings;
 use crate::operations::Problem;
 use crate::operations::verify::{VerifyRequest, verify};
-use crate::report::VerifyReport;
+use crate::report::view::VerifyReport;
 
 pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
     let request = VerifyRequest {
@@ -32,10 +30,6 @@ pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
         set: &verified.wanted.set,
         hosts: &verified.hosts,
     };
-    let printer = settings.printer();
-    printer.result(
-        || [report.lines(printer.is_verbose()), vec![report.sentence()]].concat().join("\n"),
-        || report.objects(Timestamp::now()),
-    );
+    settings.printer().show(&report);
     Ok(if report.is_proven() { Exit::Done } else { Exit::Failed })
 }

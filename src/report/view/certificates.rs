@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::certificate::Leaf;
 use crate::model::{CertificateName, Revocation, Version};
-use crate::report::view::{View, table};
+use crate::report::view::View;
+use crate::report::view::table::table;
 
 /// One version of a certificate.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ impl View for StoredVersionList {
             ]
         };
         table(
-            ["CERTIFICATE", "VERSION", "KEY", "EXPIRES", "DAYS LEFT", "HOSTS", "REMARK"],
+            &["CERTIFICATE", "VERSION", "KEY", "EXPIRES", "DAYS LEFT", "HOSTS", "REMARK"],
             self.versions.iter().map(row),
         )
     }

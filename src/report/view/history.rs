@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::report::view::{View, table};
+use crate::report::view::View;
+use crate::report::view::table::table;
 use crate::rollout::{Origin, RolloutRecord};
 
 /// All rollouts, newest first.
@@ -29,7 +30,7 @@ impl View for History {
             ]
         };
         table(
-            ["ROLLOUT", "STARTED", "KIND", "CERTIFICATE", "VERSION", "HOSTS", "BY", "OUTCOME"],
+            &["ROLLOUT", "STARTED", "KIND", "CERTIFICATE", "VERSION", "HOSTS", "BY", "OUTCOME"],
             self.0.iter().map(row),
         )
     }

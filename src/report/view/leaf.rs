@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::certificate::Leaf;
 
 /// The fields that results name a leaf by.
-pub(in crate::report) fn brief(leaf: &Leaf) -> Value {
+pub(super) fn brief(leaf: &Leaf) -> Value {
     json!({
         "fingerprint_sha256": leaf.fingerprint_sha256, "serial": leaf.serial, "not_after": leaf.not_after,
     })

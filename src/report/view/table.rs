@@ -3,9 +3,9 @@
 use comfy_table::{Table, presets};
 
 /// Rows under a header, in columns.
-pub fn table<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
-    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+pub(super) fn table<R: IntoIterator<Item = String>>(
+    header: &[&str],
+    rows: impl IntoIterator<Item = R>,
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::certificate::Leaf;
 use crate::inventory::compact;
-use crate::report::status::{days, socket};
-use crate::report::view::brief;
+use crate::report::view::View;
+use crate::report::view::leaf::brief;
+use crate::report::view::status::{days, socket};
+use crate::report::view::table::table;
 use crate::report::words::count;
 use crate::status::{Condition, Entry};
 
@@ -37,21 +38,14 @@ impl ServedReport {
         self.entries.iter().all(|entry| entry.condition == Condition::Valid)
     }
 
-    /// Table and sentence.
-    pub fn block(&self, every: bool) -> String {
-        format!("{}\n\n{}", self.table(every), self.sentence())
-    }
-
     /// What was found, soonest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// The table. Without `every` endpoint in a line of its own, hosts that serve the same share one.
-    pub fn table(&self, every: bool) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header([
+    fn table(&self, every: bool) -> String {
+        let header = [
             "HOST",
             if every { "ADDRESS" } else { "PORT" },
             "NAMES",
@@ -60,16 +54,17 @@ impl ServedReport {
             "EXPIRES",
             "DAYS LEFT",
             "CONDITION",
-        ]);
-        for (hosts, entry) in self.groups(every) {
-            let dash = || "-".to_owned();
-            table.add_row([
+        ];
+        let dash = || "-".to_owned();
+        let row = |(hosts, entry): (Vec<&str>, &Entry)| {
+            let leaf = entry.leaf.as_ref();
+            [
                 compact(&hosts, IN_TABLE),
                 if every { socket(&entry.address, entry.port) } else { entry.port.to_string() },
-                names(entry.leaf.as_ref(), every),
-                entry.leaf.as_ref().map_or_else(dash, |leaf| common_name(&leaf.issuer)),
-                entry.leaf.as_ref().and_then(|leaf| leaf.key_type).map_or_else(dash, |key| key.to_string()),
-                entry.leaf.as_ref().map_or_else(dash, |leaf| leaf.not_after.strftime("%Y-%m-%d").to_string()),
+                names(leaf, every),
+                leaf.map_or_else(dash, |leaf| common_name(&leaf.issuer)),
+                leaf.and_then(|leaf| leaf.key_type).map_or_else(dash, |key| key.to_string()),
+                leaf.map_or_else(dash, |leaf| leaf.not_after.strftime("%Y-%m-%d").to_string()),
                 entry.days_left.map_or_else(dash, |days| days.to_string()),
                 match (&entry.error, entry.condition) {
                     // The date has its own column.
@@ -78,9 +73,9 @@ impl ServedReport {
                     }
                     (Some(reason), condition) => format!("{}: {reason}", condition.name()),
                 },
-            ]);
-        }
-        table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+            ]
+        };
+        table(&header, self.groups(every).into_iter().map(row))
     }
 
     /// Entries that say the same but for their host and address, with these hosts.
@@ -143,29 +138,42 @@ impl ServedReport {
         let is = if wrong.len() == 1 { "is" } else { "are" };
         format!("{} of {all} {is} not in order: {}", wrong.len(), parts.collect::<Vec<_>>().join(", "))
     }
+}
 
-    /// An endpoint as an object.
-    pub fn json(entry: &Entry, time: Timestamp) -> Value {
-        let leaf = entry.leaf.as_ref();
-        json!({
-            "time": time, "event": "status", "host": entry.host, "service": null,
-            "address": entry.address, "port": entry.port, "server_name": entry.server_name,
-            "key_type": leaf.and_then(|leaf| leaf.key_type), "state": entry.condition, "served": leaf.map(brief), "file": null,
-            "names": leaf.map_or([].as_slice(), |leaf| &leaf.names), "issuer": leaf.map(|leaf| &leaf.issuer), "days_left": entry.days_left,
-            "error": entry.error,
-        })
+impl View for ServedReport {
+    /// Table and sentence.
+    fn text(&self, verbose: bool) -> String {
+        format!("{}\n\n{}", self.table(verbose), self.sentence())
     }
 
+    fn objects(&self, time: Timestamp) -> Vec<Value> {
+        self.entries.iter().flat_map(|entry| entry.objects(time)).collect()
+    }
+}
+
+impl View for Entry {
     /// An endpoint in one line.
-    pub fn line(entry: &Entry) -> String {
-        let place = format!("{} at {}", entry.host, socket(&entry.address, entry.port));
-        let Some(leaf) = &entry.leaf else {
-            let reason = entry.error.as_deref().unwrap_or_default();
-            return format!("{place}: {}: {reason}", entry.condition.name());
+    fn text(&self, _: bool) -> String {
+        let place = format!("{} at {}", self.host, socket(&self.address, self.port));
+        let Some(leaf) = &self.leaf else {
+            let reason = self.error.as_deref().unwrap_or_default();
+            return format!("{place}: {}: {reason}", self.condition.name());
         };
-        let left = days(entry.days_left.unwrap_or_default());
-        let (name, what) = (names(Some(leaf), false), entry.condition.name());
+        let left = days(self.days_left.unwrap_or_default());
+        let (name, what) = (names(Some(leaf), false), self.condition.name());
         format!("{place}: {} for {name}, {what}, {left} left", leaf.fingerprint_sha256.short())
+    }
+
+    fn objects(&self, time: Timestamp) -> Vec<Value> {
+        let leaf = self.leaf.as_ref();
+        vec![json!({
+            "time": time, "event": "status", "host": self.host, "service": null,
+            "address": self.address, "port": self.port, "server_name": self.server_name,
+            "key_type": leaf.and_then(|leaf| leaf.key_type), "state": self.condition,
+            "served": leaf.map(brief), "file": null,
+            "names": leaf.map_or([].as_slice(), |leaf| &leaf.names), "issuer": leaf.map(|leaf| &leaf.issuer),
+            "days_left": self.days_left, "error": self.error,
+        })]
     }
 }
 
@@ -242,5 +250,17 @@ mod tests {
     fn an_authority_is_known_by_its_common_name() {
         assert_eq!(common_name("C=US, O=Let's Encrypt, CN=R3"), "R3");
         assert_eq!(common_name("O=Somebody"), "O=Somebody");
+    }
+
+    #[test]
+    fn an_endpoint_is_an_object_with_the_fields_of_the_interface() {
+        let shown = |world: World| {
+            let object = world.entry().objects(crate::certificate::testing::now()).remove(0);
+            World::masked(&object.to_string())
+        };
+        insta::assert_snapshot!([shown(World::new()), shown(World::new().silent())].join("\n"), @r#"
+        {"time":"2027-01-15T08:00:00Z","event":"status","host":"web01","service":null,"address":"192.0.2.1","port":443,"server_name":"a.test","key_type":"ecdsa-p256","state":"valid","served":{"fingerprint_sha256":"<new>","serial":"<serial of new>","not_after":"2027-04-14T08:00:00Z"},"file":null,"names":["a.test"],"issuer":"CN=Middle","days_left":89,"error":null}
+        {"time":"2027-01-15T08:00:00Z","event":"status","host":"web01","service":null,"address":"192.0.2.1","port":443,"server_name":"a.test","key_type":null,"state":"unreachable","served":null,"file":null,"names":[],"issuer":null,"days_left":null,"error":"connection refused"}
+        "#);
     }
 }

@@ -5,59 +5,31 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::certificate::Leaf;
 use crate::install::LinkState;
 use crate::inventory::compact;
-use crate::model::{Version, format_duration};
+use crate::model::format_duration;
 use crate::plan::{HostIndex, HostPlan, WaveSchedule, Windows};
 use crate::preview::{Change, Preview, Risk, Seen, SeenHost};
+use crate::report::view::plan::certificate::PlannedCertificate;
 use crate::report::words::count;
 
 /// So many ranges are written out.
 const NAMED: usize = 4;
 
-/// What would be rolled out.
-#[derive(Debug, Clone)]
-pub struct PlannedCertificate {
-    /// Its name in the store.
-    pub name: String,
-    /// Why it is this one.
-    pub why: String,
-    /// What is in the store now, with its version; none before the first.
-    pub now: Vec<(String, Leaf)>,
-    /// What would be issued or read; none where it is in the store.
-    pub next: Option<Coming>,
-}
-
-/// A certificate that is not in the store yet.
-#[derive(Debug, Clone, Serialize)]
-pub struct Coming {
-    /// The kinds of its keys.
-    pub keys: Vec<String>,
-    /// What it is for.
-    pub names: Vec<String>,
-    /// Who is asked, in this order.
-    pub issuers: Vec<String>,
-    /// What that draws on the limits of CAs, in words.
-    pub limits: Vec<String>,
-    /// Its version, where it is read from files.
-    pub version: Option<Version>,
-}
-
-/// A plan to be shown.
+/// What people read of a plan.
 #[derive(Debug)]
-pub struct PlanReport<'p> {
+pub(super) struct PlanText<'p> {
     /// What would happen.
-    pub preview: &'p Preview<'p>,
+    pub(super) preview: &'p Preview<'p>,
     /// What would be rolled out.
-    pub certificate: &'p PlannedCertificate,
+    pub(super) certificate: &'p PlannedCertificate,
 }
 
-impl PlanReport<'_> {
+impl PlanText<'_> {
     /// The whole text. With `every`, each host in full.
-    pub fn text(&self, every: bool) -> String {
+    pub(super) fn whole(&self, every: bool) -> String {
         let mut text = String::new();
         self.head(&mut text);
         let schedule = &self.preview.plan.schedule;

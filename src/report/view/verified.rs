@@ -7,7 +7,8 @@ use crate::certificate::{ChainSet, Leaf};
 use crate::engine::Proof;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, OperationId};
-use crate::report::view::brief;
+use crate::report::view::View;
+use crate::report::view::leaf::brief;
 use crate::report::words::count;
 use crate::verify::EndpointState;
 
@@ -28,14 +29,6 @@ pub struct VerifyReport<'r> {
 }
 
 impl VerifyReport<'_> {
-    /// Every endpoint, for programs.
-    pub fn objects(&self, time: Timestamp) -> Vec<Value> {
-        let of_host = |(host, proofs): &(HostName, Vec<Proof>)| {
-            proofs.iter().map(|proof| self.json(host, proof, time)).collect::<Vec<_>>()
-        };
-        self.hosts.iter().flat_map(of_host).collect()
-    }
-
     fn with(&self, proven: bool) -> Vec<&str> {
         let all = |proofs: &[Proof]| proofs.iter().all(|proof| proof.result.is_ok());
         let hosts = self.hosts.iter().filter(|(_, proofs)| all(proofs) == proven);
@@ -48,7 +41,7 @@ impl VerifyReport<'_> {
     }
 
     /// Hosts that are proven, then each endpoint that is not. With `every`, each endpoint.
-    pub fn lines(&self, every: bool) -> Vec<String> {
+    fn lines(&self, every: bool) -> Vec<String> {
         let of_host = |(host, proofs): &(HostName, Vec<Proof>)| {
             let told = |proof: &&Proof| every || proof.result.is_err();
             let line = |proof: &Proof| format!("{host}: {}", words(proof));
@@ -60,7 +53,7 @@ impl VerifyReport<'_> {
     }
 
     /// One true sentence.
-    pub fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         let what = format!("{} {}", self.certificate, self.set.version());
         let not = self.with(false);
         let all = self.hosts.len();
@@ -78,7 +71,7 @@ impl VerifyReport<'_> {
     }
 
     /// An endpoint as an object.
-    pub fn json(&self, host: &HostName, proof: &Proof, time: Timestamp) -> Value {
+    fn object(&self, host: &HostName, proof: &Proof, time: Timestamp) -> Value {
         let judgement = proof.result.as_ref().err();
         let leaf = match judgement {
             None => Some(&self.set.of(proof.endpoint.key)[0]),
@@ -93,6 +86,19 @@ impl VerifyReport<'_> {
             "state": judgement.map_or(EndpointState::New, |judgement| judgement.state),
             "served": leaf.as_ref().map(brief), "error": judgement.map(|judgement| judgement.words()),
         })
+    }
+}
+
+impl View for VerifyReport<'_> {
+    fn text(&self, verbose: bool) -> String {
+        [self.lines(verbose), vec![self.sentence()]].concat().join("\n")
+    }
+
+    fn objects(&self, time: Timestamp) -> Vec<Value> {
+        let of_host = |(host, proofs): &(HostName, Vec<Proof>)| {
+            proofs.iter().map(|proof| self.object(host, proof, time)).collect::<Vec<_>>()
+        };
+        self.hosts.iter().flat_map(of_host).collect()
     }
 }
 
@@ -139,14 +145,12 @@ mod tests {
             ("01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(), "a.test".parse().unwrap());
         let mut hosts: Vec<(HostName, Vec<Proof>)> =
             (1..=3).map(|number| host(&format!("web{number:02}"), vec![proof(Ok(()))])).collect();
-        let drawn =
-            |report: &VerifyReport<'_>| format!("{}\n{}", report.lines(false).join("\n"), report.sentence());
         let report = VerifyReport { rollout: &rollout, certificate: &certificate, set: &set, hosts: &hosts };
         assert!(report.is_proven());
-        let good = drawn(&report);
+        let good = report.text(false);
         hosts.push(host("web04", vec![proof(Ok(())), proof(Err(silent()))]));
         let report = VerifyReport { rollout: &rollout, certificate: &certificate, set: &set, hosts: &hosts };
-        let bad = drawn(&report);
+        let bad = report.text(false);
         insta::assert_snapshot!(format!("{good}\n\n{bad}\n\n{}", report.lines(true).join("\n")), @r#"
 web[01:03]: proven
 3 of 3 hosts serve a.test 20261123T200100Z-3f9a1c2e, proven at 3 endpoints
@@ -161,7 +165,7 @@ web03: nginx at 192.0.2.1:443: proven
 web04: nginx at 192.0.2.1:443: proven
 web04: nginx at 192.0.2.1:443: not proven: no answer: connection refused
 "#);
-        let object = report.json(&hosts[3].0, &hosts[3].1[1], now());
+        let object = report.object(&hosts[3].0, &hosts[3].1[1], now());
         assert_eq!((&object["proven"], &object["state"]), (&false.into(), &"unreachable".into()));
     }
 }

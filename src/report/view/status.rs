@@ -1,14 +1,15 @@
 //! What a fleet serves, drawn: a table in which hosts that are alike are one line, and one sentence.
 
-use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::certificate::{KeyType, Leaf};
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, Version};
-use crate::report::grouped::grouped;
-use crate::report::view::brief;
+use crate::report::view::View;
+use crate::report::view::grouped::grouped;
+use crate::report::view::leaf::brief;
+use crate::report::view::table::table;
 use crate::report::words::count;
 use crate::status::{Held, Row, Stored, group};
 use crate::verify::EndpointState;
@@ -35,14 +36,8 @@ impl StatusReport<'_> {
         self.rows.iter().all(|row| row.drifts.is_empty())
     }
 
-    /// Table, reasons and sentence.
-    pub fn block(&self, every: bool) -> String {
-        let reasons: String = self.reasons().iter().map(|reason| format!("{reason}\n")).collect();
-        format!("{}\n\n{reasons}{}", self.table(every), self.sentence())
-    }
-
     /// The table. Without `every` host on lines of its own, those that are alike share one.
-    pub fn table(&self, every: bool) -> String {
+    fn table(&self, every: bool) -> String {
         let memory = self.rows.iter().any(|row| row.memory.is_some());
         let differs = !self.is_as_it_should_be();
         let mut header = vec!["HOST", "SERVICE", if every { "ADDRESS" } else { "PORT" }, "SERVER NAME"];
@@ -50,9 +45,7 @@ impl StatusReport<'_> {
         header.extend(memory.then_some("IN MEMORY"));
         header.push("DAYS LEFT");
         header.extend(differs.then_some("WHAT DIFFERS"));
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(header);
+        let mut lines = Vec::new();
         let mut add = |hosts: &str, row: &Row| {
             let port = || row.endpoint.port.to_string();
             let mut cells = vec![
@@ -74,7 +67,7 @@ impl StatusReport<'_> {
                     row.drifts.iter().map(|drift| drift.code().replace('_', " ")).collect();
                 cells.push(codes.join(", "));
             }
-            table.add_row(cells);
+            lines.push(cells);
         };
         if every {
             self.rows.iter().for_each(|row| add(row.host.as_str(), row));
@@ -84,19 +77,19 @@ impl StatusReport<'_> {
                 group.rows.iter().for_each(|row| add(&hosts, row));
             }
         }
-        table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        table(&header, lines)
     }
 
     /// What differs, in whole sentences, each once with the hosts that it is about; where not all of a host is alike, endpoint
     /// by endpoint.
-    pub fn reasons(&self) -> Vec<String> {
+    fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         for of_host in self.rows.chunk_by(|one, next| one.host == next.host) {
             match of_host[0].words() {
                 Some(words) if of_host.iter().all(|row| row.drifts == of_host[0].drifts) => {
                     reasons.push((of_host[0].host.to_string(), words));
                 }
-                _ => reasons.extend(of_host.iter().filter(|row| !row.drifts.is_empty()).map(Self::said)),
+                _ => reasons.extend(of_host.iter().filter(|row| !row.drifts.is_empty()).map(said)),
             }
         }
         grouped(reasons)
@@ -137,39 +130,52 @@ impl StatusReport<'_> {
             }
         }
     }
+}
 
-    /// An endpoint as an object.
-    pub fn json(row: &Row, time: Timestamp) -> Value {
-        let Stored { version, leaf } = &row.store;
+impl View for StatusReport<'_> {
+    /// Table, reasons and sentence.
+    fn text(&self, verbose: bool) -> String {
+        let reasons: String = self.reasons().iter().map(|reason| format!("{reason}\n")).collect();
+        format!("{}\n\n{reasons}{}", self.table(verbose), self.sentence())
+    }
+
+    fn objects(&self, time: Timestamp) -> Vec<Value> {
+        self.rows.iter().flat_map(|row| row.objects(time)).collect()
+    }
+}
+
+impl View for Row {
+    /// An endpoint in one line.
+    fn text(&self, _: bool) -> String {
+        let (host, said) = said(self);
+        format!("{host}: {said}")
+    }
+
+    fn objects(&self, time: Timestamp) -> Vec<Value> {
+        let Stored { version, leaf } = &self.store;
         let store = json!({
             "version": version, "fingerprint_sha256": leaf.fingerprint_sha256, "serial": leaf.serial,
             "not_after": leaf.not_after,
         });
-        json!({
-            "time": time, "event": "status", "host": row.host, "service": row.service,
-            "address": row.endpoint.address, "port": row.endpoint.port,
-            "server_name": row.endpoint.server_name, "key_type": key_type(row), "state": row.state,
-            "served": row.served.as_ref().map(brief), "file": row.file.as_ref().map(brief),
-            "memory": row.memory, "store": store,
-            "days_left": row.days_left,
-            "drift": row.drifts.iter().map(crate::status::Drift::code).collect::<Vec<_>>(),
-            "error": row.words(),
-        })
+        vec![json!({
+            "time": time, "event": "status", "host": self.host, "service": self.service,
+            "address": self.endpoint.address, "port": self.endpoint.port,
+            "server_name": self.endpoint.server_name, "key_type": key_type(self), "state": self.state,
+            "served": self.served.as_ref().map(brief), "file": self.file.as_ref().map(brief),
+            "memory": self.memory, "store": store,
+            "days_left": self.days_left,
+            "drift": self.drifts.iter().map(crate::status::Drift::code).collect::<Vec<_>>(),
+            "error": self.words(),
+        })]
     }
+}
 
-    /// An endpoint in one line.
-    pub fn line(row: &Row) -> String {
-        let (host, said) = Self::said(row);
-        format!("{host}: {said}")
-    }
-
-    /// The host of an endpoint, and what is said of it.
-    fn said(row: &Row) -> (String, String) {
-        let said = row.words().unwrap_or_else(|| {
-            format!("serves {}, {} left", short(row.served.as_ref()), days(row.days_left.unwrap_or_default()))
-        });
-        (row.host.to_string(), format!("{} at {}: {said}", row.service, row.endpoint))
-    }
+/// The host of an endpoint, and what is said of it.
+fn said(row: &Row) -> (String, String) {
+    let said = row.words().unwrap_or_else(|| {
+        format!("serves {}, {} left", short(row.served.as_ref()), days(row.days_left.unwrap_or_default()))
+    });
+    (row.host.to_string(), format!("{} at {}: {said}", row.service, row.endpoint))
 }
 
 fn names<'h>(hosts: &[&'h HostName]) -> Vec<&'h str> {
@@ -301,7 +307,7 @@ every host serves a.test 20270115T080000Z-00000000, but 1 of 2 hosts is not as i
     #[test]
     fn an_endpoint_is_an_object_with_the_fields_of_the_interface() {
         let row = World::new().serving("old").holding(&["old"]).row();
-        let object = StatusReport::json(&row, crate::certificate::testing::now());
+        let object = row.objects(crate::certificate::testing::now()).remove(0);
         insta::assert_snapshot!(World::masked(&format!("{object:#}")), @r#"
 {
   "time": "2027-01-15T08:00:00Z",

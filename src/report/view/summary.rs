@@ -1,6 +1,5 @@
 //! How a rollout went: a line per host and one sentence.
 
-use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -8,7 +7,8 @@ use crate::certificate::Leaf;
 use crate::inventory::compact;
 use crate::model::{CertificateName, HostName, Version, WaveName};
 use crate::plan::{HostIndex, PerHost};
-use crate::report::grouped::grouped;
+use crate::report::view::grouped::grouped;
+use crate::report::view::table::table;
 use crate::report::words::{count, failure};
 use crate::rollout::{HostOutcome, Pause, Remark, RolloutOutcome, WaveFailure};
 use crate::verify::EndpointState;
@@ -55,7 +55,7 @@ pub struct HostSummary {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<Remark>,
     #[serde(skip)]
-    pub(super) handshakes: u64,
+    pub(in crate::report) handshakes: u64,
 }
 
 /// How a rollout went.
@@ -93,18 +93,8 @@ impl Summary {
             0..=ALL => self.hosts.iter().collect(),
             _ => self.hosts.iter().filter(|host| host.outcome != HostOutcome::Changed).collect(),
         };
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header([
-            "HOST",
-            "WAVE",
-            "OUTCOME",
-            "SERVES",
-            "FAILED HANDSHAKES",
-            "CUT REQUESTS",
-            "SECONDS",
-        ]);
-        for host in &shown {
+        let header = ["HOST", "WAVE", "OUTCOME", "SERVES", "FAILED HANDSHAKES", "CUT REQUESTS", "SECONDS"];
+        let row = |host: &&HostSummary| {
             let serves = match host.state {
                 Some(EndpointState::New) if self.back => "restored",
                 Some(EndpointState::Previous) if self.back && !self.undo => "as before",
@@ -114,7 +104,7 @@ impl Summary {
                 None => "-",
             };
             let switched = host.handshakes > 0;
-            table.add_row([
+            [
                 host.host.to_string(),
                 host.wave.to_string(),
                 host.outcome.name().replace('_', " "),
@@ -126,10 +116,10 @@ impl Summary {
                 },
                 if switched { host.dropped_connections.to_string() } else { "-".to_owned() },
                 format!("{:.2}", host.seconds),
-            ]);
-        }
+            ]
+        };
         let left = self.hosts.len() - shown.len();
-        let lines = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+        let lines = table(&header, shown.iter().map(row));
         if left > 0 { format!("{lines}\n… and {left} more hosts that changed") } else { lines }
     }
 

@@ -1,0 +1,9 @@
+//! A plan: what would happen to whom.
+
+mod certificate;
+mod objects;
+mod report;
+mod text;
+
+pub use certificate::{Coming, PlannedCertificate};
+pub use report::PlanReport;
