@@ -43,7 +43,7 @@ pub struct Global {
     pub seal_key: Option<PathBuf>,
     /// What results look like [default: human]
     #[arg(long, global = true, value_enum, env = "CERTWAVE_OUTPUT")]
-    pub output: Option<Output>,
+    pub output: Option<OutputFormat>,
     /// When to use colours; honours NO_COLOR [default: auto]
     #[arg(long, global = true, value_enum, value_name = "WHEN", env = "CERTWAVE_COLOR")]
     pub color: Option<Color>,
@@ -63,7 +63,7 @@ pub struct Global {
 
 /// What results look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// For people.
     Human,
     /// One JSON object a line.
@@ -94,57 +94,57 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a disposable fleet of real servers and roll a certificate through it
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Keep a fleet of real servers for practice
     #[command(subcommand)]
-    Lab(Lab),
+    Lab(LabAct),
     /// Write a commented certwave.yaml, inventory and playbook to start from
-    Init(Init),
+    Init(InitArgs),
     /// Validate playbooks and inventory, offline: every problem at once
-    Check(Check),
+    Check(CheckArgs),
     /// Show what a rollout would do, host by host, and why; changes nothing
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Issue the certificate if it is due, then roll it out
-    Rollout(Rollout),
+    Rollout(RolloutArgs),
     /// Go on with a rollout that was interrupted, paused or left incomplete
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Stop a running rollout for now: hosts in flight are finished, `resume` goes on
-    Pause(Steer),
+    Pause(SteerArgs),
     /// Stop a rollout and roll back as its `on_failure` says
-    Abort(Steer),
+    Abort(SteerArgs),
     /// Let a wave begin that asks for an approval
-    Approve(Approve),
+    Approve(ApproveArgs),
     /// Put every host back on an earlier certificate, newest wave first
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// Compare what every host serves and has on disk with what it should
-    Status(Status),
+    Status(StatusArgs),
     /// Prove again what the last rollout proved
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// List the certificates in the store: versions, dates, and where they are
-    Certificates(Certificates),
+    Certificates(CertificatesArgs),
     /// Have a CA revoke a certificate that no host serves any more
-    Revoke(Revoke),
+    Revoke(RevokeArgs),
     /// Show the inventory as resolved
     #[command(subcommand)]
-    Inventory(Inventory),
+    Inventory(InventoryAct),
     /// List the rollouts so far
     History,
     /// Show what one rollout did
-    Show(Show),
+    Show(ShowArgs),
     /// List everything that was done, or verify that none of it was changed
-    Audit(Audit),
+    Audit(AuditArgs),
     /// Write a completion script for a shell
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Write man pages into a folder
-    Man(Man),
+    Man(ManArgs),
 }
 
 /// `certwave demo`
 #[derive(Debug, clap::Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// Break the canary host, and watch it go back by itself
     #[arg(long = "break", value_enum, value_name = "WHAT")]
-    pub break_: Option<Break>,
+    pub break_: Option<BreakWord>,
     /// How many nginx hosts; one with HAProxy and one with Envoy come on top
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=98))]
     pub hosts: u16,
@@ -155,7 +155,7 @@ pub struct Demo {
 
 /// What `demo --break` breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Break {
+pub enum BreakWord {
     /// Its nginx configuration has an error
     Config,
     /// Its nginx is configured with a key that does not fit
@@ -174,7 +174,7 @@ pub enum Break {
 
 /// `certwave lab`
 #[derive(Debug, Subcommand)]
-pub enum Lab {
+pub enum LabAct {
     /// Start a fleet, and print the inventory and playbook to use with it
     Up {
         /// How many nginx hosts
@@ -206,7 +206,7 @@ pub enum Lab {
 
 /// `certwave init`
 #[derive(Debug, clap::Args)]
-pub struct Init {
+pub struct InitArgs {
     /// Where to write
     #[arg(default_value = ".")]
     pub directory: PathBuf,
@@ -214,7 +214,7 @@ pub struct Init {
 
 /// `certwave check`
 #[derive(Debug, clap::Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Playbooks
     #[arg(required = true, value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
@@ -222,7 +222,7 @@ pub struct Check {
 
 /// `certwave plan`
 #[derive(Debug, clap::Args)]
-pub struct Plan {
+pub struct PlanArgs {
     /// What would be rolled out
     pub playbook: PathBuf,
     /// Plan with a new certificate even if none is due
@@ -263,7 +263,7 @@ pub struct Plan {
 
 /// `certwave rollout`
 #[derive(Debug, clap::Args)]
-pub struct Rollout {
+pub struct RolloutArgs {
     /// What to roll out
     #[arg(required_unless_present = "plan")]
     pub playbook: Option<PathBuf>,
@@ -289,7 +289,7 @@ pub struct Rollout {
 
 /// `certwave pause`, `certwave abort`
 #[derive(Debug, clap::Args)]
-pub struct Steer {
+pub struct SteerArgs {
     /// Which rollout; the start of its name is enough, `last` is the newest
     #[arg(default_value = "last")]
     pub rollout: String,
@@ -297,7 +297,7 @@ pub struct Steer {
 
 /// `certwave approve`
 #[derive(Debug, clap::Args)]
-pub struct Approve {
+pub struct ApproveArgs {
     /// Which rollout; the start of its name is enough, `last` is the newest
     #[arg(default_value = "last")]
     pub rollout: String,
@@ -308,7 +308,7 @@ pub struct Approve {
 
 /// `certwave rollback`
 #[derive(Debug, clap::Args)]
-pub struct Rollback {
+pub struct RollbackArgs {
     /// What was rolled out
     pub playbook: PathBuf,
     /// To this version, which is in the store [default: the one before the last that was rolled out; where the
@@ -328,14 +328,14 @@ pub struct Rollback {
 
 /// `certwave resume`
 #[derive(Debug, clap::Args)]
-pub struct Resume {
+pub struct ResumeArgs {
     /// Which rollout; the start of its name is enough [default: the one that is unfinished]
     pub rollout: Option<String>,
 }
 
 /// `certwave status`
 #[derive(Debug, clap::Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// What should be served; without one, whatever the hosts of the inventory serve is listed
     pub playbook: Option<PathBuf>,
     /// Only hosts that match this pattern
@@ -367,7 +367,7 @@ pub struct Status {
 
 /// `certwave verify`
 #[derive(Debug, clap::Args)]
-pub struct Verify {
+pub struct VerifyArgs {
     /// The playbook that was rolled out; or a rollout: the start of its name is enough, `last` is the newest
     #[arg(value_name = "PLAYBOOK|ROLLOUT")]
     pub what: String,
@@ -381,14 +381,14 @@ pub struct Verify {
 
 /// `certwave certificates`
 #[derive(Debug, clap::Args)]
-pub struct Certificates {
+pub struct CertificatesArgs {
     /// Only this certificate
     pub name: Option<CertificateName>,
 }
 
 /// `certwave revoke`
 #[derive(Debug, clap::Args)]
-pub struct Revoke {
+pub struct RevokeArgs {
     /// Whose issuers are asked
     pub playbook: PathBuf,
     /// Which version, as `certwave certificates` lists them
@@ -410,7 +410,7 @@ pub struct Revoke {
 
 /// `certwave inventory`
 #[derive(Debug, Subcommand)]
-pub enum Inventory {
+pub enum InventoryAct {
     /// All hosts, groups and variables; `--output json` has the shape of `ansible-inventory --list`
     List,
     /// The hosts that match a pattern, in the order they would go
@@ -422,7 +422,7 @@ pub enum Inventory {
 
 /// `certwave show`
 #[derive(Debug, clap::Args)]
-pub struct Show {
+pub struct ShowArgs {
     /// Which rollout; the start of its name is enough, `last` is the newest
     #[arg(default_value = "last")]
     pub rollout: String,
@@ -430,7 +430,7 @@ pub struct Show {
 
 /// `certwave audit`
 #[derive(Debug, clap::Args)]
-pub struct Audit {
+pub struct AuditArgs {
     /// What to do instead of listing
     #[command(subcommand)]
     pub act: Option<AuditAct>,
@@ -445,14 +445,14 @@ pub enum AuditAct {
 
 /// `certwave completions`
 #[derive(Debug, clap::Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// For which shell
     pub shell: clap_complete::Shell,
 }
 
 /// `certwave man`
 #[derive(Debug, clap::Args)]
-pub struct Man {
+pub struct ManArgs {
     /// Where to write
     #[arg(default_value = "man")]
     pub directory: PathBuf,

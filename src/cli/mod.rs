@@ -17,7 +17,7 @@ mod watch;
 use std::io::Write;
 use std::process::ExitCode;
 
-use args::{LogFormat, Output};
+use args::{LogFormat, OutputFormat};
 use clap::Parser;
 use error::Failure;
 use jiff::Timestamp;
@@ -50,8 +50,10 @@ pub fn main() -> ExitCode {
     };
     let resolved = settings::Settings::resolve(&args.global);
     let (json, log_json) = match &resolved {
-        Ok(settings) => (settings.output == Output::Json, settings.log_format == LogFormat::Json),
-        Err(_) => (args.global.output == Some(Output::Json), args.global.log_format == Some(LogFormat::Json)),
+        Ok(settings) => (settings.output == OutputFormat::Json, settings.log_format == LogFormat::Json),
+        Err(_) => {
+            (args.global.output == Some(OutputFormat::Json), args.global.log_format == Some(LogFormat::Json))
+        }
     };
     let ran = resolved.and_then(|settings| {
         settings.start_log();

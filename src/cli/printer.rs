@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::args::{LogFormat, Output};
+use crate::cli::args::{LogFormat, OutputFormat};
 use crate::model::OperationId;
 use crate::plan::Plan;
 use crate::ports::Observer;
@@ -30,14 +30,14 @@ fn print(text: &str) {
 /// Knows in which form a result goes out, and how much is said beside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Printer {
-    output: Output,
+    output: OutputFormat,
     log_format: LogFormat,
     verbosity: i8,
 }
 
 impl Printer {
     /// `verbosity`: -1 quiet, 0 normal, 1 and more verbose.
-    pub(super) fn new(output: Output, log_format: LogFormat, verbosity: i8) -> Self {
+    pub(super) fn new(output: OutputFormat, log_format: LogFormat, verbosity: i8) -> Self {
         Self { output, log_format, verbosity }
     }
 
@@ -53,7 +53,7 @@ impl Printer {
 
     /// Whether programs read the results.
     pub(super) fn is_json(self) -> bool {
-        self.output == Output::Json
+        self.output == OutputFormat::Json
     }
 
     /// A result: a text for people, or objects for programs, one a line.
@@ -124,7 +124,7 @@ impl Printer {
     pub(super) fn observer(self, id: &OperationId, plan: &Plan) -> Box<dyn Observer> {
         let json = || JsonReporter::new(id.clone(), plan.schedule.clone());
         match (self.output, self.log_format) {
-            (Output::Json, _) => Box::new(json()),
+            (OutputFormat::Json, _) => Box::new(json()),
             _ if self.is_quiet() => Box::new(Quiet),
             (_, LogFormat::Json) => Box::new(json().on_stderr()),
             _ if can_draw() => {

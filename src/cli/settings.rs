@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{Color, Global, LogFormat, Output};
+use crate::cli::args::{Color, Global, LogFormat, OutputFormat};
 use crate::cli::error::Failure;
 use crate::cli::printer::Printer;
 use crate::operations::{OperationError, Problem, read};
@@ -20,7 +20,7 @@ pub(super) struct Settings {
     /// The file that holds the sealing key; without it, it lies in the state.
     pub(super) seal_key: Option<PathBuf>,
     /// What results look like.
-    pub(super) output: Output,
+    pub(super) output: OutputFormat,
     /// How much is said: -1 quiet, 0 normal, 1 and more verbose.
     pub(super) verbosity: i8,
     /// What log lines look like.
@@ -33,7 +33,7 @@ struct ConfigFile {
     inventory: Vec<PathBuf>,
     state: Option<String>,
     seal_key: Option<PathBuf>,
-    output: Option<Output>,
+    output: Option<OutputFormat>,
     color: Option<Color>,
     log_format: Option<LogFormat>,
 }
@@ -64,7 +64,7 @@ impl Settings {
             inventory,
             state: state_folder(global.state.as_deref().or(config.state.as_deref()))?,
             seal_key: global.seal_key.clone().or(config.seal_key),
-            output: global.output.or(config.output).unwrap_or(Output::Human),
+            output: global.output.or(config.output).unwrap_or(OutputFormat::Human),
             verbosity: if global.quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) },
             log_format: global.log_format.or(config.log_format).unwrap_or(LogFormat::Text),
         })

@@ -1,4 +1,4 @@
-//! A look that is taken again and again, until somebody has seen enough.
+//! A status or a scan that is taken again and again, until somebody has seen enough.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::cli::printer::Printer;
 use crate::report::screen;
 use crate::report::view::View;
 
-/// What one look came to.
-pub(super) struct Look {
+/// What one round came to.
+pub(super) struct Round {
     /// All of it, for people.
     pub(super) text: String,
     /// All of it in a sentence.
     pub(super) sentence: String,
-    /// Each thing that was looked at.
+    /// Each thing that was read.
     pub(super) told: Vec<Told>,
     /// Whether all is as it should be.
     pub(super) good: bool,
 }
 
-/// One thing that was looked at.
+/// One thing that was read.
 pub(super) struct Told {
-    /// Tells it from others, look by look.
+    /// Tells it from others, round by round.
     pub(super) key: String,
     /// How it is, in one line.
     pub(super) line: String,
@@ -42,35 +42,35 @@ impl Told {
     }
 }
 
-impl Look {
+impl Round {
     /// What the shell is told.
     fn exit(&self) -> Exit {
         if self.good { Exit::Done } else { Exit::Failed }
     }
 }
 
-/// Looks until Ctrl-C. On a terminal each look takes the place of the one before; elsewhere only what changed is
+/// Goes on until Ctrl-C. On a terminal each round takes the place of the one before; elsewhere only what changed is
 /// told.
 ///
 /// # Errors
-/// With the first look that could not be taken.
+/// With the first round that could not be taken.
 pub(super) async fn watch(
     every: Duration,
     printer: Printer,
     mut cancel: watch::Receiver<bool>,
-    mut look: impl AsyncFnMut() -> Result<Look, Failure>,
+    mut read: impl AsyncFnMut() -> Result<Round, Failure>,
 ) -> Result<Exit, Failure> {
-    let mut shown = Shown::default();
+    let mut told = ToldSoFar::default();
     let mut exit = Exit::Interrupted;
     loop {
-        let looked = tokio::select! { looked = look() => looked?, _ = cancel.changed() => return Ok(exit) };
-        exit = looked.exit();
-        shown.show(looked, every, printer)?;
+        let round = tokio::select! { round = read() => round?, _ = cancel.changed() => return Ok(exit) };
+        exit = round.exit();
+        told.show(round, every, printer)?;
         tokio::select! { () = tokio::time::sleep(every) => {}, _ = cancel.changed() => return Ok(exit) }
     }
 }
 
-/// What one look has that the one before had not.
+/// What one round has that the one before had not.
 struct Changes<'l> {
     /// All of it for people, where there was none before.
     whole: Option<&'l str>,
@@ -96,26 +96,26 @@ impl View for Changes<'_> {
 
 /// What was told so far.
 #[derive(Default)]
-struct Shown {
+struct ToldSoFar {
     lines: HashMap<String, String>,
     sentence: String,
     any: bool,
 }
 
-impl Shown {
-    fn show(&mut self, look: Look, every: Duration, printer: Printer) -> Result<(), Failure> {
+impl ToldSoFar {
+    fn show(&mut self, round: Round, every: Duration, printer: Printer) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.any, true);
-        let drawn = printer.draw(|size| screen(&look.text, size, every, Timestamp::now(), first));
+        let drawn = printer.draw(|size| screen(&round.text, size, every, Timestamp::now(), first));
         if drawn.map_err(|error| Failure::to("draw", &error))? {
             return Ok(());
         }
-        let changed = look.told.iter().filter(|told| self.is_news(told)).collect();
-        let sentence = (self.sentence != look.sentence).then_some(look.sentence.as_str());
-        printer.show(&Changes { whole: first.then_some(look.text.as_str()), changed, sentence });
-        for told in look.told {
+        let changed = round.told.iter().filter(|told| self.is_news(told)).collect();
+        let sentence = (self.sentence != round.sentence).then_some(round.sentence.as_str());
+        printer.show(&Changes { whole: first.then_some(round.text.as_str()), changed, sentence });
+        for told in round.told {
             self.lines.insert(told.key, told.line);
         }
-        self.sentence = look.sentence;
+        self.sentence = round.sentence;
         Ok(())
     }
 

@@ -7,13 +7,13 @@ mod driver;
 mod fleet;
 mod handshake;
 mod host;
-mod look;
 mod memory;
+mod read;
 mod target;
 
 pub use challenge::PushedChallenge;
 pub use driver::{Driven, Steering, drive};
 pub use fleet::Fleet;
 pub use handshake::{Proof, prove_again};
-pub use look::{Surveyor, glance, rehearse, view};
+pub use read::{Surveyor, read_status, rehearse, scan};
 pub use target::{StoredVersions, Target};

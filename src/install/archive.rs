@@ -34,10 +34,13 @@ impl StagePayload {
         // Then the folder fits as well, and the link's own name.
         let fits = target.len() <= NAME;
         let folder = if fits { beside } else { "new".to_owned() };
-        let link =
-            fits.then(|| Entry { folder: "live", name: format!(".{name}~{version}"), is: Is::Link(&target) });
-        let file = |name: String, bytes, mode| Entry { folder: &folder, name, is: Is::File(bytes, mode) };
-        let entries: Vec<Entry<'_>> = (link.into_iter())
+        let link = fits.then(|| TarEntry {
+            folder: "live",
+            name: format!(".{name}~{version}"),
+            is: Is::Link(&target),
+        });
+        let file = |name: String, bytes, mode| TarEntry { folder: &folder, name, is: Is::File(bytes, mode) };
+        let entries: Vec<TarEntry<'_>> = (link.into_iter())
             .chain(files.iter().map(|(name, bytes)| {
                 file(name.to_string(), bytes, if name.is_secret() { key_mode } else { 0o644 })
             }))
@@ -52,7 +55,7 @@ const BLOCK: usize = 512;
 /// As long may a name be, and what a link says; the folder that the name is in, half as long again.
 const NAME: usize = 100;
 
-struct Entry<'a> {
+struct TarEntry<'a> {
     folder: &'a str,
     name: String,
     is: Is<'a>,
@@ -65,7 +68,7 @@ enum Is<'a> {
     Link(&'a str),
 }
 
-impl Entry<'_> {
+impl TarEntry<'_> {
     fn bytes(&self) -> &[u8] {
         match self.is {
             Is::File(bytes, _) => bytes.expose(),
@@ -100,7 +103,7 @@ impl Entry<'_> {
     }
 }
 
-fn tar(entries: &[Entry<'_>]) -> Secret {
+fn tar(entries: &[TarEntry<'_>]) -> Secret {
     let content: usize =
         entries.iter().map(|entry| BLOCK + entry.bytes().len().next_multiple_of(BLOCK)).sum();
     let size = content + 2 * BLOCK;

@@ -2,7 +2,8 @@
 
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, Service, Task, define_hooks, define_services, distinct,
+    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, ScriptService, Task, define_hooks, define_services,
+    distinct,
 };
 use crate::install::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
@@ -46,7 +47,12 @@ impl RemoteShells {
     }
 
     /// The shell for one host. The `first` task, one without a payload, is done unasked: that saves a round trip.
-    pub fn attend(&self, install: &InstallSpec, services: &[Service], first: Option<&Task>) -> Attending {
+    pub fn attend(
+        &self,
+        install: &InstallSpec,
+        services: &[ScriptService],
+        first: Option<&Task>,
+    ) -> Attending {
         let own = define_services(install.prelude(), services, &self.hooks);
         // One command from here to the end of what all have in common: what came in part is none, and is not run.
         let settings = install

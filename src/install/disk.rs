@@ -22,7 +22,7 @@ pub struct OnDisk {
 }
 
 impl OnDisk {
-    /// Reads the answer of [`InstallSpec::look`].
+    /// Reads the answer of [`InstallSpec::status`].
     ///
     /// # Errors
     /// When the script did not come to its end, or spoke out of protocol.

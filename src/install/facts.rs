@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
-use crate::install::{Armed, Fired, InstallError, InstallSpec, Output, Service};
+use crate::install::{Armed, Fired, InstallError, InstallSpec, Output, ScriptService};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -116,7 +116,7 @@ impl Facts {
     pub fn parse(
         output: &Output<'_>,
         spec: &InstallSpec,
-        services: &[Service],
+        services: &[ScriptService],
     ) -> Result<Facts, InstallError> {
         let answer = Answer::read(output)?;
         let blocks = |name| {
@@ -224,7 +224,7 @@ impl Facts {
     }
 
     /// Services that do not run, each as the error that it is where they have to.
-    pub fn not_running(&self, services: &[Service]) -> Vec<InstallError> {
+    pub fn not_running(&self, services: &[ScriptService]) -> Vec<InstallError> {
         let error = |at: &usize| {
             let (service, state) = (services.get(*at)?, self.services.get(*at)?);
             let reason = state.as_ref().err()?.clone();
@@ -235,7 +235,7 @@ impl Facts {
 
     /// Everything that would make a rollout fail on this host, each as the error it would be; that a service is
     /// [not running](Facts::not_running) aside.
-    pub fn problems(&self, spec: &InstallSpec, services: &[Service]) -> Vec<InstallError> {
+    pub fn problems(&self, spec: &InstallSpec, services: &[ScriptService]) -> Vec<InstallError> {
         let mut problems = Vec::new();
         if !self.missing_tools.is_empty() {
             problems.push(InstallError::MissingTools { tools: self.missing_tools.clone() });

@@ -1,7 +1,7 @@
 //! How the steps ended.
 
 use crate::install::answer::Answer;
-use crate::install::{InstallError, Output, Service};
+use crate::install::{InstallError, Output, ScriptService};
 use crate::model::{ServiceName, Version};
 
 /// The first line of the shell that attends a host.
@@ -87,7 +87,7 @@ impl Activation {
     ///
     /// # Errors
     /// When a step before the test failed.
-    pub fn parse(output: &Output<'_>, services: &[Service]) -> Result<Self, InstallError> {
+    pub fn parse(output: &Output<'_>, services: &[ScriptService]) -> Result<Self, InstallError> {
         let answer = Answer::read(output)?;
         let said = answer.block("output").unwrap_or_default().to_owned();
         let words: Vec<&str> = answer.result.split(' ').collect();
@@ -147,7 +147,7 @@ impl Rollback {
     ///
     /// # Errors
     /// When the link could not be put back.
-    pub fn parse(output: &Output<'_>, services: &[Service]) -> Result<Self, InstallError> {
+    pub fn parse(output: &Output<'_>, services: &[ScriptService]) -> Result<Self, InstallError> {
         let answer = Answer::read(output)?;
         let said = answer.block("output").unwrap_or_default().to_owned();
         match answer.result.split_once(' ') {
@@ -176,12 +176,12 @@ impl Rollback {
 
 /// How `commit` ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
+pub struct Pruned {
     /// Versions that are gone from the archive, oldest first.
     pub pruned: Vec<Version>,
 }
 
-impl Committed {
+impl Pruned {
     /// Reads the script's answer.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl Committed {
     }
 }
 
-fn service(services: &[Service], number: &str) -> Result<ServiceName, InstallError> {
+fn service(services: &[ScriptService], number: &str) -> Result<ServiceName, InstallError> {
     let found = number.parse::<usize>().ok().and_then(|number| services.get(number.checked_sub(1)?));
     match found {
         Some(service) => Ok(service.name.clone()),

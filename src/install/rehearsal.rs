@@ -2,7 +2,7 @@
 
 use crate::install::answer::Answer;
 use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
-use crate::install::{InstallError, InstallSpec, Layout, Output, Script, Service, StagePayload};
+use crate::install::{InstallError, InstallSpec, Layout, Output, Script, ScriptService, StagePayload};
 use crate::model::{HostName, ServiceName, Version};
 
 /// What became of one service's test.
@@ -61,7 +61,7 @@ impl InstallSpec {
 
     /// Tests what was staged [`aside`](InstallSpec::aside), where the host can without touching what is live, and removes
     /// it. Answer: [`rehearsed`].
-    pub fn rehearse(&self, version: &Version, services: &[Service]) -> Script {
+    pub fn rehearse(&self, version: &Version, services: &[ScriptService]) -> Script {
         let aside = self.aside().layout;
         let shadow = aside.version(version);
         let test = with_services(self.prelude(), services)
@@ -81,7 +81,7 @@ impl InstallSpec {
 ///
 /// # Errors
 /// When it did not come to its end, or spoke out of protocol.
-pub fn rehearsed(output: &Output<'_>, services: &[Service]) -> Result<Vec<Tested>, InstallError> {
+pub fn rehearsed(output: &Output<'_>, services: &[ScriptService]) -> Result<Vec<Tested>, InstallError> {
     let answer = Answer::read(output)?;
     let (mut all, mut reason) = (Vec::new(), String::new());
     for (key, value) in answer.statements() {

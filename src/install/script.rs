@@ -8,7 +8,7 @@ use crate::model::{HostPath, Secret, ServiceName, Version};
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
 /// certificates its configuration names, or that it does not take that configuration as it is. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub struct ScriptService {
     /// As shown to people.
     pub name: ServiceName,
     /// Shell variables that the text uses.
@@ -37,7 +37,7 @@ impl Task {
 
 /// What the host said a moment ago, under the same lock. It is not asked for that once more, which takes processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Seen {
+pub struct AlreadyKnown {
     /// The version is staged; else its files are compared with its manifest.
     pub whole: bool,
     /// Every link leads into what is live, and that is the version before; else each is read.
@@ -51,7 +51,7 @@ impl InstallSpec {
     }
 
     /// Gathers [`crate::install::Facts`] without touching anything.
-    pub fn survey(&self, services: &[Service]) -> Script {
+    pub fn survey(&self, services: &[ScriptService]) -> Script {
         self.owned(with_services(self.prelude(), services))
             .assign("survey", "yes")
             .text(COMMON)
@@ -61,9 +61,13 @@ impl InstallSpec {
             .text(INSPECT)
     }
 
-    /// Looks at the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`crate::install::OnDisk`].
-    pub fn look(&self) -> Script {
-        self.prelude().text(COMMON).text(&self.each_link()).text(ACTIVE).text(include_str!("scripts/look.sh"))
+    /// Reads the status of the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`crate::install::OnDisk`].
+    pub fn status(&self) -> Script {
+        self.prelude()
+            .text(COMMON)
+            .text(&self.each_link())
+            .text(ACTIVE)
+            .text(include_str!("scripts/status.sh"))
     }
 
     /// Puts a version into the archive. Answer: [`crate::install::Staged`].
@@ -84,7 +88,7 @@ impl InstallSpec {
         version: &Version,
         previous: Option<&Version>,
         dead_man: Option<&DeadMan>,
-        seen: Seen,
+        seen: AlreadyKnown,
     ) -> Task {
         let armed = dead_man.map(DeadMan::settings).unwrap_or_default();
         let previous = previous.map_or("", Version::as_str);
@@ -108,7 +112,7 @@ impl InstallSpec {
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
     /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
-    /// Answer: [`crate::install::Committed`].
+    /// Answer: [`crate::install::Pruned`].
     pub fn commit(version: &Version, previous: Option<&Version>) -> Task {
         let previous = previous.map_or("", Version::as_str);
         Task::new("commit", &[("committed", version.as_str()), ("previous", previous)])
@@ -192,7 +196,7 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
 
 /// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers; `hooks` has their texts.
 /// They run in subshells, so that two services do not see each other's functions.
-pub(super) fn define_services(script: Script, services: &[Service], hooks: &[&'static str]) -> Script {
+pub(super) fn define_services(script: Script, services: &[ScriptService], hooks: &[&'static str]) -> Script {
     let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
     services.iter().zip(&numbers).fold(
         script.assign("services", &numbers.join(" ")),
@@ -207,7 +211,7 @@ pub(super) fn define_services(script: Script, services: &[Service], hooks: &[&'s
 }
 
 /// Both, for a script of its own.
-pub(super) fn with_services(script: Script, services: &[Service]) -> Script {
+pub(super) fn with_services(script: Script, services: &[ScriptService]) -> Script {
     let hooks = distinct(services.iter().map(|service| service.script));
     define_services(define_hooks(script, &hooks), services, &hooks)
 }

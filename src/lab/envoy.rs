@@ -18,7 +18,7 @@ pub struct EnvoyOptions {
 
 /// A running Envoy, which answers every request by itself.
 #[derive(Debug)]
-pub struct Envoy {
+pub struct EnvoyServer {
     /// Ends with this value.
     pub process: Process,
     /// Where it serves TLS.
@@ -27,7 +27,7 @@ pub struct Envoy {
     pub admin: SocketAddr,
 }
 
-impl Envoy {
+impl EnvoyServer {
     /// Starts one on free ports.
     ///
     /// # Errors

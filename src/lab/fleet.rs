@@ -10,7 +10,7 @@ use crate::lab::LabError;
 use crate::lab::authority::Authority;
 use crate::lab::front::{Front, FrontHost, FrontServer};
 use crate::lab::handle::{LabHandle, Record};
-use crate::lab::nginx::{Nginx, NginxOptions};
+use crate::lab::nginx::{NginxOptions, NginxServer};
 use crate::lab::pebble::Pebble;
 use crate::lab::process::{folder, free_port, take_port, write, write_private};
 use crate::lab::sshd::{Sshd, UserKey};
@@ -71,7 +71,7 @@ pub struct LabHost {
     /// Its sshd; none once it is broken.
     pub sshd: Option<Sshd>,
     /// Its nginx.
-    pub nginx: Nginx,
+    pub nginx: NginxServer,
     /// The folder that stands for its `/`.
     pub root: PathBuf,
 }
@@ -409,7 +409,7 @@ fn start_host(
         http_port,
         extra: String::new(),
     };
-    let nginx = Nginx::start(&root.join("nginx"), &options)?;
+    let nginx = NginxServer::start(&root.join("nginx"), &options)?;
     Ok(LabHost { name, sshd: Some(sshd), nginx, root })
 }
 

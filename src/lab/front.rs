@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::lab::LabError;
 use crate::lab::authority::Authority;
-use crate::lab::envoy::{Envoy, EnvoyOptions};
-use crate::lab::haproxy::{Haproxy, HaproxyOptions};
+use crate::lab::envoy::{EnvoyOptions, EnvoyServer};
+use crate::lab::haproxy::{HaproxyOptions, HaproxyServer};
 use crate::lab::process::{Process, folder, write, write_private};
 use crate::lab::sshd::{Sshd, UserKey};
 
@@ -27,9 +27,9 @@ pub struct FrontHost {
 #[derive(Debug)]
 pub enum FrontServer {
     /// HAProxy.
-    Haproxy(Haproxy),
+    Haproxy(HaproxyServer),
     /// Envoy.
-    Envoy(Envoy),
+    Envoy(EnvoyServer),
 }
 
 /// What a host is to run.
@@ -94,14 +94,14 @@ impl FrontHost {
                 write_private(&pem, [certificate.as_slice(), key.as_slice()].concat())?;
                 let certificates = format!("crt {}", pem.display());
                 let options = HaproxyOptions { certificates, address, global: String::new() };
-                FrontServer::Haproxy(Haproxy::start(&root.join("haproxy"), &options)?)
+                FrontServer::Haproxy(HaproxyServer::start(&root.join("haproxy"), &options)?)
             }
             Front::Envoy => {
                 let sds = root.join("envoy/sds.yaml");
                 folder(&root.join("envoy"))?;
                 write(&sds, sds_text("server_cert", &ssl.join("api.crt"), &ssl.join("api.key"), &live))?;
                 let options = EnvoyOptions { secrets: vec![("server_cert".to_owned(), sds)], address };
-                FrontServer::Envoy(Envoy::start(&root.join("envoy"), &options)?)
+                FrontServer::Envoy(EnvoyServer::start(&root.join("envoy"), &options)?)
             }
         };
         Ok(Self { name, sshd, server, root })

@@ -20,7 +20,7 @@ pub struct HaproxyOptions {
 
 /// A running HAProxy, which answers every request by itself.
 #[derive(Debug)]
-pub struct Haproxy {
+pub struct HaproxyServer {
     /// Ends with this value.
     pub process: Process,
     /// Where it serves TLS.
@@ -33,7 +33,7 @@ pub struct Haproxy {
     pub config: PathBuf,
 }
 
-impl Haproxy {
+impl HaproxyServer {
     /// Starts one on a free port.
     ///
     /// # Errors

@@ -15,12 +15,12 @@ mod sshd;
 use std::path::PathBuf;
 
 pub use authority::Authority;
-pub use envoy::{Envoy, EnvoyOptions};
+pub use envoy::{EnvoyOptions, EnvoyServer};
 pub use fleet::{Break, Lab, LabHost, LabOptions};
 pub use front::{FrontHost, FrontServer};
 pub use handle::{LabHandle, ServerStatus};
-pub use haproxy::{Haproxy, HaproxyOptions};
-pub use nginx::{Nginx, NginxOptions};
+pub use haproxy::{HaproxyOptions, HaproxyServer};
+pub use nginx::{NginxOptions, NginxServer};
 pub use pebble::Pebble;
 pub use process::{Process, free_port, wait_for};
 pub use sshd::{Sshd, UserKey, knows_penalties};

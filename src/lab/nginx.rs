@@ -24,7 +24,7 @@ pub struct NginxOptions {
 
 /// A running nginx.
 #[derive(Debug)]
-pub struct Nginx {
+pub struct NginxServer {
     /// Ends with this value.
     pub process: Process,
     /// Where it serves TLS.
@@ -37,7 +37,7 @@ pub struct Nginx {
     pub webroot: PathBuf,
 }
 
-impl Nginx {
+impl NginxServer {
     /// Starts one on a free port.
     ///
     /// # Errors

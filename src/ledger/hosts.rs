@@ -24,7 +24,7 @@ pub struct HostEnd {
 
 /// A version that a host serves, or may.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
+pub struct ServedVersion {
     /// Which.
     pub version: Version,
     /// Until when it is valid, where the host itself told.
@@ -33,8 +33,8 @@ pub struct Served {
 
 /// What is known of one host.
 #[derive(Debug, Clone, Default)]
-struct Known {
-    served: Option<Served>,
+struct KnownHost {
+    served: Option<ServedVersion>,
     verified: Option<Version>,
     /// Whether it was watched on what it serves.
     soaked: Option<bool>,
@@ -43,7 +43,7 @@ struct Known {
 /// A fold over rollouts, newest first: what a later one says of a host wins.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {
-    hosts: BTreeMap<HostName, Known>,
+    hosts: BTreeMap<HostName, KnownHost>,
 }
 
 impl Hosts {
@@ -52,7 +52,7 @@ impl Hosts {
         use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable, Untouched};
         for HostEnd { host, outcome, previous, passed } in ends {
             let known = self.hosts.entry(host).or_default();
-            let on = |version: &Version, not_after| Served { version: version.clone(), not_after };
+            let on = |version: &Version, not_after| ServedVersion { version: version.clone(), not_after };
             let served = match outcome {
                 Changed | Unchanged | RollbackFailed => Some(on(version, None)),
                 RolledBack => previous.map(|previous| on(&previous.version, Some(previous.not_after))),
@@ -77,7 +77,7 @@ impl Hosts {
     /// Whether earlier rollouts can say nothing more of these hosts.
     pub fn is_settled<'h>(&self, hosts: impl IntoIterator<Item = &'h HostName>) -> bool {
         let settled =
-            |known: &Known| known.served.is_some() && known.verified.is_some() && known.soaked.is_some();
+            |known: &KnownHost| known.served.is_some() && known.verified.is_some() && known.soaked.is_some();
         hosts.into_iter().all(|host| self.hosts.get(host).is_some_and(settled))
     }
 
@@ -106,8 +106,9 @@ impl Hosts {
     ) -> Option<Timestamp> {
         let served = hosts.into_iter().filter_map(|host| self.hosts.get(host)?.served.as_ref());
         let others = served.filter(|served| Some(&served.version) != next);
-        let until =
-            |served: &Served| versions.issued(&served.version).map(|one| one.not_after).or(served.not_after);
+        let until = |served: &ServedVersion| {
+            versions.issued(&served.version).map(|one| one.not_after).or(served.not_after)
+        };
         others.filter_map(until).min()
     }
 }

@@ -10,7 +10,7 @@ mod versions;
 
 pub use fact::{Fact, FactKind};
 pub use fleet::FleetVersions;
-pub use hosts::{HostEnd, Hosts, Served};
+pub use hosts::{HostEnd, Hosts, ServedVersion};
 pub use issuance::Issuance;
 pub use revocation::RevocationFact;
 pub use versions::{IssuedVersion, Versions};

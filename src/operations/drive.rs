@@ -25,7 +25,7 @@ const LISTEN_EVERY: Duration = Duration::from_secs(1);
 const LOOKS: usize = 64;
 
 /// A rollout that is ready to be driven.
-pub(super) struct Rollout {
+pub(super) struct ReadyRollout {
     pub(super) id: OperationId,
     /// The playbook's path, for the way out of errors.
     pub(super) playbook: String,
@@ -35,7 +35,7 @@ pub(super) struct Rollout {
     pub(super) lease: Lease,
 }
 
-impl Rollout {
+impl ReadyRollout {
     /// From its beginning to its end.
     pub(super) async fn begin(self, context: &Context<'_>) -> Result<Ended, OperationError> {
         self.record(context)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use openssl::sha::sha256;
 
 use crate::operations::{OperationError, Problem};
-use crate::preview::Source;
+use crate::preview::SourceFile;
 
 /// A text file.
 ///
@@ -27,7 +27,7 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, OperationError> {
 }
 
 /// A file that a plan is made from, as it is now.
-pub(super) fn source(path: &Path, text: &str) -> Source {
+pub(super) fn source(path: &Path, text: &str) -> SourceFile {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Source { path: path.display().to_string(), sha256: hex::encode(sha256(text.as_bytes())) }
+    SourceFile { path: path.display().to_string(), sha256: hex::encode(sha256(text.as_bytes())) }
 }

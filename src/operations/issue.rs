@@ -13,14 +13,14 @@ use crate::ports::{HeldLease, KeepError, StoredCertificate, StoredPair};
 use crate::renewal::MIN_REMAINING;
 
 /// The right to issue, and the operation that it is for.
-pub struct Held<'a> {
+pub struct IssueRight<'a> {
     /// The right to work on the certificate.
     pub lease: &'a dyn HeldLease,
     /// Whose facts are written.
     pub operation: &'a OperationId,
 }
 
-impl Held<'_> {
+impl IssueRight<'_> {
     fn note(&self, context: &Context<'_>, fact: impl Into<Fact>) -> Result<(), OperationError> {
         ledger::note(context, self.lease, self.operation, fact)
     }
@@ -62,7 +62,7 @@ impl Refusal {
 /// When no issuer gave a certificate that will do, or it could not be kept. No host was touched.
 pub async fn issue(
     context: &Context<'_>,
-    held: &Held<'_>,
+    held: &IssueRight<'_>,
     plan: &Plan,
     kept: Option<Bundle>,
 ) -> Result<CertificateSet, OperationError> {
@@ -101,7 +101,7 @@ fn settle(context: &Context<'_>, order: Option<PlacedOrder>) -> Result<(), Opera
 /// Issues one certificate, by the first issuer that can, and proves what came.
 async fn issue_one<'p>(
     context: &Context<'_>,
-    held: &Held<'_>,
+    held: &IssueRight<'_>,
     plan: &'p Plan,
     key: KeyType,
 ) -> Result<(Bundle, Option<PlacedOrder>, &'p PlannedIssuer), OperationError> {
@@ -177,7 +177,7 @@ async fn issue_one<'p>(
 /// was all but settled, and another is placed.
 async fn by_acme(
     context: &Context<'_>,
-    held: &Held<'_>,
+    held: &IssueRight<'_>,
     plan: &Plan,
     issuer: &PlannedAcme,
     key: KeyType,
@@ -196,7 +196,7 @@ async fn by_acme(
 
 async fn order(
     context: &Context<'_>,
-    held: &Held<'_>,
+    held: &IssueRight<'_>,
     plan: &Plan,
     issuer: &PlannedAcme,
     key: KeyType,

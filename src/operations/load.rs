@@ -9,7 +9,7 @@ use crate::operations::inventory_files::inventory;
 use crate::operations::{Left, OperationError, Problem};
 use crate::plan::{Note, Plan, check, resolve};
 use crate::playbook::{self, Playbook};
-use crate::preview::Source;
+use crate::preview::SourceFile;
 use crate::yaml::{Problem as Mistake, Problems, Reference, Sources, parse};
 
 /// Everything that a rollout needs to know before it begins.
@@ -19,7 +19,7 @@ pub struct Loaded {
     /// What is worth saying, but not wrong.
     pub notes: Vec<Note>,
     /// Every file that it was read from: the inventory's, then the playbook.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
 }
 
 impl Loaded {

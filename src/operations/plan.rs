@@ -44,7 +44,7 @@ pub struct Planned {
     /// The plan, with until when what is served is valid.
     pub plan: Plan,
     /// What would be rolled out.
-    pub wanted: Wanted,
+    pub candidate: Candidate,
     /// Why handshakes would not trust it, if they would not.
     untrusted: Option<String>,
     /// When it was planned.
@@ -56,7 +56,7 @@ pub struct Planned {
 }
 
 /// What would be rolled out.
-pub struct Wanted {
+pub struct Candidate {
     /// From the store, or a new one.
     pub next: Next,
     /// The certificates, where they are known already.
@@ -65,7 +65,7 @@ pub struct Wanted {
     pub shown: PlannedCertificate,
 }
 
-impl Wanted {
+impl Candidate {
     /// The leaves, where they are known already.
     fn leaves(&self) -> Vec<Leaf> {
         self.set.iter().flat_map(CertificateSet::bundles).map(|bundle| bundle.leaf().into()).collect()
@@ -78,25 +78,25 @@ impl Wanted {
 /// When the store cannot be read, or what is asked for cannot be rolled out.
 pub async fn plan(context: &Context<'_>, request: PlanRequest) -> Result<Planned, OperationError> {
     let PlanRequest { mut plan, force, version, facts, rehearse, parallel } = request;
-    let wanted = wanted(context, &plan, force, version.as_ref())?;
+    let candidate = candidate(context, &plan, force, version.as_ref())?;
     let seen = match facts {
         Some(seen) => seen,
-        None => survey(context, &plan, wanted.set.as_ref(), parallel).await?,
+        None => survey(context, &plan, candidate.set.as_ref(), parallel).await?,
     };
     let rehearsed = match rehearse {
         true => rehearse::rehearse(context, &plan, parallel).await?,
         false => Vec::new(),
     };
-    ledger::mind_hosts(context, &mut plan, wanted.set.as_ref().map(CertificateSet::version))?;
+    ledger::mind_hosts(context, &mut plan, candidate.set.as_ref().map(CertificateSet::version))?;
     let prober = context.prober(&plan)?;
-    let untrusted = wanted.set.as_ref().and_then(|set| untrusted(&prober, set));
-    Ok(Planned { plan, wanted, untrusted, at: context.now(), seen, rehearsed })
+    let untrusted = candidate.set.as_ref().and_then(|set| untrusted(&prober, set));
+    Ok(Planned { plan, candidate, untrusted, at: context.now(), seen, rehearsed })
 }
 
 impl Planned {
     /// What would happen to whom.
     pub fn preview(&self) -> Preview<'_> {
-        let mut preview = Preview::new(&self.plan, &self.seen, &self.wanted.leaves(), self.at, failure);
+        let mut preview = Preview::new(&self.plan, &self.seen, &self.candidate.leaves(), self.at, failure);
         let untrusted = self.untrusted.clone().map(|reason| Risk::NotTrusted { reason });
         preview.risks.extend(untrusted);
         preview
@@ -104,12 +104,12 @@ impl Planned {
 }
 
 /// Asks the store, and the files of a `files` issuer; no CA.
-fn wanted(
+fn candidate(
     context: &Context<'_>,
     plan: &Plan,
     force: bool,
     version: Option<&Version>,
-) -> Result<Wanted, OperationError> {
+) -> Result<Candidate, OperationError> {
     let (store, now) = (context.certificates, context.now());
     let versions = ledger::versions(context.journal.as_ref(), &plan.certificate.name)?;
     let choice = choose(plan, store, &versions, (force, version), now)?;
@@ -138,7 +138,7 @@ fn wanted(
         Next::New { .. } => Some(coming(plan, &versions, set.as_ref(), context.now())),
     };
     let shown = PlannedCertificate { name: name.to_string(), why, now, next: coming };
-    Ok(Wanted { next, set, shown })
+    Ok(Candidate { next, set, shown })
 }
 
 /// What would be issued, by whom, and which limits that draws on.

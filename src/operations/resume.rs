@@ -3,7 +3,7 @@
 use crate::certificate::CertificateSet;
 use crate::operations::Ended;
 use crate::operations::certificates::{self, still_valid};
-use crate::operations::drive::Rollout;
+use crate::operations::drive::ReadyRollout;
 use crate::operations::history::{named, planned, replay};
 use crate::operations::{Asked, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::check;
@@ -89,7 +89,7 @@ pub(super) async fn take_up(
     let set = certificate(context, record, goes_back)?;
     context.progress.say(&News::Resumes { record: record.clone() });
     let (playbook, prober) = (record.playbook.clone(), context.prober(&plan)?);
-    Rollout { id, playbook, plan, prober, set, lease }.resume(context).await
+    ReadyRollout { id, playbook, plan, prober, set, lease }.resume(context).await
 }
 
 /// The certificate that the rollout was about. Going back does not need it to be valid still, or not revoked.

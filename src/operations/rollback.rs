@@ -9,7 +9,7 @@ use crate::ledger::Versions;
 use crate::model::{CertificateName, Version};
 use crate::operations::Ended;
 use crate::operations::certificates;
-use crate::operations::drive::Rollout;
+use crate::operations::drive::ReadyRollout;
 use crate::operations::history::last;
 use crate::operations::rollout::{confirm, none_waits};
 use crate::operations::{BackTo, Context, Left, News, OperationError, Problem, ledger};
@@ -66,7 +66,7 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
     context.progress.say(&News::GoesBack { name, to });
     confirm(context, &Question::PutBack { hosts: plan.hosts.len() }).await?;
     let prober = context.prober(&plan)?;
-    Rollout { id, playbook, plan, prober, set, lease }.begin(context).await
+    ReadyRollout { id, playbook, plan, prober, set, lease }.begin(context).await
 }
 
 /// Where to.

@@ -4,14 +4,14 @@ use crate::model::Version;
 use crate::operations::Ended;
 use crate::operations::certificates::{self, still_valid};
 use crate::operations::choose::{Choice, choose, known};
-use crate::operations::drive::Rollout;
+use crate::operations::drive::ReadyRollout;
 use crate::operations::history::{last, planned};
-use crate::operations::issue::{Held, issue};
+use crate::operations::issue::{IssueRight, issue};
 use crate::operations::plan::untrusted;
-use crate::operations::resume::{self, TakenUp as Resumed};
-use crate::operations::saved_plan::TakenUp;
+use crate::operations::resume::{self, TakenUp};
+use crate::operations::saved_plan::TakenUpPlan;
 use crate::operations::{Anew, Context, Left, News, OperationError, Problem, ledger};
-use crate::plan::{Plan, Windows};
+use crate::plan::{Plan, PlannedWindows};
 use crate::ports::{Question, Unanswered};
 use crate::preview::Next;
 use crate::rollout::{RolloutOutcome, RolloutRecord};
@@ -21,7 +21,7 @@ pub struct RolloutRequest {
     /// Who goes when, and how.
     pub plan: Plan,
     /// The saved plan that this is; it is carried out as it is.
-    pub saved: Option<TakenUp>,
+    pub saved: Option<TakenUpPlan>,
     /// The playbook's path, as it was named.
     pub playbook: String,
     /// A new certificate is issued, though none is due.
@@ -47,7 +47,7 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
         }
         if is_resumed(context, &record, &plan, force || version.is_some()).await? {
             drop(lease);
-            return resume::take_up(context, &record, Resumed::InPassing).await;
+            return resume::take_up(context, &record, TakenUp::InPassing).await;
         }
     }
     // Said before anything is paid for: a root that cannot be read.
@@ -77,7 +77,7 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     let set = match choice {
         Choice::Stored(set, _) => *set,
         Choice::New(_, kept) => {
-            let held = Held { lease: lease.as_ref(), operation: &id };
+            let held = IssueRight { lease: lease.as_ref(), operation: &id };
             issue(context, &held, &plan, kept.map(|kept| *kept)).await?
         }
     };
@@ -99,7 +99,7 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     }
     ledger::mind_hosts(context, &mut plan, Some(set.version()))?;
     mind_windows(context, &plan);
-    Rollout { id, playbook, plan, prober, set, lease }.begin(context).await
+    ReadyRollout { id, playbook, plan, prober, set, lease }.begin(context).await
 }
 
 fn intend(context: &Context<'_>, plan: &Plan, why: String) {
@@ -135,7 +135,7 @@ async fn answer(context: &Context<'_>, question: &Question) -> Result<bool, Oper
 fn mind_windows(context: &Context<'_>, plan: &Plan) {
     let Some(windows) = &plan.schedule.windows else { return };
     let now = context.now();
-    let closed = Windows { served_until: None, ..windows.clone() }.open(now) != Some(now);
+    let closed = PlannedWindows { served_until: None, ..windows.clone() }.open(now) != Some(now);
     if let Some(served_until) = windows.served_until.filter(|_| closed && windows.open(now) == Some(now)) {
         context.progress.say(&News::WindowOverridden { served_until });
     }

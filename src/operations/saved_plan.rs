@@ -12,7 +12,7 @@ use crate::operations::load::{Loaded, load};
 use crate::operations::plan::{Planned, survey};
 use crate::operations::{Context, Left, OperationError, Problem};
 use crate::plan::check;
-use crate::preview::{Next, SavedPlan, Source, differences};
+use crate::preview::{Next, SavedPlan, SourceFile, differences};
 
 /// So many hosts that differ are named.
 const TOLD: usize = 5;
@@ -20,7 +20,7 @@ const TOLD: usize = 5;
 const AT_ONCE: usize = 64;
 
 /// A saved plan that was taken up, and where it lies.
-pub struct TakenUp {
+pub struct TakenUpPlan {
     /// Where.
     pub path: PathBuf,
     /// The plan.
@@ -64,7 +64,7 @@ pub fn save(
         inventory: inventory.iter().map(absolute).collect(),
         limit: limit.clone(),
         inventory_files,
-        next: planned.wanted.next.clone(),
+        next: planned.candidate.next.clone(),
         plan: loaded.plan,
         seen: planned.seen.clone(),
     };
@@ -77,7 +77,7 @@ pub fn save(
 ///
 /// # Errors
 /// When they are not.
-pub fn take_up(path: &Path, now: Timestamp) -> Result<(TakenUp, Loaded), OperationError> {
+pub fn take_up(path: &Path, now: Timestamp) -> Result<(TakenUpPlan, Loaded), OperationError> {
     let refused = |reason: String| {
         OperationError::from(Problem::SavedPlan(path.to_owned())).because(reason).leaves(Left::Untouched)
     };
@@ -101,13 +101,13 @@ pub fn take_up(path: &Path, now: Timestamp) -> Result<(TakenUp, Loaded), Operati
             .push("what the files refer to (variables of the environment, other files) changed".to_owned());
     }
     if changed.is_empty() {
-        Ok((TakenUp { path: path.to_owned(), saved }, loaded))
+        Ok((TakenUpPlan { path: path.to_owned(), saved }, loaded))
     } else {
         Err(outdated(path, changed, None))
     }
 }
 
-impl TakenUp {
+impl TakenUpPlan {
     /// The certificate has to be the one that was planned with.
     pub(super) fn same_certificate(
         &self,
@@ -166,8 +166,8 @@ impl TakenUp {
     }
 }
 
-fn changed_files(saved: &SavedPlan, sources: &[Source]) -> Vec<String> {
-    let then: Vec<&Source> = saved.inventory_files.iter().chain([&saved.playbook]).collect();
+fn changed_files(saved: &SavedPlan, sources: &[SourceFile]) -> Vec<String> {
+    let then: Vec<&SourceFile> = saved.inventory_files.iter().chain([&saved.playbook]).collect();
     let mut changed = Vec::new();
     for source in &then {
         match sources.iter().find(|now| now.path == source.path) {

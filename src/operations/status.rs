@@ -2,18 +2,18 @@
 
 use futures_util::{StreamExt, stream};
 
-use crate::engine::view;
+use crate::engine::read_status;
 use crate::model::{CertificateName, Version};
 use crate::operations::history::last_verified;
 use crate::operations::{Context, OperationError, Problem, certificates};
 use crate::plan::{HostPlan, Plan};
-use crate::status::{Row, Wanted, compare};
+use crate::status::{EndpointStatus, ExpectedVersion, compare};
 use crate::tls::TlsProber;
 
 /// What should be served.
 pub struct ShouldServe {
     /// The version, with all that tells it from others.
-    pub wanted: Wanted,
+    pub wanted: ExpectedVersion,
     /// A newer version in the store, on which no rollout left a host.
     pub newer: Option<Version>,
 }
@@ -36,11 +36,11 @@ pub(super) fn wanted(
     context: &Context<'_>,
     name: &CertificateName,
     version: &Version,
-) -> Result<Wanted, OperationError> {
+) -> Result<ExpectedVersion, OperationError> {
     let store = context.certificates;
     let set = certificates::chains(store, name, version)?;
     let (known, own) = (certificates::leaves(store)?, certificates::own_leaves(store, name)?);
-    Ok(Wanted { set, known, own })
+    Ok(ExpectedVersion { set, known, own })
 }
 
 /// Looks at every host, `parallel` at a time. `seen` hears of each in the order of the plan; what is kept of each is
@@ -48,16 +48,16 @@ pub(super) fn wanted(
 pub async fn status(
     context: &Context<'_>,
     plan: &Plan,
-    wanted: &Wanted,
+    wanted: &ExpectedVersion,
     prober: &TlsProber,
     parallel: usize,
-    mut seen: impl FnMut(&[Row]),
-) -> Vec<Row> {
+    mut seen: impl FnMut(&[EndpointStatus]),
+) -> Vec<EndpointStatus> {
     let one = |host: &HostPlan| {
         let host = host.clone();
         async move {
-            let view = view(&host, context.connector.as_ref(), prober).await;
-            compare(&host, &view, wanted, context.now())
+            let reading = read_status(&host, context.connector.as_ref(), prober).await;
+            compare(&host, &reading, wanted, context.now())
         }
     };
     let mut looks = stream::iter(&plan.hosts).map(one).buffered(parallel);

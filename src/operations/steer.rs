@@ -25,7 +25,7 @@ pub enum Aborted {
     /// The controller that runs the rollout is told.
     Told(RolloutRecord),
     /// Nobody ran it, so it was driven back here.
-    Here(Ended),
+    Here(Box<Ended>),
 }
 
 /// Stops a rollout and rolls back as `on_failure` says: by the controller that runs it, or else by this one.
@@ -43,7 +43,7 @@ pub async fn abort(context: &Context<'_>, wanted: &str) -> Result<Aborted, Opera
     if running {
         return Ok(Aborted::Told(record));
     }
-    resume::take_up(context, &record, TakenUp::InPassing).await.map(Aborted::Here)
+    resume::take_up(context, &record, TakenUp::InPassing).await.map(|ended| Aborted::Here(Box::new(ended)))
 }
 
 /// A wave that may begin.

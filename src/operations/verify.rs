@@ -12,7 +12,7 @@ use crate::operations::load;
 use crate::operations::status::wanted;
 use crate::operations::{Context, OperationError, Problem};
 use crate::plan::HostPlan;
-use crate::status::Wanted;
+use crate::status::ExpectedVersion;
 
 /// What is to be verified.
 pub struct VerifyRequest {
@@ -27,13 +27,13 @@ pub struct VerifyRequest {
 }
 
 /// How hosts verify.
-pub struct Verified {
+pub struct VerifiedAgain {
     /// The rollout that left them so.
     pub rollout: OperationId,
     /// The certificate.
     pub name: CertificateName,
     /// The version that they were left on.
-    pub wanted: Wanted,
+    pub wanted: ExpectedVersion,
     /// Each host with its endpoints.
     pub hosts: Vec<(HostName, Vec<Proof>)>,
 }
@@ -42,7 +42,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// When there is none.
-pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verified, OperationError> {
+pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<VerifiedAgain, OperationError> {
     let left = which(context, &request.what)?;
     let hosts = hosts(&left, request)?;
     let name = left.record.certificate.clone();
@@ -54,7 +54,7 @@ pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Ve
         (host.login.host, proofs)
     };
     let hosts = stream::iter(hosts).map(one).buffered(request.parallel).collect().await;
-    Ok(Verified { rollout: left.record.id, name, wanted, hosts })
+    Ok(VerifiedAgain { rollout: left.record.id, name, wanted, hosts })
 }
 
 /// A file is a playbook, anything else the name of a rollout.

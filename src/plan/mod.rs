@@ -19,5 +19,5 @@ pub use request::{
     CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
 };
 pub use resolve::{Note, Resolved, resolve};
-pub use schedule::{Direction, Schedule, Undo, WaveSchedule, Windows, batches, whole};
+pub use schedule::{Direction, PlannedWindows, Schedule, Undo, WaveSchedule, batches, whole};
 pub use scripts::SCRIPT;

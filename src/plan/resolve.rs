@@ -11,7 +11,7 @@ use crate::plan::plan::{HostPlan, Plan};
 use crate::plan::request::{
     CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
 };
-use crate::plan::{Direction, Schedule, WaveSchedule, Windows, batches};
+use crate::plan::{Direction, PlannedWindows, Schedule, WaveSchedule, batches};
 use crate::playbook::{
     CertificateSettings, FilesIssuer, Http01, Issuer, Playbook, Service, Template, VerifySettings,
 };
@@ -177,7 +177,7 @@ fn schedule(
         notes.push(Note { text, is_detail: false });
     }
     let (on_failure, deadline) = (playbook.on_failure, playbook.deadline);
-    let windows = playbook.windows.as_ref().map(|windows| Windows {
+    let windows = playbook.windows.as_ref().map(|windows| PlannedWindows {
         allow: windows.allow.clone(),
         override_before_expiry: windows.override_before_expiry,
         served_until: None,

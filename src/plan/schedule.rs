@@ -25,7 +25,7 @@ pub struct Schedule {
     /// Which way it leads.
     pub direction: Direction,
     /// Hosts are begun only then; on the way back at any time.
-    pub windows: Option<Windows>,
+    pub windows: Option<PlannedWindows>,
     /// The rollout fails when it is not over after so much work.
     pub deadline: Option<Duration>,
     /// Hosts that an earlier rollout left on the same version before their wave had passed: a wave with one of them is
@@ -68,7 +68,7 @@ struct StoredSchedule {
     #[serde(default)]
     every_host: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    windows: Option<Windows>,
+    windows: Option<PlannedWindows>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     undo: Option<Undo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ impl TryFrom<StoredSchedule> for Schedule {
 
 /// When hosts may be begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Windows {
+pub struct PlannedWindows {
     /// In any of these.
     pub allow: Vec<Window>,
     /// With no more than this left of what is served, at any time.
@@ -117,7 +117,7 @@ pub struct Windows {
     pub served_until: Option<Timestamp>,
 }
 
-impl Windows {
+impl PlannedWindows {
     /// Now where hosts may be begun, else when they may; none where no window ever opens.
     pub fn open(&self, now: Timestamp) -> Option<Timestamp> {
         let opens = self.allow.iter().filter_map(|window| window.opens(now)).min();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::install::Service;
+use crate::install::ScriptService;
 use crate::plan::{HostPlan, PlannedService};
 
 /// For scripts that only look or copy.
@@ -10,14 +10,14 @@ pub const SCRIPT: Duration = Duration::from_secs(60);
 
 impl HostPlan {
     /// Its services as scripts know them: name, shell variables and shell text.
-    pub fn script_services(&self) -> Vec<Service> {
+    pub fn script_services(&self) -> Vec<ScriptService> {
         let patience = u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX).max(1);
         let service = |service: &PlannedService| {
             let mut settings = service.spec.settings(patience);
             if self.accepted {
                 settings.push(("may_start", "yes".to_owned()));
             }
-            Service { name: service.name.clone(), settings, script: service.spec.script() }
+            ScriptService { name: service.name.clone(), settings, script: service.spec.script() }
         };
         self.services.iter().map(service).collect()
     }

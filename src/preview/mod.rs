@@ -16,6 +16,6 @@ pub use inspected::{answer, inspected, not_refused, refusal, staged};
 pub(crate) use risk::covers;
 pub use risk::{Bar, Risk, host_risks, risks_of};
 pub use rollout_risks::rollout_risks;
-pub use saved::{Next, SavedPlan, SavedPlanError, Source};
+pub use saved::{Next, SavedPlan, SavedPlanError, SourceFile};
 pub use seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
 pub use whole::Preview;

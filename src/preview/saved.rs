@@ -13,7 +13,7 @@ const FORMAT: u32 = 2;
 
 /// A file that the plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct SourceFile {
     /// Its path, absolute.
     pub path: String,
     /// SHA-256 of its bytes, in hexadecimal.
@@ -46,13 +46,13 @@ pub struct SavedPlan {
     /// It is not executed after this time.
     pub valid_until: Timestamp,
     /// The playbook.
-    pub playbook: Source,
+    pub playbook: SourceFile,
     /// The inventory's files and folders, as they were named.
     pub inventory: Vec<String>,
     /// `--limit`, as it was given.
     pub limit: Option<String>,
     /// Every file that the inventory was read from.
-    pub inventory_files: Vec<Source>,
+    pub inventory_files: Vec<SourceFile>,
     /// What is rolled out.
     pub next: Next,
     /// What is done.

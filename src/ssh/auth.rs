@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use crate::ssh::config::SshOptions;
 use crate::ssh::key_file::{KeyFile, KeyFileError, Keyring};
-use crate::ssh::link::{Link, Loss, Session};
+use crate::ssh::link::{Link, Loss, SshHandler};
 
 /// sshd ends a connection at the sixth refusal (`MaxAuthTries`), and newer ones then shut out the address.
 const MAX_TRIES: usize = 5;
@@ -69,7 +69,7 @@ pub(super) struct Login<'a> {
 
 /// The state of one login.
 struct Attempt<'a> {
-    session: &'a mut Handle<Session>,
+    session: &'a mut Handle<SshHandler>,
     link: &'a Link,
     user: &'a str,
     tried: Vec<String>,
@@ -83,7 +83,7 @@ type Admitted = bool;
 
 impl Login<'_> {
     /// Tries one key after the other, until the host takes one.
-    pub(super) async fn run(&self, session: &mut Handle<Session>, link: &Link) -> Result<(), LoginError> {
+    pub(super) async fn run(&self, session: &mut Handle<SshHandler>, link: &Link) -> Result<(), LoginError> {
         let mut attempt = Attempt {
             session,
             link,

@@ -16,7 +16,7 @@ use crate::ssh::config::SshOptions;
 use crate::ssh::connection::SshConnection;
 use crate::ssh::host_key::{HostKeyRefused, HostKeys, KnownHosts};
 use crate::ssh::key_file::Keyring;
-use crate::ssh::link::{Link, Session, SessionError};
+use crate::ssh::link::{Link, SessionError, SshHandler};
 use crate::ssh::login_limiter::LoginLimiter;
 use crate::ssh::transport::{Sessions, Transport};
 
@@ -154,7 +154,7 @@ impl SshConnector {
         let _ = socket.set_nodelay(true);
         let (link, wire, loss) = Link::new(socket);
         let config = self.options.russh(host_keys.algorithms(), host_keys.certificate_algorithms());
-        let session = Session { host_keys: host_keys.clone(), loss };
+        let session = SshHandler { host_keys: host_keys.clone(), loss };
         let connecting = russh::client::connect_stream(Arc::new(config), wire, session);
         let mut handle = match timeout_at(deadline, connecting).await {
             Err(_) => return Err(ConnectError::Mute { to, limit, greeting: link.greeting() }),

@@ -73,20 +73,20 @@ impl Drop for Place {
 }
 
 /// An open session channel; closed when dropped, as russh does not.
-pub(super) struct Session {
+pub(super) struct OpenSession {
     pub(super) read: ChannelReadHalf,
     pub(super) write: Option<ChannelWriteHalf<Msg>>,
     _place: Place,
 }
 
-impl Session {
+impl OpenSession {
     /// Lets go of a channel that the host closed, and russh with it.
     pub(super) fn settle(mut self) {
         self.write = None;
     }
 }
 
-impl Drop for Session {
+impl Drop for OpenSession {
     fn drop(&mut self) {
         let (Some(write), Ok(runtime)) = (self.write.take(), tokio::runtime::Handle::try_current()) else {
             return;
@@ -96,7 +96,7 @@ impl Drop for Session {
     }
 }
 
-async fn open(transport: &Transport) -> Result<Session, RemoteError> {
+async fn open(transport: &Transport) -> Result<OpenSession, RemoteError> {
     let Sessions { permits, open } = &transport.sessions;
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else {
@@ -107,7 +107,7 @@ async fn open(transport: &Transport) -> Result<Session, RemoteError> {
                 open.fetch_add(1, Ordering::Acquire);
                 let (read, write) = channel.split();
                 let place = Place { open: open.clone(), _permit: permit };
-                return Ok(Session { read, write: Some(write), _place: place });
+                return Ok(OpenSession { read, write: Some(write), _place: place });
             }
             // The host allows fewer than we thought: be content with one less, and wait for one of ours.
             Err(russh::Error::ChannelOpenFailure(
@@ -210,7 +210,7 @@ fn number(signal: &Sig) -> u32 {
 
 /// A command under way.
 pub(super) struct Running {
-    pub(super) session: Session,
+    pub(super) session: OpenSession,
     transcript: Transcript,
 }
 
@@ -246,7 +246,7 @@ impl Running {
         stdin: Vec<Secret>,
         keep_open: bool,
     ) -> Result<End, RemoteError> {
-        let Self { session: Session { read, write, .. }, transcript } = self;
+        let Self { session: OpenSession { read, write, .. }, transcript } = self;
         let feed = async {
             let Some(write) = &*write else { return };
             for piece in stdin {
@@ -280,7 +280,7 @@ impl Running {
     }
 
     /// Its channel, and what it has said after its first line.
-    pub(super) fn split(self) -> (Session, Transcript) {
+    pub(super) fn split(self) -> (OpenSession, Transcript) {
         let Self { session, mut transcript } = self;
         let line = transcript.stdout.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         transcript.stdout.drain(..line);

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::model::Secret;
 use crate::ports::{self, Certainty, RemoteCommand, RemoteError, RemoteOutput};
-use crate::ssh::exec::{CLOSING, End, ExecError, Running, Session, Transcript, out_of_time, send};
+use crate::ssh::exec::{CLOSING, End, ExecError, OpenSession, Running, Transcript, out_of_time, send};
 use crate::ssh::link::Loss;
 use crate::ssh::transport::Transport;
 
@@ -38,12 +38,12 @@ pub(super) async fn hold(
 #[derive(Debug)]
 pub struct HeldCommand {
     /// To the task that has the channel; closed, it ends.
-    questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<HeldQuestion>,
 }
 
 /// What is asked, and who waits for the answer.
 #[derive(Debug)]
-struct Question {
+struct HeldQuestion {
     /// None where it is answered unasked.
     asked: Option<(String, Option<Secret>)>,
     end: &'static str,
@@ -51,13 +51,17 @@ struct Question {
 }
 
 impl HeldCommand {
-    fn new(session: Session, said: Transcript, loss: impl Future<Output = Loss> + Send + 'static) -> Self {
+    fn new(
+        session: OpenSession,
+        said: Transcript,
+        loss: impl Future<Output = Loss> + Send + 'static,
+    ) -> Self {
         let (questions, mut asked) = mpsc::channel(1);
         tokio::spawn(async move {
             serve(session, said, &mut asked, loss).await;
             // What came too late was not sent.
             asked.close();
-            while let Some(Question { answer, .. }) = asked.recv().await {
+            while let Some(HeldQuestion { answer, .. }) = asked.recv().await {
                 let _ = answer.send(Err(ExecError::Over.at(Certainty::NotSent)));
             }
         });
@@ -71,7 +75,7 @@ impl HeldCommand {
         deadline: Duration,
     ) -> Result<RemoteOutput, RemoteError> {
         let (answer, answered) = oneshot::channel();
-        if self.questions.send(Question { asked, end, answer }).await.is_err() {
+        if self.questions.send(HeldQuestion { asked, end, answer }).await.is_err() {
             return Err(ExecError::Over.at(Certainty::NotSent));
         }
         match timeout(deadline, answered).await {
@@ -98,9 +102,9 @@ impl ports::HeldCommand for HeldCommand {
 }
 
 async fn serve(
-    mut session: Session,
+    mut session: OpenSession,
     said: Transcript,
-    asked: &mut mpsc::Receiver<Question>,
+    asked: &mut mpsc::Receiver<HeldQuestion>,
     loss: impl Future<Output = Loss> + Send + 'static,
 ) {
     // What it says before it is asked is kept for the first question.
@@ -108,7 +112,7 @@ async fn serve(
     loop {
         tokio::select! {
             question = asked.recv() => {
-                let Some(Question { asked, end, mut answer }) = question else { break };
+                let Some(HeldQuestion { asked, end, mut answer }) = question else { break };
                 let said = unasked.take().unwrap_or_default();
                 let answering = tokio::select! {
                     done = answered(&mut session, said, asked, end) => done,
@@ -150,7 +154,7 @@ async fn serve(
 /// Asks, and drains until it is answered, both at once: either may wait for the other. The error is none where the
 /// connection is gone.
 async fn answered(
-    Session { read, write, .. }: &mut Session,
+    OpenSession { read, write, .. }: &mut OpenSession,
     said: Transcript,
     asked: Option<(String, Option<Secret>)>,
     end: &str,

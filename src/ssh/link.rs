@@ -30,12 +30,12 @@ pub(super) enum SessionError {
 }
 
 /// What russh calls back.
-pub(super) struct Session {
+pub(super) struct SshHandler {
     pub(super) host_keys: Arc<HostKeys>,
     pub(super) loss: watch::Sender<Option<Loss>>,
 }
 
-impl Handler for Session {
+impl Handler for SshHandler {
     type Error = SessionError;
 
     async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, SessionError> {

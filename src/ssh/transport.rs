@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicUsize;
 use russh::client::Handle;
 use tokio::sync::Semaphore;
 
-use crate::ssh::link::{Link, Session};
+use crate::ssh::link::{Link, SshHandler};
 
 /// Session channels at once; sshd allows 10 a connection (`MaxSessions`).
 const MAX_SESSIONS: usize = 8;
 
 /// A logged-in session, the socket under it, and the channels that are open on it.
 pub(super) struct Transport {
-    pub(super) handle: Handle<Session>,
+    pub(super) handle: Handle<SshHandler>,
     pub(super) link: Link,
     pub(super) sessions: Sessions,
 }

@@ -11,12 +11,12 @@ use crate::model::{Fingerprint, HostName, HostPath, Serial, ServiceName, Version
 use crate::plan::HostPlan;
 use crate::service;
 use crate::status::drift::Drift;
-use crate::status::seen::{HostView, Inside};
+use crate::status::reading::{HostReading, Inside};
 use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Via, judge};
 
 /// What should be served.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct ExpectedVersion {
     /// The version that should be there.
     pub set: ChainSet,
     /// The leaves of everything in the store.
@@ -25,7 +25,7 @@ pub struct Wanted {
     pub own: BTreeMap<Fingerprint, Version>,
 }
 
-impl Wanted {
+impl ExpectedVersion {
     /// What an endpoint should show.
     pub fn expected(&self, endpoint: &Endpoint) -> Expectation {
         Expectation {
@@ -39,7 +39,7 @@ impl Wanted {
 
 /// What should be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredLeaf {
     /// Its version in the store.
     pub version: Version,
     /// Its leaf.
@@ -48,7 +48,7 @@ pub struct Stored {
 
 /// A certificate in a server's memory; its fingerprint only where it is one of those that were seen elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Held {
+pub struct InMemory {
     /// The SHA-256 of its encoding.
     pub fingerprint_sha256: Option<Fingerprint>,
     /// Its serial number.
@@ -59,7 +59,7 @@ pub struct Held {
 
 /// One endpoint of one service of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct EndpointStatus {
     /// Which host.
     pub host: HostName,
     /// Which service.
@@ -74,16 +74,16 @@ pub struct Row {
     pub file: Option<Leaf>,
     /// What is in memory, where the server says that. Of several processes, the first that differs from what is
     /// served.
-    pub memory: Option<Held>,
+    pub memory: Option<InMemory>,
     /// What should be served.
-    pub store: Stored,
+    pub store: StoredLeaf,
     /// Whole days until what is served expires; below zero where it has.
     pub days_left: Option<i64>,
     /// How it differs. None: all is as it should be.
     pub drifts: Vec<Drift>,
 }
 
-impl Row {
+impl EndpointStatus {
     /// Whether it serves what it should, without a finding.
     pub fn serves(&self) -> bool {
         self.state == EndpointState::New
@@ -98,12 +98,17 @@ impl Row {
 }
 
 /// Every endpoint of a host.
-pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp) -> Vec<Row> {
-    let disk = Disk::of(view.inside.as_ref().ok());
-    let host = host_drifts(plan, view, wanted);
+pub fn compare(
+    plan: &HostPlan,
+    reading: &HostReading,
+    wanted: &ExpectedVersion,
+    now: Timestamp,
+) -> Vec<EndpointStatus> {
+    let disk = Disk::of(reading.inside.as_ref().ok());
+    let host = host_drifts(plan, reading, wanted);
     let mut rows = Vec::new();
-    for (at, (service, observed)) in plan.services.iter().zip(&view.observed).enumerate() {
-        let memory = view.inside.as_ref().ok().and_then(|inside| inside.memory.get(at));
+    for (at, (service, observed)) in plan.services.iter().zip(&reading.observed).enumerate() {
+        let memory = reading.inside.as_ref().ok().and_then(|inside| inside.memory.get(at));
         for (endpoint, observed) in observed {
             let chain = wanted.set.of(endpoint.key);
             let judgement = judge(&wanted.expected(endpoint), observed, now);
@@ -112,7 +117,7 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
             // Where a path leads elsewhere, the server does not read what is live.
             let read = file.filter(|_| !host.iter().any(|drift| matches!(drift, Drift::PathsElsewhere(_))));
             // What is dialled through the host is not known without it.
-            let mut drifts = match (endpoint.via, &view.inside) {
+            let mut drifts = match (endpoint.via, &reading.inside) {
                 (Via::Ssh, Err(_)) => Vec::new(),
                 _ => endpoint_drifts(&judgement, (&chain[0], &wanted.own), read, held, endpoint, now),
             };
@@ -121,7 +126,7 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
             let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
-            rows.push(Row {
+            rows.push(EndpointStatus {
                 host: plan.login.host.clone(),
                 service: service.name.clone(),
                 endpoint: endpoint.clone(),
@@ -129,7 +134,7 @@ pub fn compare(plan: &HostPlan, view: &HostView, wanted: &Wanted, now: Timestamp
                 served: judgement.leaf.as_ref().map(Leaf::from),
                 file: file.map(Leaf::from),
                 memory: held.map(|held| known_as(held, &near)),
-                store: Stored { version: wanted.set.version().clone(), leaf: Leaf::from(&chain[0]) },
+                store: StoredLeaf { version: wanted.set.version().clone(), leaf: Leaf::from(&chain[0]) },
                 days_left: judgement.leaf.as_ref().map(|leaf| days_left(leaf.not_after, now)),
                 drifts,
             });
@@ -170,9 +175,9 @@ fn held<'m>(
     of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
 }
 
-fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> Held {
+fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> InMemory {
     let known = near.iter().flatten().find(|certificate| held.is(certificate));
-    Held {
+    InMemory {
         fingerprint_sha256: known.map(|certificate| certificate.fingerprint),
         serial: held.serial.clone(),
         not_after: held.not_after,
@@ -180,15 +185,15 @@ fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> Held {
 }
 
 /// What differs for the host as a whole.
-fn host_drifts(plan: &HostPlan, view: &HostView, wanted: &Wanted) -> Vec<Drift> {
-    match &view.inside {
+fn host_drifts(plan: &HostPlan, reading: &HostReading, wanted: &ExpectedVersion) -> Vec<Drift> {
+    match &reading.inside {
         Err(reason) => vec![Drift::NoLogin(reason.clone())],
         Ok(Inside { disk: Err(reason), .. }) => vec![Drift::DiskUnreadable(reason.clone())],
         Ok(Inside { disk: Ok(disk), .. }) => disk_drifts(plan, disk, wanted),
     }
 }
 
-fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &Wanted) -> Vec<Drift> {
+fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &ExpectedVersion) -> Vec<Drift> {
     let mut drifts = Vec::new();
     let live = match &disk.live {
         Live::Missing => return vec![Drift::NotInstalled],

@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use crate::model::HostName;
-use crate::status::compare::Row;
+use crate::status::compare::EndpointStatus;
 
 /// Hosts that are alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group<'r> {
+pub struct AlikeHosts<'r> {
     /// Which, in the order of the rows.
     pub hosts: Vec<&'r HostName>,
     /// The rows of the first of them, those that say the same left out.
-    pub rows: Vec<&'r Row>,
+    pub rows: Vec<&'r EndpointStatus>,
 }
 
 /// What a row says but for its host and address.
 #[derive(PartialEq, Eq, Hash)]
-struct Said<'r>(
+struct Comparable<'r>(
     &'r str,
     u16,
     &'r str,
@@ -25,8 +25,8 @@ struct Said<'r>(
     Option<&'r str>,
 );
 
-fn said(row: &Row) -> Said<'_> {
-    Said(
+fn said(row: &EndpointStatus) -> Comparable<'_> {
+    Comparable(
         row.service.as_str(),
         row.endpoint.port,
         row.endpoint.server_name.as_str(),
@@ -38,17 +38,17 @@ fn said(row: &Row) -> Said<'_> {
 
 /// The hosts, those that are alike together; after them those that differ from what they should be, together where they
 /// differ in the same way. The rows of one host follow each other.
-pub fn group(rows: &[Row]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut differing: Vec<Group<'_>> = Vec::new();
-    let mut known: HashMap<Vec<Said<'_>>, usize> = HashMap::new();
-    let mut known_to_differ: HashMap<Vec<(Said<'_>, Option<String>)>, usize> = HashMap::new();
+pub fn group(rows: &[EndpointStatus]) -> Vec<AlikeHosts<'_>> {
+    let mut groups: Vec<AlikeHosts<'_>> = Vec::new();
+    let mut differing: Vec<AlikeHosts<'_>> = Vec::new();
+    let mut known: HashMap<Vec<Comparable<'_>>, usize> = HashMap::new();
+    let mut known_to_differ: HashMap<Vec<(Comparable<'_>, Option<String>)>, usize> = HashMap::new();
     for of_host in rows.chunk_by(|one, next| one.host == next.host) {
         let host = &of_host[0].host;
         if of_host.iter().any(|row| !row.drifts.is_empty()) {
             let how = of_host.iter().map(|row| (said(row), row.words())).collect();
             let at = *known_to_differ.entry(how).or_insert_with(|| {
-                differing.push(Group { hosts: Vec::new(), rows: of_host.iter().collect() });
+                differing.push(AlikeHosts { hosts: Vec::new(), rows: of_host.iter().collect() });
                 differing.len() - 1
             });
             differing[at].hosts.push(host);
@@ -67,7 +67,7 @@ pub fn group(rows: &[Row]) -> Vec<Group<'_>> {
             Some(at) => groups[*at].hosts.push(host),
             None => {
                 known.insert(alike, groups.len());
-                groups.push(Group { hosts: vec![host], rows: kept });
+                groups.push(AlikeHosts { hosts: vec![host], rows: kept });
             }
         }
     }

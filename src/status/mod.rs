@@ -4,14 +4,14 @@
 mod compare;
 mod drift;
 mod group;
+mod reading;
 mod scan;
-mod seen;
 
-pub use compare::{Held, Row, Stored, Wanted, compare};
+pub use compare::{EndpointStatus, ExpectedVersion, InMemory, StoredLeaf, compare};
 pub use drift::Drift;
-pub use group::{Group, group};
-pub use scan::{Condition, Entry, appraise};
-pub use seen::{HostView, Inside};
+pub use group::{AlikeHosts, group};
+pub use reading::{HostReading, Inside};
+pub use scan::{Condition, ScannedEndpoint, appraise};
 
 #[cfg(test)]
 pub(crate) mod testing;

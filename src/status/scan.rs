@@ -45,7 +45,7 @@ impl Condition {
 
 /// What one endpoint serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ScannedEndpoint {
     /// Which host.
     pub host: HostName,
     /// The address that was dialled.
@@ -70,8 +70,8 @@ pub fn appraise(
     (asked, must_fit): (Option<&DnsName>, bool),
     observed: &Observation,
     now: Timestamp,
-) -> Entry {
-    let mut entry = Entry {
+) -> ScannedEndpoint {
+    let mut entry = ScannedEndpoint {
         host: host.clone(),
         address: address.to_owned(),
         port,

@@ -11,8 +11,8 @@ use crate::inventory::Login;
 use crate::model::Version;
 use crate::plan::{HostPlan, PlannedService};
 use crate::service::{Command, Held, ServiceSpec};
-use crate::status::seen::{HostView, Inside};
-use crate::status::{Entry, Row, Wanted, appraise, compare};
+use crate::status::reading::{HostReading, Inside};
+use crate::status::{EndpointStatus, ExpectedVersion, ScannedEndpoint, appraise, compare};
 use crate::verify::{Endpoint, Observation, Served, Via};
 
 struct Certificates {
@@ -38,7 +38,7 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
 /// A host on which all is as it should be, until it is told otherwise.
 pub(crate) struct World {
     plan: HostPlan,
-    view: HostView,
+    reading: HostReading,
 }
 
 impl World {
@@ -83,8 +83,8 @@ impl World {
         };
         let inside = Inside { disk: Ok(disk), memory: vec![Ok(Vec::new())] };
         let silent = Observation::Unreachable(String::new());
-        let view = HostView { inside: Ok(inside), observed: vec![vec![(endpoint, silent)]] };
-        Self { plan, view }.serving("new").linked("new")
+        let reading = HostReading { inside: Ok(inside), observed: vec![vec![(endpoint, silent)]] };
+        Self { plan, reading }.serving("new").linked("new")
     }
 
     pub(crate) fn leaf(&self, name: &str) -> &'static Certificate {
@@ -102,7 +102,7 @@ impl World {
     }
 
     fn observe(mut self, observation: Observation) -> Self {
-        self.view.observed[0][0].1 = observation;
+        self.reading.observed[0][0].1 = observation;
         self
     }
 
@@ -117,7 +117,7 @@ impl World {
     }
 
     pub(crate) fn disk(mut self, change: impl FnOnce(&mut OnDisk)) -> Self {
-        change(self.view.inside.as_mut().unwrap().disk.as_mut().unwrap());
+        change(self.reading.inside.as_mut().unwrap().disk.as_mut().unwrap());
         self
     }
 
@@ -138,27 +138,27 @@ impl World {
     /// What its processes say that they hold.
     pub(crate) fn holding(mut self, names: &[&str]) -> Self {
         let held = names.iter().map(|name| Held::from(self.leaf(name))).collect();
-        self.view.inside.as_mut().unwrap().memory = vec![Ok(held)];
+        self.reading.inside.as_mut().unwrap().memory = vec![Ok(held)];
         self
     }
 
     pub(crate) fn without_login(mut self) -> Self {
-        self.view.inside = Err("connect to 192.0.2.1:22: no answer".to_owned());
+        self.reading.inside = Err("connect to 192.0.2.1:22: no answer".to_owned());
         self
     }
 
-    pub(crate) fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> EndpointStatus {
         let leaf = |name: &str| &CERTIFICATES.leaves[name];
         let chain = pem(&[leaf("new"), &CERTIFICATES.middle]);
         let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
         let known = ["new", "old", "lapsed"].map(|name| leaf(name).fingerprint).into();
         let own = ["new", "old"].map(|name| (leaf(name).fingerprint, Self::version(name))).into();
-        compare(&self.plan, &self.view, &Wanted { set, known, own }, now()).remove(0)
+        compare(&self.plan, &self.reading, &ExpectedVersion { set, known, own }, now()).remove(0)
     }
 
     /// What is served, appraised for itself.
-    pub(crate) fn entry(&self) -> Entry {
-        let (endpoint, observed) = &self.view.observed[0][0];
+    pub(crate) fn entry(&self) -> ScannedEndpoint {
+        let (endpoint, observed) = &self.reading.observed[0][0];
         let place = (&self.plan.login.host, endpoint.address.as_str(), endpoint.port);
         appraise(place, (Some(&endpoint.server_name), true), observed, now())
     }

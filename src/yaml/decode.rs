@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Amount, CertificateName, DnsName, HostName, HostPath, WaveName, parse_duration};
 use crate::yaml::problem::{Problem, Problems, Span};
-use crate::yaml::tree::{Entry, Node, Value};
+use crate::yaml::tree::{MappingEntry, Node, Value};
 
 /// A type that can be read from a node.
 pub trait FromNode: Sized {
@@ -165,7 +165,7 @@ fn expected(what: &str, node: &Node) -> Problem {
 pub struct Fields<'n> {
     what: &'static str,
     head: Span,
-    entries: &'n [Entry],
+    entries: &'n [MappingEntry],
     known: Vec<&'static str>,
 }
 
@@ -173,7 +173,7 @@ impl<'n> Fields<'n> {
     /// The keys of a node that should be a mapping; `what` names it in messages, as in `a wave`.
     /// A null node is a mapping without keys.
     pub fn of(node: &'n Node, what: &'static str, problems: &mut Problems) -> Option<Self> {
-        let entries: &[Entry] = match &node.value {
+        let entries: &[MappingEntry] = match &node.value {
             Value::Mapping(entries) => entries,
             _ if node.is_null() => &[],
             _ => {

@@ -10,4 +10,4 @@ mod tree;
 
 pub use decode::{Fields, FromNode, OneOrMany, Spanned};
 pub use problem::{Problem, Problems, Source, SourceId, Sources, Span};
-pub use tree::{Entry, Node, Reference, Scalar, Value, parse};
+pub use tree::{MappingEntry, Node, Reference, Scalar, Value, parse};

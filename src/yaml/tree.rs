@@ -31,7 +31,7 @@ pub enum Value {
     /// A list.
     Sequence(Vec<Node>),
     /// Keys and values in the order written; keys are unique.
-    Mapping(Vec<Entry>),
+    Mapping(Vec<MappingEntry>),
 }
 
 /// A scalar as written.
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Scalar {
 
 /// One key of a mapping and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct MappingEntry {
     /// The key as text.
     pub key: String,
     /// Where the key stands.
@@ -197,7 +197,7 @@ enum Open {
     },
     /// `keys` are those of the entries: there may be one for each of 10,000 hosts.
     Mapping {
-        entries: Vec<Entry>,
+        entries: Vec<MappingEntry>,
         keys: HashSet<String>,
         merges: Vec<Node>,
         key: Option<(String, Span)>,
@@ -307,7 +307,7 @@ impl Builder<'_> {
                 },
                 Some((name, _)) if name == "<<" => merges.push(node),
                 Some((name, span)) if keys.insert(name.clone()) => {
-                    entries.push(Entry { key: name, key_span: span, value: node });
+                    entries.push(MappingEntry { key: name, key_span: span, value: node });
                 }
                 Some((name, span)) => problems.push(
                     Problem::at(span, format!("the key `{name}` is given twice"))
@@ -329,7 +329,7 @@ fn count(node: &Node) -> usize {
 }
 
 /// Applies merge keys (`<<: *defaults`): a key given in the mapping itself wins, then earlier merges.
-fn merge(mut entries: Vec<Entry>, merges: Vec<Node>) -> Result<Vec<Entry>, Problem> {
+fn merge(mut entries: Vec<MappingEntry>, merges: Vec<Node>) -> Result<Vec<MappingEntry>, Problem> {
     for node in merges {
         let sources = match node.value {
             Value::Mapping(_) => vec![node],

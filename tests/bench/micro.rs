@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use certwave::certificate::{ChainSet, parse_pem};
-use certwave::install::{InstallSpec, Layout, Live, OnDisk, RemoteShells, Service};
+use certwave::install::{InstallSpec, Layout, Live, OnDisk, RemoteShells, ScriptService};
 use certwave::inventory::{FileKind, Inventory, InventoryFile};
 use certwave::lab::Authority;
 use certwave::model::{OperationId, Version};
@@ -20,7 +20,7 @@ use certwave::ports::{Journal as _, Leases};
 use certwave::report::view::{StatusReport, View};
 use certwave::rollout::{Event, RolloutOutcome, RolloutRecord, StepEnded, Verified};
 use certwave::service::{Nginx, ServiceSpec};
-use certwave::status::{HostView, Inside, Wanted, compare};
+use certwave::status::{ExpectedVersion, HostReading, Inside, compare};
 use certwave::store::Store;
 use certwave::verify::{Endpoint, Expectation, Observation, Served, judge};
 use certwave::yaml::{Problems, Sources, parse};
@@ -85,7 +85,7 @@ fn comparing(criterion: &mut Criterion) {
     let version = Version::new(Timestamp::now(), &parse_pem(&pem).unwrap()[0].fingerprint);
     let set = ChainSet::read(version.clone(), &chain, None).unwrap();
     let served = served(&chain);
-    let wanted = Wanted { set, known: BTreeSet::new(), own: BTreeMap::new() };
+    let wanted = ExpectedVersion { set, known: BTreeSet::new(), own: BTreeMap::new() };
     for hosts in [1_000, 10_000] {
         let plan = plan(&inventory(hosts));
         let view = |host: &HostPlan| {
@@ -100,9 +100,9 @@ fn comparing(criterion: &mut Criterion) {
             let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());
             let observed = host.services.iter().map(|service| service.endpoints.iter().map(see).collect());
             let memory = host.services.iter().map(|_| Ok(Vec::new())).collect();
-            HostView { inside: Ok(Inside { disk: Ok(disk), memory }), observed: observed.collect() }
+            HostReading { inside: Ok(Inside { disk: Ok(disk), memory }), observed: observed.collect() }
         };
-        let views: Vec<HostView> = plan.hosts.iter().map(view).collect();
+        let views: Vec<HostReading> = plan.hosts.iter().map(view).collect();
         group.throughput(Throughput::Elements(hosts));
         group.bench_function(BenchmarkId::new("compare and tell", hosts), |bencher| {
             bencher.iter(|| {
@@ -173,8 +173,11 @@ fn scripts(criterion: &mut Criterion) {
         test: None,
         reload: None,
     });
-    let services =
-        [Service { name: "nginx".parse().unwrap(), settings: nginx.settings(30), script: nginx.script() }];
+    let services = [ScriptService {
+        name: "nginx".parse().unwrap(),
+        settings: nginx.settings(30),
+        script: nginx.script(),
+    }];
     let install = InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap()),
         keep: 3,

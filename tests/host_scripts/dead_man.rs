@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use certwave::install::{
-    Activation, Committed, DeadMan, InstallError, InstallSpec, Layout, Rollback, Seen, Task,
+    Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, Layout, Pruned, Rollback, Task,
 };
 use certwave::lab::wait_for;
 use certwave::model::Version;
@@ -54,8 +54,8 @@ impl Host {
         wait_for(PATIENCE, || self.live_version().as_ref() == Some(wanted))
     }
 
-    fn try_commit(&self) -> Result<Committed, InstallError> {
-        Committed::parse(&self.ask(&commit()).output())
+    fn try_commit(&self) -> Result<Pruned, InstallError> {
+        Pruned::parse(&self.ask(&commit()).output())
     }
 
     fn reloads(&self) -> String {
@@ -66,7 +66,7 @@ impl Host {
 fn armed(after: u64, not_after: Timestamp) -> Task {
     let (target, previous) = (version(2), version(1));
     let switch = DeadMan { target, previous, not_after, after: Duration::from_secs(after) };
-    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), Seen::default())
+    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), AlreadyKnown::default())
 }
 
 fn commit() -> Task {
@@ -132,7 +132,7 @@ fn a_switch_that_cannot_be_disarmed_is_told_and_nothing_is_confirmed() {
         let ended = host.ask_after(&commit(), || read_only = Mounted::read_only(&host));
         let Some(read_only) = read_only else { return };
         let path = host.switch("").display().to_string();
-        let refused = Committed::parse(&ended.output());
+        let refused = Pruned::parse(&ended.output());
         assert_eq!(refused, Err(InstallError::StillArmed { path }), "{shell:?}");
         drop(read_only);
         assert!(!is_over(&waiter), "{shell:?}");
@@ -153,8 +153,12 @@ fn a_refused_version_and_a_rollback_disarm_it() {
             not_after: Timestamp::MAX,
             after: Duration::from_secs(NEVER),
         };
-        let ended =
-            host.ask(&InstallSpec::activate(&version(3), Some(&previous), Some(&switch), Seen::default()));
+        let ended = host.ask(&InstallSpec::activate(
+            &version(3),
+            Some(&previous),
+            Some(&switch),
+            AlreadyKnown::default(),
+        ));
         let refused = Activation::parse(&ended.output(), &host.services).unwrap();
         assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
         assert_eq!(host.inspect().armed, None, "{shell:?}");

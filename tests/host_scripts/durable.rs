@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, DeadMan, FilePart, InstallSpec, Seen};
+use certwave::install::{Activation, AlreadyKnown, DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
 
 use crate::support::{Host, SHELLS, read, version};
@@ -83,7 +83,7 @@ fn a_version_is_on_the_disk_before_it_is_live() {
             &version(3),
             Some(&version(2)),
             Some(&dead_man),
-            Seen { whole: true, linked: true },
+            AlreadyKnown { whole: true, linked: true },
         );
         let done = Activation::parse(&host.ask(&task).output(), &host.services);
         assert_eq!(done, Ok(Activation::Activated), "{shell:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, Facts, FilePart, InstallSpec, Seen};
+use certwave::install::{Activation, AlreadyKnown, Facts, FilePart, InstallSpec};
 
 use crate::support::{Call, Host, SHELLS, Shell, read, version, words};
 
@@ -105,7 +105,9 @@ impl Step {
     fn call(self, host: &Host, previous: Option<&certwave::model::Version>) -> Call {
         match self {
             Step::Stage => host.task(&InstallSpec::stage(&version(2), &host.payload("two"))),
-            Step::Activate => host.task(&InstallSpec::activate(&version(2), previous, None, Seen::default())),
+            Step::Activate => {
+                host.task(&InstallSpec::activate(&version(2), previous, None, AlreadyKnown::default()))
+            }
             Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
             Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None)),
         }

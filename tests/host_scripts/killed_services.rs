@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certwave::install::{Activation, FileName, FilePart, InstallSpec, Rollback, Seen, StagePayload};
+use certwave::install::{Activation, AlreadyKnown, FileName, FilePart, InstallSpec, Rollback, StagePayload};
 use certwave::lab::Authority;
 use certwave::model::{HostPath, Secret};
 use certwave::service::{Envoy, EnvoySecret, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
@@ -168,7 +168,8 @@ fn haproxy(shell: Shell) {
     let balancer = Balancer::new(shell);
     balancer.stage();
     let host = &balancer.host;
-    let forward = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, Seen::default()));
+    let forward =
+        host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
     let starts = |context: &str| balancer.starts(context);
     kill_everywhere(host, &forward, &starts, &|context| balancer.activate(context));
 
@@ -202,7 +203,7 @@ fn envoy(shell: Shell) {
     let staged =
         host.ask(&InstallSpec::stage(&version(2), &payload(&host, &Authority::new("root").unwrap())));
     assert_eq!(staged.status, 0, "{}", staged.text());
-    let call = host.task(&InstallSpec::activate(&version(2), None, None, Seen::default()));
+    let call = host.task(&InstallSpec::activate(&version(2), None, None, AlreadyKnown::default()));
     // A file that is there is whole.
     let left = |context: &str| {
         for secret in &envoy.secrets {

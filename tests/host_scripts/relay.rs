@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use certwave::install::Script;
-use certwave::lab::{Authority, Haproxy, HaproxyOptions};
+use certwave::lab::{Authority, HaproxyOptions, HaproxyServer};
 use certwave::service::{RELAY, runtime_api};
 use openssl::x509::X509;
 
@@ -42,7 +42,7 @@ fn ask(host: &Host, socket: &Path, question: &[u8]) -> Ended {
 }
 
 struct Served {
-    haproxy: Haproxy,
+    haproxy: HaproxyServer,
     pem: PathBuf,
     authority: Authority,
     folder: tempfile::TempDir,
@@ -61,7 +61,7 @@ fn served(folder: &str) -> Served {
         address: "127.0.0.1".parse().unwrap(),
         global: String::new(),
     };
-    let haproxy = Haproxy::start(&folder, &options).unwrap();
+    let haproxy = HaproxyServer::start(&folder, &options).unwrap();
     Served { haproxy, pem, authority, folder: temporary }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use certwave::install::{
-    Activation, FilePart, InstallSpec, Layout, LinkState, Live, OnDisk, Rollback, Seen, Staged,
+    Activation, AlreadyKnown, FilePart, InstallSpec, Layout, LinkState, Live, OnDisk, Rollback, Staged,
 };
 
 use crate::support::{Call, Host, SHELLS, body, is_root, mode, read, version};
@@ -213,7 +213,7 @@ fn a_certificate_that_may_not_be_read_is_passed_over_in_silence() {
         fs::write(&file, "somebody's\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         host.uid = is_root().then_some(65534);
-        let ended = host.run(&host.spec.look());
+        let ended = host.run(&host.spec.status());
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{shell:?}");
         assert_eq!(OnDisk::parse(&ended.output(), &host.spec).unwrap().active, Vec::<String>::new());
     }
@@ -268,7 +268,7 @@ fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
         host.install(&version(1), None, "one");
         let activate = |host: &Host, n, before| {
             host.stage(&version(n), &format!("new {n}")).unwrap();
-            let seen = Seen { whole: true, linked: true };
+            let seen = AlreadyKnown { whole: true, linked: true };
             let ended = host.ask(&InstallSpec::activate(&version(n), Some(&version(before)), None, seen));
             Activation::parse(&ended.output(), &host.services).map_err(|error| error.to_string())
         };
@@ -428,7 +428,8 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         let begun = host.file("begun");
         host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
         host.stage(&version(2), "two").unwrap();
-        let call = host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, Seen::default()));
+        let call =
+            host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         while !begun.exists() {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use certwave::install::{
-    Activation, Committed, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output,
-    RemoteShells, Rollback, Script, Seen, Service, StagePayload, Staged, Task,
+    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Pruned,
+    RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
@@ -105,7 +105,7 @@ pub(crate) struct Host {
     root: TempDir,
     pub(crate) shell: Shell,
     pub(crate) spec: InstallSpec,
-    pub(crate) services: Vec<Service>,
+    pub(crate) services: Vec<ScriptService>,
     /// Goes before the host's own `PATH`.
     pub(crate) path_prefix: Option<PathBuf>,
     /// Said by the login shell before the script: `ulimit -f 8; `.
@@ -188,7 +188,7 @@ impl Host {
     }
 
     pub(crate) fn add_service(&mut self, name: &str, spec: &ServiceSpec, patience: u32) {
-        self.services.push(Service {
+        self.services.push(ScriptService {
             name: name.parse().unwrap(),
             settings: spec.settings(patience),
             script: spec.script(),
@@ -358,7 +358,7 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.ask(&InstallSpec::activate(version, previous, None, Seen::default()));
+        let ended = self.ask(&InstallSpec::activate(version, previous, None, AlreadyKnown::default()));
         Activation::parse(&ended.output(), &self.services)
     }
 
@@ -367,9 +367,9 @@ impl Host {
         Rollback::parse(&ended.output(), &self.services)
     }
 
-    pub(crate) fn commit(&self, previous: Option<&Version>) -> Committed {
+    pub(crate) fn commit(&self, previous: Option<&Version>) -> Pruned {
         let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous));
-        Committed::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
+        Pruned::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
     }
 
     /// Staged and activated, without a fault.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use certwave::install::{DeadMan, FilePart, InstallSpec, Seen};
+use certwave::install::{AlreadyKnown, DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
 use jiff::Timestamp;
 
@@ -71,7 +71,7 @@ impl Step {
                 let after = Duration::from_secs(3600);
                 let switch =
                     DeadMan { target: two.clone(), previous: one.clone(), not_after: Timestamp::MAX, after };
-                host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch), Seen::default()))
+                host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch), AlreadyKnown::default()))
             }
             Step::Commit => host.ask(&InstallSpec::commit(&two, Some(&one))),
             Step::Rollback => host.ask(&InstallSpec::rollback(&one, true)),

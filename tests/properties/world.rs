@@ -5,7 +5,7 @@ use std::time::Duration;
 use certwave::gate::Handshakes;
 use certwave::model::{Fingerprint, HostName, Version};
 use certwave::plan::{
-    Direction, HostIndex, OnFailure, PerHost, Schedule, Undo, WaveSchedule, Windows, batches,
+    Direction, HostIndex, OnFailure, PerHost, PlannedWindows, Schedule, Undo, WaveSchedule, batches,
 };
 use certwave::rollout::{
     Activated, Committed, Disproven, Exposure, Inspected, Measured, Previous, Step, StepEnded, StepFailure,
@@ -116,10 +116,10 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
 }
 
 /// Minutes of the day in which hosts may be begun: the world starts at 08:00.
-fn windows(random: &mut Random) -> Option<Windows> {
+fn windows(random: &mut Random) -> Option<PlannedWindows> {
     let allow = ["Mon-Sun 08:00-08:02 UTC", "Mon-Sun 08:03-08:05 UTC", "Mon-Sun 08:06-08:30 UTC"];
     let allow = allow.into_iter().map(|window| window.parse().unwrap()).collect();
-    random.chance(15).then(|| Windows { allow, override_before_expiry: None, served_until: None })
+    random.chance(15).then(|| PlannedWindows { allow, override_before_expiry: None, served_until: None })
 }
 
 /// A deadline, here and there: sometimes a tight one.

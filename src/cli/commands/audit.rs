@@ -1,6 +1,6 @@
 //! `certwave audit`
 
-use crate::cli::args::{Audit, AuditAct};
+use crate::cli::args::{AuditAct, AuditArgs};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -8,7 +8,7 @@ use crate::ports::Entry;
 use crate::report::view::{AuditEntry, AuditVerified};
 use crate::store::Journal;
 
-pub(super) fn run(args: &Audit, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &AuditArgs, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;
     match args.act {
         Some(AuditAct::Verify) => verify(&journal, settings),

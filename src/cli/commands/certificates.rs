@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::certificate::{Leaf, parse_pem};
-use crate::cli::args::Certificates;
+use crate::cli::args::CertificatesArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -11,7 +11,7 @@ use crate::operations::ledger;
 use crate::ports::Certificates as _;
 use crate::report::view::{StoredVersion, StoredVersionList};
 
-pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CertificatesArgs, settings: &Settings) -> Result<Exit, Failure> {
     let list = StoredVersionList { versions: read(args, settings)?, now: Timestamp::now() };
     let printer = settings.printer();
     printer.show(&list);
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Certificates, settings: &Settings) -> Result<Exit, Fail
 }
 
 /// Every version in the store, a name after the other, newest first.
-fn read(args: &Certificates, settings: &Settings) -> Result<Vec<StoredVersion>, Failure> {
+fn read(args: &CertificatesArgs, settings: &Settings) -> Result<Vec<StoredVersion>, Failure> {
     let store = settings.store()?;
     let (certificates, journal) = (store.certificates(), store.journal()?);
     let names = certificates.names()?;

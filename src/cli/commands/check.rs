@@ -1,6 +1,6 @@
 //! `certwave check`
 
-use crate::cli::args::Check;
+use crate::cli::args::CheckArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -8,7 +8,7 @@ use crate::operations::load::load;
 use crate::report::view::CheckedPlaybook;
 
 /// Every playbook is checked, also after one that has problems.
-pub(super) fn run(args: &Check, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CheckArgs, settings: &Settings) -> Result<Exit, Failure> {
     let mut failed: Option<Failure> = None;
     for path in &args.playbooks {
         let failure: Failure = match load(&settings.inventory, path, None) {

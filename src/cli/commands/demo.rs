@@ -1,6 +1,6 @@
 //! `certwave demo`
 
-use crate::cli::args::{Break as Word, Demo};
+use crate::cli::args::{BreakWord, DemoArgs};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::runtime;
@@ -11,7 +11,7 @@ use crate::lab::{Break, Lab, LabOptions};
 /// A real soak takes minutes; nobody should wait for that in a demo.
 const SOAK: &str = "5s";
 
-pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &DemoArgs, settings: &Settings) -> Result<Exit, Failure> {
     let say = |text: &str| settings.printer().aside(text);
     // A Ctrl-C must not leave servers behind.
     let runtime = runtime()?;
@@ -40,13 +40,13 @@ pub(super) fn run(args: &Demo, settings: &Settings) -> Result<Exit, Failure> {
     say(&format!("they run in {}; every host serves an old certificate", lab.directory().display()));
     if let Some(what) = args.break_ {
         let (what, words) = match what {
-            Word::Config => (Break::Config, "its nginx.conf has an error now"),
-            Word::Key => (Break::Key, "its nginx.conf names another key now"),
-            Word::Chain => (Break::Chain, "its nginx.conf names the leaf without its chain now"),
-            Word::Unreachable => (Break::Unreachable, "its sshd is down now"),
-            Word::Haproxy => (Break::Haproxy, "its haproxy.cfg has an error now"),
-            Word::Envoy => (Break::Envoy, "its secret no longer watches the folder of the certificate"),
-            Word::Mismatch => (Break::Mismatch, "its nginx.conf names another site's certificate now"),
+            BreakWord::Config => (Break::Config, "its nginx.conf has an error now"),
+            BreakWord::Key => (Break::Key, "its nginx.conf names another key now"),
+            BreakWord::Chain => (Break::Chain, "its nginx.conf names the leaf without its chain now"),
+            BreakWord::Unreachable => (Break::Unreachable, "its sshd is down now"),
+            BreakWord::Haproxy => (Break::Haproxy, "its haproxy.cfg has an error now"),
+            BreakWord::Envoy => (Break::Envoy, "its secret no longer watches the folder of the certificate"),
+            BreakWord::Mismatch => (Break::Mismatch, "its nginx.conf names another site's certificate now"),
         };
         lab.break_canary(what).map_err(|error| Failure::to("break the canary", &error))?;
         let host = match what {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::Init;
+use crate::cli::args::InitArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// Nothing that is there is ever overwritten.
-pub(super) fn run(args: &Init, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &InitArgs, settings: &Settings) -> Result<Exit, Failure> {
     let there: Vec<&str> =
         FILES.iter().map(|(name, _)| *name).filter(|name| args.directory.join(name).exists()).collect();
     if !there.is_empty() {

@@ -1,6 +1,6 @@
 //! `certwave inventory`
 
-use crate::cli::args::Inventory as Args;
+use crate::cli::args::InventoryAct;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -9,7 +9,7 @@ use crate::operations::{OperationError, Problem, inventory};
 use crate::report::view::{InventoryList, SelectedHosts};
 use crate::yaml::{Problems, Sources};
 
-pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: InventoryAct, settings: &Settings) -> Result<Exit, Failure> {
     let mut sources = Sources::default();
     let mut problems = Problems::default();
     let inventory = inventory(&settings.inventory, &mut sources, &mut problems)?;
@@ -17,10 +17,10 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
         return Err(OperationError::from(Problem::Files { problems, sources }).into());
     };
     match args {
-        Args::List => {
+        InventoryAct::List => {
             settings.printer().show(&InventoryList(inventory.to_list_json()));
         }
-        Args::Hosts { pattern } => hosts(&inventory, &pattern, settings)?,
+        InventoryAct::Hosts { pattern } => hosts(&inventory, &pattern, settings)?,
     }
     Ok(Exit::Done)
 }

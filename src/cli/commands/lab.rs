@@ -1,6 +1,6 @@
 //! `certwave lab`
 
-use crate::cli::args::Lab as Args;
+use crate::cli::args::LabAct;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::runtime;
@@ -9,9 +9,9 @@ use crate::cli::signal::cancel_on_signal;
 use crate::lab::{Lab, LabHandle, LabOptions, ServerStatus};
 use crate::report::view::{LabServer, LabServers, LabUp};
 
-pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: LabAct, settings: &Settings) -> Result<Exit, Failure> {
     match args {
-        Args::Up { hosts, haproxy, envoy, directory } => {
+        LabAct::Up { hosts, haproxy, envoy, directory } => {
             let options = LabOptions {
                 hosts: usize::from(hosts),
                 haproxy: usize::from(haproxy),
@@ -46,7 +46,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
                 directory.display()
             ));
         }
-        Args::Status { directory } => {
+        LabAct::Status { directory } => {
             let handle =
                 LabHandle::open(&directory).map_err(|error| Failure::to("look at the lab", &error))?;
             let servers = handle.status();
@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<Exit, Failure> {
             settings.printer().show(&LabServers(servers.into_iter().map(shown).collect()));
             return Ok(if all { Exit::Done } else { Exit::Failed });
         }
-        Args::Down { directory } => {
+        LabAct::Down { directory } => {
             let handle = LabHandle::open(&directory).map_err(|error| Failure::to("end the lab", &error))?;
             handle.down().map_err(|error| Failure::to("end the lab", &error))?;
             settings.printer().remark("every server has ended, and the folder is gone");

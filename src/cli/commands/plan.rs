@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::Plan as Args;
+use crate::cli::args::PlanArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::Run;
@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::preview::{Missed, Seen};
 use crate::report::view::PlanReport;
 
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &PlanArgs, settings: &Settings) -> Result<Exit, Failure> {
     let mut loaded = load(&settings.inventory, &args.playbook, args.limit.as_deref())?;
     loaded.accept(&args.accept)?;
     super::say_notes(&loaded, settings);
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
     let rehearsed = &planned.rehearsed;
     printer.show(&PlanReport {
         preview: &preview,
-        certificate: &planned.wanted.shown,
+        certificate: &planned.candidate.shown,
         rehearsed: args.rehearse.then_some(rehearsed),
     });
     if let Some(path) = &args.out {
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<Exit, Failure> {
 
 /// A host, as it is written down.
 #[derive(Serialize, Deserialize)]
-struct Fact {
+struct RecordedHost {
     host: HostName,
     #[serde(flatten)]
     seen: Seen,
@@ -72,7 +72,7 @@ fn record<'p>(path: &Path, hosts: impl Iterator<Item = (&'p HostName, &'p Seen)>
     let failed = |error: &dyn std::error::Error| Failure::to(&format!("write `{}`", path.display()), error);
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(|error| failed(&error))?);
     for (host, seen) in hosts {
-        let line = serde_json::to_string(&Fact { host: host.clone(), seen: seen.clone() });
+        let line = serde_json::to_string(&RecordedHost { host: host.clone(), seen: seen.clone() });
         let line = line.map_err(|error| failed(&error))?;
         writeln!(file, "{line}").map_err(|error| failed(&error))?;
     }
@@ -84,7 +84,7 @@ fn recorded(path: &Path, plan: &Plan) -> Result<Vec<Seen>, OperationError> {
     let text = operations::read(path)?;
     let mut facts: HashMap<HostName, Seen> = HashMap::new();
     for (number, line) in text.lines().enumerate() {
-        let fact: Fact = serde_json::from_str(line).map_err(|error| {
+        let fact: RecordedHost = serde_json::from_str(line).map_err(|error| {
             let problem = Problem::Facts { path: path.to_owned(), line: number + 1 };
             OperationError::from(problem).because(error.to_string())
         })?;

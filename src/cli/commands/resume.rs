@@ -1,6 +1,6 @@
 //! `certwave resume`
 
-use crate::cli::args::Resume;
+use crate::cli::args::ResumeArgs;
 use crate::cli::conclude::{conclude, driven};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -8,7 +8,7 @@ use crate::cli::runtime::Run;
 use crate::cli::settings::Settings;
 use crate::operations::resume::resume;
 
-pub(super) fn run(args: &Resume, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ResumeArgs, settings: &Settings) -> Result<Exit, Failure> {
     let printer = settings.printer();
     Run::default().operation(settings, async |context| {
         let ended = resume(context, args.rollout.as_deref()).await.map_err(|error| driven(error, printer))?;

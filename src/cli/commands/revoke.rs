@@ -1,6 +1,6 @@
 //! `certwave revoke`
 
-use crate::cli::args::Revoke;
+use crate::cli::args::RevokeArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::Run;
@@ -9,7 +9,7 @@ use crate::operations::load::load;
 use crate::operations::revoke::{RevokeRequest, Revoked, revoke};
 use crate::report::view::RevokedVersion;
 
-pub(super) fn run(args: &Revoke, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RevokeArgs, settings: &Settings) -> Result<Exit, Failure> {
     let plan = load(&settings.inventory, &args.playbook, None)?.plan;
     let (name, version, reason) = (plan.certificate.name, args.certificate.clone(), args.reason);
     let request = RevokeRequest {

@@ -1,6 +1,6 @@
 //! `certwave rollback`
 
-use crate::cli::args::Rollback;
+use crate::cli::args::RollbackArgs;
 use crate::cli::conclude::{conclude, driven};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -9,7 +9,7 @@ use crate::cli::settings::Settings;
 use crate::operations::load::load;
 use crate::operations::rollback::{RollbackRequest, rollback};
 
-pub(super) fn run(args: &Rollback, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RollbackArgs, settings: &Settings) -> Result<Exit, Failure> {
     let plan = load(&settings.inventory, &args.playbook, args.limit.as_deref())?.plan;
     let (playbook, to, accept) = (args.playbook.display().to_string(), args.to.clone(), args.accept.clone());
     let request = RollbackRequest { plan, playbook, to, accept };

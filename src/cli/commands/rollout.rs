@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::Rollout;
+use crate::cli::args::RolloutArgs;
 use crate::cli::conclude::{conclude, driven};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -12,7 +12,7 @@ use crate::operations::load::{Loaded, load};
 use crate::operations::rollout::{RolloutRequest, rollout};
 use crate::operations::saved_plan;
 
-pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RolloutArgs, settings: &Settings) -> Result<Exit, Failure> {
     let (saved, loaded, playbook) = match (&args.plan, &args.playbook) {
         (Some(path), _) => {
             let (saved, loaded) = saved_plan::take_up(path, jiff::Timestamp::now())?;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Rollout, settings: &Settings) -> Result<Exit, Failure> 
 
 /// Rolls out a playbook without asking: what the demo does.
 pub(super) fn run_unasked(playbook: &Path, settings: &Settings) -> Result<Exit, Failure> {
-    let args = Rollout {
+    let args = RolloutArgs {
         playbook: Some(playbook.to_owned()),
         plan: None,
         force: false,

@@ -1,6 +1,6 @@
 //! `certwave show`
 
-use crate::cli::args::Show;
+use crate::cli::args::ShowArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
@@ -9,7 +9,7 @@ use crate::ports::Journal as _;
 use crate::report::Tally;
 use crate::report::view::{RolloutEvent, ShowFoot, ShowHead};
 
-pub(super) fn run(args: &Show, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ShowArgs, settings: &Settings) -> Result<Exit, Failure> {
     let journal = settings.store()?.journal()?;
     let record = named(&journal, &args.rollout)?;
     let plan = planned(&journal, &record.id)?;

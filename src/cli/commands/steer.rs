@@ -1,6 +1,6 @@
 //! `certwave pause`, `abort` and `approve`: steering a rollout from another terminal.
 
-use crate::cli::args::{Approve, Steer};
+use crate::cli::args::{ApproveArgs, SteerArgs};
 use crate::cli::conclude::{conclude, driven};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
@@ -9,7 +9,7 @@ use crate::cli::settings::Settings;
 use crate::operations::steer::{self, Aborted, Approved};
 
 /// Finishes what is in flight, then ends; `resume` goes on.
-pub(super) fn pause(args: &Steer, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn pause(args: &SteerArgs, settings: &Settings) -> Result<Exit, Failure> {
     let record =
         Run::default().operation(settings, async |context| Ok(steer::pause(context, &args.rollout)?))?;
     let text = format!("rollout {} will pause: hosts in flight are finished first", record.id);
@@ -18,7 +18,7 @@ pub(super) fn pause(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
 }
 
 /// Stops it and rolls back as `on_failure` says.
-pub(super) fn abort(args: &Steer, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn abort(args: &SteerArgs, settings: &Settings) -> Result<Exit, Failure> {
     let printer = settings.printer();
     Run::default().operation(settings, async |context| {
         let aborted = steer::abort(context, &args.rollout).await.map_err(|error| driven(error, printer))?;
@@ -33,7 +33,7 @@ pub(super) fn abort(args: &Steer, settings: &Settings) -> Result<Exit, Failure> 
 }
 
 /// Lets a wave begin that asks for an approval.
-pub(super) fn approve(args: &Approve, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn approve(args: &ApproveArgs, settings: &Settings) -> Result<Exit, Failure> {
     let Approved { record, wave, is_running } = Run::default().operation(settings, async |context| {
         Ok(steer::approve(context, &args.rollout, args.wave.as_ref())?)
     })?;

@@ -1,6 +1,6 @@
 //! `certwave verify`
 
-use crate::cli::args::Verify;
+use crate::cli::args::VerifyArgs;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::Run;
@@ -9,7 +9,7 @@ use crate::operations::Problem;
 use crate::operations::verify::{VerifyRequest, verify};
 use crate::report::view::VerifyReport;
 
-pub(super) fn run(args: &Verify, settings: &Settings) -> Result<Exit, Failure> {
+pub(super) fn run(args: &VerifyArgs, settings: &Settings) -> Result<Exit, Failure> {
     let request = VerifyRequest {
         what: args.what.clone(),
         limit: args.limit.clone(),

@@ -69,7 +69,7 @@ pub(crate) type Shown = (ServiceName, Endpoint, Observation);
 
 /// What a proof wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Aim {
     /// The new certificate, without a finding.
     New,
     /// The one from before.
@@ -86,7 +86,7 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    (wanted, answers, linger): (Wanted, u32, bool),
+    (wanted, answers, linger): (Aim, u32, bool),
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Run::of(answers), 0);
@@ -94,8 +94,8 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
         let observed = observe(prober, connection, endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
         let as_wanted = match wanted {
-            Wanted::New => judgement.is_good(),
-            Wanted::Previous => judgement.state == EndpointState::Previous,
+            Aim::New => judgement.is_good(),
+            Aim::Previous => judgement.state == EndpointState::Previous,
         };
         if run.saw(as_wanted) {
             return Ok(());
@@ -109,7 +109,7 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
         }
         // The new certificate with a flaw does not heal by waiting.
         flawed = if judgement.state == EndpointState::New { flawed + 1 } else { 0 };
-        if flawed >= FLAWED && wanted == Wanted::New || clock.now() >= until {
+        if flawed >= FLAWED && wanted == Aim::New || clock.now() >= until {
             return Err(judgement);
         }
         clock.sleep(PAUSE).await;
@@ -132,7 +132,7 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
     expected: impl Fn(&Endpoint) -> Expectation,
-    wanted: Wanted,
+    wanted: Aim,
     until: Timestamp,
 ) -> Vec<Proof> {
     let mut proofs = Vec::new();

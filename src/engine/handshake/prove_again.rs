@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
+use crate::engine::handshake::prove::{Aim, Proof, prove_all};
 use crate::model::later;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
@@ -39,7 +39,7 @@ pub async fn prove_again<C: Connector, P: Prober>(
     }
     let until = later(clock.now(), PATIENCE.min(plan.timeout));
     let world = (prober, connection.as_ref(), clock);
-    let mut proofs = prove_all(world, &plan, expected, Wanted::New, until).await;
+    let mut proofs = prove_all(world, &plan, expected, Aim::New, until).await;
     proofs.append(&mut unreached);
     proofs
 }

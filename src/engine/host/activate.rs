@@ -4,7 +4,7 @@ use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{Activation, DeadMan, InstallError, InstallSpec, Seen};
+use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec};
 use crate::ports::{Clock, Connector, Prober};
 use crate::rollout::{Activated, StepFailure};
 
@@ -12,7 +12,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn activate(&mut self) -> Result<Activated, StepFailure> {
         let (plan, rollout, known) = (self.plan, self.rollout, self.known);
         let prepared = self.slot.prepared.take();
-        let seen = Seen { whole: prepared.is_some(), linked: self.slot.linked };
+        let seen = AlreadyKnown { whole: prepared.is_some(), linked: self.slot.linked };
         self.session.probes.clear();
         let prepared = match prepared {
             Some(prepared) => prepared,

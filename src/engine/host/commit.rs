@@ -12,7 +12,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let before = self.known.previous.as_ref().map(|previous| &previous.version);
         let task = InstallSpec::commit(self.rollout.target.set.version(), before);
         let output = self.session.task(&task, SCRIPT).await?;
-        match install::Committed::parse(&answer(&output)) {
+        match install::Pruned::parse(&answer(&output)) {
             Ok(_) => Ok(Committed::Final),
             Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
                 Ok(Committed::Refused { reason: error.to_string() })

@@ -32,7 +32,7 @@ pub(crate) struct HostReader<'a, C: Connection, P, K> {
 }
 
 /// A host that was looked at.
-pub(crate) struct Host {
+pub(crate) struct HostFacts {
     pub(crate) seen: SeenHost,
     /// Leaves that its servers may well serve before a rollout: the others are somebody else's.
     known: Known,
@@ -46,7 +46,7 @@ struct Known {
     silent: BTreeSet<ServiceName>,
 }
 
-impl Host {
+impl HostFacts {
     /// Takes in what endpoints showed since.
     pub(crate) fn add(&mut self, shown: Vec<Shown>) {
         self.seen.served.extend(shown.into_iter().map(|one| served(one, &self.known)));
@@ -76,7 +76,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         shown: Vec<Shown>,
         problems: Vec<String>,
         asked: Timestamp,
-    ) -> Result<Host, StepFailure> {
+    ) -> Result<HostFacts, StepFailure> {
         let clock_ahead = facts.clock.map_or(0, |there| ahead(there, (asked, self.clock.now())));
         let target = self.target.map(|target| target.set.version());
         let way_back = WayBack {
@@ -126,7 +126,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             links: facts.links,
             live,
         };
-        Ok(Host { seen, known })
+        Ok(HostFacts { seen, known })
     }
 
     /// Leaves that a server may well serve before a rollout: the others are somebody else's.

@@ -1,6 +1,6 @@
 //! The way back: the previous version is live, reloaded and proven.
 
-use crate::engine::handshake::prove::Wanted;
+use crate::engine::handshake::prove::Aim;
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
 use crate::engine::host::session::{answer, failed};
@@ -27,7 +27,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             let back = self.memory().put_back(previous).await;
             back.map_err(|reason| StepFailure::Failed { reason })?;
         }
-        match self.prove_all(Wanted::Previous).await {
+        match self.prove_all(Aim::Previous).await {
             Ok(()) => Ok(()),
             Err(disproof) => Err(StepFailure::Failed { reason: disproof.to_string() }),
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::certificate::Leaf;
 use crate::engine::handshake::availability::Prepared;
-use crate::engine::handshake::prove::{Proof, Wanted, prove_all};
+use crate::engine::handshake::prove::{Aim, Proof, prove_all};
 use crate::engine::handshake::rate::ProbeRate;
-use crate::engine::host::reader::{Host, HostReader};
+use crate::engine::host::reader::{HostFacts, HostReader};
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
@@ -48,7 +48,7 @@ pub(super) struct Kept<H> {
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
     /// What it was found to be, where it is going to be switched.
-    pub(super) inspected: Option<Host>,
+    pub(super) inspected: Option<HostFacts>,
 }
 
 impl<C: Connection, H> Default for HostSlot<C, H> {
@@ -118,12 +118,12 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     }
 
     /// Ends a step before the switch, where the host must not be switched as it is.
-    pub(super) fn refuse(&self, host: &Host) -> Result<(), StepFailure> {
+    pub(super) fn refuse(&self, host: &HostFacts) -> Result<(), StepFailure> {
         preview::not_refused(self.plan, &host.seen)
     }
 
     /// Every endpoint, at the same time; the first that is not as wanted.
-    pub(super) async fn prove_all(&mut self, wanted: Wanted) -> Result<(), Disproof> {
+    pub(super) async fn prove_all(&mut self, wanted: Aim) -> Result<(), Disproof> {
         let rollout = self.rollout;
         let until = later(rollout.clock.now(), self.plan.timeout);
         let world = (rollout.prober.as_ref(), Some(&self.session.connection), rollout.clock.as_ref());

@@ -22,7 +22,7 @@ pub(crate) struct HaproxyDialogue<'a, C: Connection> {
 }
 
 /// What is to be served under one of its names.
-struct Wanted {
+struct ToServe {
     pem: Secret,
     leaf: Certificate,
     /// Certificates behind the leaf.
@@ -133,7 +133,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         &self,
         certificate: &HaproxyCertificate,
         version: &Version,
-    ) -> Result<Option<Wanted>, String> {
+    ) -> Result<Option<ToServe>, String> {
         let script = self.plan.install.read(version, certificate.file);
         let output = self.session.run(self.plan, &script, None, SCRIPT).await;
         let output = output.map_err(|_| format!("{version} could not be read from the host"))?;
@@ -143,10 +143,10 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         let certificates = parse_pem(&output.stdout).map_err(|error| error.to_string())?;
         let chain = certificates.len() - 1;
         let leaf = certificates.into_iter().next();
-        Ok(leaf.map(|leaf| Wanted { pem: Secret::new(output.stdout), leaf, chain }))
+        Ok(leaf.map(|leaf| ToServe { pem: Secret::new(output.stdout), leaf, chain }))
     }
 
-    async fn update(&self, certificate: &HaproxyCertificate, wanted: &Wanted) -> Result<(), String> {
+    async fn update(&self, certificate: &HaproxyCertificate, wanted: &ToServe) -> Result<(), String> {
         for socket in &self.haproxy.sockets {
             let list = self.list(socket).await?;
             let name = match certificate.among(&list.names) {
@@ -178,7 +178,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     /// One transaction. Whatever fails, none is left open.
-    async fn replace(&self, socket: &HostPath, name: &str, wanted: &Wanted) -> Result<(), String> {
+    async fn replace(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<(), String> {
         let set = api::set(name, &wanted.pem, self.haproxy.bufsize).ok_or_else(|| {
             format!("the certificate is too long for `tune.bufsize` {}", self.haproxy.bufsize)
         })?;
@@ -204,7 +204,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         committed
     }
 
-    async fn holds(&self, socket: &HostPath, name: &str, wanted: &Wanted) -> Result<(), String> {
+    async fn holds(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<(), String> {
         let answer = self.ask(socket, api::show(name)).await?;
         self.said(api::read_show(name, &wanted.leaf, wanted.chain, &answer))
     }
@@ -315,6 +315,10 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 }
 
-fn wanted(bundle: &Bundle) -> Wanted {
-    Wanted { pem: bundle.combined_pem(), leaf: bundle.leaf().clone(), chain: bundle.fingerprints().len() - 1 }
+fn wanted(bundle: &Bundle) -> ToServe {
+    ToServe {
+        pem: bundle.combined_pem(),
+        leaf: bundle.leaf().clone(),
+        chain: bundle.fingerprints().len() - 1,
+    }
 }

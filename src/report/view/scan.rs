@@ -12,7 +12,7 @@ use crate::report::view::leaf::brief;
 use crate::report::view::status::{days, socket};
 use crate::report::view::table::table;
 use crate::report::words::count;
-use crate::status::{Condition, Entry};
+use crate::status::{Condition, ScannedEndpoint};
 
 /// So many ranges of hosts, and so many names, are written out in a table.
 const IN_TABLE: usize = 3;
@@ -22,13 +22,14 @@ const NAMED: usize = 5;
 /// What was found, soonest first.
 #[derive(Debug, Clone)]
 pub struct ServedReport {
-    entries: Vec<Entry>,
+    entries: Vec<ScannedEndpoint>,
 }
 
 impl ServedReport {
     /// Orders what was found: by when it expires, and those that showed nothing last.
-    pub fn new(mut entries: Vec<Entry>) -> Self {
-        let expires = |entry: &Entry| entry.leaf.as_ref().map_or(Timestamp::MAX, |leaf| leaf.not_after);
+    pub fn new(mut entries: Vec<ScannedEndpoint>) -> Self {
+        let expires =
+            |entry: &ScannedEndpoint| entry.leaf.as_ref().map_or(Timestamp::MAX, |leaf| leaf.not_after);
         entries.sort_by_key(expires);
         Self { entries }
     }
@@ -39,7 +40,7 @@ impl ServedReport {
     }
 
     /// What was found, soonest first.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[ScannedEndpoint] {
         &self.entries
     }
 
@@ -56,7 +57,7 @@ impl ServedReport {
             "CONDITION",
         ];
         let dash = || "-".to_owned();
-        let row = |(hosts, entry): (Vec<&str>, &Entry)| {
+        let row = |(hosts, entry): (Vec<&str>, &ScannedEndpoint)| {
             let leaf = entry.leaf.as_ref();
             [
                 compact(&hosts, IN_TABLE),
@@ -79,8 +80,8 @@ impl ServedReport {
     }
 
     /// Entries that say the same but for their host and address, with these hosts.
-    fn groups(&self, every: bool) -> Vec<(Vec<&str>, &Entry)> {
-        let mut groups: Vec<(Vec<&str>, &Entry)> = Vec::new();
+    fn groups(&self, every: bool) -> Vec<(Vec<&str>, &ScannedEndpoint)> {
+        let mut groups: Vec<(Vec<&str>, &ScannedEndpoint)> = Vec::new();
         let mut known: HashMap<_, usize> = HashMap::new();
         for entry in &self.entries {
             let host = entry.host.as_str();
@@ -107,7 +108,7 @@ impl ServedReport {
     /// One true sentence.
     pub fn sentence(&self) -> String {
         let all = count(self.entries.len(), "endpoint");
-        let wrong: Vec<&Entry> =
+        let wrong: Vec<&ScannedEndpoint> =
             self.entries.iter().filter(|entry| entry.condition != Condition::Valid).collect();
         let Some(first) = self.entries.first() else { return "there is nothing to look at".to_owned() };
         if wrong.is_empty() {
@@ -151,7 +152,7 @@ impl View for ServedReport {
     }
 }
 
-impl View for Entry {
+impl View for ScannedEndpoint {
     /// An endpoint in one line.
     fn text(&self, _: bool) -> String {
         let place = format!("{} at {}", self.host, socket(&self.address, self.port));
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
     use crate::status::testing::World;
 
-    fn drawn(entries: Vec<Entry>, every: bool) -> String {
+    fn drawn(entries: Vec<ScannedEndpoint>, every: bool) -> String {
         let report = ServedReport::new(entries);
         World::masked(&format!("{}\n\n{}", report.table(every), report.sentence()))
     }
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn the_soonest_is_first_and_what_is_the_same_is_one_line() {
         let good = |number: usize| World::new().named(&format!("web{number:02}")).entry();
-        let mut entries: Vec<Entry> = (1..=9).map(good).collect();
+        let mut entries: Vec<ScannedEndpoint> = (1..=9).map(good).collect();
         let all_good = drawn(entries.clone(), false);
         entries.push(World::new().named("old01").serving("old").entry());
         entries.push(World::new().named("api01").serving("lapsed").entry());

@@ -11,7 +11,7 @@ use crate::report::view::grouped::grouped;
 use crate::report::view::leaf::brief;
 use crate::report::view::table::table;
 use crate::report::words::count;
-use crate::status::{Held, Row, Stored, group};
+use crate::status::{EndpointStatus, InMemory, StoredLeaf, group};
 use crate::verify::EndpointState;
 
 /// So many names or ranges are written out in a sentence.
@@ -27,7 +27,7 @@ pub struct StatusReport<'r> {
     /// The version that should be served.
     pub version: &'r Version,
     /// Every endpoint; those of one host follow each other.
-    pub rows: &'r [Row],
+    pub rows: &'r [EndpointStatus],
 }
 
 impl StatusReport<'_> {
@@ -46,7 +46,7 @@ impl StatusReport<'_> {
         header.push("DAYS LEFT");
         header.extend(differs.then_some("WHAT DIFFERS"));
         let mut lines = Vec::new();
-        let mut add = |hosts: &str, row: &Row| {
+        let mut add = |hosts: &str, row: &EndpointStatus| {
             let port = || row.endpoint.port.to_string();
             let mut cells = vec![
                 hosts.to_owned(),
@@ -144,7 +144,7 @@ impl View for StatusReport<'_> {
     }
 }
 
-impl View for Row {
+impl View for EndpointStatus {
     /// An endpoint in one line.
     fn text(&self, _: bool) -> String {
         let (host, said) = said(self);
@@ -152,7 +152,7 @@ impl View for Row {
     }
 
     fn objects(&self, time: Timestamp) -> Vec<Value> {
-        let Stored { version, leaf } = &self.store;
+        let StoredLeaf { version, leaf } = &self.store;
         let store = json!({
             "version": version, "fingerprint_sha256": leaf.fingerprint_sha256, "serial": leaf.serial,
             "not_after": leaf.not_after,
@@ -171,7 +171,7 @@ impl View for Row {
 }
 
 /// The host of an endpoint, and what is said of it.
-fn said(row: &Row) -> (String, String) {
+fn said(row: &EndpointStatus) -> (String, String) {
     let said = row.words().unwrap_or_else(|| {
         format!("serves {}, {} left", short(row.served.as_ref()), days(row.days_left.unwrap_or_default()))
     });
@@ -188,7 +188,7 @@ pub(super) fn socket(address: &str, port: u16) -> String {
 }
 
 /// The kind of the key of what is served.
-fn key_type(row: &Row) -> Option<KeyType> {
+fn key_type(row: &EndpointStatus) -> Option<KeyType> {
     row.served.as_ref()?.key_type
 }
 
@@ -197,11 +197,11 @@ fn short(leaf: Option<&Leaf>) -> String {
 }
 
 /// What is known by its serial number alone is shown by that.
-fn in_memory(held: Option<&Held>) -> String {
+fn in_memory(held: Option<&InMemory>) -> String {
     match held {
         None => "-".to_owned(),
-        Some(Held { fingerprint_sha256: Some(fingerprint), .. }) => fingerprint.short(),
-        Some(Held { serial, .. }) => format!("serial {serial}"),
+        Some(InMemory { fingerprint_sha256: Some(fingerprint), .. }) => fingerprint.short(),
+        Some(InMemory { serial, .. }) => format!("serial {serial}"),
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
     use crate::status::testing::World;
 
     fn drawn(worlds: &[World], every: bool) -> String {
-        let rows: Vec<Row> = worlds.iter().map(World::row).collect();
+        let rows: Vec<EndpointStatus> = worlds.iter().map(World::row).collect();
         let (certificate, version) = ("a.test".parse().unwrap(), World::version("new"));
         let report = StatusReport { certificate: &certificate, version: &version, rows: &rows };
         let reasons = report.reasons().join("\n");

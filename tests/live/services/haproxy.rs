@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use certwave::lab::{Break, FrontServer, Haproxy};
+use certwave::lab::{Break, FrontServer, HaproxyServer};
 
 use crate::support::Fleet;
 
-pub(crate) fn haproxy(fleet: &Fleet) -> &Haproxy {
+pub(crate) fn haproxy(fleet: &Fleet) -> &HaproxyServer {
     match &fleet.lab.fronts[0].server {
         FrontServer::Haproxy(haproxy) => haproxy,
         FrontServer::Envoy(_) => panic!("the first front is HAProxy"),
@@ -30,12 +30,12 @@ fn try_ask(socket: &Path, command: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-fn workers(haproxy: &Haproxy) -> Vec<u32> {
+fn workers(haproxy: &HaproxyServer) -> Vec<u32> {
     certwave::service::master::read_processes(&ask(&haproxy.master_socket, "show proc")).unwrap().workers
 }
 
 /// Reloads by hand, as somebody will one day, and waits until the worker is another.
-pub(crate) fn reload(haproxy: &Haproxy) {
+pub(crate) fn reload(haproxy: &HaproxyServer) {
     let before = workers(haproxy);
     ask(&haproxy.master_socket, "reload");
     let renewed = || {
@@ -227,7 +227,7 @@ fn several_processes_are_changed_all_or_none() {
         address: fleet.lab.fronts[0].server.https().ip(),
         global: String::new(),
     };
-    let second = Haproxy::start(&root.join("second"), &options).unwrap();
+    let second = HaproxyServer::start(&root.join("second"), &options).unwrap();
     fleet.edit(
         "socket: \"{{ root }}/haproxy/admin.sock\"",
         "socket: [\"{{ root }}/haproxy/admin.sock\", \"{{ root }}/second/admin.sock\"]",

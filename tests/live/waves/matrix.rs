@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use certwave::lab::{Envoy, EnvoyOptions, FrontServer, Process, free_port};
+use certwave::lab::{EnvoyOptions, EnvoyServer, FrontServer, Process, free_port};
 use serde_json::Value;
 
 use crate::support::{Fleet, leaf};
@@ -127,7 +127,7 @@ fn envoy_takes_two_certificates_as_two_secrets() {
     std::fs::write(&other, format!("resources:\n{}", secret("rsa", "api-rsa"))).unwrap();
     let secrets = vec![("ec".to_owned(), ec), ("rsa".to_owned(), other)];
     let options = EnvoyOptions { secrets, address };
-    let envoy = Envoy::start(&folder, &options).unwrap();
+    let envoy = EnvoyServer::start(&folder, &options).unwrap();
     fleet.edit_inventory(
         &format!("https_port: {}", first.https.port()),
         &format!("https_port: {}", envoy.https.port()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use certwave::lab::{Break, Nginx, NginxOptions, wait_for};
+use certwave::lab::{Break, NginxOptions, NginxServer, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ fn an_endpoint_that_is_somebody_elses() {
         http_port: certwave::lab::free_port(host.nginx.https.ip()).unwrap(),
         extra: String::new(),
     };
-    let other = Nginx::start(&host.root.join("in-front"), &options).unwrap();
+    let other = NginxServer::start(&host.root.join("in-front"), &options).unwrap();
     fleet.edit_inventory(
         &format!("https_port: {}", host.nginx.https.port()),
         &format!("https_port: {}", other.https.port()),

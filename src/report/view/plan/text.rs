@@ -10,7 +10,7 @@ use crate::certificate::Leaf;
 use crate::install::LinkState;
 use crate::inventory::compact;
 use crate::model::format_duration;
-use crate::plan::{HostIndex, HostPlan, WaveSchedule, Windows};
+use crate::plan::{HostIndex, HostPlan, PlannedWindows, WaveSchedule};
 use crate::preview::{Change, Preview, Risk, Seen, SeenHost};
 use crate::report::view::plan::certificate::PlannedCertificate;
 use crate::report::words::count;
@@ -208,7 +208,7 @@ impl PlanText<'_> {
 }
 
 /// When hosts may be begun, where that is not now.
-fn opens(windows: &Windows, start: Timestamp) -> String {
+fn opens(windows: &PlannedWindows, start: Timestamp) -> String {
     match windows.open(start) {
         Some(open) if open == start => String::new(),
         Some(open) => format!(": the next one opens on {}", open.strftime("%Y-%m-%d %H:%M:%SZ")),

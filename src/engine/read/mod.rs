@@ -7,6 +7,6 @@ mod status;
 mod survey;
 
 pub use rehearse::rehearse;
-pub use scan::glance;
-pub use status::view;
+pub use scan::scan;
+pub use status::read_status;
 pub use survey::Surveyor;

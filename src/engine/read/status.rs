@@ -1,4 +1,4 @@
-//! A look at a host that changes nothing and holds nothing up: what it serves, what lies on its disk, and what its
+//! Reading how a host is, with nothing changed or held up: what it serves, what lies on its disk, and what its
 //! servers hold in memory.
 
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::engine::memory::held;
 use crate::install::OnDisk;
 use crate::plan::HostPlan;
 use crate::ports::{Connection, Connector, Prober, RemoteCommand};
-use crate::status::{HostView, Inside};
+use crate::status::{HostReading, Inside};
 use crate::verify::Via;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Looks at a host: over one SSH connection, and by handshakes that do not wait for it.
-pub async fn view<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, prober: &P) -> HostView {
+/// Reads how a host is: over one SSH connection, and by handshakes that do not wait for it.
+pub async fn read_status<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, prober: &P) -> HostReading {
     let connect = connector.connect(&plan.login);
     let connection = connect.map(|made| made.map(Arc::new).map_err(|error| error.reason)).shared();
 
@@ -41,11 +41,11 @@ pub async fn view<C: Connector, P: Prober>(plan: &HostPlan, connector: &C, probe
         join_all(seen).await
     });
     let (inside, observed) = tokio::join!(inside, join_all(services));
-    HostView { inside, observed }
+    HostReading { inside, observed }
 }
 
 async fn disk<C: Connection>(connection: &C, plan: &HostPlan) -> Result<OnDisk, String> {
-    let line = plan.install.look().line(plan.login.become_user.as_deref());
+    let line = plan.install.status().line(plan.login.become_user.as_deref());
     let command = RemoteCommand { line, stdin: Vec::new(), deadline: DEADLINE };
     let output = connection.exec(command).await.map_err(|error| error.reason)?;
     OnDisk::parse(&answer(&output), &plan.install).map_err(|error| error.to_string())

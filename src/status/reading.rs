@@ -1,12 +1,12 @@
-//! What was seen of a host.
+//! What a reading of a host showed.
 
 use crate::install::OnDisk;
 use crate::service::Held;
 use crate::verify::{Endpoint, Observation};
 
-/// What was seen of a host.
+/// What a reading of a host showed.
 #[derive(Debug)]
-pub struct HostView {
+pub struct HostReading {
     /// What only a login shows; else why there was none.
     pub inside: Result<Inside, String>,
     /// For each service, what each of its endpoints serves.

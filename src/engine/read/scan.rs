@@ -5,7 +5,7 @@ use crate::ports::Prober;
 use crate::verify::{Endpoint, Observation};
 
 /// What an endpoint serves, at each of its addresses.
-pub async fn glance<P: Prober>(endpoint: Endpoint, prober: &P) -> Vec<(Endpoint, Observation)> {
+pub async fn scan<P: Prober>(endpoint: Endpoint, prober: &P) -> Vec<(Endpoint, Observation)> {
     let mut seen = Vec::new();
     for place in places(prober, &[endpoint]).await {
         let dial = || prober.dial(&place.address, place.port, HANDSHAKE);

@@ -1,4 +1,4 @@
-//! A look at a host in order to plan: all that a rollout would find out there, and nothing touched.
+//! A survey of a host, in order to plan: all that a rollout would find out there, and nothing touched.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ pub struct Surveyor<C, P, K> {
 }
 
 impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
-    /// Looks at a host. No lock is taken, and nothing is written there.
+    /// Surveys a host. No lock is taken, and nothing is written there.
     pub async fn survey(&self, plan: &HostPlan) -> Seen {
-        match self.look(plan).await {
+        match self.read(plan).await {
             Ok(host) => Seen::Host(Box::new(host)),
             Err(failure) => {
                 let unreachable = failure.is_disconnected();
@@ -40,7 +40,7 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
         }
     }
 
-    async fn look(&self, plan: &HostPlan) -> Result<SeenHost, StepFailure> {
+    async fn read(&self, plan: &HostPlan) -> Result<SeenHost, StepFailure> {
         let session = Session::unlocked(&self.connector, plan).await?;
         let reader = HostReader {
             plan,

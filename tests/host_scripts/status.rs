@@ -1,4 +1,4 @@
-//! A look at the disk: all that `status` needs, and not one write.
+//! The status of the disk: all that `status` needs, and not one write.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +9,8 @@ use certwave::install::{FilePart, LinkState, Live, OnDisk};
 
 use crate::support::{Host, SHELLS, body, version};
 
-fn look(host: &Host) -> OnDisk {
-    let ended = host.run(&host.spec.look());
+fn status(host: &Host) -> OnDisk {
+    let ended = host.run(&host.spec.status());
     OnDisk::parse(&ended.output(), &host.spec).unwrap_or_else(|error| {
         panic!("{:?}: {error}\n{}", host.shell, ended.text());
     })
@@ -39,13 +39,13 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
         let certificate = host.link("a.crt", FilePart::Fullchain);
-        let empty = look(&host);
+        let empty = status(&host);
         assert_eq!((&empty.live, &empty.links[..]), (&Live::Missing, &[LinkState::Missing][..]), "{shell:?}");
 
         host.install(&version(1), None, "one");
         host.install(&version(2), Some(&version(1)), "two");
         let before = written(&host);
-        let good = look(&host);
+        let good = status(&host);
         assert_eq!(written(&host), before, "{shell:?}: something was written");
         assert_eq!((&good.live, good.damaged), (&Live::Version(version(2)), false), "{shell:?}");
         assert_eq!(good.links, [LinkState::Ours]);
@@ -57,7 +57,7 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
         let step = host.directory().join(".lock.step");
         let mut holder = std::process::Command::new("flock");
         let mut holder = holder.arg("-F").arg(&step).args(["sleep", "600"]).spawn().unwrap();
-        let bad = look(&host);
+        let bad = status(&host);
         holder.kill().unwrap();
         holder.wait().unwrap();
         assert!(bad.damaged, "{shell:?}");
@@ -65,6 +65,6 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
 
         fs::remove_file(host.spec.layout.live().as_str()).unwrap();
         fs::create_dir(host.spec.layout.live().as_str()).unwrap();
-        assert_eq!(look(&host).live, Live::Foreign, "{shell:?}");
+        assert_eq!(status(&host).live, Live::Foreign, "{shell:?}");
     }
 }
