@@ -49,7 +49,8 @@ const SCRIPT: Duration = Duration::from_secs(60);
 /// Runs the very state machine that a rollout runs, against hosts as they were seen. `start` is when it would begin.
 pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> Forecast {
     let schedule = &plan.schedule;
-    let mut run = Run { plan, seen, pace, now: start, state: State::new(schedule), queue: BinaryHeap::new() };
+    let mut run =
+        Simulation { plan, seen, pace, now: start, state: State::new(schedule), queue: BinaryHeap::new() };
     let mut steps: PerHost<Vec<Step>> = schedule.hosts.iter().map(|_| Vec::new()).collect();
     let mut failures = Vec::new();
     loop {
@@ -92,7 +93,7 @@ pub fn forecast(plan: &Plan, seen: &[Seen], pace: Pace, start: Timestamp) -> For
     }
 }
 
-struct Run<'a> {
+struct Simulation<'a> {
     plan: &'a Plan,
     seen: &'a [Seen],
     pace: Pace,
@@ -102,7 +103,7 @@ struct Run<'a> {
     queue: BinaryHeap<Reverse<(Timestamp, HostIndex, Step)>>,
 }
 
-impl Run<'_> {
+impl Simulation<'_> {
     fn record(&mut self, event: &Event) {
         self.state.evolve(self.now, event);
     }

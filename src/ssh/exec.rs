@@ -61,12 +61,12 @@ impl ExecError {
 }
 
 /// A place among the sessions that are open; the next one in line gets it when dropped.
-struct Place {
+struct SessionPlace {
     open: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for SessionPlace {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Release);
     }
@@ -76,7 +76,7 @@ impl Drop for Place {
 pub(super) struct OpenSession {
     pub(super) read: ChannelReadHalf,
     pub(super) write: Option<ChannelWriteHalf<Msg>>,
-    _place: Place,
+    _place: SessionPlace,
 }
 
 impl OpenSession {
@@ -106,7 +106,7 @@ async fn open(transport: &Transport) -> Result<OpenSession, RemoteError> {
             Ok(channel) => {
                 open.fetch_add(1, Ordering::Acquire);
                 let (read, write) = channel.split();
-                let place = Place { open: open.clone(), _permit: permit };
+                let place = SessionPlace { open: open.clone(), _permit: permit };
                 return Ok(OpenSession { read, write: Some(write), _place: place });
             }
             // The host allows fewer than we thought: be content with one less, and wait for one of ours.

@@ -12,7 +12,9 @@ use openssl::sha::sha256;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 
-use crate::ssh::known_hosts::{KnownHostsFile, Line, PublicKeyBlob, Says, listed_name, matches_pattern};
+use crate::ssh::known_hosts::{
+    KnownHostsFile, KnownHostsLine, PublicKeyBlob, Says, listed_name, matches_pattern,
+};
 
 /// A key's type and its SHA-256 fingerprint, as OpenSSH prints them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +153,7 @@ impl HostKeys {
         let find = |name: &str| {
             let mut found = Vec::new();
             for file in &files {
-                for Line { number, says, key } in file.lines_of(name) {
+                for KnownHostsLine { number, says, key } in file.lines_of(name) {
                     let place = Place { file: file.path.clone(), line: *number };
                     found.push((file.clone(), place, *says, key.clone()));
                 }

@@ -42,7 +42,7 @@ pub(super) enum Says {
 
 /// One line that could be read.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct KnownHostsLine {
     /// From 1, comments and empty lines counted.
     pub(super) number: usize,
     pub(super) says: Says,
@@ -72,7 +72,7 @@ impl Selector {
 #[derive(Debug, Default)]
 pub(super) struct KnownHostsFile {
     pub(super) path: PathBuf,
-    lines: Vec<Line>,
+    lines: Vec<KnownHostsLine>,
     /// By name, in lower case; indices into `lines`.
     by_name: HashMap<String, Vec<usize>>,
     /// To be tried one after the other.
@@ -98,13 +98,13 @@ impl KnownHostsFile {
                     file.by_name.entry(name.to_ascii_lowercase()).or_default().push(position);
                 }
             }
-            file.lines.push(Line { number: index + 1, says, key });
+            file.lines.push(KnownHostsLine { number: index + 1, says, key });
         }
         file
     }
 
     /// The lines that speak of a name, which is in lower case; from the top.
-    pub(super) fn lines_of(&self, name: &str) -> Vec<&Line> {
+    pub(super) fn lines_of(&self, name: &str) -> Vec<&KnownHostsLine> {
         let listed = self.by_name.get(name).into_iter().flatten().copied();
         let selected =
             self.by_selector.iter().filter(|(by, _)| by.selects(name)).map(|(_, position)| *position);

@@ -15,7 +15,7 @@ pub(super) trait Handshake: Sync {
         stream: BoxedStream,
         endpoint: &Endpoint,
         protocol: Option<&[u8]>,
-    ) -> impl Future<Output = Result<Shaken, Failure>> + Send;
+    ) -> impl Future<Output = Result<Shaken, HandshakeError>> + Send;
 }
 
 /// What a library shakes hands with, for each choice of [`Endpoint::key`].
@@ -48,25 +48,25 @@ pub(super) struct Shaken {
 
 /// Why there was no handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum HandshakeError {
     /// The library and the server do not fit, in the library's words: another one may show what is served.
     Incompatible(String),
     /// It failed, as it would with any library.
     Failed(Observation),
 }
 
-impl Failure {
+impl HandshakeError {
     /// Of a server that answers, but not with TLS.
     pub(super) fn not_tls(reason: impl Into<String>) -> Self {
         Self::Failed(Observation::NotTls(reason.into()))
     }
 }
 
-impl From<Failure> for Observation {
-    fn from(failure: Failure) -> Self {
+impl From<HandshakeError> for Observation {
+    fn from(failure: HandshakeError) -> Self {
         match failure {
-            Failure::Incompatible(reason) => Observation::NotTls(reason),
-            Failure::Failed(observation) => observation,
+            HandshakeError::Incompatible(reason) => Observation::NotTls(reason),
+            HandshakeError::Failed(observation) => observation,
         }
     }
 }

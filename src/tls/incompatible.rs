@@ -6,22 +6,22 @@ use std::io::ErrorKind;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::tls::alert;
-use crate::tls::handshake::{CLOSED, Failure};
+use crate::tls::handshake::{CLOSED, HandshakeError};
 
 /// Why there was no handshake.
-pub(super) fn failure(error: &std::io::Error) -> Failure {
+pub(super) fn failure(error: &std::io::Error) -> HandshakeError {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(error) => said(error),
-        None if error.kind() == ErrorKind::UnexpectedEof => Failure::not_tls(CLOSED),
-        None => Failure::not_tls(error.to_string()),
+        None if error.kind() == ErrorKind::UnexpectedEof => HandshakeError::not_tls(CLOSED),
+        None => HandshakeError::not_tls(error.to_string()),
     }
 }
 
-fn said(error: &Error) -> Failure {
+fn said(error: &Error) -> HandshakeError {
     match error {
         Error::AlertReceived(alert) => alerted(*alert),
-        Error::InvalidCertificate(CertificateError::BadSignature) => Failure::not_tls("bad signature"),
-        Error::DecryptError => Failure::not_tls("decryption failed or bad record mac"),
+        Error::InvalidCertificate(CertificateError::BadSignature) => HandshakeError::not_tls("bad signature"),
+        Error::DecryptError => HandshakeError::not_tls("decryption failed or bad record mac"),
         Error::InappropriateHandshakeMessage { .. }
         | Error::InappropriateMessage { .. }
         | Error::InvalidCertificate(_)
@@ -29,15 +29,15 @@ fn said(error: &Error) -> Failure {
         | Error::NoCertificatesPresented
         | Error::PeerIncompatible(_)
         | Error::PeerMisbehaved(_)
-        | Error::PeerSentOversizedRecord => Failure::Incompatible(error.to_string()),
-        _ => Failure::not_tls(error.to_string()),
+        | Error::PeerSentOversizedRecord => HandshakeError::Incompatible(error.to_string()),
+        _ => HandshakeError::not_tls(error.to_string()),
     }
 }
 
 /// What the alerts mean is in RFC 8446, section 6.2. A incompatible is one that speaks of what was offered, or that a server
 /// sends which does not understand its client.
-fn alerted(alert: AlertDescription) -> Failure {
-    Failure::not_tls(match alert {
+fn alerted(alert: AlertDescription) -> HandshakeError {
+    HandshakeError::not_tls(match alert {
         AlertDescription::DecodeError
         | AlertDescription::HandshakeFailure
         | AlertDescription::IllegalParameter
@@ -46,7 +46,7 @@ fn alerted(alert: AlertDescription) -> Failure {
         | AlertDescription::ProtocolVersion
         | AlertDescription::UnexpectedMessage
         | AlertDescription::UnsupportedExtension => {
-            return Failure::Incompatible(Error::AlertReceived(alert).to_string());
+            return HandshakeError::Incompatible(Error::AlertReceived(alert).to_string());
         }
         AlertDescription::CloseNotify => CLOSED.to_owned(),
         alert => alert::words(alert.into()),

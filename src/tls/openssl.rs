@@ -9,7 +9,7 @@ use tokio_openssl::SslStream;
 
 use crate::ports::BoxedStream;
 use crate::tls::alert;
-use crate::tls::handshake::{CLOSED, Failure, ForKey, Handshake, Shaken};
+use crate::tls::handshake::{CLOSED, ForKey, Handshake, HandshakeError, Shaken};
 use crate::verify::Endpoint;
 
 /// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.
@@ -76,11 +76,11 @@ impl Handshake for OpensslHandshakes {
         stream: BoxedStream,
         endpoint: &Endpoint,
         protocol: Option<&[u8]>,
-    ) -> Result<Shaken, Failure> {
-        let words = |error: ErrorStack| Failure::not_tls(error.to_string());
+    ) -> Result<Shaken, HandshakeError> {
+        let words = |error: ErrorStack| HandshakeError::not_tls(error.to_string());
         let ssl = self.prepare(endpoint, protocol).map_err(words)?;
         let mut stream = SslStream::new(ssl, stream).map_err(words)?;
-        Pin::new(&mut stream).connect().await.map_err(|error| Failure::not_tls(reason(&error)))?;
+        Pin::new(&mut stream).connect().await.map_err(|error| HandshakeError::not_tls(reason(&error)))?;
         let sent = stream.ssl().peer_cert_chain();
         let chain = sent.into_iter().flatten().filter_map(|one| one.to_der().ok()).collect();
         let version = stream.ssl().version_str().to_owned();

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::ports::{BoxedStream, Conversation, Dial, Prober};
 use crate::tls::error::TlsError;
-use crate::tls::handshake::{Failure, Handshake, Shaken};
+use crate::tls::handshake::{Handshake, HandshakeError, Shaken};
 use crate::tls::held_request::HeldConnection;
 use crate::tls::openssl::OpensslHandshakes;
 use crate::tls::roots::Roots;
@@ -68,10 +68,10 @@ impl TlsProber {
         endpoint: &Endpoint,
         protocol: Option<&[u8]>,
         deadline: Duration,
-    ) -> Result<(Shaken, Duration), Failure> {
+    ) -> Result<(Shaken, Duration), HandshakeError> {
         if !self.incompatible().contains(endpoint) {
             match shake(&self.rustls, dial, endpoint, protocol, deadline).await {
-                Err(Failure::Incompatible(reason)) => {
+                Err(HandshakeError::Incompatible(reason)) => {
                     tracing::debug!(%endpoint, reason, "OpenSSL shakes hands from now on");
                     self.incompatible().insert(endpoint.clone());
                 }
@@ -88,13 +88,13 @@ async fn shake(
     endpoint: &Endpoint,
     protocol: Option<&[u8]>,
     deadline: Duration,
-) -> Result<(Shaken, Duration), Failure> {
-    let unreachable = |reason| Failure::Failed(Observation::Unreachable(reason));
+) -> Result<(Shaken, Duration), HandshakeError> {
+    let unreachable = |reason| HandshakeError::Failed(Observation::Unreachable(reason));
     let mut stream = dial().await.map_err(unreachable)?;
     let start = Instant::now();
     let shaken = async {
         if let Some(protocol) = endpoint.starttls {
-            upgrade(&mut stream, protocol, &endpoint.server_name).await.map_err(Failure::not_tls)?;
+            upgrade(&mut stream, protocol, &endpoint.server_name).await.map_err(HandshakeError::not_tls)?;
         }
         let shaken = library.shake(stream, endpoint, protocol).await?;
         Ok((shaken, start.elapsed()))

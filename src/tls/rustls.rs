@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::ports::BoxedStream;
 use crate::tls::any_chain::AnyChain;
-use crate::tls::handshake::{Failure, ForKey, Handshake, Shaken};
+use crate::tls::handshake::{ForKey, Handshake, HandshakeError, Shaken};
 use crate::tls::incompatible::failure;
 use crate::verify::Endpoint;
 
@@ -67,10 +67,10 @@ impl Handshake for RustlsHandshakes {
         stream: BoxedStream,
         endpoint: &Endpoint,
         protocol: Option<&[u8]>,
-    ) -> Result<Shaken, Failure> {
+    ) -> Result<Shaken, HandshakeError> {
         // An address is not sent as a name (RFC 6066, section 3).
         let name = ServerName::try_from(endpoint.server_name.to_string())
-            .map_err(|error| Failure::Incompatible(error.to_string()))?;
+            .map_err(|error| HandshakeError::Incompatible(error.to_string()))?;
         let offered = protocol.map(<[u8]>::to_vec).into_iter().collect();
         let connected = self.0.of(endpoint.key).with_alpn(offered).connect(name, stream).await;
         let stream = connected.map_err(|error| failure(&error))?;

@@ -89,7 +89,7 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
     (wanted, answers, linger): (Aim, u32, bool),
     until: Timestamp,
 ) -> Result<(), Judgement> {
-    let (mut run, mut flawed) = (Run::of(answers), 0);
+    let (mut run, mut flawed) = (Streak::of(answers), 0);
     loop {
         let observed = observe(prober, connection, endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
@@ -150,14 +150,14 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
 }
 
 /// Answers in a row.
-struct Run {
+struct Streak {
     /// So many are enough.
     answers: u32,
     good: u32,
     relapses: u32,
 }
 
-impl Run {
+impl Streak {
     fn of(answers: u32) -> Self {
         Self { answers, good: 0, relapses: 0 }
     }
@@ -180,7 +180,7 @@ mod tests {
 
     /// After how many answers it is proven; `+` is one as wanted, the last is repeated.
     fn after(answers: u32, seen: &str) -> usize {
-        let mut run = Run::of(answers);
+        let mut run = Streak::of(answers);
         let all = seen.chars().chain(std::iter::repeat_n(seen.chars().last().unwrap_or('-'), 100));
         all.map(|one| run.saw(one == '+')).position(|proven| proven).map_or(0, |at| at + 1)
     }
