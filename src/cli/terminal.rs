@@ -134,8 +134,7 @@ impl Terminal {
         let mut cancel = self.cancel.clone();
         let answer = tokio::select! {
             answer = answer => answer,
-            // It never turns back; a lost sender means that nobody can ask for it any more.
-            _ = cancel.wait_for(|cancelled| *cancelled) => {
+            Ok(_) = cancel.wait_for(|cancelled| *cancelled) => {
                 drop(writeln!(stderr));
                 return Err(Unanswered::Interrupted);
             }

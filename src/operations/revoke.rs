@@ -69,7 +69,7 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
     let mut cancel = context.cancel.clone();
     let asked = tokio::select! {
         answer = ask_issuers(context, &request, &leaves) => answer,
-        _ = cancel.wait_for(|cancelled| *cancelled) => Err(vec!["interrupted".to_owned()]),
+        Ok(_) = cancel.wait_for(|cancelled| *cancelled) => Err(vec!["interrupted".to_owned()]),
     };
     let ca = asked.map_err(|refused| {
         let problem = Problem::RevocationUnconfirmed { name: name.clone(), version: version.clone() };
