@@ -27,6 +27,7 @@ pub(super) fn exit(problem: &Problem) -> Exit {
         | Problem::Limit { .. }
         | Problem::AcceptedHost(_)
         | Problem::NoVersion { .. }
+        | Problem::NoCertificate(_)
         | Problem::NobodyToConfirm
         | Problem::NoRollout(_)
         | Problem::Ambiguous { .. }
@@ -54,6 +55,7 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             let newest: Vec<String> = newest.iter().map(Version::to_string).collect();
             format!("the newest are {}", newest.join(", "))
         }
+        Problem::NoCertificate(_) => "`certwave certificates` lists all".to_owned(),
         Problem::UnfitToResume { record, .. } => {
             format!("`certwave rollout {}` issues another", record.playbook)
         }

@@ -148,6 +148,9 @@ pub enum Problem {
         /// What usually helps where the issuer failed so.
         advice: Option<&'static str>,
     },
+    /// There is no such certificate in the store.
+    #[error("there is no certificate `{0}` in the store")]
+    NoCertificate(CertificateName),
     /// No certificate was ever issued.
     #[error("no certificate `{0}` was issued yet")]
     NothingIssued(CertificateName),

@@ -22,8 +22,10 @@ pub mod rollback;
 pub mod rollout;
 mod rollout_journal;
 pub mod saved_plan;
+pub mod scan;
 pub mod status;
 pub mod steer;
+pub mod stored;
 #[cfg(test)]
 mod testing;
 pub mod verify;
