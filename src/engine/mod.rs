@@ -10,6 +10,8 @@ mod host;
 mod memory;
 mod read;
 mod target;
+#[cfg(test)]
+mod testing;
 
 pub use challenge::PushedChallenge;
 pub use driver::{Driven, Steering, drive};

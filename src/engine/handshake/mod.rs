@@ -5,6 +5,8 @@ pub(crate) mod prove;
 mod prove_again;
 pub(crate) mod rate;
 pub(crate) mod soak;
+#[cfg(test)]
+mod tests;
 
 pub use prove::Proof;
 pub use prove_again::prove_again;

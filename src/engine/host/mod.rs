@@ -9,6 +9,8 @@ mod rollback;
 mod run;
 pub(crate) mod session;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub(crate) use run::{HostRun, HostSlot, Rollout};

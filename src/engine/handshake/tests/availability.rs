@@ -1,0 +1,116 @@
+//! What clients notice while a host is switched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::certificate::KeyAlgorithm;
+use crate::engine::handshake::availability::{AvailabilityProbe, prepare, together};
+use crate::engine::testing::{Transcript, World, certificates, not_tls, served, silent};
+use crate::gate::Handshakes;
+use crate::ports::Clock;
+use crate::rollout::Measured;
+use crate::verify::{Endpoint, HeldOutcome, Observation, StartTls};
+
+fn new() -> Observation {
+    certificates().shown(&certificates().new)
+}
+
+/// Watches a host for so long, by what its endpoint shows from the first handshake on.
+async fn watched(world: &World, long: Duration) -> Vec<Measured> {
+    let transcript = Transcript::new();
+    let connection = Arc::new(transcript.host());
+    let (prober, clock) = (Arc::new(world.handshakes.clone()), Arc::new(world.clock.clone()));
+    let (_, prepared) = prepare(prober.as_ref(), &connection, world.host()).await;
+    let rate = Arc::default();
+    let start = |one| AvailabilityProbe::start(&prober, &connection, &clock, &rate, one);
+    let probes: Vec<AvailabilityProbe> = prepared.into_iter().map(start).collect();
+    if long > Duration::ZERO {
+        clock.sleep(long).await;
+    }
+    let mut measured = Vec::new();
+    for probe in probes {
+        measured.push(probe.finish().await);
+    }
+    measured
+}
+
+async fn one(world: &World, long: Duration) -> Measured {
+    watched(world, long).await.remove(0)
+}
+
+#[tokio::test]
+async fn handshakes_that_fail_are_counted_and_the_first_reason_is_kept() {
+    // The first one made it ready.
+    let shown = [new(), new(), not_tls(), silent(), new()];
+    let measured = one(&World::nginx().showing(&shown), Duration::from_millis(210)).await;
+    assert_eq!(measured.handshakes, Handshakes { tried: 6, failed: 2 });
+    assert_eq!(measured.first_failure.as_deref(), Some("192.0.2.1:443: the connection was closed"));
+    assert_eq!(measured.held, None);
+}
+
+#[tokio::test]
+async fn a_client_is_served_whatever_the_certificate_is() {
+    let all = certificates();
+    let shown = [new(), all.shown(&all.old), served(&[&all.foreign])];
+    let measured = one(&World::nginx().showing(&shown), Duration::from_millis(210)).await;
+    assert_eq!(measured.handshakes, Handshakes { tried: 6, failed: 0 });
+}
+
+#[tokio::test]
+async fn who_is_stopped_at_once_has_made_one_handshake() {
+    let measured = one(&World::nginx().showing(&[new()]), Duration::ZERO).await;
+    assert_eq!(measured.handshakes, Handshakes { tried: 1, failed: 0 });
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_tls_is_not_watched() {
+    for shown in [not_tls(), silent()] {
+        assert!(watched(&World::nginx().showing(&[shown]), Duration::from_millis(210)).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_who_offers_http_is_watched_without_a_request() {
+    let measured = one(&World::nginx().showing(&[not_tls(), new()]), Duration::from_millis(10)).await;
+    assert_eq!((measured.handshakes.failed, measured.held), (0, None));
+}
+
+#[tokio::test]
+async fn a_request_is_in_flight_only_where_the_endpoint_begins_with_tls() {
+    let cut = HeldOutcome::Cut("connection reset by peer".to_owned());
+    let mut world = World::nginx().showing(&[new()]);
+    world.handshakes.hold(cut.clone());
+    assert_eq!(one(&world, Duration::from_millis(10)).await.held, Some(cut));
+    world.host_mut().services[0].endpoints[0].starttls = Some(StartTls::Smtp);
+    assert_eq!(one(&world, Duration::from_millis(10)).await.held, None);
+}
+
+#[tokio::test]
+async fn of_dual_certificates_one_is_watched_and_both_are_seen() {
+    let mut world = World::nginx();
+    let endpoint = world.service().endpoints[0].clone();
+    let keyed = |key| Endpoint { key: Some(key), ..endpoint.clone() };
+    world.host_mut().services[0].endpoints = vec![keyed(KeyAlgorithm::Ecdsa), keyed(KeyAlgorithm::Rsa)];
+    world.handshakes.shows("192.0.2.1:443 (ecdsa)", &[new()]);
+    world.handshakes.shows("192.0.2.1:443 (rsa)", &[new()]);
+    assert_eq!(watched(&world, Duration::from_millis(210)).await.len(), 1);
+    assert_eq!(world.handshakes.made("192.0.2.1:443 (rsa)"), 1);
+}
+
+#[test]
+fn several_probes_are_summed_and_the_worst_that_became_of_a_request_is_kept() {
+    let probe = |tried, failed, first: Option<&str>, held| Measured {
+        handshakes: Handshakes { tried, failed },
+        first_failure: first.map(str::to_owned),
+        held,
+    };
+    let cut = HeldOutcome::Cut("reset".to_owned());
+    let all = vec![
+        probe(3, 0, None, Some(HeldOutcome::Answered)),
+        probe(4, 2, Some("first"), Some(cut.clone())),
+        probe(5, 1, Some("second"), Some(HeldOutcome::Answered)),
+        probe(6, 0, None, None),
+    ];
+    assert_eq!(together(all), probe(18, 3, Some("first"), Some(cut)));
+    assert_eq!(together(Vec::new()), Measured::default());
+}

@@ -1,0 +1,65 @@
+//! The watch over a wave.
+
+use std::time::Duration;
+
+use crate::engine::testing::{Transcript, World, certificates, not_sent, not_tls, ok, served, silent};
+use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
+use crate::plan::HostIndex;
+use crate::ports::{Clock, Effects, RemoteErrorKind, SoakWatch};
+use crate::verify::{Observation, Via};
+
+async fn soaked(world: &World, transcript: &Transcript, long: Duration) -> HandshakeSample {
+    let watch = world.fleet(transcript).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+    world.clock.sleep(long).await;
+    let Sample::Handshakes(sample) = watch.so_far().remove(0);
+    sample
+}
+
+async fn five_rounds(shown: &[Observation]) -> HandshakeSample {
+    let world = World::nginx().showing(shown);
+    soaked(&world, &Transcript::new(), Duration::from_millis(2_100)).await
+}
+
+#[tokio::test]
+async fn only_the_new_certificate_without_a_finding_passes() {
+    let all = certificates();
+    let new = || all.shown(&all.new);
+    assert_eq!(five_rounds(&[new()]).await.handshakes, Handshakes { tried: 5, failed: 0 });
+    for bad in [all.shown(&all.old), served(&[all.new.leaf()]), served(&[&all.foreign]), not_tls(), silent()]
+    {
+        let sample = five_rounds(&[new(), bad, new()]).await;
+        assert_eq!(sample.handshakes, Handshakes { tried: 5, failed: 1 });
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_named_once_and_the_first_failure_is_kept() {
+    let all = certificates();
+    let sample = five_rounds(&[all.shown(&all.new), silent(), not_tls(), all.shown(&all.old)]).await;
+    assert_eq!(sample.handshakes, Handshakes { tried: 5, failed: 4 });
+    let hosts: Vec<String> = sample.failed_hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["web01"]);
+    let first = "web01: nginx at 192.0.2.1:443: no answer: connection refused";
+    assert_eq!(sample.first_failure.as_deref(), Some(first));
+}
+
+#[tokio::test]
+async fn a_host_that_is_dialled_through_itself_is_connected_to_once_it_lets_somebody_in() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.new)]);
+    world.host_mut().services[0].endpoints[0].via = Via::Ssh;
+    let away = not_sent(RemoteErrorKind::Unreachable, "no answer");
+    let transcript = Transcript::new().then("connect", away).then("connect", ok(""));
+    let sample = soaked(&world, &transcript, Duration::from_millis(2_100)).await;
+    assert_eq!(sample.handshakes.tried, 5);
+}
+
+#[tokio::test]
+async fn a_watch_that_was_dropped_makes_no_more_handshakes() {
+    let all = certificates();
+    let world = World::nginx().showing(&[all.shown(&all.new)]);
+    soaked(&world, &Transcript::new(), Duration::from_millis(600)).await;
+    let made = world.handshakes.made(World::PLACE);
+    world.clock.sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.handshakes.made(World::PLACE), made);
+}

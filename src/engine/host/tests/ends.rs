@@ -1,0 +1,180 @@
+//! The steps around the switch: stage, commit and rollback.
+
+use super::{failed, failure_of, in_doubt};
+use crate::engine::testing::{
+    Answer, Transcript, World, certificates, ended, facts, maybe_sent, not_sent, ok, served,
+};
+use crate::plan::HostIndex;
+use crate::ports::{Effects, RemoteErrorKind};
+use crate::rollout::{Committed, Exposure, Step, StepEnded, StepFailure};
+
+fn world() -> World {
+    let all = certificates();
+    World::nginx().after(&all.old).showing(&[all.shown(&all.old)])
+}
+
+async fn stage(world: &World, answer: Answer) -> StepEnded {
+    let asked = format!(
+        "task take version='{0}'; size='…'; folder='archive/a.test/.{0}.partial.new'; stage < … B",
+        certificates().new.version()
+    );
+    world.step(Step::Stage, &Transcript::locked().then(asked, answer)).await
+}
+
+async fn commit(world: &World, answer: Answer) -> StepEnded {
+    let all = certificates();
+    let asked =
+        format!("task run committed='{}'; previous='{}'; commit", all.new.version(), all.old.version());
+    world.step(Step::Commit, &Transcript::locked().then(asked, answer)).await
+}
+
+async fn roll_back(world: &World, reload: &str, answer: Answer) -> StepEnded {
+    let asked = format!("task run version='{}'; reload='{reload}'; rollback", certificates().old.version());
+    world.step(Step::Rollback, &Transcript::locked().then(asked, answer)).await
+}
+
+#[tokio::test]
+async fn a_version_is_staged_whether_or_not_it_was_there() {
+    for said in ["certwave:result staged\n\n", "certwave:result already\n\n"] {
+        assert_eq!(stage(&world(), ok(said)).await, StepEnded::Stage(Ok(())));
+    }
+    let other = failure_of(&stage(&world(), ok("certwave:result activated\n")).await);
+    assert_eq!(other, failed("the host answered out of protocol: `activated`"));
+}
+
+#[tokio::test]
+async fn a_stage_that_failed_says_why() {
+    for (said, reason) in [
+        (
+            "certwave:reason tar: write error: No space left on device\ncertwave:error unpack 20261130T021417Z-859fc622\n",
+            "no room left in `20261130T021417Z-859fc622`: tar: write error: No space left on device",
+        ),
+        (
+            "certwave:error corrupt 20261130T021417Z-859fc622\n",
+            "the files that arrived are not those that were sent",
+        ),
+        (
+            "certwave:reason chown: changing ownership of 'cert.pem': Operation not permitted\ncertwave:error owner ann root:root\n",
+            "user `ann` may not give files to `root:root`: set `ansible_become`, or another owner and group",
+        ),
+    ] {
+        assert_eq!(failure_of(&stage(&world(), ended(1, said, "")).await), failed(reason));
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_broke_off_is_in_doubt_and_one_that_was_not_sent_is_not() {
+    let lost = "the connection was lost";
+    let unheard = || maybe_sent(lost);
+    let unsent = || not_sent(RemoteErrorKind::Unreachable, lost);
+    let killed = || ended(137, "certwave:clock 1\n", "");
+    let mut touched = world();
+    touched.known.exposure = Exposure::Reloaded;
+    let all = [
+        [stage(&world(), unheard()).await, stage(&world(), unsent()).await, stage(&world(), killed()).await],
+        [
+            commit(&world(), unheard()).await,
+            commit(&world(), unsent()).await,
+            commit(&world(), killed()).await,
+        ],
+        [
+            roll_back(&touched, "yes", unheard()).await,
+            roll_back(&touched, "yes", unsent()).await,
+            roll_back(&touched, "yes", killed()).await,
+        ],
+    ];
+    for [unheard, unsent, killed] in all {
+        assert_eq!(failure_of(&unheard), in_doubt(lost));
+        assert_eq!(failure_of(&unsent), StepFailure::Unreachable { reason: lost.to_owned() });
+        assert!(matches!(failure_of(&killed), StepFailure::InDoubt { .. }), "{killed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_turns_out_to_serve_somebody_elses_certificate_is_refused_once_its_version_is_staged() {
+    let all = certificates();
+    for (shown, refused) in [(served(&[&all.foreign]), true), (all.shown(&all.old), false)] {
+        let world = World::nginx().showing(&[shown]);
+        let transcript = Transcript::locked()
+            .then("first task", ok(&facts(Some(&all.old), &[&all.old], "")))
+            .then("task take …", ok("certwave:result staged\n"));
+        let fleet = world.fleet(&transcript);
+        let inspected = fleet.run(HostIndex::new(0), Step::Inspect, world.known.clone()).await;
+        assert_eq!(inspected.failure(), None);
+        let staged = fleet.run(HostIndex::new(0), Step::Stage, world.known.clone()).await;
+        let reason = staged.failure().map(StepFailure::reason);
+        assert_eq!(reason.is_some_and(|reason| reason.starts_with("refused before the switch")), refused);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_makes_the_version_final() {
+    for said in [
+        "certwave:result committed\n\n",
+        "certwave:pruned 20261001T021255Z-febeef07\ncertwave:result committed\n",
+    ] {
+        assert_eq!(commit(&world(), ok(said)).await, StepEnded::Commit(Ok(Committed::Final)));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_is_refused_where_the_version_was_undone_or_is_going_to_be() {
+    for (said, reason) in [
+        (
+            "certwave:error undone 20261001T021255Z-febeef07\n",
+            "the version was undone by its dead-man switch before it was confirmed: `20261001T021255Z-febeef07` is live",
+        ),
+        (
+            "certwave:error armed /etc/certwave/.dead-man.a.test\n",
+            "the dead-man switch `/etc/certwave/.dead-man.a.test` could not be disarmed",
+        ),
+    ] {
+        let refused = StepEnded::Commit(Ok(Committed::Refused { reason: reason.to_owned() }));
+        assert_eq!(commit(&world(), ended(1, said, "")).await, refused);
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_cannot_be_pruned_fails_the_commit() {
+    let said = "certwave:reason rm: cannot remove: Permission denied\ncertwave:error unwritable /etc/certwave/archive/a.test\n";
+    let reason = "`/etc/certwave/archive/a.test` cannot be written to: rm: cannot remove: Permission denied";
+    assert_eq!(failure_of(&commit(&world(), ended(1, said, "")).await), failed(reason));
+}
+
+#[tokio::test]
+async fn a_host_without_a_previous_certificate_is_told_nothing_when_it_should_go_back() {
+    let ended = World::nginx().step(Step::Rollback, &Transcript::locked()).await;
+    assert_eq!(failure_of(&ended), failed("there is no previous certificate"));
+}
+
+#[tokio::test]
+async fn a_host_is_back_when_it_serves_the_previous_certificate() {
+    let all = certificates();
+    let rolled_back = "certwave:result rolled-back\n\n";
+    for (exposure, reload) in [(Exposure::Switched, "no"), (Exposure::Reloaded, "yes")] {
+        let mut world = world();
+        world.known.exposure = exposure;
+        assert_eq!(roll_back(&world, reload, ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+    }
+    let world = world().showing(&[all.shown(&all.new)]);
+    let reason = "nginx at 192.0.2.1:443: the new certificate is served";
+    assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_way_back_fails_it() {
+    let mut world = world();
+    world.known.exposure = Exposure::Reloaded;
+    let output = "certwave:begin output\n|nginx: [emerg] unknown directive \"x\"\n|nginx: test failed\ncertwave:end output\n";
+    for (result, words) in [
+        ("test-failed 1", "nginx refused the previous configuration"),
+        ("reload-failed 1", "nginx did not reload"),
+    ] {
+        let said = format!("{output}certwave:result {result}\n");
+        let reason = format!("{words}: nginx: [emerg] unknown directive \"x\" | nginx: test failed");
+        assert_eq!(failure_of(&roll_back(&world, "yes", ended(1, &said, "")).await), failed(&reason));
+    }
+    let gone = "certwave:error incomplete 20261001T021255Z-febeef07\n";
+    let reason = "version `20261001T021255Z-febeef07` is not complete in the host's archive";
+    assert_eq!(failure_of(&roll_back(&world, "yes", ended(1, gone, "")).await), failed(reason));
+}

@@ -1,0 +1,149 @@
+//! The proof by handshakes.
+
+use std::time::Duration;
+
+use crate::engine::testing::{Transcript, World, certificates, ok, served, silent};
+use crate::gate::Handshakes;
+use crate::plan::HostIndex;
+use crate::ports::Effects;
+use crate::rollout::{Disproven, Measured, Step, StepEnded, Verified};
+use crate::service::{Command, ServiceSpec};
+use crate::verify::{EndpointState, HeldOutcome, Observation};
+
+/// The new certificate, the previous one, and others that may be shown.
+fn shown(signs: &str) -> Vec<Observation> {
+    let all = certificates();
+    let one = |sign| match sign {
+        '+' => all.shown(&all.new),
+        '-' => all.shown(&all.old),
+        'f' => served(&[all.new.leaf()]),
+        'x' => served(&[&all.foreign]),
+        _ => silent(),
+    };
+    signs.chars().map(one).collect()
+}
+
+fn world(signs: &str) -> World {
+    World::nginx().after(&certificates().old).showing(&shown(signs))
+}
+
+async fn verify(world: &World) -> Verified {
+    match world.step(Step::Verify, &Transcript::locked()).await {
+        StepEnded::Verify(Ok(verified)) => verified,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn disproven(world: &World) -> Disproven {
+    match verify(world).await {
+        Verified::Disproven(disproven) => disproven,
+        Verified::Proven(_) => panic!("it was proven"),
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_proven_by_so_many_answers_in_a_row() {
+    for answers in [1, 3, 8] {
+        let mut world = world("--?+");
+        world.host_mut().answers = answers;
+        assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+        assert_eq!(world.handshakes.made(World::PLACE), 3 + answers as usize);
+    }
+}
+
+#[tokio::test]
+async fn who_goes_back_and_forth_has_to_show_more_in_a_row() {
+    for (signs, made) in [("-+", 1 + 3), ("+-+", 2 + 6), ("+-+-+", 4 + 12), ("+-+-+-+", 6 + 12)] {
+        let world = world(signs);
+        assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+        assert_eq!(world.handshakes.made(World::PLACE), made, "{signs}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_old_processes_may_linger_is_asked_with_pauses() {
+    let quick = world("+");
+    verify(&quick).await;
+    assert_eq!(quick.clock.passed(), Duration::ZERO);
+    let reload = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
+    let slow = World::of(reload).after(&certificates().old).showing(&shown("+"));
+    verify(&slow).await;
+    assert_eq!(slow.clock.passed(), Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn a_flaw_of_the_new_certificate_is_not_waited_for() {
+    let flawed = world("-f");
+    let Disproven { state, reason, .. } = disproven(&flawed).await;
+    assert_eq!(state, EndpointState::New);
+    assert!(reason.contains("the chain is incomplete: 1 of 2 certificates are sent"), "{reason}");
+    assert!(flawed.clock.passed() < Duration::from_secs(1));
+    // Two are not enough: an old process may have sent them.
+    assert_eq!(verify(&world("ff+")).await, Verified::Proven(Measured::default()));
+    assert_eq!(verify(&world("ff-ff+")).await, Verified::Proven(Measured::default()));
+}
+
+#[tokio::test]
+async fn what_is_late_is_waited_for_until_the_time_is_up() {
+    for (signs, state, words) in [
+        ("-", EndpointState::Previous, "still the previous certificate is served"),
+        ("?", EndpointState::Unreachable, "no answer: connection refused"),
+        ("x", EndpointState::Unknown, "another certificate is served, which certwave never issued"),
+    ] {
+        let world = world(signs);
+        let found = disproven(&world).await;
+        assert_eq!(found.state, state);
+        assert!(found.reason.starts_with(&format!("nginx at 192.0.2.1:443: {words}")), "{}", found.reason);
+        let passed = world.clock.passed();
+        assert!((20_000..20_100).contains(&passed.as_millis()), "{passed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_between_is_told_before_what_is_merely_late() {
+    let mut world = world("-");
+    let late = world.service().endpoints[0].clone();
+    let mut between = late.clone();
+    between.port = 8443;
+    world.handshakes.shows("192.0.2.1:8443", &shown("x"));
+    for endpoints in [vec![late.clone(), between.clone()], vec![between, late]] {
+        world.host_mut().services[0].endpoints = endpoints;
+        assert_eq!(disproven(&world).await.state, EndpointState::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_proven_at_each_of_its_addresses() {
+    let mut world = world("+");
+    world.host_mut().services[0].endpoints[0].address = "lb.test".to_owned();
+    world.handshakes.leads("lb.test", &["192.0.2.1", "2001:db8::1"]);
+    world.handshakes.shows("[2001:db8::1]:443", &shown("-"));
+    let found = disproven(&world).await;
+    assert!(found.reason.starts_with("nginx at [2001:db8::1]:443"), "{}", found.reason);
+}
+
+/// A host that is switched and then proven, with a request in flight.
+async fn switched(held: HeldOutcome) -> Measured {
+    let all = certificates();
+    let world = World::nginx().after(&all.old).showing(&[all.shown(&all.old)]);
+    world.handshakes.hold(held);
+    let transcript = Transcript::locked().then("task run …activate", ok("certwave:result activated\n"));
+    let fleet = world.fleet(&transcript);
+    fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
+    world.handshakes.shows(World::PLACE, &shown("+"));
+    match fleet.run(HostIndex::new(0), Step::Verify, world.known.clone()).await {
+        StepEnded::Verify(Ok(Verified::Proven(measured))) => measured,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_clients_noticed_is_told_with_the_proof() {
+    let cut = HeldOutcome::Cut("connection reset by peer".to_owned());
+    for outcome in [HeldOutcome::Answered, cut] {
+        let measured = switched(outcome.clone()).await;
+        assert_eq!(measured.held, Some(outcome));
+        let Handshakes { tried, failed } = measured.handshakes;
+        assert!(tried > 0 && failed == 0, "{measured:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! What endpoints show, one handshake after the other.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::certificate::Certificate;
+use crate::ports::{BoxedStream, Conversation, Dial, HeldRequest, Prober};
+use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
+
+/// Handshakes by endpoint, such as `192.0.2.1:443`: each shows the next, and the last ever after. Its clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Handshakes(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    shown: BTreeMap<String, Vec<Observation>>,
+    made: BTreeMap<String, usize>,
+    names: BTreeMap<String, Vec<IpAddr>>,
+    held: Option<HeldOutcome>,
+}
+
+impl Handshakes {
+    /// An endpoint shows these from now on.
+    pub(crate) fn shows(&self, endpoint: &str, shown: &[Observation]) {
+        let mut inner = self.0.lock().unwrap();
+        inner.shown.insert(endpoint.to_owned(), shown.to_vec());
+        inner.made.insert(endpoint.to_owned(), 0);
+    }
+
+    /// A name leads to these addresses.
+    pub(crate) fn leads(&self, name: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        self.0.lock().unwrap().names.insert(name.to_owned(), addresses);
+    }
+
+    /// Every endpoint speaks HTTP: so ends the request that is in flight.
+    pub(crate) fn hold(&self, outcome: HeldOutcome) {
+        self.0.lock().unwrap().held = Some(outcome);
+    }
+
+    /// So many were made with it since it was told what to show.
+    pub(crate) fn made(&self, endpoint: &str) -> usize {
+        self.0.lock().unwrap().made[endpoint]
+    }
+
+    fn next(&self, endpoint: &Endpoint) -> Observation {
+        let mut inner = self.0.lock().unwrap();
+        let endpoint = endpoint.to_string();
+        let Inner { shown, made, .. } = &mut *inner;
+        let (Some(shown), Some(made)) = (shown.get(&endpoint), made.get_mut(&endpoint)) else {
+            panic!("a handshake with {endpoint}, which shows nothing");
+        };
+        *made += 1;
+        shown[(*made - 1).min(shown.len() - 1)].clone()
+    }
+}
+
+/// A handshake that shows a chain, leaf first.
+pub(crate) fn served(chain: &[&Certificate]) -> Observation {
+    Observation::Served(Served {
+        chain: chain.iter().map(|one| one.der.clone()).collect(),
+        trust: Ok(()),
+        protocol: "TLSv1.3".to_owned(),
+        took: Duration::ZERO,
+    })
+}
+
+/// Nobody takes the connection.
+pub(crate) fn silent() -> Observation {
+    Observation::Unreachable("connection refused".to_owned())
+}
+
+/// Somebody takes the connection, and does not speak TLS.
+pub(crate) fn not_tls() -> Observation {
+    Observation::NotTls("the connection was closed".to_owned())
+}
+
+/// A request in flight.
+pub(crate) struct Held(HeldOutcome);
+
+impl HeldRequest for Held {
+    async fn finish(self, _: Duration) -> HeldOutcome {
+        self.0
+    }
+}
+
+impl Prober for Handshakes {
+    type Held = Held;
+
+    async fn dial(&self, address: &str, port: u16, _: Duration) -> Result<BoxedStream, String> {
+        panic!("{address}:{port} is dialled though a handshake needs no connection here")
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, String> {
+        let inner = self.0.lock().unwrap();
+        let known = inner.names.get(name).cloned().or_else(|| Some(vec![name.parse().ok()?]));
+        known.ok_or_else(|| "no such name".to_owned())
+    }
+
+    async fn handshake(&self, _: impl Dial, endpoint: &Endpoint, _: Duration) -> Observation {
+        self.next(endpoint)
+    }
+
+    async fn converse(
+        &self,
+        _: impl Dial,
+        endpoint: &Endpoint,
+        _: Duration,
+    ) -> (Observation, Conversation<Held>) {
+        let observed = self.next(endpoint);
+        let held = self.0.lock().unwrap().held.clone();
+        (observed, held.map_or(Conversation::None, |outcome| Conversation::Held(Held(outcome))))
+    }
+
+    async fn hold(&self, _: impl Dial, _: &Endpoint, _: Duration) -> Option<Held> {
+        self.0.lock().unwrap().held.clone().map(Held)
+    }
+}
