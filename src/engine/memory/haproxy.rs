@@ -42,13 +42,18 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
+        let reloads = set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set));
         for socket in &self.haproxy.sockets {
-            let list = match self.ask(socket, api::list()).await {
-                Ok(answer) => self.said(api::read_list(&answer))?,
+            let lists = match self.ask(socket, api::crt_lists()).await {
+                Ok(answer) => answer,
                 // It may be down, and is started once its certificate is there.
                 Err(_) if self.start_command().is_some() => continue,
                 Err(reason) => return Err(format!("HAProxy does not answer at {socket}: {reason}")),
             };
+            if !reloads {
+                self.said(api::read_level(&lists))?;
+            }
+            let list = self.list(socket).await?;
             for certificate in &self.haproxy.certificates {
                 match certificate.among(&list.names) {
                     Some(name) if ends_ours || list.open.as_deref() != Some(name) => {
@@ -74,9 +79,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 }
             }
         }
-        if set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set))
-            && let HaproxyReload::Master(socket) = &self.haproxy.reload
-        {
+        if reloads && let HaproxyReload::Master(socket) = &self.haproxy.reload {
             self.processes(socket).await?;
         }
         Ok(())

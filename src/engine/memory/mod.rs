@@ -4,6 +4,8 @@ mod envoy;
 mod haproxy;
 mod read;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use crate::certificate::CertificateSet;
 use crate::engine::host::session::Session;

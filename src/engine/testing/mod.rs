@@ -61,6 +61,13 @@ impl Transcript {
         self
     }
 
+    /// All that another transcript has.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let after = std::mem::take(&mut other.0.inner().expected);
+        self.0.inner().expected.extend(after);
+        self
+    }
+
     /// The next question to a socket on the host.
     pub(crate) fn socket(self, path: &str, question: &str, answer: &str) -> Self {
         self.then(format!("socket {path}: {question}"), ok(answer))

@@ -74,6 +74,23 @@ pub struct CertificateList {
     pub open: Option<String>,
 }
 
+/// Lists the crt-lists: it changes nothing, and like every change of a certificate it is for the level `admin` alone. An
+/// operator may list the certificates.
+pub fn crt_lists() -> Secret {
+    command("show ssl crt-list")
+}
+
+/// Whether the socket that answered so may change certificates.
+///
+/// # Errors
+/// When its level is too low.
+pub fn read_level(answer: &str) -> Result<(), RuntimeError> {
+    match refused("show ssl crt-list", answer) {
+        low @ RuntimeError::NotAdmin => Err(low),
+        _ => Ok(()),
+    }
+}
+
 /// Lists the certificates.
 pub fn list() -> Secret {
     command("show ssl cert")

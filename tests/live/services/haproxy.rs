@@ -122,6 +122,23 @@ fn a_name_that_haproxy_does_not_have_is_told_with_those_that_it_has() {
     assert!(reason.contains("it has no certificate `") && reason.contains("/etc/ssl/api.pem`"), "{reason}");
 }
 
+#[test]
+fn a_socket_that_may_only_look_is_refused_before_anything_is_changed() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let config = haproxy(&fleet).config.clone();
+    let text = std::fs::read_to_string(&config).unwrap();
+    for level in ["", " level operator", " level user"] {
+        std::fs::write(&config, text.replace(" level admin", level)).unwrap();
+        reload(haproxy(&fleet));
+        let plan = fleet.run(&["plan", "playbook.yaml"]).expect(1);
+        assert!(plan.stdout.contains("give it `level admin`"), "{}", plan.stdout);
+    }
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back", "failed"]);
+    assert!(run.error(1).contains("give it `level admin` in haproxy.cfg"), "{}", run.error(1));
+    assert!(!fleet.lab.fronts[0].root.join("etc/certwave/archive").exists());
+}
+
 /// Has HAProxy take its certificate from a crt-list.
 fn with_crt_list(fleet: &Fleet) -> PathBuf {
     let root = &fleet.lab.fronts[0].root;

@@ -1,0 +1,187 @@
+//! Whether Envoy took what it read from the disk, by its admin interface.
+
+use std::time::Duration;
+
+use super::{ready, take};
+use crate::certificate::CertificateSet;
+use crate::engine::testing::{Transcript, World, certificates, ended, not_sent, ok};
+use crate::ports::RemoteErrorKind;
+use crate::service::{Envoy, EnvoySecret, ServiceSpec};
+
+const ADMIN: &str = "tunnel 127.0.0.1:9901";
+const SDS: &str = "exec …path='\\''/etc/envoy/sds.yaml'\\''…";
+
+fn settings() -> Envoy {
+    let path = |text: &str| text.parse().unwrap();
+    let secret = EnvoySecret {
+        sds: path("/etc/envoy/sds.yaml"),
+        name: "server_cert".to_owned(),
+        chain: vec![path("/etc/certwave/live/a.test/fullchain.pem")],
+        key: vec![path("/etc/certwave/live/a.test/privkey.pem")],
+    };
+    let admin = Some("127.0.0.1:9901".parse().unwrap());
+    Envoy { watched: path("/etc/certwave/live"), secrets: vec![secret], admin }
+}
+
+fn world() -> World {
+    World::of(ServiceSpec::Envoy(settings()))
+}
+
+/// What the admin interface answers to a path that begins so.
+fn admin(path: &str, status: &str, body: &str) -> Transcript {
+    let question = format!("{ADMIN}: GET {path}… HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=UTF-8\r\ncache-control: no-cache, max-age=0\r\n\
+         x-content-type-options: nosniff\r\ndate: Mon, 30 Nov 2026 02:14:33 GMT\r\nserver: envoy\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    Transcript::new().then(question, ok(&format!("{head}{body}")))
+}
+
+fn counters(rotation_failed: u32, failure: u32, rejected: u32) -> Transcript {
+    let body = format!(
+        "sds.server_cert.version_text: \"\"\nsds.server_cert.init_fetch_timeout: 0\n\
+         sds.server_cert.key_rotation_failed: {rotation_failed}\nsds.server_cert.update_attempt: 1\n\
+         sds.server_cert.update_failure: {failure}\nsds.server_cert.update_rejected: {rejected}\n\
+         sds.server_cert.update_success: 1\nsds.server_cert.update_time: 1796004835454\n\
+         sds.server_cert.version: 17241709254077376921\nsds.server_cert.update_duration: No recorded values\n"
+    );
+    admin("/stats?filter=%5Esds%5C.server_cert%5C.", "200 OK", &body)
+}
+
+fn secrets(name: &str, set: &CertificateSet) -> Transcript {
+    let chain = openssl::base64::encode_block(&set.bundles().next().unwrap().fullchain_pem());
+    let body = format!(
+        r#"{{
+ "configs": [
+  {{
+   "@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump.DynamicSecret",
+   "name": "{name}",
+   "last_updated": "2026-11-30T02:14:33.757Z",
+   "secret": {{
+    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+    "name": "{name}",
+    "tls_certificate": {{
+     "certificate_chain": {{
+      "inline_bytes": "{chain}"
+     }},
+     "private_key": {{
+      "inline_bytes": "W3JlZGFjdGVkXQ=="
+     }},
+     "watched_directory": {{
+      "path": "/etc/certwave/live"
+     }}
+    }}
+   }}
+  }}
+ ]
+}}
+"#
+    );
+    admin("/config_dump?resource=dynamic_active_secrets", "200 OK", &body)
+}
+
+fn holding(set: &CertificateSet) -> Transcript {
+    secrets("server_cert", set)
+}
+
+fn sds_file() -> Transcript {
+    let envoy = settings();
+    Transcript::new().then(SDS, ok(&envoy.sds_text(&envoy.secrets[0])))
+}
+
+#[tokio::test]
+async fn envoy_that_watches_the_link_and_has_the_secret_is_ready() {
+    assert_eq!(ready(&world(), sds_file().and(holding(&certificates().old))).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_sds_file_that_would_not_be_read_again_is_told_before_anything_is_changed() {
+    let inline = "resources:\n- name: server_cert\n  tls_certificate:\n    certificate_chain: {filename: /etc/ssl/a.crt}\n";
+    let reason = ready(&world(), Transcript::new().then(SDS, ok(inline))).await.unwrap_err();
+    assert!(
+        reason.starts_with("service `envoy` is not ready: `certificate_chain` of secret `server_cert`"),
+        "{reason}"
+    );
+    assert!(reason.contains("does not watch `/etc/certwave/live`"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_sds_file_that_is_not_there_yet_is_written_with_the_switch() {
+    assert_eq!(ready(&world(), Transcript::new().then(SDS, ended(66, "", ""))).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_secret_that_envoy_does_not_have_is_told() {
+    let said = sds_file().and(secrets("other", &certificates().old));
+    let reason = ready(&world(), said).await.unwrap_err();
+    assert!(reason.contains("Envoy at 127.0.0.1:9901 has no active secret `server_cert`"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_admin_interface_that_does_not_answer_is_told() {
+    let refused = Transcript::new().then(ADMIN, not_sent(RemoteErrorKind::Protocol, "connection refused"));
+    let reason = ready(&world(), sds_file().and(refused)).await.unwrap_err();
+    assert_eq!(reason, "service `envoy` is not ready: Envoy's admin interface: connection refused");
+    let forbidden = admin("/config_dump", "403 Forbidden", "");
+    let reason = ready(&world(), sds_file().and(forbidden)).await.unwrap_err();
+    assert!(
+        reason.ends_with("`/config_dump?resource=dynamic_active_secrets` was answered with 403 Forbidden"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn envoy_took_the_certificate_when_it_shows_it() {
+    let all = certificates();
+    let world = world();
+    let said = counters(0, 0, 0)
+        .and(counters(0, 0, 0).and(holding(&all.old)))
+        .and(counters(0, 0, 0).and(holding(&all.new)));
+    assert_eq!(take(&world, said).await, Ok(()));
+    assert_eq!(world.clock.passed(), Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_rejection_fails_the_host_though_the_refused_certificate_is_shown() {
+    let new = &certificates().new;
+    for (rejected, words) in [
+        (counters(1, 0, 0), "it could not load certificate and key"),
+        (counters(0, 1, 0), "it could not read the SDS file"),
+        (counters(0, 0, 1), "it refused the secret"),
+    ] {
+        let reason = take(&world(), counters(0, 0, 0).and(rejected)).await.unwrap_err();
+        let expected = format!("envoy did not take the certificate: secret `server_cert`: {words}");
+        assert!(reason.starts_with(&expected), "{reason}");
+    }
+    // Not only at once.
+    let said =
+        counters(0, 0, 0).and(counters(0, 0, 0).and(holding(&certificates().old))).and(counters(1, 0, 0));
+    assert!(take(&world(), said).await.is_err());
+    // Those from before do not count.
+    assert_eq!(take(&world(), counters(2, 1, 1).and(counters(2, 1, 1)).and(holding(new))).await, Ok(()));
+}
+
+#[tokio::test]
+async fn envoy_that_does_not_change_in_time_fails_the_host() {
+    let mut world = world();
+    world.host_mut().timeout = Duration::from_secs(1);
+    let look = || counters(0, 0, 0).and(holding(&certificates().old));
+    let said = (0..21).fold(counters(0, 0, 0), |said, _| said.and(look()));
+    let reason = take(&world, said).await.unwrap_err();
+    assert!(
+        reason.ends_with(
+            "secret `server_cert` did not change within 1 s: `127.0.0.1:9901` shows another certificate"
+        ),
+        "{reason}"
+    );
+    assert_eq!(world.clock.passed(), Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn without_an_admin_interface_handshakes_alone_tell() {
+    let world = World::of(ServiceSpec::Envoy(Envoy { admin: None, ..settings() }));
+    assert_eq!(ready(&world, sds_file()).await, Ok(()));
+    assert_eq!(take(&world, Transcript::new()).await, Ok(()));
+}
