@@ -164,8 +164,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 self.clear(socket, &name, list.open.as_deref()).await?;
             }
             if let Some(crt_list) = &self.haproxy.crt_list {
-                let answer = self.ask(socket, api::add_to_list(crt_list.as_str(), &name)).await?;
-                self.said(api::read_add(crt_list.as_str(), &name, &answer))?;
+                self.add_to_list(socket, crt_list.as_str(), &name).await?;
             }
             self.holds(socket, &name, wanted).await?;
         }
@@ -178,6 +177,16 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         let answer = self.ask(socket, api::new(&name)).await?;
         self.said(api::read_new(&name, &answer))?;
         Ok(name)
+    }
+
+    /// Has listeners use it. HAProxy takes an entry of a crt-list as often as it is told.
+    async fn add_to_list(&self, socket: &HostPath, crt_list: &str, name: &str) -> Result<(), String> {
+        let answer = self.ask(socket, api::crt_list(crt_list)).await?;
+        if api::is_listed(name, &answer) {
+            return Ok(());
+        }
+        let answer = self.ask(socket, api::add_to_list(crt_list, name)).await?;
+        self.said(api::read_add(crt_list, name, &answer))
     }
 
     /// One transaction. Whatever fails, none is left open.

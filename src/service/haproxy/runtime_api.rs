@@ -184,6 +184,16 @@ pub fn read_new(name: &str, answer: &str) -> Result<(), RuntimeError> {
     }
 }
 
+/// Shows what is in a crt-list.
+pub fn crt_list(crt_list: &str) -> Secret {
+    command(&format!("show ssl crt-list {crt_list}"))
+}
+
+/// Whether a crt-list that was shown has a certificate: each line begins with one, unless it is the heading.
+pub fn is_listed(name: &str, answer: &str) -> bool {
+    answer.lines().any(|line| line.split_whitespace().next() == Some(name))
+}
+
 /// Has a listener use a certificate.
 pub fn add_to_list(crt_list: &str, name: &str) -> Secret {
     command(&format!("add ssl crt-list {crt_list} {name}"))

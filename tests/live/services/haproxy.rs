@@ -170,9 +170,12 @@ fn a_certificate_that_is_new_to_haproxy_joins_its_crt_list_and_leaves_it_again()
     let listed = std::fs::read_to_string(&list).unwrap();
     assert!(!listed.contains("new.pem"), "{listed}");
     assert!(!ask(&haproxy(&fleet).socket, "show ssl cert").contains("new.pem"));
-    let run = fleet.roll_out(&["--limit", "web:lb"]).expect(0);
+    fleet.roll_out(&["--limit", "web:lb"]).expect(0);
     let listed = std::fs::read_to_string(&list).unwrap();
     assert!(listed.contains("new.pem"), "{listed}");
+    let run = fleet.roll_out(&["--limit", "web:lb", "--force"]).expect(0);
+    let in_memory = ask(&haproxy(&fleet).socket, &format!("show ssl crt-list {}", list.display()));
+    assert_eq!(in_memory.matches("new.pem").count(), 1, "{in_memory}");
     reload(haproxy(&fleet));
     assert_eq!(fleet.front_served_as(0, "new.lab.test"), run.last()["certificate"]["fingerprint_sha256"]);
 }

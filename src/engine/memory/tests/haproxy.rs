@@ -305,6 +305,7 @@ async fn a_certificate_that_haproxy_does_not_have_yet_is_made_and_listed() {
             )
             .created()
             .committed()
+            .asked("show ssl crt-list /etc/haproxy/list\n", "# /etc/haproxy/list\nother.pem\n\n")
             .asked(&format!("add ssl crt-list /etc/haproxy/list {NAME}\n"), last)
     };
     let added = format!("Inserting certificate '{NAME}' in crt-list '/etc/haproxy/list'.\nSuccess!\n\n");
@@ -312,6 +313,24 @@ async fn a_certificate_that_haproxy_does_not_have_yet_is_made_and_listed() {
     let refused = "Can't edit the crt-list: crt-list '/etc/haproxy/list' does not exist!\n\n";
     let reason = take(&world, made(refused).0).await.unwrap_err();
     assert!(reason.contains("does not exist"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_in_the_crt_list_is_not_put_there_again() {
+    // HAProxy would take it once more, and not know any longer which of them to delete.
+    let all = certificates();
+    let haproxy = Haproxy { crt_list: Some("/etc/haproxy/list".parse().unwrap()), ..settings(&[SOCKET]) };
+    for line in [NAME.to_owned(), format!("{NAME} [alpn h2] a.test")] {
+        let listed = format!("# /etc/haproxy/list\nother.pem\n{line}\n\n");
+        let said = to(SOCKET)
+            .list(None, &[NAME])
+            .holding(&all.old)
+            .created()
+            .committed()
+            .asked("show ssl crt-list /etc/haproxy/list\n", &listed)
+            .holding(&all.new);
+        assert_eq!(take(&world(haproxy.clone()), said.0).await, Ok(()));
+    }
 }
 
 async fn put_back(world: &World, transcript: Transcript) -> Result<(), String> {
