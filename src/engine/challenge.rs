@@ -100,6 +100,42 @@ impl<C: Connector> ChallengeResponder for PushedChallenge<'_, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::testing::{Transcript, World, ended, not_sent, ok};
+    use crate::ports::RemoteErrorKind;
+
+    fn hosts(names: &[&str]) -> Vec<ChallengeHost> {
+        let host = |name: &&str| {
+            let mut login = World::nginx().host().login.clone();
+            login.host = name.parse().unwrap();
+            ChallengeHost { login, webroot: "/var/www".parse().unwrap() }
+        };
+        names.iter().map(host).collect()
+    }
+
+    #[tokio::test]
+    async fn a_token_is_on_every_host_or_those_that_lack_it_are_named() {
+        let hosts = hosts(&["web01", "web02", "web03"]);
+        let pushed = |transcript: Transcript, answer| {
+            transcript.then("connect", ok("")).then("exec …/var/www…./.token.new ./token… < 9 B", answer)
+        };
+        let all = pushed(pushed(pushed(Transcript::new(), ok("")), ok("")), ok(""));
+        assert_eq!(PushedChallenge::new(&all.host(), &hosts).publish("token", "token.key").await, Ok(()));
+        let refused = ended(1, "", "sh: 1: cd: can't cd to /var/www\nso it ended\n");
+        let some = pushed(pushed(Transcript::new(), ok("")), refused)
+            .then("connect", not_sent(RemoteErrorKind::Unreachable, "no answer"));
+        let reason =
+            PushedChallenge::new(&some.host(), &hosts).publish("token", "token.key").await.unwrap_err();
+        assert_eq!(reason, "web02: sh: 1: cd: can't cd to /var/www; so it ended; web03: no answer");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_could_leave_its_folder_is_told_to_nobody() {
+        let (nobody, hosts) = (Transcript::new(), hosts(&["web01"]));
+        let host = nobody.host();
+        let responder = PushedChallenge::new(&host, &hosts);
+        assert!(responder.publish("../x", "key").await.is_err());
+        responder.withdraw("../x").await;
+    }
 
     #[test]
     fn any_token_is_written_and_removed() {

@@ -5,6 +5,8 @@ mod rehearse;
 mod scan;
 mod status;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 pub use rehearse::rehearse;
 pub use scan::scan;
