@@ -95,6 +95,11 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             format!("`certwave rollback {}` puts the fleet back", record.playbook)
         }
         Problem::NotRunning(id) => format!("`certwave show {id}` tells how it went"),
+        Problem::NotHeard(id) => {
+            format!(
+                "it is left for rollout {id}, which hears it when it goes on; `certwave show {id}` tells how far it is"
+            )
+        }
         Problem::NothingAwaitsApproval { waiting, .. } if !waiting.is_empty() => {
             let waiting: Vec<&str> = waiting.iter().map(|wave| wave.as_str()).collect();
             format!("one does: {}", waiting.join(", "))

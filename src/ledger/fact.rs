@@ -31,6 +31,16 @@ pub enum FactKind {
 }
 
 impl FactKind {
+    /// The kind of what an `event` says: the word before its first dot tells, and all that is not issued or revoked is a
+    /// rollout's.
+    pub fn of_event(event: &str) -> Self {
+        match event.split_once('.').map(|(kind, _)| kind) {
+            Some("issuance") => FactKind::Issuance,
+            Some("revocation") => FactKind::Revocation,
+            _ => FactKind::Rollout,
+        }
+    }
+
     /// The word for it in the journal.
     pub fn name(self) -> &'static str {
         match self {
@@ -71,14 +81,12 @@ impl From<RevocationFact> for Fact {
 }
 
 impl<'de> Deserialize<'de> for Fact {
-    /// The word before the first dot of `event` says which kind it is; all that is not issued or revoked is a rollout's.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let event = value["event"].as_str().unwrap_or_default();
-        let fact = match event.split_once('.').map(|(kind, _)| kind) {
-            Some("issuance") => serde_json::from_value(value).map(Fact::Issuance),
-            Some("revocation") => serde_json::from_value(value).map(Fact::Revocation),
-            _ => serde_json::from_value(value).map(Fact::Rollout),
+        let fact = match FactKind::of_event(value["event"].as_str().unwrap_or_default()) {
+            FactKind::Issuance => serde_json::from_value(value).map(Fact::Issuance),
+            FactKind::Revocation => serde_json::from_value(value).map(Fact::Revocation),
+            FactKind::Rollout => serde_json::from_value(value).map(Fact::Rollout),
         };
         fact.map_err(D::Error::custom)
     }

@@ -178,7 +178,9 @@ fn unwritten(
     let hosts = plan.schedule.hosts.iter().zip(driven.state.hosts());
     let left = hosts.map(|(name, host)| (name.clone(), host.outcome().name().replace('_', " "))).collect();
     let problem = Problem::Journal { rollout, error: error.clone(), so_far };
-    OperationError { problem, causes: vec![error.to_string()], left: Some(Left::Hosts(left)) }
+    // What another controller does with them by now, only that one knows.
+    let is_ours = matches!(error, JournalError::Unwritable(_));
+    OperationError { problem, causes: vec![error.to_string()], left: is_ours.then_some(Left::Hosts(left)) }
 }
 
 fn describe(name: &CertificateName, set: &CertificateSet) -> RolledOut {

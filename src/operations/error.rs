@@ -257,6 +257,9 @@ pub enum Problem {
     /// A rollout that does not run cannot be paused.
     #[error("rollout {0} does not run: there is nothing to pause")]
     NotRunning(OperationId),
+    /// Whoever has the certificate did not take a command up.
+    #[error("whoever works on the certificate of rollout {0} has not heard of it yet")]
+    NotHeard(OperationId),
     /// No wave waits for an approval, or another one does.
     #[error("{}", match wave { Some(wave) => format!("wave `{wave}` does not wait for an approval"), None => format!("no wave of rollout {rollout} waits for an approval") })]
     NothingAwaitsApproval {

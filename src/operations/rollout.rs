@@ -78,7 +78,9 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
         Choice::Stored(set, _) => *set,
         Choice::New(_, kept) => {
             let held = IssueRight { lease: lease.as_ref(), operation: &id };
-            issue(context, &held, &plan, kept.map(|kept| *kept)).await?
+            issue(context, &held, &plan, kept.map(|kept| *kept))
+                .await
+                .map_err(|error| stopped(context, error))?
         }
     };
     if versions.issued(set.version()).is_none() {
@@ -100,6 +102,16 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     ledger::mind_hosts(context, &mut plan, Some(set.version()))?;
     mind_windows(context, &plan);
     ReadyRollout { id, playbook, plan, prober, set, lease }.begin(context).await
+}
+
+/// Whoever asked to stop while a certificate was issued is told of that, and not only of what came of it.
+fn stopped(context: &Context<'_>, error: OperationError) -> OperationError {
+    if !context.is_cancelled() {
+        return error;
+    }
+    let OperationError { problem, mut causes, left } = error;
+    causes.insert(0, problem.to_string());
+    OperationError { problem: Problem::Interrupted("while a certificate was issued"), causes, left }
 }
 
 fn intend(context: &Context<'_>, plan: &Plan, why: String) {

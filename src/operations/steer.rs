@@ -1,23 +1,62 @@
 //! Steers a rollout from elsewhere: pause, abort, approve.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
 use crate::model::WaveName;
 use crate::operations::Ended;
 use crate::operations::history::{named, planned, replay};
 use crate::operations::resume::{self, TakenUp};
 use crate::operations::{Asked, Context, OperationError, Problem};
+use crate::ports::Clock;
 use crate::rollout::{Event, RolloutRecord};
+
+/// How often is looked whether a command was heard.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Whoever has not heard it after so long hears it later, if ever: longer than a controller that hangs keeps its lease.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
 
 /// Asks the rollout that a person means to finish what is in flight, and then to end until it is resumed.
 ///
 /// # Errors
-/// When it does not run.
-pub fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, OperationError> {
+/// When it does not run, or ended before it heard of that.
+pub async fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, OperationError> {
     let record = named(context.journal.as_ref(), wanted)?;
     if !is_running(context, &record)? {
         return Err(Problem::NotRunning(record.id).into());
     }
-    context.journal.command(&record.id, &Event::PauseRequested { by: context.by.clone() })?;
+    let event = Event::PauseRequested { by: context.by.clone() };
+    context.journal.command(&record.id, &event)?;
+    if !is_heard(context, &record, &event).await? {
+        context.journal.forget_pauses(&record.id)?;
+        return Err(Problem::NotRunning(record.id).into());
+    }
     Ok(record)
+}
+
+/// Waits until whoever drives a rollout has heard a command. It is not heard where the rollout ends before.
+async fn is_heard(
+    context: &Context<'_>,
+    record: &RolloutRecord,
+    event: &Event,
+) -> Result<bool, OperationError> {
+    let until = context.now() + PATIENCE;
+    loop {
+        let waits = context.journal.commands(&record.id)?.iter().any(|command| command.event == *event);
+        if !waits {
+            return Ok(true);
+        }
+        // Asked before the commands are read again: what is taken up at the very end counts as heard.
+        if context.leases.holder(&record.certificate)?.is_none() {
+            let waits = context.journal.commands(&record.id)?.iter().any(|command| command.event == *event);
+            return Ok(!waits);
+        }
+        if context.now() >= until || context.is_cancelled() {
+            return Err(Problem::NotHeard(record.id.clone()).into());
+        }
+        context.clock.sleep(LOOK_EVERY).await;
+    }
 }
 
 /// What became of an abort.
@@ -38,11 +77,14 @@ pub async fn abort(context: &Context<'_>, wanted: &str) -> Result<Aborted, Opera
         let words = ": there is nothing to abort".to_owned();
         return Err(Problem::Finished { record: Box::new(record), words, asked: Asked::Abort }.into());
     }
+    let event = Event::AbortRequested { by: context.by.clone() };
     let running = is_running(context, &record)?;
-    context.journal.command(&record.id, &Event::AbortRequested { by: context.by.clone() })?;
-    if running {
+    context.journal.command(&record.id, &event)?;
+    if running && is_heard(context, &record, &event).await? {
         return Ok(Aborted::Told(record));
     }
+    // Nobody drives it, or it was paused before it heard of that.
+    let record = named(context.journal.as_ref(), record.id.as_str())?;
     resume::take_up(context, &record, TakenUp::InPassing).await.map(|ended| Aborted::Here(Box::new(ended)))
 }
 
@@ -103,17 +145,42 @@ mod tests {
     use crate::ports::{Journal as _, Leases};
     use crate::rollout::RolloutOutcome::{Paused, Succeeded};
 
-    #[test]
-    fn a_rollout_that_runs_is_told_and_nobody_takes_its_lease_for_that() {
+    #[tokio::test]
+    async fn a_rollout_that_runs_is_told_and_nobody_takes_its_lease_for_that() {
         let world = World::new();
         let id = world.rolled_out(&version(1), 1, None);
-        let refused = pause(&world.context(), "last").unwrap_err();
+        let refused = pause(&world.context(), "last").await.unwrap_err();
         assert!(matches!(refused.problem, Problem::NotRunning(_)), "{refused:?}");
         let lease = world.leases.take(&name(), "rollout").unwrap();
-        pause(&world.context(), "last").unwrap();
+        let asked = Event::PauseRequested { by: "ann@here".to_owned() };
+        let hears = async {
+            while world.journal.commands(&id).unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let facts = [(world.context().now(), asked.clone().into())];
+            world.journal.append(lease.as_ref(), &id, &facts).unwrap();
+        };
+        let context = world.context();
+        let (paused, ()) = tokio::join!(pause(&context, "last"), hears);
+        assert_eq!(paused.unwrap().id, id);
         lease.check().unwrap();
-        let commands = world.journal.commands(&id).unwrap();
-        assert_eq!(commands[0].event, Event::PauseRequested { by: "ann@here".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn a_rollout_that_ends_before_it_hears_of_a_pause_is_not_called_paused() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, None);
+        let lease = world.leases.take(&name(), "rollout").unwrap();
+        let ends = async {
+            while world.journal.commands(&id).unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            drop(lease);
+        };
+        let context = world.context();
+        let (refused, ()) = tokio::join!(pause(&context, "last"), ends);
+        assert!(matches!(refused.unwrap_err().problem, Problem::NotRunning(_)));
+        assert!(world.journal.commands(&id).unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ pub enum StoreError {
         source: DatabaseError,
     },
     /// The journal can be read, and not be written.
-    #[error("use the journal `{}`: it cannot be written", path.display())]
+    #[error("use the journal `{}`: it cannot be opened for writing", path.display())]
     ReadOnlyJournal {
         /// Which.
         path: PathBuf,

@@ -74,7 +74,7 @@ fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
         return StoreError::DamagedJournal { path: path.to_owned(), source: source.into() };
     }
-    if code == Some(ErrorCode::ReadOnly) {
+    if matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)) {
         return StoreError::ReadOnlyJournal { path: path.to_owned(), source: source.into() };
     }
     match files::free(path).filter(|free| full || broken && *free < ROOM) {

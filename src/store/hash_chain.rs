@@ -4,7 +4,9 @@
 //! whoever must rule that out keeps the last hash elsewhere.
 
 use openssl::sha::Sha256;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::ledger::FactKind;
 
 /// One fact in the chain, as it is written.
 pub(super) struct Link<'a> {
@@ -67,6 +69,14 @@ pub enum Tampered {
         /// The rollout.
         rollout: String,
     },
+    /// There are records of rollouts that never began.
+    #[error("there are {records} records of rollouts, and {rollouts} began")]
+    Added {
+        /// How many records there are.
+        records: i64,
+        /// How many rollouts began.
+        rollouts: i64,
+    },
     /// Facts at the end were taken away.
     #[error("the journal ends with fact {found}, and was written up to fact {written}")]
     Cut {
@@ -83,38 +93,48 @@ pub enum Tampered {
     },
 }
 
-/// Goes through the whole chain; gives the number of facts, or the first place that is wrong.
-pub(super) fn verify(connection: &Connection) -> rusqlite::Result<Result<i64, Tampered>> {
-    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+/// Goes through the whole chain; gives the number of facts, or the first place that is wrong. What others write meanwhile
+/// is not seen: one transaction reads all of it.
+pub(super) fn verify(connection: &mut Connection) -> rusqlite::Result<Result<i64, Tampered>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let sound: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
         return Ok(Err(Tampered::Damaged { words: sound }));
     }
-    let mut select = connection.prepare("SELECT seq, operation, time, fact, hash FROM facts ORDER BY seq")?;
+    let mut select =
+        transaction.prepare("SELECT seq, operation, time, fact, hash, kind FROM facts ORDER BY seq")?;
     let mut rows = select.query([])?;
-    let (mut last, mut before) = (0, String::new());
+    let (mut last, mut before, mut rollouts) = (0, String::new(), 0);
     while let Some(row) = rows.next()? {
         let (seq, operation): (i64, String) = (row.get(0)?, row.get(1)?);
         let (time, fact, hash): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
         if seq != last + 1 {
             return Ok(Err(Tampered::Missing { seq: last + 1 }));
         }
-        if seal(&before, &Link { seq, operation: &operation, time: &time, fact: &fact }) != hash {
+        let link = Link { seq, operation: &operation, time: &time, fact: &fact };
+        let value: serde_json::Value = serde_json::from_str(&fact).unwrap_or_default();
+        let event = value["event"].as_str().unwrap_or_default();
+        // The kind is beside the fact for the sake of indexes, and follows from it.
+        let kind: String = row.get(5)?;
+        if seal(&before, &link) != hash || FactKind::of_event(event).name() != kind {
             return Ok(Err(Tampered::Changed { seq, operation }));
         }
-        let started: Option<String> = serde_json::from_str::<serde_json::Value>(&fact)
-            .ok()
-            .filter(|fact| fact["event"] == "rollout.started")
-            .and_then(|fact| fact["record_sha256"].as_str().map(str::to_owned));
-        if let Some(digest) = started
-            && record_digest(connection, &operation).optional()? != Some(digest)
-        {
-            return Ok(Err(Tampered::Record { seq, rollout: operation }));
+        if event == "rollout.started" {
+            rollouts += 1;
+            let digest = value["record_sha256"].as_str().unwrap_or_default();
+            if record_digest(&transaction, &operation).optional()?.as_deref() != Some(digest) {
+                return Ok(Err(Tampered::Record { seq, rollout: operation }));
+            }
         }
         (last, before) = (seq, hash);
     }
-    let head: Option<(i64, String)> = connection
+    let head: Option<(i64, String)> = transaction
         .query_row("SELECT seq, hash FROM head WHERE one = 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (written, hash) = head.unwrap_or_default();
-    Ok(if written != last || hash != before { Err(Tampered::Cut { found: last, written }) } else { Ok(last) })
+    if written != last || hash != before {
+        return Ok(Err(Tampered::Cut { found: last, written }));
+    }
+    let records: i64 = transaction.query_row("SELECT count(*) FROM rollouts", [], |row| row.get(0))?;
+    Ok(if records == rollouts { Ok(last) } else { Err(Tampered::Added { records, rollouts }) })
 }

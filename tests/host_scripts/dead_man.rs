@@ -107,6 +107,25 @@ fn what_nobody_confirms_is_undone_and_written_down() {
 }
 
 #[test]
+fn back_on_the_version_before_what_nobody_confirmed_is_really_switched() {
+    for shell in SHELLS {
+        let host = host(shell);
+        assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
+        // The controller died. A rollback makes the version before the one that is wanted.
+        let (target, previous) = (version(1), version(1));
+        let after = Duration::from_secs(NEVER);
+        let switch = DeadMan { target, previous, not_after: Timestamp::MAX, after };
+        let task =
+            InstallSpec::activate(&version(1), Some(&version(1)), Some(&switch), AlreadyKnown::default());
+        let ended = host.ask(&task);
+        let activated = Activation::parse(&ended.output(), &host.services);
+        assert_eq!(activated, Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(1)), "{shell:?}");
+        assert!(host.reloads().ends_with("one certificate\n"), "{shell:?}: {}", host.reloads());
+    }
+}
+
+#[test]
 fn a_confirmed_version_stays_and_the_switch_ends() {
     for shell in SHELLS {
         let host = host(shell);

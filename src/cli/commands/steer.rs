@@ -10,8 +10,8 @@ use crate::operations::steer::{self, Aborted, Approved};
 
 /// Finishes what is in flight, then ends; `resume` goes on.
 pub(super) fn pause(args: &SteerArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let record =
-        Run::default().operation(settings, async |context| Ok(steer::pause(context, &args.rollout)?))?;
+    let record = Run::default()
+        .operation(settings, async |context| Ok(steer::pause(context, &args.rollout).await?))?;
     let text = format!("rollout {} will pause: hosts in flight are finished first", record.id);
     settings.printer().remark(&text);
     Ok(Exit::Done)

@@ -16,9 +16,11 @@ still_linked() {
 }
 is_linked() { same_link "$1" "$live/$2" || all_ours=no; }
 still_linked 2>/dev/null || find_links
+leads_now=$current
 if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi
 [ "$whole" = yes ] || complete "$version" || fail incomplete "$version"
-# A version that nobody confirmed is no version to go back to: the one before it is.
+# A version that nobody confirmed is no version to go back to: the one before it is, also where that is the version that
+# is wanted now.
 unconfirmed() {
   { read -r line <"$switch"; } 2>/dev/null || return 1
   line=${line#* # }
@@ -157,7 +159,7 @@ fi
 # A power failure may bring the version before back until the version is committed, which flushes it. Where there was
 # none, links would lead nowhere.
 switch_over() { point_live "$version" && { [ -n "$current" ] || flush "$live_folder"; }; }
-if [ "$current" != "$version" ]; then
+if [ "$leads_now" != "$version" ]; then
   attempt switch_over || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
 fi
 for service in $services; do

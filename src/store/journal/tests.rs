@@ -141,6 +141,14 @@ fn every_kind_of_edit_is_found_and_named() {
             "UPDATE facts SET hash = hash || '0' WHERE seq = 3",
             Tampered::Changed { seq: 3, operation: operation() },
         ),
+        (
+            "UPDATE facts SET kind = 'issuance' WHERE seq = 2",
+            Tampered::Changed { seq: 2, operation: operation() },
+        ),
+        (
+            "INSERT INTO rollouts SELECT 'X', certificate, version, playbook, plan, started FROM rollouts",
+            Tampered::Added { records: 2, rollouts: 1 },
+        ),
         ("DELETE FROM facts WHERE seq = 2", Tampered::Missing { seq: 2 }),
         ("DELETE FROM facts WHERE seq = 4", Tampered::Cut { found: 3, written: 4 }),
         ("UPDATE rollouts SET plan = '[]'", Tampered::Record { seq: 1, rollout: operation() }),
