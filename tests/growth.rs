@@ -32,7 +32,7 @@ fn a_rollout_goes_back() {
 
 /// What one of the tests above takes for so many hosts.
 fn instructions(test: &str, hosts: usize) -> u64 {
-    // A file of its own: valgrind makes what it writes to anew, and root could so replace a device.
+    // A file of its own, that nobody else writes to.
     let folder = tempfile::tempdir().unwrap();
     let profile = format!("--callgrind-out-file={}", folder.path().join("profile").display());
     let output = Command::new("valgrind")

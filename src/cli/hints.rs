@@ -73,6 +73,9 @@ pub(super) fn hint(problem: &Problem) -> Option<String> {
             "`certwave plan --out` makes another".to_owned()
         }
         Problem::Waits(record) => waits(record),
+        Problem::NoCommonVersion(_) => {
+            "name a version with `--to`, or hosts that belong together with `--limit`".to_owned()
+        }
         Problem::AllRevoked { .. } => "`certwave rollout --force` replaces it by a new one".to_owned(),
         Problem::ExpiresTooSoon { version, renewal_takes, .. } => format!(
             "a renewal may take {}; `--accept {version}` goes back to it all the same",

@@ -9,7 +9,7 @@ mod revocation;
 mod versions;
 
 pub use fact::{Fact, FactKind};
-pub use fleet::FleetVersions;
+pub use fleet::{FleetVersions, WayBack};
 pub use hosts::{HostEnd, Hosts, ServedVersion};
 pub use issuance::Issuance;
 pub use revocation::RevocationFact;

@@ -186,14 +186,22 @@ pub enum Problem {
     /// There is nothing to go back from.
     #[error("nothing of `{0}` was rolled out yet")]
     NothingRolledOut(CertificateName),
-    /// There is nothing to go back to.
-    #[error("every version before {version} of `{name}` in the store was revoked")]
+    /// What there is to go back to was revoked.
+    #[error(
+        "every version of `{name}` that these hosts were verified on before was revoked, the last of them {version}"
+    )]
     AllRevoked {
         /// Of which certificate.
         name: CertificateName,
-        /// Before which.
+        /// The newest of them.
         version: Version,
     },
+    /// No rollout left its certificate on any of the hosts.
+    #[error("there is nothing to put back: no rollout of `{0}` left its certificate on any of these hosts")]
+    NothingToPutBack(CertificateName),
+    /// Hosts serve different versions, and have none in common.
+    #[error("these hosts serve different versions of `{0}`, and were never verified on a common one")]
+    NoCommonVersion(CertificateName),
     /// What would be gone back to expires too soon.
     #[error("{version} expires on {}, before a renewal could be sure to finish", not_after.strftime("%Y-%m-%d %H:%M:%SZ"))]
     ExpiresTooSoon {

@@ -27,12 +27,29 @@ fn rollouts(journal: &dyn Journal, name: &CertificateName) -> Result<Vec<Rollout
     Ok(journal.rollouts()?.into_iter().filter(|record| record.certificate == *name).collect())
 }
 
-/// What the fleet was verified on.
+/// Which versions each host was verified on.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub fn fleet(journal: &dyn Journal, name: &CertificateName) -> Result<FleetVersions, OperationError> {
-    Ok(FleetVersions::of(rollouts(journal, name)?.iter().rev()))
+    let mut fleet = FleetVersions::default();
+    for record in rollouts(journal, name)?.iter().rev() {
+        let plan = planned(journal, &record.id)?;
+        fleet.take_in(&plan.schedule.direction, &record.version, ends(journal, &record.id, &plan)?);
+    }
+    Ok(fleet)
+}
+
+/// How a rollout left its hosts, as far as it has.
+fn ends(journal: &dyn Journal, id: &OperationId, plan: &Plan) -> Result<Vec<HostEnd>, OperationError> {
+    let (state, schedule) = (replay(journal, id, plan)?, &plan.schedule);
+    let end = |at: HostIndex| HostEnd {
+        host: schedule.hosts[at].clone(),
+        outcome: state.host(at).outcome(),
+        previous: state.host(at).previous.clone(),
+        passed: state.has_passed(schedule.wave_of(at)),
+    };
+    Ok(schedule.hosts.range().iter().map(end).collect())
 }
 
 /// What hosts serve and were verified on: these, or all that there ever were. Rollouts are read from the newest on, and no
@@ -54,15 +71,7 @@ pub fn hosts(
         if hosts.is_settled(&plan.schedule.hosts) {
             continue;
         }
-        let state = replay(journal, &record.id, &plan)?;
-        let schedule = &plan.schedule;
-        let ends = schedule.hosts.range().iter().map(|at| HostEnd {
-            host: schedule.hosts[at].clone(),
-            outcome: state.host(at).outcome(),
-            previous: state.host(at).previous.clone(),
-            passed: state.has_passed(schedule.wave_of(at)),
-        });
-        hosts.take_in(&record.version, ends);
+        hosts.take_in(&record.version, ends(journal, &record.id, &plan)?);
     }
     Ok(hosts)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{CertificateSet, Requirements};
-use crate::ledger::Versions;
-use crate::model::{CertificateName, Version};
+use crate::ledger::{Versions, WayBack};
+use crate::model::Version;
 use crate::operations::Ended;
 use crate::operations::certificates;
 use crate::operations::drive::ReadyRollout;
@@ -42,7 +42,7 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
     none_waits(context, last(context.journal.as_ref(), &name)?.as_ref())?;
     let now = context.now();
     let versions = ledger::versions(context.journal.as_ref(), &name)?;
-    let (set, plan, to) = match target(context, &versions, &name, to)? {
+    let (set, plan, to) = match target(context, &versions, &plan, to)? {
         Back::To(version) => {
             let names = &plan.certificate.domains;
             let required = Requirements { names, now, at_least: Duration::ZERO };
@@ -80,21 +80,37 @@ enum Back {
 fn target(
     context: &Context<'_>,
     versions: &Versions,
-    name: &CertificateName,
+    plan: &Plan,
     to: Option<Version>,
 ) -> Result<Back, OperationError> {
     if let Some(version) = to {
         return Ok(Back::To(version));
     }
-    let last = last(context.journal.as_ref(), name)?.ok_or(Problem::NothingRolledOut(name.clone()))?;
-    let fleet = ledger::fleet(context.journal.as_ref(), name)?;
-    let before: Vec<&Version> = fleet.before(&last.version).collect();
-    if before.is_empty() {
-        return Ok(Back::Before(last));
+    let (journal, name) = (context.journal.as_ref(), &plan.certificate.name);
+    let rollouts = journal.rollouts()?.into_iter().filter(|rollout| rollout.certificate == *name);
+    let mut rollouts: Vec<RolloutRecord> = rollouts.collect();
+    if rollouts.is_empty() {
+        return Err(Problem::NothingRolledOut(name.clone()).into());
     }
-    let fit = before.into_iter().find(|version| versions.revocation(version).is_none());
-    let all_revoked = Problem::AllRevoked { name: name.clone(), version: last.version };
-    Ok(Back::To(fit.ok_or(all_revoked)?.clone()))
+    let stored = context.certificates.versions(name)?;
+    let back = ledger::fleet(journal, name)?.back(
+        plan.schedule.hosts.iter(),
+        |version| stored.contains(version),
+        |version| versions.revocation(version).is_none(),
+    );
+    let nothing = |problem: Problem| Err(OperationError::from(problem).leaves(Left::Untouched));
+    match back {
+        WayBack::To(version) => Ok(Back::To(version)),
+        WayBack::Before(version) => {
+            let of_it = rollouts.into_iter().find(|rollout| rollout.version == version);
+            Ok(Back::Before(of_it.ok_or(Problem::NothingRolledOut(name.clone()))?))
+        }
+        WayBack::Unfit(version) => nothing(Problem::AllRevoked { name: name.clone(), version }),
+        WayBack::Apart => nothing(Problem::NoCommonVersion(name.clone())),
+        // Asked for once more: each host is proven again.
+        WayBack::Nothing if rollouts[0].is_rollback() => Ok(Back::Before(rollouts.swap_remove(0))),
+        WayBack::Nothing => nothing(Problem::NothingToPutBack(name.clone())),
+    }
 }
 
 /// What a fleet goes back to has to last until the next certificate is on it.
@@ -138,7 +154,7 @@ mod tests {
     fn to(world: &World) -> Result<String, OperationError> {
         let context = world.context();
         let versions = ledger::versions(context.journal.as_ref(), &name())?;
-        target(&context, &versions, &name(), None).map(|back| match back {
+        target(&context, &versions, &world.plan(), None).map(|back| match back {
             Back::To(version) => version.to_string(),
             Back::Before(record) => format!("before {}", record.version),
         })
@@ -152,13 +168,14 @@ mod tests {
         world.rolled_out(&version(1), 2, Some(Succeeded));
         // Nothing older was ever rolled out: each host has something of its own.
         assert_eq!(to(&world).unwrap(), format!("before {}", version(1)));
+        // Each host refused the second one, and so stands where it stood.
         world.rolled_out(&version(2), 0, Some(RolledBack));
-        assert_eq!(to(&world).unwrap(), version(1).to_string());
+        assert_eq!(to(&world).unwrap(), format!("before {}", version(1)));
         world.rolled_out(&version(3), 2, Some(Succeeded));
         assert_eq!(to(&world).unwrap(), version(1).to_string());
         world.rolled_out(&version(4), 1, Some(Interrupted));
         assert_eq!(to(&world).unwrap(), version(3).to_string());
-        world.rolled_out(&version(4), 1, None);
+        world.rolled_out(&version(4), 2, None);
         assert_eq!(to(&world).unwrap(), version(3).to_string());
 
         let reason = RevocationReason::KeyCompromise;

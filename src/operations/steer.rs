@@ -17,22 +17,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Whoever has not heard it after so long hears it later, if ever: longer than a controller that hangs keeps its lease.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
 
+/// What became of a pause.
+#[derive(Debug)]
+pub struct PauseAsked {
+    /// The rollout.
+    pub record: RolloutRecord,
+    /// Its controller heard of it. One that died before has left a rollout that stays paused until somebody resumes it.
+    pub is_heard: bool,
+}
+
 /// Asks the rollout that a person means to finish what is in flight, and then to end until it is resumed.
 ///
 /// # Errors
-/// When it does not run, or ended before it heard of that.
-pub async fn pause(context: &Context<'_>, wanted: &str) -> Result<RolloutRecord, OperationError> {
+/// When it does not run, or was finished before it heard of that.
+pub async fn pause(context: &Context<'_>, wanted: &str) -> Result<PauseAsked, OperationError> {
     let record = named(context.journal.as_ref(), wanted)?;
     if !is_running(context, &record)? {
         return Err(Problem::NotRunning(record.id).into());
     }
     let event = Event::PauseRequested { by: context.by.clone() };
     context.journal.command(&record.id, &event)?;
-    if !is_heard(context, &record, &event).await? {
+    let is_heard = is_heard(context, &record, &event).await?;
+    let record = named(context.journal.as_ref(), record.id.as_str())?;
+    if !is_heard && !record.is_unfinished() {
         context.journal.forget_pauses(&record.id)?;
         return Err(Problem::NotRunning(record.id).into());
     }
-    Ok(record)
+    Ok(PauseAsked { record, is_heard })
 }
 
 /// Waits until whoever drives a rollout has heard a command. It is not heard where the rollout ends before.
@@ -143,7 +154,7 @@ mod tests {
     use super::*;
     use crate::operations::testing::{World, name, version};
     use crate::ports::{Journal as _, Leases};
-    use crate::rollout::RolloutOutcome::{Paused, Succeeded};
+    use crate::rollout::RolloutOutcome::{self, Paused, Succeeded};
 
     #[tokio::test]
     async fn a_rollout_that_runs_is_told_and_nobody_takes_its_lease_for_that() {
@@ -162,25 +173,46 @@ mod tests {
         };
         let context = world.context();
         let (paused, ()) = tokio::join!(pause(&context, "last"), hears);
-        assert_eq!(paused.unwrap().id, id);
+        let PauseAsked { record, is_heard } = paused.unwrap();
+        assert_eq!((record.id, is_heard), (id, true));
         lease.check().unwrap();
     }
 
-    #[tokio::test]
-    async fn a_rollout_that_ends_before_it_hears_of_a_pause_is_not_called_paused() {
-        let world = World::new();
+    /// Asks for a pause, and the rollout is given up, as `ended`, before it hears of that.
+    async fn asked_too_late(
+        world: &World,
+        ended: Option<RolloutOutcome>,
+    ) -> Result<PauseAsked, OperationError> {
         let id = world.rolled_out(&version(1), 1, None);
         let lease = world.leases.take(&name(), "rollout").unwrap();
         let ends = async {
             while world.journal.commands(&id).unwrap().is_empty() {
                 tokio::task::yield_now().await;
             }
+            if let Some(outcome) = ended {
+                let facts = [(world.context().now(), Event::finished(outcome).into())];
+                world.journal.append(lease.as_ref(), &id, &facts).unwrap();
+            }
             drop(lease);
         };
         let context = world.context();
-        let (refused, ()) = tokio::join!(pause(&context, "last"), ends);
-        assert!(matches!(refused.unwrap_err().problem, Problem::NotRunning(_)));
+        tokio::join!(pause(&context, "last"), ends).0
+    }
+
+    #[tokio::test]
+    async fn a_rollout_that_is_over_before_it_hears_of_a_pause_is_not_called_paused() {
+        let world = World::new();
+        let refused = asked_too_late(&world, Some(Succeeded)).await.unwrap_err();
+        let Problem::NotRunning(id) = refused.problem else { panic!("{refused:?}") };
         assert!(world.journal.commands(&id).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_rollout_whose_controller_died_before_it_heard_of_a_pause_stays_paused() {
+        let world = World::new();
+        let PauseAsked { record, is_heard } = asked_too_late(&world, None).await.unwrap();
+        assert!(!is_heard);
+        assert_eq!(world.journal.commands(&record.id).unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{CertificateName, OperationId, Version};
-use crate::rollout::{Origin, RolloutOutcome};
+use crate::rollout::{Origin, RolloutKind, RolloutOutcome};
 
 /// What the journal knows of a rollout, but for its plan, which may take megabytes, and its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub struct RolloutRecord {
 }
 
 impl RolloutRecord {
+    /// Whether it puts hosts back. None that an earlier version began says so.
+    pub fn is_rollback(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.kind == RolloutKind::Rollback)
+    }
+
     /// Whether something of it is left to be done. One without an outcome: its controller died, or runs it now.
     pub fn is_unfinished(&self) -> bool {
         match self.outcome {

@@ -56,7 +56,7 @@ impl Journal {
     /// # Errors
     /// When the database cannot be read.
     pub fn verify(&self) -> Result<Result<i64, Tampered>, StoreError> {
-        self.database.with(|connection| hash_chain::verify(connection))
+        self.database.with(hash_chain::verify)
     }
 
     /// A page after the other: all facts of a large fleet at once would take more memory than its rollout, and who reads

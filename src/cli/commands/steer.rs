@@ -6,13 +6,21 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::runtime::Run;
 use crate::cli::settings::Settings;
-use crate::operations::steer::{self, Aborted, Approved};
+use crate::operations::steer::{self, Aborted, Approved, PauseAsked};
 
 /// Finishes what is in flight, then ends; `resume` goes on.
 pub(super) fn pause(args: &SteerArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let record = Run::default()
+    let PauseAsked { record, is_heard } = Run::default()
         .operation(settings, async |context| Ok(steer::pause(context, &args.rollout).await?))?;
-    let text = format!("rollout {} will pause: hosts in flight are finished first", record.id);
+    let text = if is_heard {
+        format!("rollout {} will pause: hosts in flight are finished first", record.id)
+    } else {
+        format!(
+            "the controller of rollout {} ended before it heard of that: the rollout stays paused, and \
+             `certwave resume {}` continues it",
+            record.id, record.id
+        )
+    };
     settings.printer().remark(&text);
     Ok(Exit::Done)
 }

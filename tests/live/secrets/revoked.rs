@@ -51,7 +51,7 @@ fn only_what_no_host_serves_is_revoked_and_nobody_goes_back_to_it() {
     // Neither by name, nor by default, nor as the way back of a single host.
     fleet.roll_out(&["--certificate", &old]).expect(1);
     let none = fleet.run(&["rollback", "playbook.yaml", "--yes"]).expect(1);
-    assert!(none.stderr.contains("every version before"), "{}", none.stderr);
+    assert!(none.stderr.contains("verified on before was revoked"), "{}", none.stderr);
     let current = certificate(&forced, "version");
     let served = fleet.all_served();
     revoke(&fleet, &current, &["--accept", &current]).expect(0);

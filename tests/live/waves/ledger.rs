@@ -45,6 +45,38 @@ fn a_rollback_passes_over_versions_that_the_fleet_never_kept() {
 }
 
 #[test]
+fn hosts_that_were_rolled_out_in_parts_go_back_to_what_each_was_verified_on() {
+    let fleet = Fleet::start(2);
+    let first = version(&fleet.roll_out(&[]).expect(0));
+    let before = fleet.all_served();
+    let second = version(&fleet.roll_out(&["--force", "--limit", "web01"]).expect(0));
+    fleet.roll_out(&["--force"]).expect(0);
+    // The other host never had the second one.
+    let run = back(&fleet).expect(0);
+    assert_ne!(version(&run), second);
+    assert_eq!((version(&run), fleet.all_served()), (first.clone(), before.clone()));
+
+    // One host goes back at first, and then the rest of them: nobody goes further than the other.
+    fleet.roll_out(&["--force"]).expect(0);
+    let limited = ["rollback", "playbook.yaml", "--yes", "--limit", "web01", "--output", "json"];
+    assert_eq!(version(&fleet.run(&limited).expect(0)), first);
+    assert_eq!(fleet.served(0), before[0]);
+    assert_ne!(fleet.served(1), before[1]);
+    assert_eq!(version(&back(&fleet).expect(0)), first);
+    assert_eq!(fleet.all_served(), before);
+}
+
+#[test]
+fn what_no_host_kept_leaves_nothing_to_put_back() {
+    let fleet = Fleet::start(2);
+    let before = fleet.all_served();
+    spoiled(&fleet);
+    let run = back(&fleet).expect(1);
+    assert!(run.stderr.contains("there is nothing to put back"), "{}", run.stderr);
+    assert_eq!(fleet.all_served(), before);
+}
+
+#[test]
 fn a_window_counts_what_is_served_and_not_what_was_only_issued() {
     let fleet = Fleet::start(2);
     // Hosts serve what the lab made, for thirty days more. What is in the store is valid for ninety.

@@ -55,13 +55,23 @@ fn a_pause_outlives_a_controller_that_did_not_hear_it() {
     let fleet = Fleet::with_soak(2, "5s");
     let before = fleet.all_served();
     let (mut child, ..) = fleet.roll_out_until("soak.started");
-    let signal = |signal| {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-    };
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
     signal(Signal::SIGSTOP);
-    fleet.run(&["pause"]).expect(0);
-    signal(Signal::SIGKILL);
-    child.wait().unwrap();
+    // It waits for an answer until nobody can give it any more.
+    let asked = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| fleet.run(&["pause"]));
+        let journal = rusqlite::Connection::open(fleet.state().join("journal.db")).unwrap();
+        let waiting =
+            || -> u32 { journal.query_row("SELECT count(*) FROM commands", [], |row| row.get(0)).unwrap() };
+        while waiting() != 1 {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        signal(Signal::SIGKILL);
+        child.wait().unwrap();
+        asked.join().unwrap().expect(0)
+    });
+    assert!(asked.stderr.contains("ended before it heard"), "{}", asked.stderr);
     let paused = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(5);
     assert!(paused.stderr.contains("paused by"), "{}", paused.stderr);
     assert_eq!(fleet.served(1), before[1]);
