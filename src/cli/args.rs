@@ -311,8 +311,8 @@ pub struct ApproveArgs {
 pub struct RollbackArgs {
     /// What was rolled out
     pub playbook: PathBuf,
-    /// To this version, which is in the store [default: the one before the last that was rolled out; where the
-    /// store has none, each host to what it had before]
+    /// To this version, which is in the store [default: the newest that each of these hosts was verified on before;
+    /// where there is none, each host goes back to what it had]
     #[arg(long, value_name = "VERSION")]
     pub to: Option<Version>,
     /// Go back to this version although it expires before a renewal could finish; may be repeated

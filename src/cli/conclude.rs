@@ -37,6 +37,9 @@ pub(super) fn conclude(ended: &Ended, printer: Printer) -> Result<Exit, Failure>
         RolloutOutcome::Paused | RolloutOutcome::Interrupted | RolloutOutcome::Incomplete => {
             format!("`certwave resume {id}` finishes it; hosts that are done stay as they are")
         }
+        _ if summary.back => {
+            format!("`certwave show {id}` tells it step by step; mend the host, then `certwave resume {id}`")
+        }
         _ => format!(
             "`certwave show {id}` tells it step by step; mend the host, then `certwave rollout {playbook}`"
         ),

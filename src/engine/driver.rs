@@ -83,7 +83,7 @@ pub async fn drive<E: Effects>(
                 Action::Run { host, step } => started.push((host, step)),
                 Action::Wait { until } => wake = Some(until),
                 Action::Observe => {
-                    drive.observe(soak.as_ref());
+                    drive.observe(soak.as_mut()).await;
                     decided = true;
                 }
             }
@@ -237,9 +237,15 @@ impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O>
     }
 
     /// What each gate of the wave measured; nothing, where nobody watches.
-    fn observe(&mut self, soak: Option<&E::Watch>) {
-        let nothing = || self.gates().iter().map(|gate| Sample::empty(*gate)).collect();
-        let samples = soak.map_or_else(nothing, SoakWatch::so_far);
+    async fn observe(&mut self, soak: Option<&mut E::Watch>) {
+        let samples = match soak {
+            Some(soak) => {
+                soak.finish().await;
+                self.now = self.clock.now();
+                soak.so_far()
+            }
+            None => self.gates().iter().map(|gate| Sample::empty(*gate)).collect(),
+        };
         self.take_in_samples(samples);
     }
 

@@ -25,4 +25,7 @@ pub trait Effects: Send + Sync + 'static {
 pub trait SoakWatch: Send {
     /// What each of its gates measured since it started.
     fn so_far(&self) -> Vec<Sample>;
+
+    /// Starts no further measurement, and waits for those under way: one that hangs is a result, too.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send;
 }

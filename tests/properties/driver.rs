@@ -19,11 +19,19 @@ struct Simulated {
     activated: Mutex<Vec<HostIndex>>,
 }
 
-struct Watch;
+/// Its only handshakes come to their end when it is finished.
+#[derive(Default)]
+struct Watch {
+    is_finished: bool,
+}
 
 impl SoakWatch for Watch {
+    async fn finish(&mut self) {
+        self.is_finished = true;
+    }
+
     fn so_far(&self) -> Vec<Sample> {
-        let handshakes = Handshakes { tried: 10, failed: 0 };
+        let handshakes = Handshakes { tried: if self.is_finished { 10 } else { 0 }, failed: 0 };
         vec![Sample::Handshakes(HandshakeSample { handshakes, ..HandshakeSample::default() })]
     }
 }
@@ -42,7 +50,7 @@ impl Effects for Simulated {
     fn release(&self, _: HostIndex) {}
 
     fn watch(&self, _: &'static [Gate], _: Vec<HostIndex>) -> Watch {
-        Watch
+        Watch::default()
     }
 }
 
@@ -88,7 +96,7 @@ impl Observer for Nobody {
 #[test]
 fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut failed = 0;
+    let (mut failed, mut soaks) = (0, 0);
     for seed in 0..2_000 {
         let mut random = Random(seed);
         let appends = random.below(20);
@@ -121,6 +129,14 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
             );
             assert!(told, "seed {seed}: {name} was activated, and the journal does not know");
         }
+        let measured = kept.iter().filter_map(|event| match event {
+            Event::GateObserved { sample: Sample::Handshakes(sample), .. } => Some(sample.handshakes.tried),
+            _ => None,
+        });
+        for tried in measured {
+            assert_eq!(tried, 10, "seed {seed}: a soak was judged without what was under way");
+            soaks += 1;
+        }
         let mut told = State::new(&schedule);
         let unwritten = driven.unwritten.iter().map(|(_, event)| event);
         kept.iter().chain(unwritten).for_each(|event| told.evolve(start(), event));
@@ -133,4 +149,5 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
         }
     }
     assert!(failed > 500, "the journals are too good: {failed}");
+    assert!(soaks > 100, "too few soaks were seen: {soaks}");
 }

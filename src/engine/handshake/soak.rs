@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::engine::handshake::prove::observe;
@@ -12,7 +13,7 @@ use crate::engine::target::Target;
 use crate::gate::{Gate, HandshakeSample, Sample};
 use crate::model::ServiceName;
 use crate::plan::{HostPlan, PlannedService};
-use crate::ports::{Clock, Connection, Connector, Prober, SoakWatch};
+use crate::ports::{Clock, Connector, Prober, SoakWatch};
 use crate::verify::{Endpoint, Expectation, Via, judge};
 
 /// Between two rounds.
@@ -25,6 +26,8 @@ const AT_ONCE: usize = 16;
 pub struct FleetWatch {
     gates: &'static [Gate],
     seen: Arc<Mutex<HandshakeSample>>,
+    /// True when no handshake is to begin any more.
+    ending: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -42,6 +45,14 @@ impl SoakWatch for FleetWatch {
             }
         };
         self.gates.iter().map(sample).collect()
+    }
+
+    async fn finish(&mut self) {
+        self.ending.send_replace(true);
+        if !self.task.is_finished() {
+            // Each handshake has its time limit. A watch that broke down has seen what it has seen.
+            let _ = (&mut self.task).await;
+        }
     }
 }
 
@@ -74,58 +85,72 @@ impl FleetWatch {
         clock: Arc<K>,
     ) -> Self {
         let seen = Arc::new(Mutex::new(HandshakeSample::default()));
-        let shared = seen.clone();
-        let task = tokio::spawn(async move {
-            // Where endpoints are dialled from the host itself, its connection is kept from round to round.
-            let mut watched: Vec<(Watching, Option<Arc<C::Connection>>)> =
-                watched.into_iter().map(|one| (one, None)).collect();
-            loop {
-                watched = stream::iter(watched)
-                    .map(|(one, mut connection)| {
-                        let (connector, prober, clock, seen) = (&connector, &prober, &clock, &shared);
-                        async move {
-                            connect(&one, &mut connection, connector.as_ref()).await;
-                            look(&one, connection.as_ref(), prober.as_ref(), clock.as_ref(), seen).await;
-                            (one, connection)
-                        }
-                    })
-                    .buffered(AT_ONCE)
-                    .collect()
-                    .await;
-                clock.sleep(ROUND).await;
-            }
-        });
-        Self { gates, seen, task }
+        let (ending, ended) = watch::channel(false);
+        let watcher = Watcher { connector, prober, clock, seen: seen.clone(), ended };
+        Self { gates, seen, ending, task: tokio::spawn(watcher.rounds(watched)) }
     }
 }
 
-async fn connect<C: Connector>(one: &Watching, connection: &mut Option<Arc<C::Connection>>, connector: &C) {
-    let through_ssh = one.places.iter().any(|(_, endpoint, _)| endpoint.via == Via::Ssh);
-    if through_ssh && connection.is_none() {
-        *connection = connector.connect(&one.plan.login).await.ok().map(Arc::new);
-    }
+/// Makes the handshakes.
+struct Watcher<C, P, K> {
+    connector: Arc<C>,
+    prober: Arc<P>,
+    clock: Arc<K>,
+    seen: Arc<Mutex<HandshakeSample>>,
+    ended: watch::Receiver<bool>,
 }
 
-async fn look<C: Connection, P: Prober>(
-    one: &Watching,
-    connection: Option<&Arc<C>>,
-    prober: &P,
-    clock: &impl Clock,
-    seen: &Mutex<HandshakeSample>,
-) {
-    for (service, endpoint, expected) in &one.places {
-        let observed = observe(prober, connection, endpoint).await;
-        let judgement = judge(expected, &observed, clock.now());
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.handshakes.tried += 1;
-        if !judgement.is_good() {
-            seen.handshakes.failed += 1;
-            let host = &one.plan.login.host;
-            if !seen.failed_hosts.contains(host) {
-                seen.failed_hosts.push(host.clone());
+impl<C: Connector, P: Prober, K: Clock> Watcher<C, P, K> {
+    async fn rounds(self, watched: Vec<Watching>) {
+        let mut ended = self.ended.clone();
+        // Where endpoints are dialled from the host itself, its connection is kept from round to round.
+        let mut watched: Vec<(Watching, Option<Arc<C::Connection>>)> =
+            watched.into_iter().map(|one| (one, None)).collect();
+        while !self.is_ending() {
+            let looks = stream::iter(watched).map(|(one, connection)| async {
+                let connection = self.look(&one, connection).await;
+                (one, connection)
+            });
+            watched = looks.buffered(AT_ONCE).collect().await;
+            tokio::select! {
+                () = self.clock.sleep(ROUND) => {}
+                _ = ended.changed() => return,
             }
-            seen.first_failure
-                .get_or_insert(format!("{host}: {service} at {endpoint}: {}", judgement.words()));
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// One handshake with each endpoint of a host; the connection that they need is kept.
+    async fn look(
+        &self,
+        one: &Watching,
+        mut connection: Option<Arc<C::Connection>>,
+    ) -> Option<Arc<C::Connection>> {
+        let through_ssh = one.places.iter().any(|(_, endpoint, _)| endpoint.via == Via::Ssh);
+        if through_ssh && connection.is_none() && !self.is_ending() {
+            connection = self.connector.connect(&one.plan.login).await.ok().map(Arc::new);
+        }
+        for (service, endpoint, expected) in &one.places {
+            if self.is_ending() {
+                break;
+            }
+            let observed = observe(self.prober.as_ref(), connection.as_ref(), endpoint).await;
+            let judgement = judge(expected, &observed, self.clock.now());
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.handshakes.tried += 1;
+            if !judgement.is_good() {
+                seen.handshakes.failed += 1;
+                let host = &one.plan.login.host;
+                if !seen.failed_hosts.contains(host) {
+                    seen.failed_hosts.push(host.clone());
+                }
+                seen.first_failure
+                    .get_or_insert(format!("{host}: {service} at {endpoint}: {}", judgement.words()));
+            }
+        }
+        connection
     }
 }

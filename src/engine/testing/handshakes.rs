@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::certificate::Certificate;
-use crate::ports::{BoxedStream, Conversation, Dial, HeldRequest, Prober};
+use crate::engine::testing::VirtualClock;
+use crate::ports::{BoxedStream, Clock, Conversation, Dial, HeldRequest, Prober};
 use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
 
 /// Handshakes by endpoint, such as `192.0.2.1:443`: each shows the next, and the last ever after. Its clones are the same.
@@ -19,6 +20,7 @@ struct Inner {
     made: BTreeMap<String, usize>,
     names: BTreeMap<String, Vec<IpAddr>>,
     held: Option<HeldOutcome>,
+    takes: Option<(VirtualClock, Duration)>,
 }
 
 impl Handshakes {
@@ -38,6 +40,11 @@ impl Handshakes {
     /// Every endpoint speaks HTTP: so ends the request that is in flight.
     pub(crate) fn hold(&self, outcome: HeldOutcome) {
         self.0.lock().unwrap().held = Some(outcome);
+    }
+
+    /// Every handshake takes so long from now on.
+    pub(crate) fn take(&self, clock: &VirtualClock, long: Duration) {
+        self.0.lock().unwrap().takes = Some((clock.clone(), long));
     }
 
     /// So many were made with it since it was told what to show.
@@ -100,6 +107,10 @@ impl Prober for Handshakes {
     }
 
     async fn handshake(&self, _: impl Dial, endpoint: &Endpoint, _: Duration) -> Observation {
+        let takes = self.0.lock().unwrap().takes.clone();
+        if let Some((clock, long)) = takes {
+            clock.sleep(long).await;
+        }
         self.next(endpoint)
     }
 

@@ -144,10 +144,14 @@ impl Summary {
         let name = format!("{} {}", certificate.name, certificate.version);
         let until = certificate.not_after.strftime("%Y-%m-%d");
         let serving = self.count(HostOutcome::Changed) + self.count(HostOutcome::Unchanged);
-        let why = || {
-            self.failure
-                .as_ref()
-                .map_or(String::new(), |(wave, reason)| format!("wave `{wave}` stopped: {}", failure(reason)))
+        let why = || match &self.failure {
+            Some((wave, reason)) => format!("wave `{wave}` stopped: {}", failure(reason)),
+            // No wave of a rollback stops: every host is tried.
+            None => {
+                let stuck = self.count(HostOutcome::RollbackFailed);
+                let need = if stuck == 1 { "needs" } else { "need" };
+                format!("{stuck} of {} {need} a person: not proven back", count(all, "host"))
+            }
         };
         let (serve, are) = if all == 1 { ("serves", "is") } else { ("serve", "are") };
         match self.outcome {

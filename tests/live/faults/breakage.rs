@@ -2,6 +2,7 @@
 
 use certwave::lab::Break;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::support::{Fleet, Run};
 
@@ -92,6 +93,36 @@ fn a_server_that_dies_in_the_soak_needs_a_person() {
     assert_eq!(last["hosts"][1]["outcome"], "untouched");
     let failed = lines.iter().find(|line| line.contains("wave.failed")).unwrap();
     assert!(failed.contains("\"because\":\"soak\""), "{failed}");
+}
+
+/// Its kernel still takes connections, and nobody answers them: no handshake fails before the soak is over.
+#[test]
+fn a_server_that_hangs_in_the_soak_fails_it() {
+    let fleet = Fleet::with_soak(2, "3s");
+    let before = fleet.all_served();
+    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let nginx = &fleet.lab.hosts[0].nginx.process;
+    let workers = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", nginx.id())).unwrap();
+    let workers: Vec<Pid> =
+        workers.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect();
+    assert!(!workers.is_empty());
+    let all = |signal: Signal| {
+        nginx.signal(signal);
+        // A worker that ended by itself needs no signal.
+        for worker in &workers {
+            let _ = nix::sys::signal::kill(*worker, signal);
+        }
+    };
+    all(Signal::SIGSTOP);
+    let mut lines = std::io::BufRead::lines(out).map(Result::unwrap);
+    let judged = lines.find(|line| line.contains("wave.failed") || line.contains("wave.passed"));
+    all(Signal::SIGCONT);
+    let judged = judged.unwrap();
+    assert!(judged.contains("wave.failed") && judged.contains("no answer"), "{judged}");
+    let last: serde_json::Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert_eq!((child.wait().unwrap().code(), &last["outcome"]), (Some(3), &"rolled_back".into()), "{last}");
+    assert_eq!(last["hosts"][1]["outcome"], "untouched");
+    assert_eq!(fleet.all_served(), before);
 }
 
 #[test]

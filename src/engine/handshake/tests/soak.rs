@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::handshake::soak::FleetWatch;
 use crate::engine::testing::{Transcript, World, certificates, not_sent, not_tls, ok, served, silent};
 use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::plan::HostIndex;
@@ -52,6 +53,29 @@ async fn a_host_that_is_dialled_through_itself_is_connected_to_once_it_lets_some
     let transcript = Transcript::new().then("connect", away).then("connect", ok(""));
     let sample = soaked(&world, &transcript, Duration::from_millis(2_100)).await;
     assert_eq!(sample.handshakes.tried, 5);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_when_the_soak_ends_is_waited_for_and_nothing_else_begins() {
+    let all = certificates();
+    for (shown, failed) in [(silent(), 1), (all.shown(&all.new), 0)] {
+        let world = World::nginx().showing(&[shown]);
+        world.handshakes.take(&world.clock, Duration::from_secs(5));
+        let mut watch = world.fleet(&Transcript::new()).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+        world.clock.sleep(Duration::from_millis(2_100)).await;
+        let seen = |watch: &FleetWatch| {
+            let Sample::Handshakes(sample) = watch.so_far().remove(0);
+            sample.handshakes
+        };
+        assert_eq!(seen(&watch), Handshakes { tried: 0, failed: 0 });
+        watch.finish().await;
+        assert_eq!(seen(&watch), Handshakes { tried: 1, failed });
+        assert_eq!(world.clock.passed(), Duration::from_secs(5));
+        // Once more is not once too much.
+        watch.finish().await;
+        world.clock.sleep(Duration::from_secs(20)).await;
+        assert_eq!(world.handshakes.made(World::PLACE), 1);
+    }
 }
 
 #[tokio::test]
