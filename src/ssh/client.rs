@@ -18,7 +18,8 @@ use crate::ssh::host_key::{HostKeyRefused, HostKeys, KnownHosts};
 use crate::ssh::key_file::Keyring;
 use crate::ssh::link::{Link, SessionError, SshHandler};
 use crate::ssh::login_limiter::LoginLimiter;
-use crate::ssh::transport::{Sessions, Transport};
+use crate::ssh::sessions::Sessions;
+use crate::ssh::transport::Transport;
 
 /// The longest wait between two tries to connect.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);

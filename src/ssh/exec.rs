@@ -1,25 +1,26 @@
 //! Commands on session channels.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::model::Secret;
 use crate::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::ssh::link::Loss;
-use crate::ssh::transport::{Sessions, Transport};
+use crate::ssh::sessions::{Refused, SessionPlace};
+use crate::ssh::transport::Transport;
 
 /// The most of each output stream that is kept, in bytes.
 const OUTPUT_LIMIT: usize = 1 << 20;
 
 /// How much of a standard input is handed over at once, in bytes.
 const PIECE: usize = 4 << 10;
+
+/// Until a host that still counts a session of ours is asked again.
+const SOON: Duration = Duration::from_millis(50);
 
 /// How long a channel may take to say that it closes.
 pub(super) const CLOSING: Duration = Duration::from_secs(10);
@@ -60,18 +61,6 @@ impl ExecError {
     }
 }
 
-/// A place among the sessions that are open; the next one in line gets it when dropped.
-struct SessionPlace {
-    open: Arc<AtomicUsize>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for SessionPlace {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Release);
-    }
-}
-
 /// An open session channel; closed when dropped, as russh does not.
 pub(super) struct OpenSession {
     pub(super) read: ChannelReadHalf,
@@ -97,27 +86,22 @@ impl Drop for OpenSession {
 }
 
 async fn open(transport: &Transport) -> Result<OpenSession, RemoteError> {
-    let Sessions { permits, open } = &transport.sessions;
+    let sessions = &transport.sessions;
     loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else {
-            return Err(ExecError::NoSession.at(Certainty::NotSent));
-        };
+        let place = sessions.place().await;
         match transport.handle.channel_open_session().await {
             Ok(channel) => {
-                open.fetch_add(1, Ordering::Acquire);
+                sessions.allowed();
                 let (read, write) = channel.split();
-                let place = SessionPlace { open: open.clone(), _permit: permit };
                 return Ok(OpenSession { read, write: Some(write), _place: place });
             }
-            // The host allows fewer than we thought: be content with one less, and wait for one of ours.
             Err(russh::Error::ChannelOpenFailure(
                 ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::ResourceShortage,
-            )) => {
-                if open.load(Ordering::Acquire) == 0 {
-                    return Err(ExecError::NoSession.at(Certainty::NotSent));
-                }
-                permit.forget();
-            }
+            )) => match sessions.refused(place) {
+                Refused::Fewer => {}
+                Refused::NotYet => sleep(SOON).await,
+                Refused::All => return Err(ExecError::NoSession.at(Certainty::NotSent)),
+            },
             Err(error @ russh::Error::ChannelOpenFailure(_)) => {
                 return Err(ExecError::Session(error).at(Certainty::NotSent));
             }

@@ -13,6 +13,7 @@ mod key_file;
 mod known_hosts;
 mod link;
 mod login_limiter;
+mod sessions;
 mod transport;
 mod tunnel;
 

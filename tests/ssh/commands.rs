@@ -81,6 +81,16 @@ async fn many_commands_at_once_take_turns() {
     }
 }
 
+/// The host counts a session until its command is over, though its channel was closed long before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_host_still_counts_is_waited_for() {
+    let server = Sshd::start("MaxSessions 1");
+    let connection = server.connect().await;
+    let slow = RemoteCommand { deadline: Duration::from_secs(1), ..command("sleep 3") };
+    assert_eq!(connection.exec(slow).await.unwrap_err().kind, RemoteErrorKind::Timeout);
+    assert_eq!(exec(&connection, "echo next").await.stdout, b"next\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_without_sessions_is_told_apart() {
     let server = Sshd::start("MaxSessions 0");
