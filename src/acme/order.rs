@@ -59,8 +59,7 @@ pub enum Progress {
     Finalizing,
 }
 
-/// Orders a certificate. Each step is told to `progress` before anything follows from it; where that cannot be kept, nothing
-/// does.
+/// Orders a certificate. Each step calls `progress` before the next one begins; an error of `progress` ends the order there.
 ///
 /// # Errors
 /// When there is no certificate at the end. Tokens are withdrawn in any case.

@@ -1,4 +1,4 @@
-//! The end of a rollout: the table and a sentence, or the last line of JSON, and what the shell is told.
+//! The end of a rollout: the table and a sentence, or the last line of JSON, and the exit code.
 
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;

@@ -28,7 +28,7 @@ pub(super) struct Failure {
     pub(super) problems: Vec<Value>,
     /// A last line in JSON has told it already.
     pub(super) is_told: bool,
-    /// What the shell is told.
+    /// The exit code.
     pub(super) exit: Exit,
 }
 

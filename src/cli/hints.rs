@@ -1,4 +1,4 @@
-//! What a person at a terminal can do about a problem, and what the shell is told of it.
+//! What a person at a terminal can do about a problem, and the exit code for it.
 
 use crate::cli::exit::Exit;
 use crate::model::{Version, format_duration};

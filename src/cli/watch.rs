@@ -43,7 +43,7 @@ impl Told {
 }
 
 impl Round {
-    /// What the shell is told.
+    /// The exit code.
     fn exit(&self) -> Exit {
         if self.good { Exit::Done } else { Exit::Failed }
     }

@@ -10,6 +10,8 @@ mod resolve;
 mod schedule;
 mod scripts;
 mod service;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use crate::playbook::OnFailure;
 pub use check::check;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::certificate::testing::{Authority, LeafSpec, now, pem};
 use crate::certificate::{Certificate, ChainSet};
-use crate::install::{FilePart, InstallSpec, Layout, LinkState, Live, OnDisk};
-use crate::inventory::Login;
+use crate::install::{FilePart, LinkState, Live, OnDisk};
 use crate::model::Version;
-use crate::plan::{HostPlan, PlannedService};
+use crate::plan::HostPlan;
+use crate::plan::testing::host;
 use crate::service::{Command, Held, ServiceSpec};
 use crate::status::reading::{HostReading, Inside};
 use crate::status::{EndpointStatus, ExpectedVersion, ScannedEndpoint, appraise, compare};
-use crate::verify::{Endpoint, Observation, Served, Via};
+use crate::verify::{Observation, Served};
 
 struct Certificates {
     leaves: BTreeMap<&'static str, Certificate>,
@@ -43,36 +43,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let endpoint = Endpoint {
-            address: "192.0.2.1".to_owned(),
-            port: 443,
-            server_name: "a.test".parse().unwrap(),
-            via: Via::Direct,
-            key: None,
-            starttls: None,
-        };
-        let login = Login {
-            host: "web01".parse().unwrap(),
-            address: "192.0.2.1".to_owned(),
-            port: 22,
-            user: None,
-            key_file: None,
-            become_user: None,
-            known_hosts: Vec::new(),
-        };
-        let install = InstallSpec {
-            layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
-            keep: 3,
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            key_mode: 0o600,
-            links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
-        };
         let spec = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
-        let services =
-            vec![PlannedService { name: "nginx".parse().unwrap(), spec, endpoints: vec![endpoint.clone()] }];
-        let (timeout, answers) = (Duration::from_secs(1), 3);
-        let plan = HostPlan { login, install, services, timeout, dead_man: None, answers, accepted: false };
+        let mut plan = host("nginx", spec);
+        plan.install.links = vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())];
+        let endpoint = plan.services[0].endpoints[0].clone();
         let disk = OnDisk {
             live: Live::Missing,
             damaged: false,

@@ -1,13 +1,14 @@
 //! Tunnels through a host.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use certwave::ports::{Certainty, Connection, RemoteErrorKind};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{PATIENCE, Sshd, pattern, refusal};
+use crate::support::{PATIENCE, Sshd, comes, pattern, refusal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tunnel_carries_bytes_both_ways() {
@@ -56,10 +57,26 @@ async fn a_tunnel_fails_with_its_connection() {
     let mut writer = connection.tunnel("127.0.0.1", port).await.unwrap();
     let _never_read = (listener.accept().await.unwrap(), listener.accept().await.unwrap());
     let reading = tokio::spawn(async move { reader.read_u8().await.unwrap_err().kind() });
-    let writing =
-        tokio::spawn(async move { writer.write_all(&pattern(50_000_000)).await.unwrap_err().kind() });
-    // Let the writer run into the window's end.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let written = Arc::new(AtomicUsize::new(0));
+    let pieces = written.clone();
+    let writing = tokio::spawn(async move {
+        let piece = pattern(10_000);
+        loop {
+            match writer.write_all(&piece).await {
+                Ok(()) => pieces.fetch_add(1, Ordering::Relaxed),
+                Err(error) => return error.kind(),
+            };
+        }
+    });
+    // The writer runs into the window's end: it has begun, and gets no further for 60 looks in a row.
+    let (mut last, mut looks) = (0, 0);
+    comes("the writer stalls", || {
+        let now = written.load(Ordering::Relaxed);
+        looks = if now == last { looks + 1 } else { 0 };
+        last = now;
+        now > 0 && looks >= 60
+    })
+    .await;
     server.signal_connections(Signal::SIGKILL);
     let ended = tokio::time::timeout(PATIENCE, async { (reading.await.unwrap(), writing.await.unwrap()) });
     let aborted = std::io::ErrorKind::ConnectionAborted;

@@ -10,16 +10,15 @@ use crate::certificate::{Bundle, Certificate, CertificateSet, Requirements};
 use crate::engine::fleet::Fleet;
 use crate::engine::target::{StoredVersions, Target};
 use crate::engine::testing::{Handshakes, Host, Transcript, VirtualClock, served};
-use crate::install::{InstallSpec, Layout};
-use crate::inventory::Login;
+use crate::plan::testing::host;
 use crate::plan::{
     CertificateRequest, Direction, HostIndex, HostPlan, Plan, PlannedService, Schedule, WaveSchedule,
 };
 use crate::playbook::{OnFailure, Renew};
 use crate::ports::Effects;
 use crate::rollout::{HostState, Previous, State, Step, StepEnded};
-use crate::service::{Nginx, ServiceSpec};
-use crate::verify::{Endpoint, Observation, Via};
+use crate::service::{AdminAddress, Envoy, EnvoySecret, Nginx, ServiceSpec};
+use crate::verify::Observation;
 
 /// Versions of one certificate, and a certificate for the same name that is none of them.
 pub(crate) struct Issued {
@@ -105,7 +104,7 @@ impl World {
     }
 
     pub(crate) fn of(spec: ServiceSpec) -> Self {
-        let plan = plan(host(spec));
+        let plan = plan(host(spec.kind(), spec));
         let known = State::new(&plan.schedule).host(HostIndex::new(0)).clone();
         let stored = StoredVersions::default();
         Self { plan, stored, handshakes: Handshakes::default(), clock: VirtualClock::new(), known }
@@ -161,36 +160,16 @@ pub(crate) fn previous(set: &CertificateSet) -> Previous {
     }
 }
 
-fn host(spec: ServiceSpec) -> HostPlan {
-    let endpoint = Endpoint {
-        address: "192.0.2.1".to_owned(),
-        port: 443,
-        server_name: "a.test".parse().unwrap(),
-        via: Via::Direct,
-        key: None,
-        starttls: None,
+/// An Envoy that reads the certificate by its SDS file.
+pub(crate) fn envoy(admin: Option<AdminAddress>) -> Envoy {
+    let path = |text: &str| text.parse().unwrap();
+    let secret = EnvoySecret {
+        sds: path("/etc/envoy/sds.yaml"),
+        name: "server_cert".to_owned(),
+        chain: vec![path("/etc/certwave/live/a.test/fullchain.pem")],
+        key: vec![path("/etc/certwave/live/a.test/privkey.pem")],
     };
-    let login = Login {
-        host: "web01".parse().unwrap(),
-        address: "192.0.2.1".to_owned(),
-        port: 22,
-        user: None,
-        key_file: None,
-        become_user: None,
-        known_hosts: Vec::new(),
-    };
-    let install = InstallSpec {
-        layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
-        keep: 3,
-        owner: "root".to_owned(),
-        group: "root".to_owned(),
-        key_mode: 0o600,
-        links: Vec::new(),
-    };
-    let name = spec.kind().parse().unwrap();
-    let services = vec![PlannedService { name, spec, endpoints: vec![endpoint] }];
-    let timeout = Duration::from_secs(20);
-    HostPlan { login, install, services, timeout, dead_man: None, answers: 3, accepted: false }
+    Envoy { watched: path("/etc/certwave/live"), secrets: vec![secret], admin }
 }
 
 fn plan(host: HostPlan) -> Plan {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::{failed, failure_of, in_doubt};
-use crate::engine::testing::{Transcript, World, certificates, ended, maybe_sent, not_sent, not_tls, ok};
+use crate::engine::testing::{
+    self, Transcript, World, certificates, ended, maybe_sent, not_sent, not_tls, ok,
+};
 use crate::plan::HostIndex;
 use crate::ports::{Effects, RemoteErrorKind};
 use crate::rollout::{Activated, Step, StepEnded};
-use crate::service::{AdminAddress, Envoy, EnvoySecret, ServiceSpec};
+use crate::service::ServiceSpec;
 
 const ACTIVATED: &str = "certwave:result activated\n\n";
 /// What nginx 1.22 says of a configuration that it does not find.
@@ -25,17 +27,8 @@ fn nginx() -> World {
 
 /// An Envoy without an admin interface.
 fn envoy() -> World {
-    let path = |text: &str| text.parse().unwrap();
-    let secret = EnvoySecret {
-        sds: path("/etc/envoy/sds.yaml"),
-        name: "server_cert".to_owned(),
-        chain: vec![path("/etc/certwave/live/a.test/fullchain.pem")],
-        key: vec![path("/etc/certwave/live/a.test/privkey.pem")],
-    };
-    let envoy =
-        Envoy { watched: path("/etc/certwave/live"), secrets: vec![secret], admin: None::<AdminAddress> };
     let all = certificates();
-    World::of(ServiceSpec::Envoy(envoy)).after(&all.old).showing(&[all.shown(&all.old)])
+    World::of(ServiceSpec::Envoy(testing::envoy(None))).after(&all.old).showing(&[all.shown(&all.old)])
 }
 
 fn line(whole: &str, armed: &str) -> String {

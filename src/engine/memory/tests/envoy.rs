@@ -4,23 +4,15 @@ use std::time::Duration;
 
 use super::{ready, take};
 use crate::certificate::CertificateSet;
-use crate::engine::testing::{Transcript, World, certificates, ended, not_sent, ok};
+use crate::engine::testing::{self, Transcript, World, certificates, ended, not_sent, ok};
 use crate::ports::RemoteErrorKind;
-use crate::service::{Envoy, EnvoySecret, ServiceSpec};
+use crate::service::{Envoy, ServiceSpec};
 
 const ADMIN: &str = "tunnel 127.0.0.1:9901";
 const SDS: &str = "exec …path='\\''/etc/envoy/sds.yaml'\\''…";
 
 fn settings() -> Envoy {
-    let path = |text: &str| text.parse().unwrap();
-    let secret = EnvoySecret {
-        sds: path("/etc/envoy/sds.yaml"),
-        name: "server_cert".to_owned(),
-        chain: vec![path("/etc/certwave/live/a.test/fullchain.pem")],
-        key: vec![path("/etc/certwave/live/a.test/privkey.pem")],
-    };
-    let admin = Some("127.0.0.1:9901".parse().unwrap());
-    Envoy { watched: path("/etc/certwave/live"), secrets: vec![secret], admin }
+    testing::envoy(Some("127.0.0.1:9901".parse().unwrap()))
 }
 
 fn world() -> World {
