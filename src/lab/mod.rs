@@ -10,6 +10,7 @@ mod haproxy;
 mod nginx;
 mod pebble;
 mod process;
+mod reaper;
 mod sshd;
 
 use std::path::PathBuf;

@@ -15,16 +15,19 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::lab::LabError;
+use crate::lab::reaper::Reaped;
 
 /// How long a server may take to come up on a loaded machine.
 pub(super) const READY: Duration = Duration::from_secs(60);
 /// How long a server may take to end before it is killed.
 const END: Duration = Duration::from_secs(3);
 
-/// A server in a process group of its own. It is ended and waited for when dropped, also by a panic.
+/// A server in a process group of its own. It is ended and waited for when dropped, also by a panic. Where its owner is
+/// killed, the reaper ends it.
 #[derive(Debug)]
 pub struct Process {
     child: Option<Child>,
+    reaped: Option<Reaped>,
     name: String,
     log: PathBuf,
 }
@@ -46,7 +49,9 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(LabError::io(format!("start {name}")))?;
-        Ok(Self { child: Some(child), name, log: log.to_owned() })
+        let mut process = Self { child: Some(child), reaped: None, name, log: log.to_owned() };
+        process.reaped = Some(Reaped::new(process.id())?);
+        Ok(process)
     }
 
     /// Its process id; 0 once it ended.
@@ -108,6 +113,7 @@ impl Process {
         {
             let _ = child.wait();
         }
+        self.reaped = None;
     }
 
     /// Lets it live on after its owner.

@@ -12,6 +12,9 @@
 #![allow(clippy::zombie_processes)] // A process that is waited for by its caller looks like one to Clippy.
 
 #[allow(dead_code)]
+#[path = "../live/running.rs"]
+mod running;
+#[allow(dead_code)]
 #[path = "../live/support.rs"]
 mod support;
 #[path = "../live/watch.rs"]

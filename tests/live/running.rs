@@ -55,6 +55,16 @@ impl Running {
         }
     }
 
+    /// Waits for a line with this in it.
+    pub(crate) fn until_line(&mut self, part: &str) -> String {
+        while let Some(line) = self.line() {
+            if line.contains(part) {
+                return line;
+            }
+        }
+        panic!("it ended before `{part}`\n{}\n{}", self.stdout, self.said());
+    }
+
     /// Waits for an event.
     pub(crate) fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         while let Some(line) = self.line() {
@@ -75,8 +85,19 @@ impl Running {
         self.until(|event| event["event"] == "step.started" && event["host"] == host && event["step"] == step)
     }
 
+    /// What it has said on its standard output.
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ctrl-C, and its end.
+    pub(crate) fn interrupt(self) -> Run {
+        self.signal(Signal::SIGINT);
+        self.end()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

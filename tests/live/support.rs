@@ -1,12 +1,13 @@
 //! A lab, and the program run against it.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use certwave::lab::{Lab, LabOptions};
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use serde_json::Value;
+
+use crate::running::Running;
 
 pub(crate) struct Fleet {
     pub(crate) lab: Lab,
@@ -56,7 +57,7 @@ impl Fleet {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        Run::new(self.command(args).output().unwrap())
+        Running::start(self.command(args)).end()
     }
 
     pub(crate) fn roll_out(&self, args: &[&str]) -> Run {
@@ -67,20 +68,12 @@ impl Fleet {
         self.run(&["--output", "json", "resume"])
     }
 
-    /// Starts a rollout and waits for an event on its standard output; gives the lines so far.
-    pub(crate) fn roll_out_until(&self, event: &str) -> (Child, Vec<Value>, impl BufRead + use<>) {
-        let mut command = self.command(&["rollout", "playbook.yaml", "--yes", "--output", "json"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut lines: Vec<Value> = Vec::new();
-        loop {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "it ended before `{event}`: {lines:#?}");
-            lines.push(serde_json::from_str(&line).unwrap());
-            if lines.last().unwrap()["event"] == event {
-                return (child, lines, out);
-            }
-        }
+    /// Starts a rollout and waits for an event.
+    pub(crate) fn roll_out_until(&self, event: &str) -> Running {
+        let args = ["rollout", "playbook.yaml", "--yes", "--output", "json"];
+        let mut rollout = Running::start(self.command(&args));
+        rollout.until_event(event);
+        rollout
     }
 
     /// Changes the playbook's text.

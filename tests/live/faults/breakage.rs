@@ -83,15 +83,12 @@ fn an_unreachable_host_within_the_budget_leaves_the_rollout_incomplete() {
 #[test]
 fn a_server_that_dies_in_the_soak_needs_a_person() {
     let fleet = Fleet::with_soak(2, "10m");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let rollout = fleet.roll_out_until("soak.started");
     fleet.lab.hosts[0].nginx.process.signal(Signal::SIGKILL);
-    let lines: Vec<String> = std::io::BufRead::lines(out).map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(4));
-    let last: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-    assert_eq!(last["outcome"], "needs_attention");
-    assert_eq!(last["hosts"][0]["outcome"], "rollback_failed");
-    assert_eq!(last["hosts"][1]["outcome"], "untouched");
-    let failed = lines.iter().find(|line| line.contains("wave.failed")).unwrap();
+    let run = rollout.end().expect(4);
+    assert_eq!(run.last()["outcome"], "needs_attention");
+    assert_eq!(run.hosts(), ["rollback_failed", "untouched"]);
+    let failed = run.stdout.lines().find(|line| line.contains("wave.failed")).unwrap();
     assert!(failed.contains("\"because\":\"soak\""), "{failed}");
 }
 
@@ -100,7 +97,7 @@ fn a_server_that_dies_in_the_soak_needs_a_person() {
 fn a_server_that_hangs_in_the_soak_fails_it() {
     let fleet = Fleet::with_soak(2, "3s");
     let before = fleet.all_served();
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let mut rollout = fleet.roll_out_until("soak.started");
     let nginx = &fleet.lab.hosts[0].nginx.process;
     let workers = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", nginx.id())).unwrap();
     let workers: Vec<Pid> =
@@ -114,14 +111,12 @@ fn a_server_that_hangs_in_the_soak_fails_it() {
         }
     };
     all(Signal::SIGSTOP);
-    let mut lines = std::io::BufRead::lines(out).map(Result::unwrap);
-    let judged = lines.find(|line| line.contains("wave.failed") || line.contains("wave.passed"));
+    let judged = rollout.until(|event| event["event"] == "wave.failed" || event["event"] == "wave.passed");
     all(Signal::SIGCONT);
-    let judged = judged.unwrap();
-    assert!(judged.contains("wave.failed") && judged.contains("no answer"), "{judged}");
-    let last: serde_json::Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
-    assert_eq!((child.wait().unwrap().code(), &last["outcome"]), (Some(3), &"rolled_back".into()), "{last}");
-    assert_eq!(last["hosts"][1]["outcome"], "untouched");
+    assert!(judged["event"] == "wave.failed" && judged.to_string().contains("no answer"), "{judged}");
+    let run = rollout.end().expect(3);
+    assert_eq!(run.last()["outcome"], "rolled_back");
+    assert_eq!(run.hosts()[1], "untouched");
     assert_eq!(fleet.all_served(), before);
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use certwave::lab::wait_for;
+use serde_json::Value;
 
+use crate::running::Running;
 use crate::support::Fleet;
 
 /// Until a fact, on a slow machine too.
@@ -25,21 +27,11 @@ fn fronts(fleet: &Fleet) -> Vec<String> {
 
 /// Rolls a new certificate out until every host of the canary wave waits for its proof, then kills the controller.
 fn switch_and_die(fleet: &Fleet, hosts: usize) -> String {
-    let args = ["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"];
-    let mut child = fleet.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let out = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut lines = std::io::BufRead::lines(out);
-    let (mut verifying, mut rollout) = (0, String::new());
-    while verifying < hosts {
-        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        if line["event"] == "step.started" && line["step"] == "verify" {
-            verifying += 1;
-            line["rollout"].as_str().unwrap().clone_into(&mut rollout);
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    rollout
+    let mut rollout = Running::rollout(fleet);
+    let is_verifying = |event: &Value| event["event"] == "step.started" && event["step"] == "verify";
+    let verifying: Vec<Value> = (0..hosts).map(|_| rollout.until(is_verifying)).collect();
+    rollout.kill();
+    verifying[0]["rollout"].as_str().unwrap().to_owned()
 }
 
 #[test]

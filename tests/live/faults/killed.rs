@@ -1,26 +1,17 @@
 //! The controller is killed after every event of its journal, and gone on with: at all times each host serves one
 //! whole certificate that is known, and in the end the new one.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
-use serde_json::Value;
-
+use crate::running::Running;
 use crate::support::Fleet;
 use crate::watch::Watch;
 
 /// Rolls a new certificate out and kills the controller after its nth event; the last event that was seen.
 fn kill_after(fleet: &Fleet, n: usize) -> String {
-    let args = ["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"];
-    let mut child = fleet.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let events = lines.map(|line| {
-        serde_json::from_str::<Value>(&line.unwrap()).unwrap()["event"].as_str().unwrap().to_owned()
-    });
-    let last = events.skip_while(|event| !event.starts_with("wave.")).nth(n - 1).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    last
+    let mut rollout = Running::rollout(fleet);
+    rollout.until_event("wave.started");
+    let event = (1..n).map(|_| rollout.until(|_| true)).last();
+    rollout.kill();
+    event.map_or_else(String::new, |event| event["event"].as_str().unwrap().to_owned())
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Hosts that are not what they were: made anew, or switched off between their switch and their proof.
 
-use std::io::BufRead;
-
-use serde_json::Value;
-
+use crate::running::Running;
 use crate::support::Fleet;
 
 #[test]
@@ -41,19 +38,13 @@ fn a_host_that_is_switched_off_before_its_proof_is_not_called_done() {
     fleet.edit("    batch: [1, 50%]", "    parallel: 8");
     fleet.roll_out(&[]).expect(0);
     fleet.edit("  timeout: 20s", "  timeout: 3s\n  answers: 500");
-    let args = ["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"];
-    let mut child = fleet.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let is_verifying = |line: &Value| line["event"] == "step.started" && line["step"] == "verify";
-    while !is_verifying(&serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()) {}
+    let mut rollout = Running::rollout(&fleet);
+    rollout.until_step("web01", "verify");
     // All its processes are gone at once.
     let host = &mut fleet.lab.hosts[0];
     host.nginx.process.stop();
     host.sshd.as_mut().unwrap().process.stop();
-    let last: Value = serde_json::from_str(&lines.last().unwrap().unwrap()).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(4), "{last}");
-    assert_eq!(last["hosts"][0]["outcome"], "rollback_failed", "{last}");
-    assert_eq!(last["hosts"][1]["outcome"], "untouched");
+    assert_eq!(rollout.end().expect(4).hosts(), ["rollback_failed", "untouched"]);
 
     // It is there again: what could not be done is done.
     let host = &mut fleet.lab.hosts[0];

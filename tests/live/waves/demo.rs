@@ -38,6 +38,10 @@ fn leaves_no_process(folder: &Path) {
     let switches = |all: &[String]| all.iter().all(|command| command.contains("/.dead-man."));
     let left = processes_of(folder);
     assert!(switches(&left), "{left:?}");
+    ends_every_process(folder);
+}
+
+fn ends_every_process(folder: &Path) {
     let gone = wait_for(Duration::from_secs(60), || processes_of(folder).is_empty());
     assert!(gone, "{:?}", processes_of(folder));
 }
@@ -77,4 +81,16 @@ fn interrupted_while_it_starts_it_leaves_nothing_behind() {
     words.lines().for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     leaves_no_process(folder.path());
+}
+
+#[test]
+fn killed_it_leaves_no_server_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = demo(folder.path(), &["--hosts", "2"]).spawn().unwrap();
+    let serves = |program: &str| processes_of(folder.path()).iter().any(|command| command.contains(program));
+    let up = wait_for(Duration::from_secs(60), || serves("nginx: master") && serves("sshd"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(up, "no server ever came up");
+    ends_every_process(folder.path());
 }

@@ -1,31 +1,16 @@
 //! Stopped by a person, or by another rollout.
 
-use std::process::Child;
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use serde_json::Value;
+use nix::sys::signal::Signal;
 
 use crate::support::Fleet;
-
-fn interrupt(child: &Child) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-}
 
 #[test]
 fn an_interrupted_rollout_says_how_the_fleet_is_left_and_can_go_on() {
     let fleet = Fleet::with_soak(2, "10m");
     let before = fleet.all_served();
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
-    interrupt(&child);
-    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let last: Value = serde_json::from_str(&last).unwrap();
-    assert_eq!(last["outcome"], "interrupted");
-    assert_eq!(
-        (&last["hosts"][0]["outcome"], &last["hosts"][1]["outcome"]),
-        (&"changed".into(), &"untouched".into())
-    );
+    let run = fleet.roll_out_until("soak.started").interrupt().expect(130);
+    assert_eq!(run.last()["outcome"], "interrupted");
+    assert_eq!(run.hosts(), ["changed", "untouched"]);
     assert_eq!(fleet.served(1), before[1]);
 
     fleet.edit("soak: 10m", "soak: 0s");
@@ -36,38 +21,29 @@ fn an_interrupted_rollout_says_how_the_fleet_is_left_and_can_go_on() {
 #[test]
 fn a_terminal_that_goes_away_stops_it_like_ctrl_c() {
     let fleet = Fleet::with_soak(2, "10m");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGHUP).unwrap();
-    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{last}");
+    let rollout = fleet.roll_out_until("soak.started");
+    rollout.signal(Signal::SIGHUP);
+    rollout.end().expect(130);
 }
 
 #[test]
 fn interrupted_in_the_middle_of_hosts_none_is_left_half_done() {
     let fleet = Fleet::start(4);
     fleet.edit("    batch: [1, 50%]", "    parallel: 2");
-    let (mut child, _, out) = fleet.roll_out_until("wave.passed");
-    interrupt(&child);
-    let last = std::io::BufRead::lines(out).last().unwrap().unwrap();
-    let code = child.wait().unwrap().code().unwrap();
-    let last: Value = serde_json::from_str(&last).unwrap();
-    assert!(code == 130 && last["outcome"] == "interrupted", "{code} {last}");
-    let new = last["certificate"]["fingerprint_sha256"].as_str().unwrap();
-    for (number, host) in last["hosts"].as_array().unwrap().iter().enumerate() {
-        let expected = if fleet.served(number) == new { "changed" } else { "untouched" };
-        assert_eq!(host["outcome"], expected, "{host}");
-    }
+    let run = fleet.roll_out_until("wave.passed").interrupt().expect(130);
+    assert_eq!(run.last()["outcome"], "interrupted");
+    let new = run.leaf();
+    let is_changed = |served: String| if served == new { "changed" } else { "untouched" };
+    assert_eq!(run.hosts(), fleet.all_served().into_iter().map(is_changed).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_second_rollout_of_the_same_certificate_is_refused() {
     let fleet = Fleet::with_soak(1, "10m");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let first = fleet.roll_out_until("soak.started");
     let second = fleet.roll_out(&[]).expect(1);
     assert!(second.stderr.contains("already running: rollout"), "{}", second.stderr);
-    interrupt(&child);
-    std::io::BufRead::lines(out).for_each(drop);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    first.interrupt().expect(130);
 }
 
 #[test]
@@ -97,10 +73,7 @@ fn another_controller_on_the_same_host_is_refused_by_the_host() {
 #[test]
 fn a_canary_that_was_not_watched_to_its_end_is_watched_by_the_next_rollout() {
     let fleet = Fleet::with_soak(2, "3s");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
-    interrupt(&child);
-    drop(out);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    fleet.roll_out_until("soak.started").interrupt().expect(130);
     let planned = fleet.run(&["plan", "playbook.yaml", "--output", "json"]).expect(0);
     assert!(planned.last()["seconds_at_least"].as_u64().unwrap() >= 3, "{}", planned.last());
     let run = fleet.roll_out(&[]).expect(0);

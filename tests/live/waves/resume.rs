@@ -1,18 +1,9 @@
 //! A controller that died, or left hosts behind, and `resume`.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::running::Running;
 use crate::support::Fleet;
-
-fn kill_dead(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
 
 fn events(lines: &[Value], name: &str) -> usize {
     lines.iter().filter(|line| line["event"] == name).count()
@@ -21,21 +12,12 @@ fn events(lines: &[Value], name: &str) -> usize {
 #[test]
 fn after_kill_9_resume_finishes_the_rollout_where_its_journal_ends() {
     let fleet = Fleet::with_soak(3, "10m");
-    let (child, before, out) = fleet.roll_out_until("soak.started");
-    kill_dead(child);
-    drop(out);
-    let id = before.last().unwrap()["rollout"].clone();
-    assert!(id.is_string(), "{before:?}");
-    let mut resumed = fleet.command(&["--output", "json", "resume"]);
-    let mut child = resumed.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut seen: Vec<Value> = Vec::new();
-    while !seen.iter().any(|line| line["event"] == "soak.started") {
-        seen.push(serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap());
-    }
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    lines.for_each(drop);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    fleet.roll_out_until("soak.started").kill();
+    let id = fleet.run(&["history", "--output", "json"]).lines()[0]["rollout"].clone();
+    assert!(id.is_string(), "{id}");
+    let mut resumed = Running::start(fleet.command(&["--output", "json", "resume"]));
+    resumed.until_event("soak.started");
+    let seen = resumed.interrupt().expect(130).lines();
     assert_eq!(events(&seen, "rollout.resumed"), 1, "{seen:?}");
     // The canary was done before: nothing is done to it again, but it is watched anew.
     assert_eq!(events(&seen, "step.started"), 0, "{seen:?}");
@@ -45,9 +27,7 @@ fn after_kill_9_resume_finishes_the_rollout_where_its_journal_ends() {
 #[test]
 fn a_rollout_that_was_killed_is_gone_on_with_by_the_next_and_nothing_is_issued_again() {
     let fleet = Fleet::start(3);
-    let (child, _, out) = fleet.roll_out_until("wave.passed");
-    kill_dead(child);
-    drop(out);
+    fleet.roll_out_until("wave.passed").kill();
     let run = fleet.roll_out(&[]).expect(0);
     assert_eq!(events(&run.lines(), "rollout.resumed"), 1, "{:?}", run.lines());
     assert_eq!(events(&run.lines(), "certificate.issued"), 0);
@@ -62,9 +42,7 @@ fn a_rollout_that_was_killed_is_gone_on_with_by_the_next_and_nothing_is_issued_a
 #[test]
 fn a_killed_rollout_whose_playbook_changed_since_makes_room_for_a_new_one() {
     let fleet = Fleet::with_soak(2, "10m");
-    let (child, _, out) = fleet.roll_out_until("soak.started");
-    kill_dead(child);
-    drop(out);
+    fleet.roll_out_until("soak.started").kill();
     fleet.edit("soak: 10m", "soak: 0s");
     let run = fleet.roll_out(&[]).expect(0);
     assert!(run.stderr.contains("did not finish; playbook or inventory changed since"), "{}", run.stderr);
@@ -101,9 +79,9 @@ fn a_host_that_comes_back_while_the_others_are_done_is_not_left_behind() {
     let mut fleet = Fleet::start(3);
     fleet.lab.hosts[1].sshd.as_mut().unwrap().process.stop();
     fleet.edit("    batch: [1, 50%]", "    max_failures: 1");
-    let (mut child, _, out) = fleet.roll_out_until("retry.planned");
+    let rollout = fleet.roll_out_until("retry.planned");
     fleet.lab.hosts[1].sshd.as_mut().unwrap().start_again().unwrap();
-    let last: Value = serde_json::from_str(&out.lines().last().unwrap().unwrap()).unwrap();
-    assert_eq!((child.wait().unwrap().code(), &last["outcome"]), (Some(0), &"succeeded".into()), "{last}");
-    assert_eq!(last["hosts"][1]["outcome"], "changed", "{last}");
+    let run = rollout.end().expect(0);
+    assert_eq!(run.last()["outcome"], "succeeded");
+    assert_eq!(run.hosts()[1], "changed");
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use certwave::lab::{Break, wait_for};
 use serde_json::Value;
 
+use crate::running::Running;
 use crate::secrets::findings::issue;
 use crate::services::haproxy::{ask, haproxy, reload};
 use crate::support::{Fleet, Run};
@@ -225,47 +226,32 @@ fn a_socket_is_only_asked() {
     assert_eq!(ask(socket, "show ssl cert"), before);
 }
 
-fn told(lines: &mut impl Iterator<Item = String>, text: &str) -> String {
-    let line = lines.find(|line| line.contains(text));
-    line.unwrap_or_else(|| panic!("it ended before `{text}`"))
-}
-
 #[test]
 fn a_watch_tells_what_changed_and_ends_with_how_it_was_last() {
-    use std::io::BufRead;
     let mut fleet = Fleet::start(2);
     fleet.roll_out(&[]).expect(0);
-    let mut command = fleet.command(&["status", "playbook.yaml", "--watch=1"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    told(&mut lines, "every host serves");
+    let mut watch = Running::start(fleet.command(&["status", "playbook.yaml", "--watch=1"]));
+    watch.until_line("every host serves");
     fleet.lab.hosts[1].nginx.process.stop();
-    let line = told(&mut lines, "web02: nginx at ");
+    let line = watch.until_line("web02: nginx at ");
     assert!(line.contains("no answer"), "{line}");
-    let line = told(&mut lines, "1 of 2 hosts does not serve");
+    let line = watch.until_line("1 of 2 hosts does not serve");
     assert!(!line.contains("web01"), "{line}");
-    let interrupt = |child: &std::process::Child| {
-        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    };
-    interrupt(&child);
-    // What was said in the meantime is nothing: it stayed as it was.
-    assert_eq!(lines.collect::<Vec<_>>(), Vec::<String>::new());
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    // Since then nothing changed, and so nothing was said.
+    let said = watch.stdout().to_owned();
+    assert_eq!(watch.interrupt().expect(1).stdout, said);
 
     fleet.lab.hosts[1].nginx.start_again().unwrap();
-    let mut command = fleet.command(&["status", "playbook.yaml", "--watch=1", "--output", "json"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let args = ["status", "playbook.yaml", "--watch=1", "--output", "json"];
+    let mut watch = Running::start(fleet.command(&args));
     for host in ["web01", "web02"] {
-        assert!(told(&mut lines, host).starts_with('{'));
+        watch.until(|line| line["host"] == host);
     }
+    let said = watch.stdout().to_owned();
     // Until it has looked again, twice.
     let log = fleet.lab.hosts[0].root.join("sshd/sshd.log");
     let logins = || std::fs::read_to_string(&log).unwrap().matches("Accepted publickey").count();
     let before = logins();
     assert!(before > 0 && wait_for(std::time::Duration::from_secs(120), || logins() >= before + 2));
-    interrupt(&child);
-    assert_eq!(lines.count(), 0);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(watch.interrupt().expect(0).stdout, said);
 }

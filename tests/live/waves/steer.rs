@@ -1,16 +1,11 @@
 //! A rollout that is steered from another terminal.
 
-use std::io::{BufRead, BufReader};
-
-use serde_json::Value;
-
+use certwave::lab::wait_for;
 use nix::sys::signal::Signal;
 
+use crate::hold::PATIENCE;
+use crate::running::{ROLLOUT, Running};
 use crate::support::{Fleet, Run};
-
-fn last(lines: impl BufRead) -> Value {
-    serde_json::from_str(&lines.lines().last().unwrap().unwrap()).unwrap()
-}
 
 fn go_on(fleet: &Fleet) -> Run {
     fleet.run(&["--output", "json", "resume"])
@@ -20,10 +15,9 @@ fn go_on(fleet: &Fleet) -> Run {
 fn paused_from_another_terminal_and_gone_on_with() {
     let fleet = Fleet::with_soak(3, "10m");
     let before = fleet.all_served();
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let rollout = fleet.roll_out_until("soak.started");
     fleet.run(&["pause"]).expect(0);
-    let end = last(out);
-    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(5), &"paused".into()));
+    assert_eq!(rollout.end().expect(5).last()["outcome"], "paused");
     assert_eq!(fleet.all_served()[1..], before[1..]);
     let shown = fleet.run(&["show"]).expect(0).stdout;
     assert!(shown.contains("asked to pause: hosts in flight are finished"), "{shown}");
@@ -41,10 +35,10 @@ fn paused_from_another_terminal_and_gone_on_with() {
 #[test]
 fn what_was_asked_once_happens_once() {
     let fleet = Fleet::with_soak(2, "5s");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let rollout = fleet.roll_out_until("soak.started");
     // Two people ask, and one of them twice; whatever was not heard before the pause is void when somebody resumes.
     (0..3).for_each(|_| drop(fleet.run(&["pause"])));
-    assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
+    assert_eq!(rollout.end().expect(5).last()["outcome"], "paused");
     let run = go_on(&fleet).expect(0);
     assert_eq!(run.last()["outcome"], "succeeded");
 }
@@ -54,22 +48,19 @@ fn what_was_asked_once_happens_once() {
 fn a_pause_outlives_a_controller_that_did_not_hear_it() {
     let fleet = Fleet::with_soak(2, "5s");
     let before = fleet.all_served();
-    let (mut child, ..) = fleet.roll_out_until("soak.started");
-    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-    let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
-    signal(Signal::SIGSTOP);
+    let rollout = fleet.roll_out_until("soak.started");
+    rollout.signal(Signal::SIGSTOP);
     // It waits for an answer until nobody can give it any more.
     let asked = std::thread::scope(|scope| {
         let asked = scope.spawn(|| fleet.run(&["pause"]));
         let journal = rusqlite::Connection::open(fleet.state().join("journal.db")).unwrap();
         let waiting =
             || -> u32 { journal.query_row("SELECT count(*) FROM commands", [], |row| row.get(0)).unwrap() };
-        while waiting() != 1 {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        signal(Signal::SIGKILL);
-        child.wait().unwrap();
-        asked.join().unwrap().expect(0)
+        let asked_for = wait_for(PATIENCE, || waiting() == 1);
+        rollout.kill();
+        let asked = asked.join().unwrap().expect(0);
+        assert!(asked_for, "nobody asked for a pause");
+        asked
     });
     assert!(asked.stderr.contains("ended before it heard"), "{}", asked.stderr);
     let paused = fleet.run(&["rollout", "playbook.yaml", "--yes"]).expect(5);
@@ -83,10 +74,9 @@ fn a_pause_outlives_a_controller_that_did_not_hear_it() {
 fn aborted_while_it_runs_it_rolls_back() {
     let fleet = Fleet::with_soak(2, "10m");
     let before = fleet.all_served();
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let rollout = fleet.roll_out_until("soak.started");
     fleet.run(&["abort"]).expect(0);
-    let end = last(out);
-    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(3), &"rolled_back".into()), "{end}");
+    assert_eq!(rollout.end().expect(3).last()["outcome"], "rolled_back");
     assert_eq!(fleet.all_served(), before);
 }
 
@@ -123,26 +113,19 @@ fn outside_of_its_windows_a_rollout_waits_unless_the_certificate_is_about_to_exp
     let fleet = Fleet::start(2);
     let first = fleet.roll_out(&[]).expect(0);
     let before = fleet.all_served();
-    // Open for an hour, in two hours from now.
+    // Open for an hour, in two hours or more: the hour may end while the test runs.
     let hour = |hours: i64| {
         (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours)).strftime("%H:00").to_string()
     };
-    let windows = format!("windows: {{allow: [\"Mon-Sun {}-{} UTC\"]}}\n", hour(2), hour(3));
+    let windows = format!("windows: {{allow: [\"Mon-Sun {}-{} UTC\"]}}\n", hour(3), hour(4));
     fleet.edit("waves:\n", &format!("{windows}waves:\n"));
     let planned = fleet.run(&["plan", "playbook.yaml", "--force", "--output", "json"]).expect(0);
     assert!(planned.last()["seconds_at_least"].as_u64().unwrap() > 3_600, "{}", planned.last());
 
-    let mut command = fleet.command(&["rollout", "playbook.yaml", "--yes", "--force", "--output", "json"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("window.awaited") {
-        line.clear();
-        assert!(out.read_line(&mut line).unwrap() > 0, "it did not wait");
-    }
-    let id = serde_json::from_str::<Value>(&line).unwrap()["rollout"].as_str().unwrap().to_owned();
+    let mut rollout = Running::start(fleet.command(&ROLLOUT));
+    let id = rollout.until_event("window.awaited")["rollout"].as_str().unwrap().to_owned();
     fleet.run(&["pause", &id]).expect(0);
-    assert_eq!((last(out)["outcome"].as_str(), child.wait().unwrap().code()), (Some("paused"), Some(5)));
+    assert_eq!(rollout.end().expect(5).last()["outcome"], "paused");
     assert_eq!(fleet.all_served(), before);
 
     // One that waits is not overtaken.
@@ -207,11 +190,9 @@ fn a_wave_waits_for_its_approval() {
 fn an_approval_may_come_before_it_is_asked_for() {
     let fleet = Fleet::with_soak(2, "3s");
     fleet.edit("    batch: [1, 50%]", "    approval: required");
-    let (mut child, _, out) = fleet.roll_out_until("soak.started");
+    let rollout = fleet.roll_out_until("soak.started");
     fleet.run(&["approve"]).expect(0);
-    let end = last(out);
-    assert_eq!((child.wait().unwrap().code(), &end["outcome"]), (Some(0), &"succeeded".into()), "{end}");
-    drop(BufReader::new(child.stderr.take().unwrap()));
+    assert_eq!(rollout.end().expect(0).last()["outcome"], "succeeded");
 }
 
 #[test]
