@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(read_processes(&several).unwrap().workers, [1271, 1272]);
         assert_eq!(read_processes(&BEFORE.replace("failed: 0", "failed: 12")).unwrap().failed, 12);
         assert_eq!(read_processes(&BEFORE.replace(" [failed: 0]", "")).unwrap().failed, 0);
-        let without: String = BEFORE.lines().filter(|line| !line.contains("master")).collect();
+        let without: String =
+            BEFORE.lines().filter(|line| !line.contains("master")).map(|line| format!("{line}\n")).collect();
         assert_eq!(read_processes(&without), None);
     }
 
