@@ -5,29 +5,14 @@ use crate::certificate::CertificateSet;
 use crate::engine::host::session::Session;
 use crate::engine::memory::HaproxyDialogue;
 use crate::engine::testing::{Transcript, World, certificates, ended, not_sent, ok, previous};
-use crate::install::FilePart;
 use crate::ports::RemoteErrorKind;
-use crate::service::{Dialogue, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
+use crate::service::{Dialogue, Haproxy, HaproxyReload, ServiceSpec};
+
+pub(super) use crate::engine::testing::haproxy as settings;
 
 pub(super) const SOCKET: &str = "/run/haproxy/admin.sock";
 const SECOND: &str = "/run/haproxy/second.sock";
 pub(super) const NAME: &str = "/etc/haproxy/a.pem";
-
-pub(super) fn settings(sockets: &[&str]) -> Haproxy {
-    Haproxy {
-        sockets: sockets.iter().map(|socket| socket.parse().unwrap()).collect(),
-        certificates: vec![HaproxyCertificate {
-            path: NAME.parse().unwrap(),
-            file: FilePart::Combined.into(),
-        }],
-        crt_list: None,
-        reload: HaproxyReload::Master("/run/haproxy-master.sock".parse().unwrap()),
-        binary: "/usr/sbin/haproxy".parse().unwrap(),
-        config: "/etc/haproxy/haproxy.cfg".parse().unwrap(),
-        test: None,
-        bufsize: Haproxy::DEFAULT_BUFSIZE,
-    }
-}
 
 pub(super) fn world(haproxy: Haproxy) -> World {
     World::of(ServiceSpec::Haproxy(haproxy))
