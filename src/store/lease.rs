@@ -317,6 +317,19 @@ mod tests {
     }
 
     #[test]
+    fn the_lease_of_a_holder_that_was_killed_is_free_at_once() {
+        let shared = shared();
+        let mut killed = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
+        hang(&mut killed);
+        // What the kernel does when a process ends. The row has most of its term to go.
+        killed._alive.unlock().unwrap();
+        assert_eq!(shared.leases.holder(&name()).unwrap(), None);
+        let second = shared.take("rollout 2", Timestamp::now(), Terms::default()).unwrap();
+        assert_eq!(shared.leases.holder(&name()).unwrap().as_deref(), Some("rollout 2"));
+        second.check().unwrap();
+    }
+
+    #[test]
     fn a_lease_whose_file_is_gone_is_nobodys() {
         let shared = shared();
         let first = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
