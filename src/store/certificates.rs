@@ -200,7 +200,7 @@ mod tests {
             fs::create_dir(store.folder(&name).join(draft)).unwrap();
         }
         assert_eq!(store.versions(&name).unwrap(), [version.parse().unwrap()]);
-        assert_eq!(store.names().unwrap(), [name.clone()]);
+        assert_eq!(store.names().unwrap(), std::slice::from_ref(&name));
         let key = store.folder(&name).join(version).join("privkey.pem.cms");
         fs::remove_file(&key).unwrap();
         let missing = store.get(&name, &version.parse().unwrap()).unwrap_err();
