@@ -96,6 +96,33 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_said_twice_the_last_counts_and_blocks_end_with_their_own_name() {
+        let answer = read(
+            "certwave:clock 1\ncertwave:clock 2\ncertwave:alone\n certwave:clock 3\nnot certwave:clock 4\n\
+             certwave:begin read 1 /a b\n|first\ncertwave:end read 1 /a\ncertwave:clock 5\n|second  \n|\n\
+             certwave:end read 1 /a b\ncertwave:begin x\n|1\ncertwave:end x\ncertwave:begin x\n|2\ncertwave:end x\n\
+             certwave:result refused 1 yes no\n",
+        )
+        .unwrap();
+        assert_eq!(answer.value("clock"), Some("2"));
+        assert_eq!((answer.value("alone"), answer.value("other")), (Some(""), None));
+        assert_eq!(answer.block("read 1 /a b"), Some("first\nsecond"));
+        assert_eq!((answer.block("x"), answer.blocks("x").count()), (Some("1"), 2));
+        assert_eq!(answer.block("read 1 /a"), None);
+        assert_eq!(answer.result, "refused 1 yes no");
+    }
+
+    #[test]
+    fn an_error_ends_an_answer_with_the_last_reason_before_it_whatever_is_said_after() {
+        let said = "certwave:reason one\ncertwave:reason two\ncertwave:error unwritable /a\ncertwave:reason three\n\
+                    certwave:result activated\n";
+        let error = read(said).unwrap_err();
+        assert_eq!(error, InstallError::NotWritable { path: "/a".to_owned(), reason: "two".to_owned() });
+        let unknown = read("certwave:error surprise /a\n").unwrap_err();
+        assert_eq!(unknown, InstallError::Unexpected { statement: "surprise /a".to_owned() });
+    }
+
+    #[test]
     fn an_answer_without_a_result_is_not_one() {
         assert!(matches!(read("certwave:clock 12\n"), Err(InstallError::Unfinished { .. })));
         assert!(matches!(

@@ -117,3 +117,6 @@ fn tar(entries: &[TarEntry<'_>]) -> Secret {
     archive.resize(size, 0);
     Secret::new(archive)
 }
+
+#[cfg(test)]
+mod tests;

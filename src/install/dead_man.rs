@@ -106,4 +106,46 @@ mod tests {
         let armed = Armed::parse("20261126T000000Z-aaaaaaaa 20261125T000000Z-bbbbbbbb").unwrap();
         assert!(armed.target > armed.previous);
     }
+
+    #[test]
+    fn each_end_of_a_switch_has_its_words() {
+        let (target, previous) = ("20261126T000000Z-aaaaaaaa", "20261125T000000Z-bbbbbbbb");
+        let fired = |end: &str| Fired::parse(&format!("1764115200 {target} {previous} {end}"));
+        for (end, problem) in [
+            ("rolled-back", None),
+            ("lapsed", Some("it had expired by then")),
+            ("incomplete", Some("it is not complete in the archive")),
+            ("unwritable", Some("the live link could not be switched")),
+            ("test-failed haproxy", Some("haproxy refuses its configuration")),
+            ("reload-failed nginx", Some("nginx could not be reloaded")),
+        ] {
+            let found = fired(end).unwrap();
+            assert_eq!((found.target.as_str(), found.previous.as_str()), (target, previous));
+            assert_eq!(found.problem.as_deref(), problem, "{end}");
+        }
+        assert_eq!(fired("exploded"), None);
+        assert_eq!(Fired::parse(&format!("soon {target} {previous} rolled-back")), None);
+        for wrong in [target, "", "x y", "20261126T000000Z-aaaaaaaa y"] {
+            assert_eq!(Armed::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_switch_waits_for_a_second_at_least() {
+        for (after, seconds) in [(0, 1), (999, 1), (1_000, 1), (220_999, 220)] {
+            let dead_man = DeadMan {
+                target: "20261126T000000Z-aaaaaaaa".parse().unwrap(),
+                previous: "20261125T000000Z-bbbbbbbb".parse().unwrap(),
+                not_after: Timestamp::from_second(1_800_000_000).unwrap(),
+                after: Duration::from_millis(after),
+            };
+            assert_eq!(
+                dead_man.settings(),
+                format!(
+                    "target='20261126T000000Z-aaaaaaaa'; version='20261125T000000Z-bbbbbbbb'; until='1800000000'; \
+                     seconds='{seconds}'; "
+                )
+            );
+        }
+    }
 }

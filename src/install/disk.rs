@@ -49,3 +49,58 @@ impl OnDisk {
         Ok(disk)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::{FilePart, Layout};
+    use crate::model::Version;
+
+    const VERSION: &str = "20261123T200100Z-3f9a1c2e";
+    const OLDER: &str = "20251123T200100Z-ffffffff";
+
+    fn read(said: &str) -> Result<OnDisk, InstallError> {
+        let spec = InstallSpec {
+            layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
+            keep: 3,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            key_mode: 0o600,
+            links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
+        };
+        let said = format!("\n{said}certwave:result looked\n");
+        OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec)
+    }
+
+    #[test]
+    fn what_lies_on_a_disk_is_told_statement_by_statement() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        let disk = |said: &str| read(&format!("{said}certwave:link ours\n")).unwrap();
+        let nothing = disk("");
+        assert_eq!((&nothing.live, nothing.damaged), (&Live::Missing, false));
+        assert_eq!((&nothing.armed, &nothing.fired), (&None, &None));
+        assert_eq!(
+            disk(&format!("certwave:live ../archive/a.test/{VERSION}\n")).live,
+            Live::Version(version(VERSION))
+        );
+        assert_eq!(disk(&format!("certwave:live ../archive/b.test/{VERSION}\n")).live, Live::Foreign);
+        assert_eq!(disk("certwave:live-occupied\n").live, Live::Foreign);
+        assert!(disk("certwave:damaged\n").damaged);
+        let armed = disk(&format!("certwave:armed {VERSION} {OLDER}\n")).armed.unwrap();
+        assert_eq!((armed.target, armed.previous), (version(VERSION), version(OLDER)));
+        let fired = disk(&format!("certwave:fired 12 {VERSION} {OLDER} rolled-back\n")).fired.unwrap();
+        assert_eq!((fired.target, fired.previous, fired.problem), (version(VERSION), version(OLDER), None));
+        let active = "certwave:begin active\n|one\ncertwave:end active\ncertwave:begin active\ncertwave:end active\n\
+                      certwave:begin active\n|two\ncertwave:end active\n";
+        assert_eq!(disk(active).active, ["one", "two"]);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_is_none() {
+        for said in ["", "certwave:link ours\ncertwave:link ours\n", "certwave:link ours\ncertwave:ready 1\n"]
+        {
+            let error = read(said).unwrap_err();
+            assert!(matches!(error, InstallError::Unexpected { .. }), "{said}: {error:?}");
+        }
+    }
+}

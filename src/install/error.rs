@@ -278,10 +278,73 @@ mod tests {
             classify(127, "bash: line 1: exec: sudo: not found\n"),
             "`sudo` is not installed on the host"
         );
+        assert!(
+            classify(1, "sudo: a terminal is required to read the password\n")
+                .contains("asks for a password")
+        );
+        assert!(
+            classify(1, "Sorry, user ann is not allowed to execute 'x' as root on web01.\n")
+                .starts_with("`sudo` refused")
+        );
         assert_eq!(
             classify(137, ""),
             "the script ended with status 137 before it was finished: it said nothing"
         );
+        let (status, reason) = (127, "sh: 3: tar: not found".to_owned());
+        let missing = InstallError::Unfinished { status, reason };
+        assert_eq!(classify(127, "odd\nsh: 3: tar: not found\n\n"), missing.to_string());
+    }
+
+    #[test]
+    fn the_last_words_of_a_script_that_died_are_told_wherever_it_said_them() {
+        let died = |stdout: &[u8], stderr: &[u8]| match InstallError::classify(&Output {
+            status: 143,
+            stdout,
+            stderr,
+        }) {
+            InstallError::Unfinished { status: 143, reason } => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(died(b"certwave:clock 12\n", b"one\ntwo\n \n"), "two");
+        assert_eq!(died(b"Welcome\ncertwave:clock 12\n\n", b""), "certwave:clock 12");
+        assert_eq!(died(b"\n", b" \n"), "it said nothing");
+    }
+
+    #[test]
+    fn each_failure_that_a_script_names_has_its_meaning() {
+        for (statement, words) in [
+            ("unpack V", "the files could not be unpacked: why"),
+            ("corrupt V", "the files that arrived are not those that were sent"),
+            (
+                "occupied /a",
+                "`/a` is not what the live version holds, and cannot be kept: move it away, then roll out again",
+            ),
+            ("unadoptable /a", "`/a` cannot be kept as the previous version: why"),
+            ("no-folder /a", "the folder of link `/a` does not exist"),
+            ("live-occupied /a", "`/a` was not made by certwave: move it away"),
+            ("incomplete V", "version `V` is not complete in the host's archive"),
+            ("unarmed /a", "the dead-man switch `/a` could not be armed: why"),
+            ("armed /a", "the dead-man switch `/a` could not be disarmed"),
+            (
+                "undone V",
+                "the version was undone by its dead-man switch before it was confirmed: `V` is live",
+            ),
+            ("moved V", "another version became live since the host was inspected: `V`"),
+            ("exploded V", "the host answered out of protocol: `exploded V`"),
+        ] {
+            assert_eq!(InstallError::named(statement, "why").to_string(), words);
+        }
+        for statement in ["unwritable /a", "unpack /a", "unadoptable /a"] {
+            for full in [
+                "No space left on device",
+                "Disk quota exceeded",
+                "File too large",
+                "File size limit exceeded",
+            ] {
+                let full = InstallError::named(statement, full).to_string();
+                assert!(full.starts_with("no room left in `/a`: "), "{full}");
+            }
+        }
     }
 
     #[test]

@@ -311,3 +311,6 @@ pub(super) fn link(state: &str) -> Option<LinkState> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,9 @@ mod tests {
             "/etc/certwave/live/api.example.com/privkey.pem"
         );
         assert_eq!(layout.live_target(&version), "../archive/api.example.com/20261123T200100Z-3f9a1c2e");
+        assert_eq!(layout.live().as_str(), "/etc/certwave/live/api.example.com");
+        // One for every certificate of the folder.
+        assert_eq!(layout.lock().as_str(), "/etc/certwave/.lock");
     }
 
     #[test]

@@ -208,17 +208,103 @@ fn service(services: &[ScriptService], number: &str) -> Result<ServiceName, Inst
 mod tests {
     use super::*;
 
+    fn services() -> Vec<ScriptService> {
+        let service =
+            |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+        vec![service("nginx"), service("haproxy")]
+    }
+
+    /// What is read of a script that printed two lines and ended so.
+    fn read<T>(result: &str, parse: impl Fn(&Output<'_>) -> T) -> T {
+        let said =
+            format!("certwave:begin output\n|one\n|two\ncertwave:end output\ncertwave:result {result}\n");
+        parse(&Output { status: 1, stdout: said.as_bytes(), stderr: b"" })
+    }
+
+    fn is_out_of_protocol<T: std::fmt::Debug>(read: &Result<T, InstallError>) -> bool {
+        matches!(read, Err(InstallError::Unexpected { .. }))
+    }
+
     #[test]
     fn the_lock_says_who_holds_it() {
         assert_eq!(LockAnswer::parse("certwave:locked\n"), Some(LockAnswer::Locked));
-        assert_eq!(LockAnswer::parse("Welcome!"), None);
+        assert_eq!(LockAnswer::parse("certwave:locked\r\n"), Some(LockAnswer::Locked));
+        for other in
+            ["Welcome!", "locked", " certwave:locked", "certwave:lock", "certwave:lockedout", "certwave:"]
+        {
+            assert_eq!(LockAnswer::parse(other), None, "{other}");
+        }
         let busy = Output { status: 75, stdout: b"hello\ncertwave:busy 01JD on ops1\n", stderr: b"" };
         assert_eq!(LockAnswer::failure(&busy).to_string(), "another rollout holds the lock: 01JD on ops1");
     }
 
     #[test]
+    fn a_version_is_staged_where_the_host_says_so() {
+        assert_eq!(read("staged", Staged::parse), Ok(Staged::New));
+        assert_eq!(read("already", Staged::parse), Ok(Staged::Already));
+        for other in ["staged 1", "activated", ""] {
+            assert!(is_out_of_protocol(&read(other, Staged::parse)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_whether_the_link_is_back_and_whether_all_was_broken_before() {
+        let activation = |result: &str| read(result, |output| Activation::parse(output, &services()));
+        for (result, service, swapped_back, broken_before) in [
+            ("refused 1 yes no", "nginx", true, false),
+            ("refused 2 no yes", "haproxy", false, true),
+            // Nobody knows whether it is back.
+            ("refused 1 unknown unknown", "nginx", false, false),
+        ] {
+            let (service, output) = (service.parse().unwrap(), "one\ntwo".to_owned());
+            let refused = Activation::Refused { service, output, swapped_back, broken_before };
+            assert_eq!(activation(result), Ok(refused), "{result}");
+        }
+        let (service, output) = ("haproxy".parse().unwrap(), "one\ntwo".to_owned());
+        assert_eq!(activation("reload-failed 2"), Ok(Activation::ReloadFailed { service, output }));
+        assert_eq!(activation("activated"), Ok(Activation::Activated));
+        for other in [
+            "activated 1",
+            "refused",
+            "refused 1",
+            "refused 1 yes",
+            "refused 1 yes no no",
+            "reload-failed",
+            "staged",
+            "",
+        ] {
+            assert!(is_out_of_protocol(&activation(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_is_done_where_the_host_says_just_that() {
+        let rollback = |result: &str| read(result, |output| Rollback::parse(output, &services()));
+        assert_eq!(rollback("rolled-back"), Ok(Rollback::RolledBack));
+        let said = || ("nginx".parse().unwrap(), "one\ntwo".to_owned());
+        let (service, output) = said();
+        assert_eq!(rollback("test-failed 1"), Ok(Rollback::TestFailed { service, output }));
+        let (service, output) = said();
+        assert_eq!(rollback("reload-failed 1"), Ok(Rollback::ReloadFailed { service, output }));
+        for other in ["rolled-back 1", "rolled", "test-failed", "reload-failed 3", "activated", ""] {
+            assert!(is_out_of_protocol(&rollback(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_commit_tells_what_it_removed() {
+        let said =
+            b"certwave:pruned 20251123T200100Z-ffffffff\ncertwave:pruned x\ncertwave:result committed\n";
+        let pruned = Pruned::parse(&Output { status: 0, stdout: said, stderr: b"" }).unwrap().pruned;
+        assert_eq!(pruned, ["20251123T200100Z-ffffffff".parse().unwrap()]);
+    }
+
+    #[test]
     fn a_service_that_does_not_exist_is_out_of_protocol() {
-        let output = Output { status: 1, stdout: b"certwave:result reload-failed 0\n", stderr: b"" };
-        assert!(matches!(Activation::parse(&output, &[]), Err(InstallError::Unexpected { .. })));
+        for number in ["0", "3", "-1", "x", ""] {
+            let result = format!("reload-failed {number}");
+            let read = read(&result, |output| Activation::parse(output, &services()));
+            assert!(is_out_of_protocol(&read), "{number}");
+        }
     }
 }

@@ -101,3 +101,47 @@ pub fn rehearsed(output: &Output<'_>, services: &[ScriptService]) -> Result<Vec<
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(said: &str) -> Result<Vec<Tested>, InstallError> {
+        let service =
+            |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+        let said = format!("\n{said}certwave:result rehearsed\n");
+        let output = Output { status: 0, stdout: said.as_bytes(), stderr: b"" };
+        rehearsed(&output, &[service("nginx"), service("haproxy")])
+    }
+
+    #[test]
+    fn each_service_says_what_it_thinks_of_the_version() {
+        let all = "certwave:took 1\ncertwave:reason unknown directive\ncertwave:refused 2\ncertwave:untested no unshare\n";
+        let expected = [
+            Tested::Took("nginx".parse().unwrap()),
+            Tested::Refused("haproxy".parse().unwrap(), "unknown directive".to_owned()),
+            Tested::Untested("no unshare".to_owned()),
+        ];
+        assert_eq!(read(all).unwrap(), expected);
+        for other in ["certwave:took 0\n", "certwave:refused 3\n", "certwave:took x\n", "certwave:surprise\n"]
+        {
+            assert!(matches!(read(other), Err(InstallError::Unexpected { .. })), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_rehearsal_is_good_unless_something_was_refused_or_failed() {
+        let (took, refused) = ("certwave:took 1\n", "certwave:refused 2\n");
+        let good = |result| Rehearsed { host: "web01".parse().unwrap(), result }.is_good();
+        for (said, expected) in [
+            (String::new(), true),
+            (took.to_owned(), true),
+            ("certwave:untested no unshare\n".to_owned(), true),
+            (refused.to_owned(), false),
+            (format!("{took}{refused}"), false),
+        ] {
+            assert_eq!(good(Ok(read(&said).unwrap())), expected, "{said}");
+        }
+        assert!(!good(Err("no room".to_owned())));
+    }
+}

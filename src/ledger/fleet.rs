@@ -98,7 +98,7 @@ mod tests {
     }
 
     /// Rollouts of versions, each on hosts `a` and `b`: `1++` left both on it, `2-+` was rolled back from the first, `3!.`
-    /// could not be put back on the first and never came to the second. `<1++` went back to a version, and `/1--` took one back.
+    /// could not be put back on the first and never came to the second. `4==` found both on it. `<1++` went back to a version, and `/1--` took one back.
     fn fleet(story: &str) -> FleetVersions {
         let mut fleet = FleetVersions::default();
         for word in story.split_whitespace() {
@@ -114,6 +114,7 @@ mod tests {
                     '+' => HostOutcome::Changed,
                     '-' => HostOutcome::RolledBack,
                     '!' => HostOutcome::RollbackFailed,
+                    '=' => HostOutcome::Unchanged,
                     _ => HostOutcome::Untouched,
                 },
                 previous: None,
@@ -168,6 +169,29 @@ mod tests {
         assert_eq!(back("1++ 2++ <1++ 3++"), to(1));
         // An older version that was rolled out on purpose is followed by what was there.
         assert_eq!(back("1++ 2++ 1++"), to(2));
+    }
+
+    #[test]
+    fn a_host_that_was_on_a_version_twice_goes_back_from_the_second_time() {
+        assert_eq!(back("1++ 2++ 1++ 3++ <1++"), to(2));
+        assert_eq!(back("1++ 2++ 1++ /1--"), to(1));
+        assert_eq!(back("1++ 2++ 1++ 2++"), to(1));
+        // A second rollout of what is there is no second time.
+        assert_eq!(back("1++ 2++ 2=="), to(1));
+        assert_eq!(back("1++ 2++ 2++"), to(1));
+    }
+
+    #[test]
+    fn a_host_is_where_it_was_found_and_stays_where_nobody_took_it_back() {
+        assert_eq!(back("1++ 2++ 3++ <2=="), to(1));
+        assert_eq!(back("1++ 2++ 3++ <2=+"), to(1));
+        // One that could not be taken back stays on what it was to be taken off.
+        assert_eq!(back("1++ 2++ /2!!"), to(1));
+        assert_eq!(back("1++ 2++ /2.."), to(1));
+        assert_eq!(back("1== 2++"), to(1));
+        assert_eq!(back("1++ 2++ <1!!"), to(1));
+        // To what it never was on, a host can go back on purpose.
+        assert_eq!(back("2++ 3++ <1++"), to(3));
     }
 
     #[test]

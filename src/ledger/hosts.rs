@@ -228,7 +228,57 @@ mod tests {
     fn where_nobody_wrote_down_what_was_issued_the_host_tells() {
         let mut hosts = Hosts::default();
         hosts.take_in(&version(TWO), [end("b", HostOutcome::RolledBack, Some((ONE, 7)))]);
-        let versions = Versions::of("a.test".parse().unwrap());
+        let certificate: crate::model::CertificateName = "a.test".parse().unwrap();
+        let mut versions = Versions::of(certificate.clone());
         assert_eq!(hosts.served_until(&[name("b")], None, &versions), Some(at(7)));
+        // The journal knows better.
+        let issued = Issuance::Issued {
+            certificate,
+            version: version(ONE),
+            issuer: None,
+            directory: None,
+            names: Vec::new(),
+            not_before: at(0),
+            not_after: at(9),
+            fingerprints_sha256: Vec::new(),
+        };
+        versions.take_in(at(0), &issued.into());
+        assert_eq!(hosts.served_until(&[name("b")], None, &versions), Some(at(9)));
+    }
+
+    #[test]
+    fn what_a_host_serves_follows_from_how_its_rollout_ended() {
+        use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable, Untouched};
+        let before = Some((ONE, 1));
+        for (outcome, previous, served, verified) in [
+            (Changed, before, Some(TWO), Some(TWO)),
+            (Unchanged, None, Some(TWO), Some(TWO)),
+            (RollbackFailed, before, Some(TWO), None),
+            (RolledBack, before, Some(ONE), Some(ONE)),
+            // Nobody wrote down what it had before.
+            (RolledBack, None, None, None),
+            (Failed, before, None, None),
+            (Unreachable, before, None, None),
+            (Untouched, before, None, None),
+        ] {
+            let mut hosts = Hosts::default();
+            hosts.take_in(&version(TWO), [end("a", outcome, previous)]);
+            let found = hosts.served_by_host().map(|(_, version)| version.clone()).next();
+            assert_eq!(found, served.map(version), "{outcome:?}");
+            assert_eq!(hosts.last_verified(&name("a")).cloned(), verified.map(version), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_settled_when_nothing_more_can_be_said_of_it() {
+        use HostOutcome::{Changed, RollbackFailed, Unchanged};
+        let mut hosts = Hosts::default();
+        assert!(!hosts.is_settled(&[name("a")]));
+        hosts.take_in(&version(TWO), [end("a", Changed, None), end("b", RollbackFailed, None)]);
+        let unwatched = HostEnd { passed: false, ..end("c", Unchanged, None) };
+        hosts.take_in(&version(TWO), [unwatched]);
+        let settled = |host: &str| hosts.is_settled(&[name(host)]);
+        assert!(settled("a") && !settled("b") && !settled("c") && !settled("d"));
+        assert!(!hosts.is_settled(&["a", "b"].map(name)));
     }
 }

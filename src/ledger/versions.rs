@@ -149,6 +149,55 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_from_files_is_no_cas_and_another_certificates_version_is_not_this_ones() {
+        let one = "20261123T200100Z-3f9a1c2e";
+        let Fact::Issuance(Issuance::Issued { certificate, version, names, not_before, not_after, .. }) =
+            issued(one, 0, None, &["a.test"])
+        else {
+            panic!()
+        };
+        let by = |issuer: Option<&str>, directory: Option<&str>| {
+            Fact::from(Issuance::Issued {
+                certificate: certificate.clone(),
+                version: version.clone(),
+                issuer: issuer.map(str::to_owned),
+                directory: directory.map(str::to_owned),
+                names: names.clone(),
+                not_before,
+                not_after,
+                fingerprints_sha256: Vec::new(),
+            })
+        };
+        for (fact, counted) in [
+            (by(Some("files"), None), 0),
+            (by(Some("ca"), Some("https://ca")), 1),
+            (by(Some("other"), Some("https://other")), 0),
+            (by(None, None), 1),
+        ] {
+            let mut versions = Versions::of("a.test".parse().unwrap());
+            versions.take_in(at(0), &fact);
+            assert_eq!(versions.issued_by("https://ca", &names, at(0)), counted, "{fact:?}");
+            assert!(versions.issued(&version).is_some());
+            // What a CA issued counts under every name that it has here.
+            let mut other = Versions::of("b.test".parse().unwrap());
+            other.take_in(at(0), &fact);
+            assert_eq!(other.issued_by("https://ca", &names, at(0)), counted);
+            assert_eq!(other.issued(&version), None);
+        }
+    }
+
+    #[test]
+    fn a_confirmation_of_what_nobody_noted_revokes_nothing() {
+        let (certificate, version): (CertificateName, Version) =
+            ("a.test".parse().unwrap(), "20261123T200100Z-3f9a1c2e".parse().unwrap());
+        let mut versions = Versions::of(certificate.clone());
+        let (of, issuer) = (version.clone(), "ca".to_owned());
+        versions.take_in(at(1), &Fact::from(RevocationFact::Confirmed { certificate, version: of, issuer }));
+        assert_eq!(versions.revocation(&version), None);
+        assert!(versions.revoked().is_empty());
+    }
+
+    #[test]
     fn a_revocation_keeps_its_first_time_and_is_confirmed_later() {
         let (certificate, version): (CertificateName, Version) =
             ("a.test".parse().unwrap(), "20261123T200100Z-3f9a1c2e".parse().unwrap());

@@ -95,3 +95,64 @@ pub fn last_verified(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, name, version};
+    use crate::rollout::HostOutcome::{Changed, RollbackFailed, RolledBack, Unchanged, Untouched};
+
+    #[test]
+    fn a_rollout_is_named_by_the_start_of_its_name_that_only_one_has() {
+        let world = World::new();
+        let ids: Vec<OperationId> =
+            (1..=2).map(|number| world.ended_so(&version(number), [Changed, Changed])).collect();
+        let of = |wanted: &str| named(&world.journal, wanted).map(|record| record.id);
+        assert_eq!(of("last").unwrap(), ids[1]);
+        for id in &ids {
+            assert_eq!(of(id.as_str()).unwrap(), *id);
+            assert_eq!(of(&id.as_str().to_ascii_lowercase()).unwrap(), *id);
+        }
+        let Problem::Ambiguous { first, second, .. } = of("0").unwrap_err().problem else { panic!() };
+        assert_eq!([second, first], ids[..]);
+        for unknown in [&ids[0].as_str()[1..], "x", "Last"] {
+            let missing = of(unknown).unwrap_err();
+            assert!(
+                matches!(missing.problem, Problem::NoRollout(ref wanted) if wanted == unknown),
+                "{missing:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_rollout_is_that_of_this_certificate() {
+        let world = World::new();
+        assert_eq!(last(&world.journal, &name()).unwrap(), None);
+        let first = world.ended_so(&version(1), [Changed, Changed]);
+        let mut other = world.plan();
+        other.certificate.name = "b.test".parse().unwrap();
+        let second = world.ended_so_as(&other, &version(1), [Changed, Changed]);
+        assert_eq!(last(&world.journal, &name()).unwrap().unwrap().id, first);
+        assert_eq!(last(&world.journal, &other.certificate.name).unwrap().unwrap().id, second);
+    }
+
+    #[test]
+    fn what_should_be_served_was_left_by_the_last_rollout_that_left_a_host_on_it_verified() {
+        let world = World::new();
+        let left =
+            || last_verified(&world.journal, &name()).unwrap().map(|left| (left.record.version, left.on_it));
+        assert_eq!(left(), None);
+        world.ended_so(&version(1), [RolledBack, Untouched]);
+        assert_eq!(left(), None);
+        world.ended_so(&version(2), [Unchanged, RollbackFailed]);
+        assert_eq!(left(), Some((version(2), vec![true, false])));
+        world.ended_so(&version(3), [RollbackFailed, RolledBack]);
+        assert_eq!(left(), Some((version(2), vec![true, false])));
+        world.ended_so(&version(4), [Untouched, Changed]);
+        assert_eq!(left(), Some((version(4), vec![false, true])));
+        let mut other = world.plan();
+        other.certificate.name = "b.test".parse().unwrap();
+        world.ended_so_as(&other, &version(5), [Changed, Changed]);
+        assert_eq!(left(), Some((version(4), vec![false, true])));
+    }
+}

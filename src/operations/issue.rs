@@ -251,3 +251,6 @@ fn fact(plan: &Plan, issuer: &PlannedAcme, progress: &acme::Progress) -> Option<
         acme::Progress::Answered { .. } => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,75 @@ pub(super) fn issued(
         fingerprints_sha256: set.leaves(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{HOSTS, World, name, version};
+    use crate::rollout::Event;
+    use crate::rollout::HostOutcome::{Changed, RollbackFailed, RolledBack, Unchanged, Untouched};
+    use crate::rollout::RolloutOutcome::Interrupted;
+
+    /// Of each host, what it serves and what it was verified on, by the journal's account.
+    fn told(world: &World) -> Vec<(Option<Version>, Option<Version>)> {
+        let hosts = hosts(&world.journal, &name(), None).unwrap();
+        let of = |host: &str| {
+            let host: HostName = host.parse().unwrap();
+            let served =
+                hosts.served_by_host().find(|(one, _)| **one == host).map(|(_, version)| version.clone());
+            (served, hosts.last_verified(&host).cloned())
+        };
+        HOSTS.map(of).into()
+    }
+
+    #[test]
+    fn each_host_serves_what_its_last_rollout_left_and_was_verified_on_what_it_proved() {
+        let world = World::new();
+        let on = |number| Some(version(number));
+        assert_eq!(told(&world), [(None, None), (None, None)]);
+        // It had something of its own before, and went back to that.
+        world.ended_so(&version(1), [RolledBack, Untouched]);
+        assert_eq!(told(&world), [(on(0), on(0)), (None, None)]);
+        world.ended_so(&version(2), [Changed, Unchanged]);
+        assert_eq!(told(&world), [(on(2), on(2)), (on(2), on(2))]);
+        world.ended_so(&version(3), [RollbackFailed, Untouched]);
+        assert_eq!(told(&world), [(on(3), on(2)), (on(2), on(2))]);
+        world.ended_so(&version(4), [Untouched, RollbackFailed]);
+        assert_eq!(told(&world), [(on(3), on(2)), (on(4), on(2))]);
+        let mut other = world.plan();
+        other.certificate.name = "b.test".parse().unwrap();
+        world.ended_so_as(&other, &version(5), [Changed, Changed]);
+        assert_eq!(told(&world), [(on(3), on(2)), (on(4), on(2))]);
+    }
+
+    #[test]
+    fn a_host_was_watched_for_long_enough_when_its_own_wave_passed() {
+        let world = World::new();
+        let unsoaked = |version: &Version| {
+            let mut plan = world.plan();
+            mind_hosts(&world.context(), &mut plan, Some(version)).unwrap();
+            let unsoaked = plan.schedule.unsoaked.iter().map(|at| plan.schedule.hosts[*at].to_string());
+            unsoaked.collect::<Vec<_>>()
+        };
+        assert_eq!(unsoaked(&version(1)), [] as [&str; 0]);
+        // The canary's wave passed, and the process ended before production's did.
+        let passed = Event::WavePassed { wave: "canary".parse().unwrap() };
+        let [canary, production] = [(HOSTS[0], "canary"), (HOSTS[1], "production")]
+            .map(|(host, wave)| world.ends(host, wave, Changed));
+        world.written(&world.plan(), &version(1), [canary, vec![passed], production].concat());
+        assert_eq!(unsoaked(&version(1)), [HOSTS[1]]);
+        world.ended_so(&version(2), [Changed, Changed]);
+        assert_eq!(unsoaked(&version(2)), HOSTS);
+        assert_eq!(unsoaked(&version(1)), [] as [&str; 0]);
+        world.rolled_out(&version(2), 2, Some(Interrupted));
+        assert_eq!(unsoaked(&version(2)), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn versions_of_this_certificate_are_told_from_those_of_others() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let versions = versions(&world.journal, &"b.test".parse().unwrap()).unwrap();
+        assert_eq!(versions.issued(&version(1)), None);
+    }
+}

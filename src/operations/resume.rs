@@ -111,6 +111,8 @@ fn certificate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::RevocationFact;
+    use crate::model::RevocationReason;
     use crate::operations::testing::{World, version};
     use crate::rollout::RolloutOutcome::{Interrupted, Paused, Succeeded};
 
@@ -137,13 +139,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_certificate_that_is_gone_resumes_nothing() {
+    async fn a_certificate_that_is_gone_or_revoked_resumes_nothing() {
         let world = World::new();
         let id = world.rolled_out(&version(1), 1, Some(Paused));
         let gone = resume(&world.context(), Some(id.as_str())).await.unwrap_err();
         let Problem::UnfitToResume { why, record } = gone.problem else { panic!("{gone:?}") };
         assert!(matches!(*why, Problem::NoVersion { .. }), "{why:?}");
         assert_eq!(record.id, id);
+        // One that was revoked since is no better.
+        world.keep(&version(1), 20);
+        let (certificate, reason) = (record.certificate.clone(), RevocationReason::KeyCompromise);
+        world.note(RevocationFact::Noted { certificate, version: version(1), reason });
+        let revoked = resume(&world.context(), Some(id.as_str())).await.unwrap_err();
+        let Problem::UnfitToResume { why, .. } = revoked.problem else { panic!("{revoked:?}") };
+        assert!(matches!(*why, Problem::Revoked { .. }), "{why:?}");
         // A plan that breaks a rule is not even looked at.
         let mut plan = world.plan();
         plan.hosts.iter_mut().for_each(|host| host.services.clear());

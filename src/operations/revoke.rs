@@ -152,7 +152,9 @@ fn told(error: &IssueError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Fact;
     use crate::operations::testing::{World, name, version};
+    use crate::rollout::HostOutcome;
     use crate::rollout::RolloutOutcome::Succeeded;
 
     fn request(even_if_served: bool, note_only: bool) -> RevokeRequest {
@@ -204,5 +206,101 @@ mod tests {
         let (certificate, issuer) = (name(), "ca".to_owned());
         world.note(RevocationFact::Confirmed { certificate, version: version(1), issuer });
         assert!(matches!(asked(&world, false, false).await.unwrap(), Revoked::Before(_)));
+    }
+
+    #[tokio::test]
+    async fn a_version_that_a_host_may_serve_is_not_revoked_however_its_rollout_ended_there() {
+        use HostOutcome::{Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable, Untouched};
+        for (outcome, may_serve) in [
+            (Changed, true),
+            (Unchanged, true),
+            // Nobody saw it go back.
+            (RollbackFailed, true),
+            (RolledBack, false),
+            (Failed, false),
+            (Unreachable, false),
+            (Untouched, false),
+        ] {
+            let world = World::new().says_yes();
+            world.keep(&version(1), 20);
+            world.ended_so(&version(1), [outcome, Untouched]);
+            match asked(&world, false, true).await {
+                Err(OperationError { problem: Problem::Served { hosts, .. }, left, .. }) => {
+                    assert!(may_serve, "{outcome:?}");
+                    assert_eq!(hosts.iter().map(HostName::as_str).collect::<Vec<_>>(), ["web01"]);
+                    assert_eq!(left, Some(Left::NotRevoked));
+                    assert!(!is_revoked(&world));
+                }
+                revoked => {
+                    assert_eq!(revoked.unwrap(), Revoked::Noted);
+                    assert!(!may_serve, "{outcome:?}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_later_rollout_takes_its_hosts_off_a_version_and_one_that_changed_none_does_not() {
+        use HostOutcome::{Changed, RollbackFailed, Unreachable, Untouched};
+        let serving = async |ends: [HostOutcome; 2]| {
+            let world = World::new().says_yes();
+            (1..=2).for_each(|number| world.keep(&version(number), 20));
+            world.ended_so(&version(1), [Changed, Changed]);
+            world.ended_so(&version(2), ends);
+            match asked(&world, false, true).await {
+                Err(OperationError { problem: Problem::Served { hosts, .. }, .. }) => {
+                    hosts.iter().map(ToString::to_string).collect()
+                }
+                other => vec![format!("{other:?}")],
+            }
+        };
+        assert_eq!(serving([Changed, Changed]).await, ["Ok(Noted)"]);
+        assert_eq!(serving([Changed, Untouched]).await, ["web02"]);
+        assert_eq!(serving([Unreachable, Untouched]).await, ["web01", "web02"]);
+        assert_eq!(serving([RollbackFailed, Changed]).await, ["Ok(Noted)"]);
+    }
+
+    #[tokio::test]
+    async fn what_hosts_serve_of_another_certificate_or_version_is_no_reason() {
+        use HostOutcome::Changed;
+        let world = World::new().says_yes();
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        let mut other = world.plan();
+        other.certificate.name = "b.test".parse().unwrap();
+        world.ended_so_as(&other, &version(1), [Changed, Changed]);
+        world.ended_so(&version(2), [Changed, Changed]);
+        assert_eq!(asked(&world, false, true).await.unwrap(), Revoked::Noted);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_that_was_cut_off_is_gone_on_with_and_noted_once() {
+        let world = World::new().says_yes();
+        world.keep(&version(1), 20);
+        // What a process that was killed in the middle leaves.
+        let folder = world.remembered(&format!("certificates/a.test/{}", version(1)));
+        for draft in ["revoked.json.new", ".tmpA1b2C3"] {
+            std::fs::write(folder.join(draft), "half").unwrap();
+        }
+        for _ in 0..2 {
+            let unconfirmed = asked(&world, false, false).await.unwrap_err();
+            assert!(matches!(unconfirmed.problem, Problem::RevocationUnconfirmed { .. }), "{unconfirmed:?}");
+        }
+        let noted = world.noted().into_iter().filter(|fact| matches!(fact, Fact::Revocation(_)));
+        assert_eq!(noted.count(), 1);
+        assert_eq!(world.asked().len(), 2);
+        // A lease that nobody has any more.
+        std::fs::write(world.remembered("leases/a.test.99"), "").unwrap();
+        assert_eq!(asked(&world, false, true).await.unwrap(), Revoked::Noted);
+    }
+
+    #[tokio::test]
+    async fn who_has_the_certificate_keeps_others_from_revoking_it() {
+        let world = World::new().says_yes();
+        world.keep(&version(1), 20);
+        let lease = crate::ports::Leases::take(&world.leases, &name(), "rollout 1").unwrap();
+        let held = asked(&world, true, true).await.unwrap_err();
+        assert!(held.problem.to_string().contains("rollout 1"), "{held:?}");
+        drop(lease);
+        assert!(!is_revoked(&world) && world.asked().is_empty());
     }
 }

@@ -65,3 +65,24 @@ fn name_of(text: &str) -> Option<DnsName> {
     let address = text.parse::<std::net::IpAddr>().is_ok();
     if address { None } else { text.to_ascii_lowercase().parse().ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_asked_for_and_an_address_cannot() {
+        for (text, name) in [
+            ("web01.example.com", Some("web01.example.com")),
+            ("WEB01.Example.com", Some("web01.example.com")),
+            // An alias of the inventory.
+            ("web01", None),
+            ("192.0.2.1", None),
+            ("2001:db8::1", None),
+            ("not a name", None),
+            ("", None),
+        ] {
+            assert_eq!(name_of(text).as_ref().map(DnsName::as_str), name, "{text}");
+        }
+    }
+}

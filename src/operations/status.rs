@@ -68,3 +68,44 @@ pub async fn status(
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, name, version};
+    use crate::rollout::HostOutcome::{Changed, RollbackFailed, RolledBack, Untouched};
+
+    #[test]
+    fn what_hosts_were_left_on_last_should_be_served_and_a_newer_version_is_told() {
+        let world = World::new();
+        let should = || {
+            should_serve(&world.context(), &name())
+                .map(|should| (should.wanted.set.version().clone(), should.newer))
+        };
+        assert!(matches!(should().unwrap_err().problem, Problem::NothingIssued(_)));
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        // No rollout ever left a host on any.
+        assert_eq!(should().unwrap(), (version(2), None));
+        world.ended_so(&version(1), [Changed, Untouched]);
+        assert_eq!(should().unwrap(), (version(1), Some(version(2))));
+        world.ended_so(&version(2), [RollbackFailed, RolledBack]);
+        assert_eq!(should().unwrap(), (version(1), Some(version(2))));
+        world.ended_so(&version(2), [Changed, Changed]);
+        assert_eq!(should().unwrap(), (version(2), None));
+        // It was gone back to on purpose.
+        world.ended_so(&version(1), [Changed, Changed]);
+        assert_eq!(should().unwrap(), (version(1), Some(version(2))));
+    }
+
+    #[test]
+    fn a_version_is_told_from_others_by_the_leaves_of_the_whole_store() {
+        let world = World::new();
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        let ExpectedVersion { set, known, own } = wanted(&world.context(), &name(), &version(1)).unwrap();
+        assert_eq!((known.len(), own.len()), (2, 2));
+        assert_eq!(own[&set.of(None)[0].fingerprint], version(1));
+        let mut versions: Vec<&Version> = own.values().collect();
+        versions.sort();
+        assert_eq!(versions, [&version(1), &version(2)]);
+    }
+}

@@ -24,14 +24,18 @@ use crate::ports::{
     Certificates, Confirm, Journal as _, Leases, Observer, Question, StoredCertificate, StoredPair,
     Unanswered,
 };
-use crate::rollout::{Activated, Committed, Inspected, Verified};
-use crate::rollout::{Event, Origin, Previous, RolloutKind, RolloutOutcome, RolloutRecord, StepEnded};
+use crate::rollout::{
+    Activated, Committed, Disproven, Inspected, Measured, StepEnded, StepFailure, Verified,
+};
+use crate::rollout::{Event, HostOutcome, Origin, Previous, RolloutKind, RolloutOutcome, RolloutRecord};
 use crate::service::{Command, ServiceSpec};
 use crate::ssh::SshConnector;
 use crate::store::{CertificateStore, Journal, SealedFolder, SqliteLeases, Store};
-use crate::verify::{Endpoint, Via};
+use crate::verify::{Endpoint, EndpointState, Via};
 
 pub(super) const HOSTS: [&str; 2] = ["web01", "web02"];
+/// Each host is a wave.
+const WAVES: [&str; 2] = ["canary", "production"];
 
 /// What certwave remembers, and a person.
 pub(super) struct World {
@@ -169,7 +173,7 @@ impl World {
             accepted: false,
         };
         let wave = |at: usize| WaveSchedule {
-            name: ["canary", "production"][at].parse().unwrap(),
+            name: WAVES[at].parse().unwrap(),
             batches: vec![(at..at + 1).into()],
             parallel: 1,
             max_failures: 0,
@@ -225,6 +229,26 @@ impl World {
         self.note(issued);
     }
 
+    /// Writes the files of the plan's issuer: a certificate for these names that is valid for so many days.
+    pub(super) fn write_files(&self, names: &[&str], days: i64) {
+        let (certificate, key) =
+            self.authority.issue(&LeafSpec { names, to_days: days, ..LeafSpec::default() });
+        let fullchain = pem(&[&certificate, &self.authority.certificate]);
+        for (file, bytes) in [("a.crt", fullchain.as_slice()), ("a.key", key.expose())] {
+            std::fs::write(self.folder.path().join(file), bytes).unwrap();
+        }
+    }
+
+    /// A file of what certwave remembers.
+    pub(super) fn remembered(&self, file: &str) -> PathBuf {
+        self.folder.path().join("state").join(file)
+    }
+
+    /// Every fact that is no rollout's.
+    pub(super) fn noted(&self) -> Vec<Fact> {
+        self.journal.beside_rollouts().map(|entry| entry.unwrap().fact).collect()
+    }
+
     /// Writes a fact of an operation of its own.
     pub(super) fn note(&self, fact: impl Into<Fact>) {
         let lease = self.leases.take(&name(), "a test").unwrap();
@@ -250,12 +274,39 @@ impl World {
         changed: usize,
         outcome: Option<RolloutOutcome>,
     ) -> OperationId {
-        let lease = self.leases.take(&name(), "a test").unwrap();
+        let waved = |(host, wave): (&str, &str)| {
+            let mut events = self.ends(host, wave, HostOutcome::Changed);
+            events.push(Event::WavePassed { wave: wave.parse().unwrap() });
+            events
+        };
+        let mut events: Vec<Event> = HOSTS.into_iter().zip(WAVES).take(changed).flat_map(waved).collect();
+        events.extend(outcome.map(Event::finished));
+        self.written(plan, version, events)
+    }
+
+    /// A rollout of a version that ended so on each host.
+    pub(super) fn ended_so(&self, version: &Version, ends: [HostOutcome; 2]) -> OperationId {
+        self.ended_so_as(&self.plan(), version, ends)
+    }
+
+    /// The same by another plan.
+    pub(super) fn ended_so_as(&self, plan: &Plan, version: &Version, ends: [HostOutcome; 2]) -> OperationId {
+        let hosts = HOSTS.into_iter().zip(WAVES).zip(ends);
+        let mut events: Vec<Event> =
+            hosts.flat_map(|((host, wave), outcome)| self.ends(host, wave, outcome)).collect();
+        events.push(Event::finished(RolloutOutcome::NeedsAttention));
+        self.written(plan, version, events)
+    }
+
+    /// A rollout with these events.
+    pub(super) fn written(&self, plan: &Plan, version: &Version, events: Vec<Event>) -> OperationId {
+        let certificate = plan.certificate.name.clone();
+        let lease = self.leases.take(&certificate, "a test").unwrap();
         let id = OperationId::new(2 + self.journal.rollouts().unwrap().len() as u64, [7; 10]);
         let origin = Origin { kind: RolloutKind::Rollout, by: "ann@here".to_owned(), hosts: HOSTS.len() };
         let record = RolloutRecord {
             id: id.clone(),
-            certificate: name(),
+            certificate,
             version: version.clone(),
             playbook: "a.yaml".to_owned(),
             started: self.now,
@@ -264,13 +315,6 @@ impl World {
         };
         let plan = serde_json::to_string(plan).unwrap();
         self.journal.begin(lease.as_ref(), &record, &plan).unwrap();
-        let mut events = Vec::new();
-        for (host, wave) in HOSTS.iter().zip(["canary", "production"]).take(changed) {
-            events.push(Event::WaveStarted { wave: wave.parse().unwrap(), hosts: 1 });
-            events.extend(changes(host.parse().unwrap(), self.now));
-            events.push(Event::WavePassed { wave: wave.parse().unwrap() });
-        }
-        events.extend(outcome.map(Event::finished));
         let facts: Vec<(Timestamp, Fact)> =
             events.into_iter().map(|event| (self.now, event.into())).collect();
         if !facts.is_empty() {
@@ -278,34 +322,61 @@ impl World {
         }
         id
     }
+
+    /// The events of a host's wave, in which it ends so.
+    pub(super) fn ends(&self, host: &str, wave: &str, outcome: HostOutcome) -> Vec<Event> {
+        let host: HostName = host.parse().unwrap();
+        let stepped = |ended: StepEnded| {
+            let started = Event::StepStarted { host: host.clone(), step: ended.step() };
+            [started, Event::StepFinished { host: host.clone(), ended }]
+        };
+        let begun = Event::WaveStarted { wave: wave.parse().unwrap(), hosts: 1 };
+        std::iter::once(begun).chain(steps(outcome, self.now).into_iter().flat_map(stepped)).collect()
+    }
 }
 
-/// The events of a host that is changed.
-fn changes(host: HostName, now: Timestamp) -> Vec<Event> {
+/// The steps of a host that ends so. What it had before is version 0.
+fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
     let previous = Previous {
         version: version(0),
         leaves: Vec::new(),
         not_after: now + SignedDuration::from_hours(24),
         revoked: false,
     };
-    let inspected = Inspected {
-        proven: false,
-        staged: true,
-        previous: Some(previous),
-        armed: false,
-        undone: None,
-        risks: Vec::new(),
+    let inspected = |proven| {
+        let previous = Some(previous.clone());
+        let risks = Vec::new();
+        StepEnded::Inspect(Ok(Inspected {
+            proven,
+            staged: true,
+            previous,
+            armed: false,
+            undone: None,
+            risks,
+        }))
     };
-    [
-        StepEnded::Inspect(Ok(inspected)),
-        StepEnded::Activate(Ok(Activated::Reloaded)),
-        StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
-        StepEnded::Commit(Ok(Committed::Final)),
-    ]
-    .into_iter()
-    .flat_map(|ended| {
-        let started = Event::StepStarted { host: host.clone(), step: ended.step() };
-        [started, Event::StepFinished { host: host.clone(), ended }]
-    })
-    .collect()
+    let failed = || StepFailure::Failed { reason: "it failed".to_owned() };
+    let away = || StepFailure::Unreachable { reason: "it is away".to_owned() };
+    let switched = StepEnded::Activate(Ok(Activated::Reloaded));
+    let disproven = || {
+        let (state, reason) = (EndpointState::Previous, "the previous certificate is served".to_owned());
+        let disproven = Disproven { state, reason, measured: Measured::default() };
+        StepEnded::Verify(Ok(Verified::Disproven(disproven)))
+    };
+    let proven = || StepEnded::Verify(Ok(Verified::Proven(Measured::default())));
+    match outcome {
+        HostOutcome::Changed => {
+            vec![inspected(false), switched, proven(), StepEnded::Commit(Ok(Committed::Final))]
+        }
+        HostOutcome::Unchanged => vec![inspected(true)],
+        HostOutcome::RolledBack => {
+            vec![inspected(false), switched, disproven(), StepEnded::Rollback(Ok(()))]
+        }
+        HostOutcome::RollbackFailed => {
+            vec![inspected(false), switched, disproven(), StepEnded::Rollback(Err(failed()))]
+        }
+        HostOutcome::Failed => vec![StepEnded::Inspect(Err(failed()))],
+        HostOutcome::Unreachable => vec![StepEnded::Inspect(Err(away()))],
+        HostOutcome::Untouched => Vec::new(),
+    }
 }

@@ -81,3 +81,47 @@ fn hosts(left: &LastVerified, request: &VerifyRequest) -> Result<Vec<HostPlan>, 
     }
     Ok(hosts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{HOSTS, World, version};
+    use crate::rollout::HostOutcome::{Changed, RollbackFailed, RolledBack, Unchanged, Untouched};
+
+    fn request(what: &str) -> VerifyRequest {
+        VerifyRequest { what: what.to_owned(), limit: None, inventory: Vec::new(), parallel: 1 }
+    }
+
+    #[test]
+    fn a_file_is_a_playbook_and_anything_else_the_name_of_a_rollout() {
+        let world = World::new();
+        let id = world.ended_so(&version(1), [Changed, Changed]);
+        let of = |what: &str| which(&world.context(), what).map(|left| left.record.id);
+        assert_eq!(of(id.as_str()).unwrap(), id);
+        assert_eq!(of("last").unwrap(), id);
+        assert!(matches!(of("canary").unwrap_err().problem, Problem::NoRollout(_)));
+        // What is called like a file is one, though it is not there.
+        for playbook in ["last.yaml", "no/such.yml"] {
+            let missing = of(playbook).unwrap_err();
+            assert!(matches!(missing.problem, Problem::File { .. }), "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_were_left_on_the_certificate_are_verified_and_no_others() {
+        let world = World::new();
+        let left = |ends| {
+            let id = world.ended_so(&version(1), ends);
+            LastVerified::by(&world.journal, named(&world.journal, id.as_str()).unwrap()).unwrap()
+        };
+        let of = |ends| {
+            let hosts = hosts(&left(ends), &request("last")).unwrap();
+            hosts.iter().map(|host| host.login.host.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of([Changed, Unchanged]), HOSTS);
+        assert_eq!(of([RolledBack, Changed]), [HOSTS[1]]);
+        assert_eq!(of([Unchanged, RollbackFailed]), [HOSTS[0]]);
+        let nobody = hosts(&left([RolledBack, Untouched]), &request("last")).unwrap_err();
+        assert!(matches!(nobody.problem, Problem::NoHostLeft { limit: None, .. }), "{nobody:?}");
+    }
+}

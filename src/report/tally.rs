@@ -129,31 +129,4 @@ fn proof(ended: &StepEnded) -> Option<EndpointState> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCHEDULE: &str = r#"{"hosts":["a"],"on_failure":"halt","waves":[{"name":"all","batches":[{"start":0,"end":1}],
-        "parallel":1,"max_failures":0,"soak":{"secs":60,"nanos":0},"approval":true}]}"#;
-    const APPROVED: &str = r#"{"event":"wave.approved","wave":"all","by":"ann"}"#;
-    const PAUSE: &str = r#"{"event":"rollout.pause_requested","by":"ann"}"#;
-    const SOAK: &str = r#"{"event":"soak.started","wave":"all","until":"2027-01-01T00:00:00Z"}"#;
-
-    fn paused(events: &[&str]) -> Option<Pause> {
-        let schedule = serde_json::from_str(SCHEDULE).unwrap();
-        let mut tally = Tally::new(&schedule);
-        for event in events.iter().chain(&[r#"{"event":"rollout.finished","outcome":"paused"}"#]) {
-            tally.take_in(Timestamp::UNIX_EPOCH, &serde_json::from_str(event).unwrap());
-        }
-        tally.summary().pause
-    }
-
-    /// Earlier versions did not write down why.
-    #[test]
-    fn why_a_rollout_is_paused_is_found_out_where_its_journal_does_not_say() {
-        let all = || "all".parse().unwrap();
-        assert_eq!(paused(&[]), Some(Pause::Approval { wave: all() }));
-        assert_eq!(paused(&[PAUSE]), Some(Pause::By { by: "ann".to_owned() }));
-        assert_eq!(paused(&[APPROVED, SOAK]), Some(Pause::Inconclusive));
-        assert_eq!(paused(&[PAUSE, r#"{"event":"rollout.resumed"}"#]), Some(Pause::Approval { wave: all() }));
-    }
-}
+mod tests;

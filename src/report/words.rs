@@ -183,3 +183,57 @@ pub fn failure(reason: &WaveFailure) -> String {
 pub fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without details, and with them.
+    fn told(ended: StepEnded) -> [Option<String>; 2] {
+        [false, true].map(|verbose| step_words(&ended, verbose))
+    }
+
+    #[test]
+    fn how_a_step_failed_is_told_apart() {
+        let reason = || "so".to_owned();
+        let words = |failure| step_words(&StepEnded::Activate(Err(failure)), false).unwrap();
+        assert_eq!(words(StepFailure::Failed { reason: reason() }), "activate failed: so");
+        assert_eq!(words(StepFailure::Unreachable { reason: reason() }), "cannot be reached: so");
+        assert_eq!(words(StepFailure::InDoubt { reason: reason() }), "activate in doubt: so");
+        let refused = StepEnded::Activate(Ok(Activated::Refused { reason: reason() }));
+        assert_eq!(step_words(&refused, false).unwrap(), "so; nothing was reloaded");
+        let undone = StepEnded::Commit(Ok(Committed::Refused { reason: reason() }));
+        assert_eq!(step_words(&undone, false).unwrap(), "not final: so");
+    }
+
+    #[test]
+    fn what_only_a_careful_reader_wants_to_know_is_a_detail() {
+        assert_eq!(told(StepEnded::Stage(Ok(()))), [None, Some("staged".to_owned())]);
+        let inspected = |proven, armed| {
+            let (undone, risks) = (None, Vec::new());
+            StepEnded::Inspect(Ok(Inspected { proven, staged: false, previous: None, armed, undone, risks }))
+        };
+        let both = |text: &str| [Some(text.to_owned()), Some(text.to_owned())];
+        assert_eq!(told(inspected(false, false)), [None, Some("inspected".to_owned())]);
+        assert_eq!(told(inspected(true, false)), both("already serves this certificate"));
+        assert_eq!(
+            told(inspected(true, true)),
+            both("serves the new certificate, which nobody has confirmed yet")
+        );
+    }
+
+    #[test]
+    fn time_that_is_left_is_told_in_seconds_that_have_begun() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        for (until, words) in [(60_000, "1m"), (59_999, "1m"), (59_001, "1m"), (59_000, "59s"), (1, "1s")] {
+            assert_eq!(left(at(until), at(0)), words, "{until}");
+        }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        for (number, words) in [(0, "0 hosts"), (1, "1 host"), (2, "2 hosts")] {
+            assert_eq!(count(number, "host"), words);
+        }
+    }
+}

@@ -35,3 +35,20 @@ impl From<&Certificate> for Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::testing::{Authority, LeafSpec};
+
+    #[test]
+    fn another_certificate_with_the_same_serial_number_is_another() {
+        let root = Authority::new("Root");
+        let (one, other) = (root.issue(&LeafSpec::default()).0, root.issue(&LeafSpec::default()).0);
+        let held =
+            Held { serial: other.serial.clone(), not_after: None, algorithm: None, ..Held::from(&one) };
+        assert!(held.is(&one) && !held.is(&other));
+        assert_eq!(Held::from(&one).not_after, Some(one.not_after));
+        assert_eq!(Held::from(&one).algorithm, Some(KeyAlgorithm::Ecdsa));
+    }
+}

@@ -74,3 +74,33 @@ pub fn group(rows: &[EndpointStatus]) -> Vec<AlikeHosts<'_>> {
     groups.extend(differing);
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::testing::World;
+
+    /// The hosts of each group.
+    fn grouped(worlds: Vec<World>) -> Vec<Vec<String>> {
+        let named = worlds.into_iter().enumerate();
+        let rows: Vec<EndpointStatus> =
+            named.map(|(at, world)| world.named(&format!("web{}", at + 1)).row()).collect();
+        let hosts = |group: AlikeHosts<'_>| group.hosts.iter().map(ToString::to_string).collect();
+        group(&rows).into_iter().map(hosts).collect()
+    }
+
+    #[test]
+    fn hosts_are_alike_that_serve_the_same_and_differ_in_the_same_way_and_those_that_differ_come_last() {
+        let damaged = || World::new().disk(|disk| disk.damaged = true);
+        let straying = || World::new().straying();
+        let fleet = vec![
+            damaged(),
+            World::new(),
+            straying(),
+            damaged(),
+            World::new(),
+            World::new().holding(&["new"]),
+        ];
+        assert_eq!(grouped(fleet), [vec!["web2", "web5"], vec!["web6"], vec!["web1", "web4"], vec!["web3"]]);
+    }
+}

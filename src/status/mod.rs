@@ -7,6 +7,7 @@ mod group;
 mod reading;
 mod scan;
 
+pub(crate) use compare::days_left;
 pub use compare::{EndpointStatus, ExpectedVersion, InMemory, StoredLeaf, compare};
 pub use drift::Drift;
 pub use group::{AlikeHosts, group};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::certificate::testing::{Authority, LeafSpec, now, pem};
-use crate::certificate::{Certificate, ChainSet};
+use crate::certificate::{Certificate, ChainSet, KeyAlgorithm};
 use crate::install::{FilePart, LinkState, Live, OnDisk};
 use crate::model::Version;
 use crate::plan::HostPlan;
@@ -13,7 +13,7 @@ use crate::plan::testing::host;
 use crate::service::{Command, Held, ServiceSpec};
 use crate::status::reading::{HostReading, Inside};
 use crate::status::{EndpointStatus, ExpectedVersion, ScannedEndpoint, appraise, compare};
-use crate::verify::{Observation, Served};
+use crate::verify::{Observation, Served, Via};
 
 struct Certificates {
     leaves: BTreeMap<&'static str, Certificate>,
@@ -30,6 +30,7 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         ("new", issue(&middle, LeafSpec::default())),
         ("old", issue(&middle, LeafSpec { to_days: 20, ..LeafSpec::default() })),
         ("lapsed", issue(&middle, lapsed)),
+        ("ending", issue(&middle, LeafSpec { from_days: -90, to_days: 0, ..LeafSpec::default() })),
         ("foreign", issue(&other, foreign)),
     ]);
     Certificates { leaves, middle: middle.certificate }
@@ -82,8 +83,30 @@ impl World {
 
     pub(crate) fn serving(self, name: &str) -> Self {
         let chain = vec![self.leaf(name).der.clone(), CERTIFICATES.middle.der.clone()];
+        self.sending(chain)
+    }
+
+    /// Without the intermediate.
+    pub(crate) fn serving_alone(self, name: &str) -> Self {
+        let chain = vec![self.leaf(name).der.clone()];
+        self.sending(chain)
+    }
+
+    fn sending(self, chain: Vec<Vec<u8>>) -> Self {
         let protocol = "TLSv1.3".to_owned();
         self.observe(Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO }))
+    }
+
+    /// It is dialled from the host itself.
+    pub(crate) fn through_the_host(mut self) -> Self {
+        self.reading.observed[0][0].0.via = Via::Ssh;
+        self
+    }
+
+    /// A certificate with this kind of key is asked for.
+    pub(crate) fn with_key(mut self, key: KeyAlgorithm) -> Self {
+        self.reading.observed[0][0].0.key = Some(key);
+        self
     }
 
     pub(crate) fn silent(self) -> Self {
@@ -110,9 +133,18 @@ impl World {
     }
 
     /// What its processes say that they hold.
-    pub(crate) fn holding(mut self, names: &[&str]) -> Self {
+    pub(crate) fn holding(self, names: &[&str]) -> Self {
         let held = names.iter().map(|name| Held::from(self.leaf(name))).collect();
-        self.reading.inside.as_mut().unwrap().memory = vec![Ok(held)];
+        self.with_memory(Ok(held))
+    }
+
+    pub(crate) fn with_memory(mut self, memory: Result<Vec<Held>, String>) -> Self {
+        self.reading.inside.as_mut().unwrap().memory = vec![memory];
+        self
+    }
+
+    pub(crate) fn without_disk(mut self, reason: &str) -> Self {
+        self.reading.inside.as_mut().unwrap().disk = Err(reason.to_owned());
         self
     }
 
@@ -125,7 +157,7 @@ impl World {
         let leaf = |name: &str| &CERTIFICATES.leaves[name];
         let chain = pem(&[leaf("new"), &CERTIFICATES.middle]);
         let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
-        let known = ["new", "old", "lapsed"].map(|name| leaf(name).fingerprint).into();
+        let known = ["new", "old", "lapsed", "ending"].map(|name| leaf(name).fingerprint).into();
         let own = ["new", "old"].map(|name| (leaf(name).fingerprint, Self::version(name))).into();
         compare(&self.plan, &self.reading, &ExpectedVersion { set, known, own }, now()).remove(0)
     }

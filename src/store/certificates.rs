@@ -167,6 +167,48 @@ mod tests {
     }
 
     #[test]
+    fn what_was_kept_of_a_version_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state")).unwrap().certificates();
+        let name: CertificateName = "a.test".parse().unwrap();
+        let text = "20261123T200100Z-3f9a1c2e";
+        let version = text.parse().unwrap();
+        store.put(&name, &stored(text)).unwrap();
+        let other = |key: &str| StoredPair { fullchain: b"other".to_vec(), ..pair(key) };
+        let kept = || {
+            let kept = store.get(&name, &version).unwrap().pairs.into_iter();
+            kept.map(|pair| (pair.fullchain, pair.key.expose().to_vec())).collect::<Vec<_>>()
+        };
+        let first = (b"chain".to_vec(), b"key".to_vec());
+        store.put(&name, &StoredCertificate { pairs: vec![other("new")], ..stored(text) }).unwrap();
+        assert_eq!(kept(), std::slice::from_ref(&first));
+        let both = |second| StoredCertificate { pairs: vec![other("new"), pair(second)], ..stored(text) };
+        for second in ["second", "third"] {
+            store.put(&name, &both(second)).unwrap();
+            assert_eq!(kept(), [first.clone(), (b"chain".to_vec(), b"second".to_vec())]);
+        }
+    }
+
+    #[test]
+    fn a_version_without_its_key_is_told_by_the_file_and_drafts_are_no_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state")).unwrap().certificates();
+        let name: CertificateName = "a.test".parse().unwrap();
+        let version = "20261123T200100Z-3f9a1c2e";
+        store.put(&name, &stored(version)).unwrap();
+        for draft in [".tmpA1b2C3", ".20261124T200100Z-00000000.partial", "lost+found"] {
+            fs::create_dir(store.folder(&name).join(draft)).unwrap();
+        }
+        assert_eq!(store.versions(&name).unwrap(), [version.parse().unwrap()]);
+        assert_eq!(store.names().unwrap(), std::slice::from_ref(&name));
+        let key = store.folder(&name).join(version).join("privkey.pem.cms");
+        fs::remove_file(&key).unwrap();
+        let missing = store.get(&name, &version.parse().unwrap()).unwrap_err();
+        assert!(matches!(missing, StoreError::File { ref path, .. } if *path == key), "{missing:?}");
+        assert_eq!(store.chains(&name, &version.parse().unwrap()).unwrap(), [b"chain"]);
+    }
+
+    #[test]
     fn a_half_written_version_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("state")).unwrap().certificates();

@@ -110,8 +110,17 @@ mod tests {
         let damaged = Database::open(&path, || Ok(Vec::new())).unwrap_err();
         assert!(matches!(damaged, StoreError::DamagedJournal { .. }), "{damaged:?}");
         assert!(damaged.hint().unwrap().contains("backup"));
-        // SQLITE_READONLY_DIRECTORY
-        let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(1544), None);
-        assert!(matches!(failed(&path, source), StoreError::ReadOnlyJournal { .. }));
+        let failed =
+            |code| failed(&path, rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        // SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN and SQLITE_READONLY_DIRECTORY
+        for code in [3, 8, 14, 1544] {
+            assert!(matches!(failed(code), StoreError::ReadOnlyJournal { .. }), "{code}");
+        }
+        // SQLITE_CORRUPT, SQLITE_NOTADB and SQLITE_CORRUPT_INDEX
+        for code in [11, 26, 779] {
+            assert!(matches!(failed(code), StoreError::DamagedJournal { .. }), "{code}");
+        }
+        // SQLITE_BUSY says nothing of the disk.
+        assert!(matches!(failed(5), StoreError::Journal { .. }));
     }
 }

@@ -138,3 +138,33 @@ pub(super) fn verify(connection: &mut Connection) -> rusqlite::Result<Result<i64
     let records: i64 = transaction.query_row("SELECT count(*) FROM rollouts", [], |row| row.get(0))?;
     Ok(if records == rollouts { Ok(last) } else { Err(Tampered::Added { records, rollouts }) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_lists_of_fields_have_the_same_hash() {
+        let fields: [&[&str]; 6] =
+            [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""], &["", "abc"], &["ab", "d"]];
+        let mut digests: Vec<String> = fields.into_iter().map(digest).collect();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), fields.len());
+    }
+
+    #[test]
+    fn a_hash_is_over_every_field_of_a_fact_and_the_hash_before() {
+        let link = |seq, operation, time, fact| Link { seq, operation, time, fact };
+        let all = [
+            seal("", &link(1, "o", "t", "f")),
+            seal("x", &link(1, "o", "t", "f")),
+            seal("", &link(2, "o", "t", "f")),
+            seal("", &link(1, "p", "t", "f")),
+            seal("", &link(1, "o", "u", "f")),
+            seal("", &link(1, "o", "t", "g")),
+        ];
+        let distinct: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+}

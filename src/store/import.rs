@@ -102,13 +102,12 @@ mod tests {
         let store = Store::open(&root).unwrap();
         let name: CertificateName = "a.test".parse().unwrap();
         let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
-        let (leaf, key) =
-            Authority::new("Root").issue(&LeafSpec { from_days: 0, to_days: 90, ..LeafSpec::default() });
-        let pair = StoredPair { fullchain: pem(&[&leaf]), key };
-        store
-            .certificates()
-            .put(&name, &StoredCertificate { version: version.clone(), pairs: vec![pair] })
-            .unwrap();
+        let authority = Authority::new("Root");
+        let [(leaf, key), (second, second_key)] = [90, 60]
+            .map(|to_days| authority.issue(&LeafSpec { from_days: 0, to_days, ..LeafSpec::default() }));
+        let pair = |leaf, key| StoredPair { fullchain: pem(&[leaf, &authority.certificate]), key };
+        let pairs = vec![pair(&leaf, key), pair(&second, second_key)];
+        store.certificates().put(&name, &StoredCertificate { version: version.clone(), pairs }).unwrap();
         let revocation = Revocation {
             at: Timestamp::from_second(1_800_000_000).unwrap(),
             reason: RevocationReason::Superseded,
@@ -128,7 +127,8 @@ mod tests {
             let Entry { time, fact, .. } = entry.unwrap();
             versions.take_in(time, &fact);
         }
-        assert_eq!(versions.issued(&version).unwrap().not_after, leaf.not_after);
+        // Of dual certificates, the first to expire.
+        assert_eq!(versions.issued(&version).unwrap().not_after, second.not_after);
         assert_eq!(versions.revocation(&version), Some(&revocation));
         // And not again.
         assert_eq!(store.journal().unwrap().verify().unwrap(), Ok(before));

@@ -302,6 +302,69 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_ends_in_the_moment_that_was_said() {
+        let shared = shared();
+        let start = Timestamp::now();
+        let mut hung = shared.take("rollout 1", start, Terms::default()).unwrap();
+        hang(&mut hung);
+        let end = start + SignedDuration::from_secs(60);
+        assert_eq!(expires(&shared.leases), end);
+        let take = |now| shared.take("rollout 2", now, Terms::default());
+        let before = end - SignedDuration::from_nanos(1);
+        assert!(matches!(take(before), Err(StoreError::Held { ref holder, .. }) if holder == "rollout 1"));
+        let second = take(end).unwrap();
+        assert_eq!(second.token().epoch, hung.token().epoch + 1);
+    }
+
+    #[test]
+    fn the_lease_of_a_holder_that_was_killed_is_free_at_once() {
+        let shared = shared();
+        let mut killed = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
+        hang(&mut killed);
+        // What the kernel does when a process ends. The row has most of its term to go.
+        killed._alive.unlock().unwrap();
+        assert_eq!(shared.leases.holder(&name()).unwrap(), None);
+        let second = shared.take("rollout 2", Timestamp::now(), Terms::default()).unwrap();
+        assert_eq!(shared.leases.holder(&name()).unwrap().as_deref(), Some("rollout 2"));
+        second.check().unwrap();
+    }
+
+    #[test]
+    fn a_lease_whose_file_is_gone_is_nobodys() {
+        let shared = shared();
+        let first = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
+        let file = |epoch: i64| shared.leases.folder.join(format!("a.test.{epoch}"));
+        assert!(file(first.token().epoch).exists());
+        std::fs::remove_file(file(first.token().epoch)).unwrap();
+        assert_eq!(shared.leases.holder(&name()).unwrap(), None);
+        let second = shared.take("rollout 2", Timestamp::now(), Terms::default()).unwrap();
+        // The first finds out before it does anything more.
+        assert!(
+            matches!(first.check(), Err(StoreError::Deposed { ref holder, .. }) if holder == "rollout 2")
+        );
+        // Files of those who had it before are not kept.
+        let third = second.token().epoch + 1;
+        drop((first, second));
+        let _third = shared.take("rollout 3", Timestamp::now(), Terms::default()).unwrap();
+        assert!(file(third).exists() && !file(third - 1).exists());
+    }
+
+    #[test]
+    fn a_lease_that_a_new_journal_does_not_know_is_lost_and_each_certificate_has_its_own() {
+        let shared = shared();
+        let lease = shared.take("rollout 1", Timestamp::now(), Terms::default()).unwrap();
+        let other = shared.leases.take(&"b.test".parse().unwrap(), "rollout 2").unwrap();
+        shared
+            .leases
+            .database
+            .with(|connection| connection.execute("DELETE FROM leases WHERE certificate = 'a.test'", []))
+            .unwrap();
+        let words = lease.check().unwrap_err().to_string();
+        assert!(words.ends_with("taken over by nobody: the journal was replaced"), "{words}");
+        other.check().unwrap();
+    }
+
+    #[test]
     fn a_holder_that_only_waits_keeps_it() {
         let shared = shared();
         let terms = Terms { term: SignedDuration::from_millis(400), beat: Duration::from_millis(20) };

@@ -92,3 +92,38 @@ impl Store {
         SqliteLeases::new(self.root.join(places::LEASES), journal.database.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_may_look_into_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("a/state");
+        Store::open(&root).unwrap();
+        for made in [root.clone(), folder.path().join("a")] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        for (mode, refused) in [
+            (0o700, false),
+            (0o500, false),
+            (0o750, true),
+            (0o710, true),
+            (0o701, true),
+            (0o702, true),
+            (0o704, true),
+        ] {
+            fs::set_permissions(&root, Permissions::from_mode(mode)).unwrap();
+            let exposed = Store::open(&root).err().map(|error| match error {
+                StoreError::Exposed { mode, .. } => mode,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(exposed, refused.then_some(mode));
+        }
+        fs::set_permissions(&root, Permissions::from_mode(0o700)).unwrap();
+    }
+}

@@ -152,6 +152,30 @@ mod tests {
         assert!(matches!(error, StoreError::NotAKey { .. }), "{error}");
     }
 
+    /// A group may read what is root's; nobody else may do anything with a key.
+    #[test]
+    fn who_may_read_a_sealing_key_depends_on_whose_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seal.pem");
+        SealKey::new(folder.path(), &path).seal(&secret()).unwrap();
+        let is_roots = fs::metadata(&path).unwrap().uid() == 0;
+        for (mode, roots, another_users) in [
+            (0o600, true, true),
+            (0o700, true, true),
+            (0o640, true, false),
+            (0o620, false, false),
+            (0o610, false, false),
+            (0o660, false, false),
+            (0o604, false, false),
+            (0o602, false, false),
+            (0o601, false, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let sealed = SealKey::new(folder.path(), &path).seal(&secret());
+            assert_eq!(sealed.is_ok(), if is_roots { roots } else { another_users }, "{mode:o}");
+        }
+    }
+
     #[test]
     fn a_state_has_one_key() {
         let state = tempfile::tempdir().unwrap();

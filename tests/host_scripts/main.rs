@@ -6,7 +6,6 @@
 #[path = "../common/require.rs"]
 mod require;
 
-mod archive;
 mod attend;
 mod awks;
 mod dead_man;

@@ -199,3 +199,27 @@ fn seen_reads(service: ServiceName, reads: Reads) -> SeenReads {
     let files = reads.files.into_iter().map(file).collect();
     SeenReads { service, broken: reads.broken, files, variable: reads.variable }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_right_where_it_shows_a_time_between_question_and_answer() {
+        let at = |millis: i64| Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap();
+        for (clock, asked, answered, expected) in [
+            (0, 0, 0, 0),
+            // It tells whole seconds: 10.9 is shown as 10.
+            (10_000, 10_900, 11_100, 0),
+            (11_000, 10_900, 11_100, 0),
+            (15_000, 10_000, 20_000, 0),
+            (20_000, 10_000, 20_000, 0),
+            (21_000, 10_000, 20_000, 1),
+            (9_000, 10_000, 20_000, -1),
+            (17_000, 10_000, 10_100, 7),
+            (-3_600_000, 0, 900, -3_600),
+        ] {
+            assert_eq!(ahead(at(clock), (at(asked), at(answered))), expected, "{clock}");
+        }
+    }
+}

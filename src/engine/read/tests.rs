@@ -1,14 +1,17 @@
 //! Reading without changing, by transcripts.
 
-use crate::certificate::testing::pem;
+use crate::certificate::testing::{Authority, LeafSpec, pem};
 use crate::engine::read::{Surveyor, read_status, rehearse};
 use crate::engine::testing::{
-    Answer, Transcript, World, certificates, ended, facts, maybe_sent, not_sent, ok, previous, served,
+    Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, not_tls, ok,
+    previous, served, silent,
 };
 use crate::install::Tested;
+use crate::plan::HostIndex;
 use crate::ports::RemoteErrorKind;
 use crate::preview::{Missed, Seen, SeenHost};
-use crate::service::{Haproxy, ServiceSpec};
+use crate::service::{Command, ServiceSpec};
+use crate::verify::{Endpoint, Via};
 
 async fn survey(world: &World, transcript: &Transcript, known: bool) -> Seen {
     let surveyor = Surveyor {
@@ -51,19 +54,54 @@ async fn a_survey_finds_out_what_an_inspection_would_and_what_is_served_as_well(
 #[tokio::test]
 async fn a_survey_tells_of_problems_and_of_servers_that_cannot_be_told_anything() {
     let all = certificates();
-    let haproxy: Haproxy = serde_json::from_value(serde_json::json!({
-        "sockets": ["/run/haproxy/admin.sock"], "certificates": [{"path": "/etc/haproxy/a.pem", "file": "combined.pem"}],
-        "crt_list": null, "reload": {"master": "/run/haproxy-master.sock"}, "binary": "/usr/sbin/haproxy",
-        "config": "/etc/haproxy/haproxy.cfg", "test": null, "bufsize": 16384
-    }))
-    .unwrap();
-    let world = World::of(ServiceSpec::Haproxy(haproxy)).showing(&[all.shown(&all.old)]);
+    let world = World::of(ServiceSpec::Haproxy(haproxy(&["/run/haproxy/admin.sock"])))
+        .showing(&[all.shown(&all.old)]);
     let said = facts(Some(&all.old), &[&all.old], "certwave:no-owner\n");
     let transcript =
         looking(ok(&said)).socket("/run/haproxy/admin.sock", "show ssl crt-list\n", "Permission denied\n\n");
     let host = seen(&world, transcript).await;
     assert_eq!(host.problems[0], "user `root` does not exist on the host");
     assert!(host.problems[1].contains("give it `level admin`"), "{:?}", host.problems);
+}
+
+#[tokio::test]
+async fn what_a_server_goes_on_to_read_is_somebody_elses_only_for_a_name_of_the_certificate() {
+    let all = certificates();
+    let other = Authority::new("Other CA");
+    for (name, ours) in [("b.test", true), ("a.test", false)] {
+        let (leaf, _) = other.issue(&LeafSpec { names: &[name], ..LeafSpec::default() });
+        let world = World::nginx().showing(&[served(&[&leaf])]);
+        let text = String::from_utf8(pem(&[&leaf])).unwrap();
+        let text: String = text.lines().map(|line| format!("|{line}\n")).collect();
+        let more = format!(
+            "certwave:reads 1 other certificate /etc/ssl/b.crt\ncertwave:begin read 1 /etc/ssl/b.crt\n{text}\
+             certwave:end read 1 /etc/ssl/b.crt\n"
+        );
+        let host = seen(&world, looking(ok(&facts(Some(&all.old), &[&all.old], &more)))).await;
+        assert_eq!(host.served[0].ours, ours, "{name}");
+        assert_eq!(host.reads[0].files[0].leaf.as_ref().unwrap().names, [name]);
+    }
+}
+
+#[tokio::test]
+async fn of_a_server_that_tells_nothing_where_nothing_was_installed_nothing_is_known() {
+    let all = certificates();
+    let foreign = || World::nginx().showing(&[served(&[&all.foreign])]);
+    let host = seen(&foreign(), looking(ok(&facts(None, &[], "")))).await;
+    assert!(host.served[0].ours && host.on_disk.is_empty());
+    let told = "certwave:reads 1 ours certificate /etc/ssl/a.crt\n";
+    let host = seen(&foreign(), looking(ok(&facts(None, &[], told)))).await;
+    assert!(!host.served[0].ours);
+}
+
+#[tokio::test]
+async fn a_version_of_the_store_is_ours_whichever_it_is() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.older)]);
+    let old = || looking(ok(&facts(Some(&all.old), &[&all.old], "")));
+    assert!(!seen(&world, old()).await.served[0].ours);
+    world.stored.own = all.older.leaves().into_iter().collect();
+    assert!(seen(&world, old()).await.served[0].ours);
 }
 
 #[tokio::test]
@@ -114,4 +152,42 @@ async fn a_rehearsal_stages_aside_and_tells_what_each_server_thinks_of_it() {
     let transcript = staged(ended(1, full, ""));
     let reason = rehearse(&transcript.host(), world.host(), &all.new, "plan by ops1").await.unwrap_err();
     assert_eq!(reason, "no room left in `/etc/certwave`: tar: No space left on device");
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_test_says_nothing_of_a_rehearsal_unless_it_is_against_it() {
+    let all = certificates();
+    let rehearsed = async |test: Option<&str>, said: &str| {
+        let test = test.map(str::to_owned);
+        let world = World::of(ServiceSpec::Command(Command { test, reload: "true".to_owned() }));
+        let staged = Transcript::locked().then("exec …", ok("certwave:result staged\n"));
+        let transcript = staged.then("exec …", ok(&format!("{said}certwave:result rehearsed\n")));
+        rehearse(&transcript.host(), world.host(), &all.new, "plan by ops1").await.unwrap()
+    };
+    let took = "certwave:took 1\n";
+    let name = || "command".parse().unwrap();
+    assert_eq!(rehearsed(Some("check"), took).await, [Tested::Took(name())]);
+    assert_eq!(rehearsed(None, took).await, []);
+    let refused = "certwave:reason broken\ncertwave:refused 1\n";
+    assert_eq!(rehearsed(None, refused).await, [Tested::Refused(name(), "broken".to_owned())]);
+    let untested = "certwave:untested the host has no unshare\n";
+    assert_eq!(rehearsed(None, untested).await, [Tested::Untested("the host has no unshare".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_host_breaks_when_the_first_of_what_it_shows_expires_and_nobody_logs_in_for_that() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.new)]);
+    let endpoint = world.service().endpoints[0].clone();
+    let at = |port, via| Endpoint { port, via, ..endpoint.clone() };
+    // The last one is only dialled through the host.
+    world.host_mut().services[0].endpoints.extend([at(8443, Via::Direct), at(9443, Via::Ssh)]);
+    world.handshakes.shows("192.0.2.1:8443", &[all.shown(&all.old)]);
+    world.handshakes.shows("192.0.2.1:9443", &[all.shown(&all.older)]);
+    let expires = async |world: &World| world.fleet(&Transcript::new()).expires(HostIndex::new(0)).await;
+    assert_eq!(expires(&world).await, Some(all.old.not_after()));
+    world.handshakes.shows("192.0.2.1:8443", &[not_tls()]);
+    assert_eq!(expires(&world).await, Some(all.new.not_after()));
+    world.handshakes.shows(World::PLACE, &[silent()]);
+    assert_eq!(expires(&world).await, None);
 }

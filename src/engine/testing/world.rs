@@ -10,6 +10,7 @@ use crate::certificate::{Bundle, Certificate, CertificateSet, Requirements};
 use crate::engine::fleet::Fleet;
 use crate::engine::target::{StoredVersions, Target};
 use crate::engine::testing::{Handshakes, Host, Transcript, VirtualClock, served};
+use crate::install::FilePart;
 use crate::plan::testing::host;
 use crate::plan::{
     CertificateRequest, Direction, HostIndex, HostPlan, Plan, PlannedService, Schedule, WaveSchedule,
@@ -17,7 +18,9 @@ use crate::plan::{
 use crate::playbook::{OnFailure, Renew};
 use crate::ports::Effects;
 use crate::rollout::{HostState, Previous, State, Step, StepEnded};
-use crate::service::{AdminAddress, Envoy, EnvoySecret, Nginx, ServiceSpec};
+use crate::service::{
+    AdminAddress, Envoy, EnvoySecret, Haproxy, HaproxyCertificate, HaproxyReload, Nginx, ServiceSpec,
+};
 use crate::verify::Observation;
 
 /// Versions of one certificate, and a certificate for the same name that is none of them.
@@ -170,6 +173,23 @@ pub(crate) fn envoy(admin: Option<AdminAddress>) -> Envoy {
         key: vec![path("/etc/certwave/live/a.test/privkey.pem")],
     };
     Envoy { watched: path("/etc/certwave/live"), secrets: vec![secret], admin }
+}
+
+/// An HAProxy whose processes have these sockets, and that has one certificate.
+pub(crate) fn haproxy(sockets: &[&str]) -> Haproxy {
+    Haproxy {
+        sockets: sockets.iter().map(|socket| socket.parse().unwrap()).collect(),
+        certificates: vec![HaproxyCertificate {
+            path: "/etc/haproxy/a.pem".parse().unwrap(),
+            file: FilePart::Combined.into(),
+        }],
+        crt_list: None,
+        reload: HaproxyReload::Master("/run/haproxy-master.sock".parse().unwrap()),
+        binary: "/usr/sbin/haproxy".parse().unwrap(),
+        config: "/etc/haproxy/haproxy.cfg".parse().unwrap(),
+        test: None,
+        bufsize: Haproxy::DEFAULT_BUFSIZE,
+    }
 }
 
 fn plan(host: HostPlan) -> Plan {

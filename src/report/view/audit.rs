@@ -56,3 +56,34 @@ impl View for AuditVerified {
         vec![json!({"time": time, "event": "audit.verified", "events": self.events})]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Issuance, RevocationFact};
+    use crate::rollout::Event;
+
+    #[test]
+    fn a_fact_names_its_rollout_or_another_operation() {
+        let certificate: crate::model::CertificateName = "a.test".parse().unwrap();
+        let (version, issuer) = ("20261123T200100Z-3f9a1c2e".parse().unwrap(), "ca".to_owned());
+        let validated = Issuance::Validated { certificate: certificate.clone(), issuer: issuer.clone() };
+        let confirmed = RevocationFact::Confirmed { certificate, version, issuer };
+        let operation = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        for (fact, key) in [
+            (Fact::from(Event::Cancelled), "rollout"),
+            (Fact::from(validated), "operation"),
+            (Fact::from(confirmed), "operation"),
+        ] {
+            let time = Timestamp::UNIX_EPOCH;
+            let entry = AuditEntry { seq: 7, time, operation: &operation, fact: &fact };
+            // Each has the time at which it was written down, whenever it is shown.
+            let object = entry.objects(Timestamp::MAX).remove(0);
+            let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).take(4).collect();
+            assert_eq!(keys, ["time", "seq", key, "event"]);
+            assert_eq!((&object["seq"], &object["time"]), (&json!(7), &json!(time)));
+            let text = entry.text(false);
+            assert!(text.starts_with("     7 1970-01-01 00:00:00Z 01ARZ3NDEKTSV4RRFFQ69G5FAV "), "{text}");
+        }
+    }
+}

@@ -47,3 +47,41 @@ impl View for History {
         self.0.iter().map(object).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{RolloutKind, RolloutOutcome};
+
+    #[test]
+    fn each_rollout_is_a_line_and_an_object_with_how_it_ended() {
+        let record = |outcome, origin| RolloutRecord {
+            id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+            certificate: "a.test".parse().unwrap(),
+            version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+            playbook: "a.yaml".to_owned(),
+            started: Timestamp::UNIX_EPOCH,
+            outcome,
+            origin,
+        };
+        let origin = |kind| Some(Origin { kind, by: "ann@here".to_owned(), hosts: 3 });
+        let history = History(vec![
+            record(None, origin(RolloutKind::Rollout)),
+            record(Some(RolloutOutcome::NeedsAttention), origin(RolloutKind::Rollback)),
+            // Of an earlier certwave.
+            record(Some(RolloutOutcome::Succeeded), None),
+        ]);
+        let objects: Vec<String> = history.objects(Timestamp::MAX).iter().map(Value::to_string).collect();
+        insta::assert_snapshot!(format!("{}\n\n{}", history.text(false), objects.join("\n")), @r#"
+         ROLLOUT                     STARTED               KIND      CERTIFICATE  VERSION                    HOSTS  BY        OUTCOME
+         01ARZ3NDEKTSV4RRFFQ69G5FAV  1970-01-01 00:00:00Z  rollout   a.test       20261123T200100Z-3f9a1c2e  3      ann@here  not finished
+         01ARZ3NDEKTSV4RRFFQ69G5FAV  1970-01-01 00:00:00Z  rollback  a.test       20261123T200100Z-3f9a1c2e  3      ann@here  needs attention
+         01ARZ3NDEKTSV4RRFFQ69G5FAV  1970-01-01 00:00:00Z  -         a.test       20261123T200100Z-3f9a1c2e  -      -         succeeded
+
+        {"time":"1970-01-01T00:00:00Z","event":"rollout","rollout":"01ARZ3NDEKTSV4RRFFQ69G5FAV","certificate":"a.test","version":"20261123T200100Z-3f9a1c2e","playbook":"a.yaml","outcome":null,"kind":"rollout","by":"ann@here","hosts":3}
+        {"time":"1970-01-01T00:00:00Z","event":"rollout","rollout":"01ARZ3NDEKTSV4RRFFQ69G5FAV","certificate":"a.test","version":"20261123T200100Z-3f9a1c2e","playbook":"a.yaml","outcome":"needs_attention","kind":"rollback","by":"ann@here","hosts":3}
+        {"time":"1970-01-01T00:00:00Z","event":"rollout","rollout":"01ARZ3NDEKTSV4RRFFQ69G5FAV","certificate":"a.test","version":"20261123T200100Z-3f9a1c2e","playbook":"a.yaml","outcome":"succeeded","kind":null,"by":null,"hosts":null}
+        "#);
+        assert_eq!(History(Vec::new()).text(false), "");
+    }
+}

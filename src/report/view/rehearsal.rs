@@ -34,3 +34,33 @@ fn words(rehearsed: &Rehearsed) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_tells_of_each_of_its_servers_or_why_it_did_not_come_to_that() {
+        let shown = |result| {
+            let rehearsed = Rehearsed { host: "web01".parse().unwrap(), result };
+            let good = &rehearsed.objects(Timestamp::UNIX_EPOCH)[0]["good"];
+            format!("{good}: {}", rehearsed.text(false))
+        };
+        let service = |name: &str| name.parse().unwrap();
+        let texts = [
+            shown(Ok(vec![])),
+            shown(Ok(vec![
+                Tested::Took(service("nginx")),
+                Tested::Refused(service("haproxy"), " broken \n".to_owned()),
+            ])),
+            shown(Ok(vec![Tested::Untested("the host has no unshare".to_owned())])),
+            shown(Err("no room left".to_owned())),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @"
+        true: web01: uploaded, owned and removed again
+        false: web01: uploaded, owned and removed again; nginx would take it; haproxy refuses it: broken
+        true: web01: uploaded, owned and removed again; no server could be asked without touching what is live: the host has no unshare
+        false: web01: failed: no room left
+        ");
+    }
+}

@@ -39,3 +39,31 @@ impl View for RevokedVersion {
             "version": self.version, "confirmed_by": self.confirmed_by, "text": self.text(false)})]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_revoked_a_version_is_told_and_that_nobody_did() {
+        let text = |before, confirmed_by: Option<&str>| {
+            let revoked = RevokedVersion {
+                name: "a.test".parse().unwrap(),
+                version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+                reason: RevocationReason::Superseded,
+                before,
+                confirmed_by: confirmed_by.map(str::to_owned),
+            };
+            let object = revoked.objects(Timestamp::UNIX_EPOCH).remove(0);
+            assert_eq!(object["confirmed_by"], json!(confirmed_by));
+            assert_eq!(object["text"], json!(revoked.text(true)));
+            revoked.text(false)
+        };
+        let texts = [text(None, None), text(None, Some("ca")), text(Some(Timestamp::UNIX_EPOCH), Some("ca"))];
+        insta::assert_snapshot!(texts.join("\n"), @"
+        noted: a.test 20261123T200100Z-3f9a1c2e is revoked (superseded); no CA was asked
+        a.test 20261123T200100Z-3f9a1c2e is revoked by ca (superseded)
+        a.test 20261123T200100Z-3f9a1c2e was revoked on 1970-01-01 by ca
+        ");
+    }
+}

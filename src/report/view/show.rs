@@ -46,3 +46,34 @@ impl View for ShowFoot<'_> {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{Origin, RolloutKind};
+
+    #[test]
+    fn a_rollout_is_introduced_by_where_it_goes_and_who_started_it() {
+        let head = |kind: Option<RolloutKind>| {
+            let record = RolloutRecord {
+                id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+                certificate: "a.test".parse().unwrap(),
+                version: "20261123T200100Z-3f9a1c2e".parse().unwrap(),
+                playbook: "a.yaml".to_owned(),
+                started: Timestamp::UNIX_EPOCH,
+                outcome: None,
+                origin: kind.map(|kind| Origin { kind, by: "ann@here".to_owned(), hosts: 3 }),
+            };
+            ShowHead(&record).text(false)
+        };
+        let heads = [head(Some(RolloutKind::Rollout)), head(Some(RolloutKind::Rollback)), head(None)];
+        insta::assert_snapshot!(heads.concat(), @"
+        rollout 01ARZ3NDEKTSV4RRFFQ69G5FAV of a.test 20261123T200100Z-3f9a1c2e
+        playbook a.yaml, started 1970-01-01 00:00:00Z by ann@here
+        rollback 01ARZ3NDEKTSV4RRFFQ69G5FAV to a.test 20261123T200100Z-3f9a1c2e
+        playbook a.yaml, started 1970-01-01 00:00:00Z by ann@here
+        rollout 01ARZ3NDEKTSV4RRFFQ69G5FAV of a.test 20261123T200100Z-3f9a1c2e
+        playbook a.yaml, started 1970-01-01 00:00:00Z
+        ");
+    }
+}

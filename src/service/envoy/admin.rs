@@ -86,6 +86,7 @@ fn percent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificate::testing::{Authority, LeafSpec, pem};
 
     #[test]
     fn a_rejection_is_told_from_the_counters_of_this_secret() {
@@ -99,6 +100,49 @@ mod tests {
         assert_eq!(rejected.since(&before), Some("it refused the secret (`update_rejected`)"));
         let failure = Rejections { update_failure: 1, ..before };
         assert!(failure.since(&before).unwrap().contains("SDS file"));
+        // An Envoy that was started anew counts from zero.
+        let many = Rejections { key_rotation_failed: 3, update_rejected: 3, update_failure: 3 };
+        assert_eq!(Rejections::default().since(&many), None);
+    }
+
+    #[test]
+    fn counters_are_those_of_the_whole_name() {
+        let said = "sds.api.cert.update_rejected: 7\nlistener.sds.api.update_rejected: 8\nsds.api.update_rejected_by: 9\n\
+                    sds.api.update_failure: no number\n";
+        assert_eq!(read_counters("api", said), Rejections::default());
+        let said = "sds.api.key_rotation_failed: 1\nsds.api.update_rejected: 2\nsds.api.update_failure: 3\n";
+        let all = Rejections { key_rotation_failed: 1, update_rejected: 2, update_failure: 3 };
+        assert_eq!(read_counters("api", said), all);
+    }
+
+    /// A dump of secrets, each with its name and what stands for its chain.
+    fn dump(secrets: &[(&str, &str, String)]) -> String {
+        let secret = |(name, field, chain): &(&str, &str, String)| serde_json::json!({"name": name, "secret": {"name": name, "tls_certificate": {"certificate_chain": {(*field): chain}}}});
+        serde_json::json!({"configs": secrets.iter().map(secret).collect::<Vec<_>>()}).to_string()
+    }
+
+    #[test]
+    fn the_certificate_of_a_secret_is_the_first_of_its_chain_however_it_is_written() {
+        let root = Authority::new("Root");
+        let (leaf, other) = (root.issue(&LeafSpec::default()).0, root.issue(&LeafSpec::default()).0);
+        let chain = |leaf| pem(&[leaf, &root.certificate]);
+        let text = |leaf| String::from_utf8(chain(leaf)).unwrap();
+        let bytes = |leaf| openssl::base64::encode_block(&chain(leaf));
+        for (field, written) in [("inline_bytes", bytes(&leaf)), ("inline_string", text(&leaf))] {
+            let secrets = [
+                ("api2", "inline_bytes", bytes(&other)),
+                ("api", field, written),
+                ("web", "inline_bytes", bytes(&other)),
+            ];
+            assert_eq!(read_active("api", &dump(&secrets)).unwrap().fingerprint, leaf.fingerprint, "{field}");
+            assert!(read_active("ap", &dump(&secrets)).is_none());
+        }
+        let nameless = dump(&[("api", "inline_bytes", bytes(&leaf))]).replacen("\"name\":\"api\",", "", 1);
+        assert_eq!(read_active("api", &nameless).unwrap().fingerprint, leaf.fingerprint);
+        for field in ["filename", "inline_bytes"] {
+            let unread = dump(&[("api", field, "/etc/ssl/a.crt".to_owned())]);
+            assert!(read_active("api", &unread).is_none(), "{field}");
+        }
     }
 
     #[test]

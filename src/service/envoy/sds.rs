@@ -141,6 +141,7 @@ mod tests {
                 &text.replace("path: \"/etc/certwave/live\"", "path: \"/etc/certwave/live/a.test\""),
             ),
             envoy.check(secret, inline),
+            envoy.check(secret, &text.replace("/live/a.test/privkey.pem", "/live/a.test/fullchain.pem")),
             envoy.check(secret, &format!("{text}- name: other\n")),
             envoy.check(secret, "a: [\n"),
             envoy.check(secret, ""),
@@ -156,6 +157,8 @@ secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live
 `certificate_chain` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/fullchain.pem`, since what is written into the file itself is never read again
 `private_key` of secret `server_cert` in `/etc/envoy/sds.yaml` names no file: write `filename: /etc/certwave/live/a.test/privkey.pem`, since what is written into the file itself is never read again
 secret `server_cert` in `/etc/envoy/sds.yaml` does not watch `/etc/certwave/live`, so that Envoy would not notice a new version: add `watched_directory: {path: /etc/certwave/live}` to its `tls_certificate`
+
+`private_key` of secret `server_cert` in `/etc/envoy/sds.yaml` is `/etc/certwave/live/a.test/fullchain.pem`, which does not lead to the live version: write `filename: /etc/certwave/live/a.test/privkey.pem`, or make it one of `install: links`
 
 `/etc/envoy/sds.yaml` holds 2 secrets, and Envoy takes only one from a file: give each a file of its own
 

@@ -87,11 +87,47 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_is_over_when_all_workers_are_others() {
+        let processes = |workers: &[u32], failed| Processes { workers: workers.to_vec(), failed };
+        // What failed before the first look is not this reload.
+        let before = processes(&[1271, 1272], 1);
+        for (now, over) in [
+            (processes(&[1300, 1301], 1), Some(true)),
+            (processes(&[1300, 1301], 0), Some(true)),
+            (processes(&[1300, 1272], 1), None),
+            (processes(&[1271], 1), None),
+            (processes(&[], 0), None),
+            (processes(&[1271, 1272], 2), Some(false)),
+            (processes(&[1300, 1301], 2), Some(false)),
+        ] {
+            assert_eq!(reloaded(&before, &now).map(|ended| ended.is_ok()), over, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_master_is_known_by_its_own_line_and_counts_its_failures_there() {
+        let several = BEFORE.replace(
+            "# old workers",
+            "1272            worker          1               0d00h00m00s\n# old workers",
+        );
+        assert_eq!(read_processes(&several).unwrap().workers, [1271, 1272]);
+        assert_eq!(read_processes(&BEFORE.replace("failed: 0", "failed: 12")).unwrap().failed, 12);
+        assert_eq!(read_processes(&BEFORE.replace(" [failed: 0]", "")).unwrap().failed, 0);
+        let without: String =
+            BEFORE.lines().filter(|line| !line.contains("master")).map(|line| format!("{line}\n")).collect();
+        assert_eq!(read_processes(&without), None);
+    }
+
+    #[test]
     fn later_versions_say_how_it_went() {
         assert_eq!(read_reload(""), None);
         assert_eq!(read_reload("Success=1\n--\nnotice"), Some(Ok(())));
         let failed =
             "Success=0\n--\n[NOTICE]   (1) : haproxy version is 2.8.0\n[ALERT]    (1) : config : broken\n";
         assert_eq!(read_reload(failed), Some(Err("[ALERT]    (1) : config : broken".to_owned())));
+        assert_eq!(read_reload("Success=0\n--\n"), Some(Err("the new worker did not start".to_owned())));
+        let warned = "Success=0\n--\n[WARNING]  (1) : config : odd\n[ALERT]    (1) : config : broken\n";
+        let both = "[WARNING]  (1) : config : odd | [ALERT]    (1) : config : broken";
+        assert_eq!(read_reload(warned), Some(Err(both.to_owned())));
     }
 }

@@ -114,3 +114,71 @@ impl Service for Haproxy {
         actions
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::FilePart;
+
+    fn haproxy(sockets: &[&str], reload: HaproxyReload) -> Haproxy {
+        let certificate =
+            |path: &str| HaproxyCertificate { path: path.parse().unwrap(), file: FilePart::Combined.into() };
+        Haproxy {
+            sockets: sockets.iter().map(|socket| socket.parse().unwrap()).collect(),
+            certificates: vec![certificate("/a.pem"), certificate("/b.pem")],
+            crt_list: None,
+            reload,
+            binary: Haproxy::DEFAULT_BINARY.parse().unwrap(),
+            config: Haproxy::DEFAULT_CONFIG.parse().unwrap(),
+            test: None,
+            bufsize: Haproxy::DEFAULT_BUFSIZE,
+        }
+    }
+
+    fn by_master() -> HaproxyReload {
+        HaproxyReload::Master("/run/master.sock".parse().unwrap())
+    }
+
+    fn by_command() -> HaproxyReload {
+        HaproxyReload::Command("kick".to_owned())
+    }
+
+    #[test]
+    fn each_process_is_told_each_certificate_and_one_without_a_socket_is_reloaded() {
+        let test = "/usr/sbin/haproxy -c -f /etc/haproxy/haproxy.cfg";
+        let told = haproxy(&["/run/1.sock", "/run/2.sock"], by_master()).actions();
+        assert_eq!(
+            told,
+            [
+                test,
+                "set ssl cert /a.pem @ /run/1.sock",
+                "set ssl cert /a.pem @ /run/2.sock",
+                "set ssl cert /b.pem @ /run/1.sock",
+                "set ssl cert /b.pem @ /run/2.sock",
+            ]
+        );
+        assert_eq!(haproxy(&[], by_master()).actions(), [test, "reload @ /run/master.sock"]);
+        assert_eq!(haproxy(&[], by_command()).actions(), [test, "kick"]);
+        let own = Haproxy { test: Some("check".to_owned()), ..haproxy(&[], by_command()) };
+        assert_eq!(own.actions(), ["check", "kick"]);
+    }
+
+    /// A host that goes back by itself reloads whatever the controller would have told the memory.
+    #[test]
+    fn a_script_reloads_by_the_command_where_there_is_no_socket_and_goes_back_by_either() {
+        for (sockets, reload, expected) in [
+            (&[][..], by_command(), ["kick", "", "kick"]),
+            (&["/run/1.sock"], by_command(), ["kick", "", ""]),
+            (&[], by_master(), ["", "/run/master.sock", ""]),
+            (&["/run/1.sock"], by_master(), ["", "/run/master.sock", ""]),
+        ] {
+            let variables = haproxy(sockets, reload).variables();
+            let value = |wanted: &str| {
+                variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+            };
+            let found = ["undo_command", "master_socket", "reload_command"].map(|name| value(name).unwrap());
+            assert_eq!(found, expected);
+            assert_eq!(value("certificates"), Some("/a.pem\n/b.pem"));
+        }
+    }
+}

@@ -305,20 +305,4 @@ fn refused(command: &str, answer: &str) -> RuntimeError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_held_is_told_by_all_that_haproxy_says_of_it() {
-        let answer = "Filename: /a.pem\nStatus: Used\nSerial: 0C3FE\nnotBefore: Nov 24 15:03:01 2026 GMT\n\
-                      notAfter: Feb  2 15:03:00 2027 GMT\nSubject Alternative Name: DNS:a.test\n\
-                      Algorithm: EC256\nSHA1 FingerPrint: 0102030405060708090A0B0C0D0E0F1011121314\n\
-                      Subject: /CN=a.test\nIssuer: /CN=Root\n\n";
-        let held = read_held("/a.pem", answer).unwrap();
-        assert_eq!((held.serial.as_str(), held.algorithm), ("c3fe", Some(KeyAlgorithm::Ecdsa)));
-        assert_eq!((held.sha1[0], held.sha1[19]), (1, 20));
-        assert_eq!(held.not_after.unwrap().to_string(), "2027-02-02T15:03:00Z");
-        let empty = "Filename: /a.pem\nStatus: Empty\n\n";
-        assert!(matches!(read_held("/a.pem", empty), Err(RuntimeError::Refused { .. })));
-    }
-}
+mod tests;

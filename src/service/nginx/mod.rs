@@ -68,3 +68,47 @@ impl Service for Nginx {
         vec![own(&self.test, "-t"), own(&self.reload, "-s reload")]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_is_what_a_person_would_type_and_a_command_of_ones_own_stands_for_it() {
+        let path = |text: &str| text.parse::<HostPath>().unwrap();
+        let own = |command: &str| Some(command.to_owned());
+        let plain =
+            Nginx { binary: path("/usr/sbin/nginx"), prefix: None, config: None, test: None, reload: None };
+        let placed = Nginx {
+            prefix: Some(path("/srv/web")),
+            config: Some(path("/srv/web/nginx.conf")),
+            ..plain.clone()
+        };
+        for (nginx, test, reload) in [
+            (plain.clone(), "/usr/sbin/nginx -t", "/usr/sbin/nginx -s reload"),
+            (
+                placed.clone(),
+                "/usr/sbin/nginx -p /srv/web -c /srv/web/nginx.conf -t",
+                "/usr/sbin/nginx -p /srv/web -c /srv/web/nginx.conf -s reload",
+            ),
+            (Nginx { test: own("check"), ..plain.clone() }, "check", "/usr/sbin/nginx -s reload"),
+            (Nginx { reload: own("kick"), ..plain.clone() }, "/usr/sbin/nginx -t", "kick"),
+        ] {
+            assert_eq!(nginx.actions(), [test, reload]);
+        }
+        let all = Nginx { test: own("check"), reload: own("kick"), ..placed };
+        let variable = |name, value: &str| (name, value.to_owned());
+        assert_eq!(
+            all.variables(),
+            [
+                variable("binary", "/usr/sbin/nginx"),
+                variable("prefix", "/srv/web"),
+                variable("config", "/srv/web/nginx.conf"),
+                variable("test_command", "check"),
+                variable("reload_command", "kick"),
+            ]
+        );
+        assert!(plain.variables()[1..].iter().all(|(_, value)| value.is_empty()));
+        assert!(plain.has_test() && !plain.follows_the_link() && !plain.may_linger());
+    }
+}

@@ -151,12 +151,78 @@ fn every_kind_of_edit_is_found_and_named() {
         ),
         ("DELETE FROM facts WHERE seq = 2", Tampered::Missing { seq: 2 }),
         ("DELETE FROM facts WHERE seq = 4", Tampered::Cut { found: 3, written: 4 }),
+        ("DELETE FROM facts", Tampered::Cut { found: 0, written: 4 }),
+        // What is there is whole, and the head says something else.
+        (
+            "UPDATE head SET hash = (SELECT hash FROM facts WHERE seq = 3)",
+            Tampered::Cut { found: 4, written: 4 },
+        ),
+        ("UPDATE head SET seq = 5", Tampered::Cut { found: 4, written: 5 }),
+        ("DELETE FROM head", Tampered::Cut { found: 4, written: 0 }),
+        ("DELETE FROM rollouts", Tampered::Record { seq: 1, rollout: operation() }),
         ("UPDATE rollouts SET plan = '[]'", Tampered::Record { seq: 1, rollout: operation() }),
+        ("UPDATE rollouts SET version = certificate", Tampered::Record { seq: 1, rollout: operation() }),
+        ("UPDATE rollouts SET playbook = 'b.yaml'", Tampered::Record { seq: 1, rollout: operation() }),
     ] {
         let written = written();
         written.journal.database.with(|connection| connection.execute(sql, [])).unwrap();
         assert_eq!(written.journal.verify().unwrap(), Err(found), "{sql}");
     }
+}
+
+#[test]
+fn a_fact_that_follows_the_last_one_by_its_hash_is_found_where_the_head_does_not_know_it() {
+    let Written { folder: _folder, journal, lease: _lease, id } = written();
+    let (time, fact) = (Timestamp::UNIX_EPOCH.to_string(), r#"{"event":"rollout.cancelled"}"#);
+    let added = journal.database.with(|connection| {
+        let before: String =
+            connection.query_row("SELECT hash FROM facts WHERE seq = 4", [], |row| row.get(0))?;
+        let link = hash_chain::Link { seq: 5, operation: id.as_str(), time: &time, fact };
+        let hash = hash_chain::seal(&before, &link);
+        let sql = "INSERT INTO facts (seq, operation, kind, time, fact, hash) VALUES (5, ?1, 'rollout', ?2, ?3, ?4)";
+        connection.execute(sql, [id.as_str(), &time, fact, &hash])
+    });
+    assert_eq!(added.unwrap(), 1);
+    assert_eq!(journal.verify().unwrap(), Err(Tampered::Cut { found: 5, written: 4 }));
+}
+
+#[test]
+fn a_rollout_is_newer_than_another_when_it_began_later_whatever_it_is_called() {
+    let Written { folder: _folder, journal, lease, id } = written();
+    let [early, late] = [9, 3].map(|at| OperationId::new(at, [0; 10]));
+    // The clock was set back in between.
+    for id in [&early, &late] {
+        let started = Timestamp::from_second(-i64::from(id == &late)).unwrap();
+        journal.begin(lease.as_ref(), &RolloutRecord { started, ..record(id) }, "{}").unwrap();
+    }
+    journal.append(lease.as_ref(), &id, &[(Timestamp::UNIX_EPOCH, Event::Resumed.into())]).unwrap();
+    let found: Vec<OperationId> = journal.rollouts().unwrap().into_iter().map(|rollout| rollout.id).collect();
+    assert_eq!(found, [late, early, id]);
+}
+
+#[test]
+fn facts_are_written_together_or_not_at_all() {
+    let Written { folder: _folder, journal, lease, id } = written();
+    // The second cannot be written.
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON facts WHEN new.seq = 6 BEGIN SELECT raise(ABORT, 'full'); END";
+    journal.database.with(|connection| connection.execute_batch(full)).unwrap();
+    let now = Timestamp::UNIX_EPOCH;
+    let both = [(now, Event::Cancelled.into()), (now, Event::Resumed.into())];
+    assert!(journal.append(lease.as_ref(), &id, &both).is_err());
+    assert_eq!(journal.events(&id).count(), 4);
+    assert_eq!(journal.verify().unwrap(), Ok(4));
+}
+
+#[test]
+fn a_fact_that_cannot_be_read_is_told_by_its_number_and_those_before_it_are_read() {
+    let Written { folder: _folder, journal, lease: _lease, id } = written();
+    let newer = r#"UPDATE facts SET fact = '{"event":"rollout.dreamt"}' WHERE seq = 3"#;
+    journal.database.with(|connection| connection.execute(newer, [])).unwrap();
+    let read: Vec<_> = journal.events(&id).collect();
+    assert!(read[0].is_ok() && read[1].is_ok());
+    let words = read[2].as_ref().unwrap_err().to_string();
+    assert_eq!(words, format!("read fact 3 of operation `{id}` in the journal"));
 }
 
 #[test]
@@ -200,6 +266,12 @@ fn what_happened_before_a_rollout_began_is_not_its_beginning() {
 fn a_journal_of_a_newer_certwave_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(Journal::open(&path, || Ok(Vec::new())), Err(StoreError::Newer { found: 99, .. })));
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", schema::FORMAT + 1)
+        .unwrap();
+    let newer = Journal::open(&path, || Ok(Vec::new())).unwrap_err();
+    assert!(
+        matches!(newer, StoreError::Newer { found, known, .. } if (found, known) == (schema::FORMAT + 1, schema::FORMAT))
+    );
 }

@@ -29,6 +29,12 @@ async fn what_is_wrong_for_five_seconds_is_wrong() {
     assert_eq!(states(&world, Transcript::new()).await, [Err(EndpointState::Unknown)]);
     let passed = world.clock.passed();
     assert!((Duration::from_secs(5)..Duration::from_millis(5_100)).contains(&passed), "{passed:?}");
+    // A playbook that waits for less is not waited for any longer.
+    let mut hasty = World::nginx().showing(&[all.shown(&all.old)]);
+    hasty.host_mut().timeout = Duration::from_secs(2);
+    states(&hasty, Transcript::new()).await;
+    let passed = hasty.clock.passed();
+    assert!((Duration::from_secs(2)..Duration::from_millis(2_100)).contains(&passed), "{passed:?}");
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use super::{failed, failure_of, in_doubt};
 use crate::engine::testing::{
-    Answer, Transcript, World, certificates, ended, facts, maybe_sent, not_sent, ok, served,
+    Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, ok, served,
 };
 use crate::plan::HostIndex;
 use crate::ports::{Effects, RemoteErrorKind};
 use crate::rollout::{Committed, Exposure, Step, StepEnded, StepFailure};
+use crate::service::ServiceSpec;
 
 fn world() -> World {
     let all = certificates();
@@ -159,6 +160,20 @@ async fn a_host_is_back_when_it_serves_the_previous_certificate() {
     let world = world().showing(&[all.shown(&all.new)]);
     let reason = "nginx at 192.0.2.1:443: the new certificate is served";
     assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
+}
+
+#[tokio::test]
+async fn memory_that_was_never_told_of_the_new_certificate_is_not_told_of_the_old_one() {
+    let all = certificates();
+    let mut world = World::of(ServiceSpec::Haproxy(haproxy(&["/run/haproxy/admin.sock"])))
+        .after(&all.old)
+        .showing(&[all.shown(&all.old)]);
+    world.known.exposure = Exposure::Switched;
+    // No socket is in what is asked.
+    assert_eq!(
+        roll_back(&world, "no", ok("certwave:result rolled-back\n")).await,
+        StepEnded::Rollback(Ok(()))
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{ready, take};
 use crate::certificate::CertificateSet;
 use crate::engine::testing::{self, Transcript, World, certificates, ended, not_sent, ok};
 use crate::ports::RemoteErrorKind;
-use crate::service::{Envoy, ServiceSpec};
+use crate::service::{Envoy, EnvoySecret, ServiceSpec};
 
 const ADMIN: &str = "tunnel 127.0.0.1:9901";
 const SDS: &str = "exec …path='\\''/etc/envoy/sds.yaml'\\''…";
@@ -32,22 +32,26 @@ fn admin(path: &str, status: &str, body: &str) -> Transcript {
 }
 
 fn counters(rotation_failed: u32, failure: u32, rejected: u32) -> Transcript {
-    let body = format!(
-        "sds.server_cert.version_text: \"\"\nsds.server_cert.init_fetch_timeout: 0\n\
-         sds.server_cert.key_rotation_failed: {rotation_failed}\nsds.server_cert.update_attempt: 1\n\
-         sds.server_cert.update_failure: {failure}\nsds.server_cert.update_rejected: {rejected}\n\
-         sds.server_cert.update_success: 1\nsds.server_cert.update_time: 1796004835454\n\
-         sds.server_cert.version: 17241709254077376921\nsds.server_cert.update_duration: No recorded values\n"
-    );
-    admin("/stats?filter=%5Esds%5C.server_cert%5C.", "200 OK", &body)
+    counters_of("server_cert", rotation_failed, failure, rejected)
 }
 
-fn secrets(name: &str, set: &CertificateSet) -> Transcript {
-    let chain = openssl::base64::encode_block(&set.bundles().next().unwrap().fullchain_pem());
+fn counters_of(secret: &str, rotation_failed: u32, failure: u32, rejected: u32) -> Transcript {
     let body = format!(
-        r#"{{
- "configs": [
-  {{
+        "sds.{secret}.version_text: \"\"\nsds.{secret}.init_fetch_timeout: 0\n\
+         sds.{secret}.key_rotation_failed: {rotation_failed}\nsds.{secret}.update_attempt: 1\n\
+         sds.{secret}.update_failure: {failure}\nsds.{secret}.update_rejected: {rejected}\n\
+         sds.{secret}.update_success: 1\nsds.{secret}.update_time: 1796004835454\n\
+         sds.{secret}.version: 17241709254077376921\nsds.{secret}.update_duration: No recorded values\n"
+    );
+    admin(&format!("/stats?filter=%5Esds%5C.{secret}%5C."), "200 OK", &body)
+}
+
+/// A dump of secrets, each with what it holds.
+fn secrets(all: &[(&str, &CertificateSet)]) -> Transcript {
+    let one = |(name, set): &(&str, &CertificateSet)| {
+        let chain = openssl::base64::encode_block(&set.bundles().next().unwrap().fullchain_pem());
+        format!(
+            r#"  {{
    "@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump.DynamicSecret",
    "name": "{name}",
    "last_updated": "2026-11-30T02:14:33.757Z",
@@ -66,16 +70,16 @@ fn secrets(name: &str, set: &CertificateSet) -> Transcript {
      }}
     }}
    }}
-  }}
- ]
-}}
-"#
-    );
+  }}"#
+        )
+    };
+    let all: Vec<String> = all.iter().map(one).collect();
+    let body = format!("{{\n \"configs\": [\n{}\n ]\n}}\n", all.join(",\n"));
     admin("/config_dump?resource=dynamic_active_secrets", "200 OK", &body)
 }
 
 fn holding(set: &CertificateSet) -> Transcript {
-    secrets("server_cert", set)
+    secrets(&[("server_cert", set)])
 }
 
 fn sds_file() -> Transcript {
@@ -106,9 +110,11 @@ async fn an_sds_file_that_is_not_there_yet_is_written_with_the_switch() {
 
 #[tokio::test]
 async fn a_secret_that_envoy_does_not_have_is_told() {
-    let said = sds_file().and(secrets("other", &certificates().old));
-    let reason = ready(&world(), said).await.unwrap_err();
-    assert!(reason.contains("Envoy at 127.0.0.1:9901 has no active secret `server_cert`"), "{reason}");
+    for name in ["other", "server_cert2", "my_server_cert"] {
+        let said = sds_file().and(secrets(&[(name, &certificates().old)]));
+        let reason = ready(&world(), said).await.unwrap_err();
+        assert!(reason.contains("Envoy at 127.0.0.1:9901 has no active secret `server_cert`"), "{reason}");
+    }
 }
 
 #[tokio::test]
@@ -116,12 +122,11 @@ async fn an_admin_interface_that_does_not_answer_is_told() {
     let refused = Transcript::new().then(ADMIN, not_sent(RemoteErrorKind::Protocol, "connection refused"));
     let reason = ready(&world(), sds_file().and(refused)).await.unwrap_err();
     assert_eq!(reason, "service `envoy` is not ready: Envoy's admin interface: connection refused");
-    let forbidden = admin("/config_dump", "403 Forbidden", "");
-    let reason = ready(&world(), sds_file().and(forbidden)).await.unwrap_err();
-    assert!(
-        reason.ends_with("`/config_dump?resource=dynamic_active_secrets` was answered with 403 Forbidden"),
-        "{reason}"
-    );
+    for status in ["403 Forbidden", "503 Service Unavailable", "301 Moved Permanently"] {
+        let reason = ready(&world(), sds_file().and(admin("/config_dump", status, ""))).await.unwrap_err();
+        let words = format!("`/config_dump?resource=dynamic_active_secrets` was answered with {status}");
+        assert!(reason.ends_with(&words), "{reason}");
+    }
 }
 
 #[tokio::test]
@@ -153,6 +158,39 @@ async fn a_rejection_fails_the_host_though_the_refused_certificate_is_shown() {
     assert!(take(&world(), said).await.is_err());
     // Those from before do not count.
     assert_eq!(take(&world(), counters(2, 1, 1).and(counters(2, 1, 1)).and(holding(new))).await, Ok(()));
+}
+
+#[tokio::test]
+async fn of_two_secrets_each_has_to_be_taken() {
+    let all = certificates();
+    let mut both = settings();
+    let second = EnvoySecret {
+        sds: "/etc/envoy/rsa.yaml".parse().unwrap(),
+        name: "rsa_cert".to_owned(),
+        ..both.secrets[0].clone()
+    };
+    both.secrets.push(second);
+    let world = World::of(ServiceSpec::Envoy(both));
+    let quiet = || counters(0, 0, 0).and(counters_of("rsa_cert", 0, 0, 0));
+    let shown = |first, second| secrets(&[("server_cert", first), ("rsa_cert", second)]);
+    let slow = quiet()
+        .and(quiet().and(shown(&all.new, &all.old)))
+        .and(quiet().and(shown(&all.old, &all.new)))
+        .and(quiet().and(shown(&all.new, &all.new)));
+    assert_eq!(take(&world, slow).await, Ok(()));
+    let refused = quiet().and(counters(0, 0, 0)).and(counters_of("rsa_cert", 1, 0, 0));
+    let reason = take(&world, refused).await.unwrap_err();
+    assert!(reason.contains("secret `rsa_cert`: it could not load certificate and key"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_admin_interface_that_ends_in_the_middle_has_taken_nothing() {
+    // What counts before the switch is zero where nobody says it.
+    let broken = || admin("/stats", "500 Internal Server Error", "");
+    let reason = take(&world(), broken().and(broken())).await.unwrap_err();
+    assert!(reason.contains("was answered with 500 Internal Server Error"), "{reason}");
+    let new = &certificates().new;
+    assert_eq!(take(&world(), broken().and(counters(0, 0, 0)).and(holding(new))).await, Ok(()));
 }
 
 #[tokio::test]

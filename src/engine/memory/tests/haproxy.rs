@@ -5,89 +5,74 @@ use crate::certificate::CertificateSet;
 use crate::engine::host::session::Session;
 use crate::engine::memory::HaproxyDialogue;
 use crate::engine::testing::{Transcript, World, certificates, ended, not_sent, ok, previous};
-use crate::install::FilePart;
 use crate::ports::RemoteErrorKind;
-use crate::service::{Dialogue, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
+use crate::service::{Dialogue, Haproxy, HaproxyReload, ServiceSpec};
+
+pub(super) use crate::engine::testing::haproxy as settings;
 
 pub(super) const SOCKET: &str = "/run/haproxy/admin.sock";
 const SECOND: &str = "/run/haproxy/second.sock";
 pub(super) const NAME: &str = "/etc/haproxy/a.pem";
 
-pub(super) fn settings(sockets: &[&str]) -> Haproxy {
-    Haproxy {
-        sockets: sockets.iter().map(|socket| socket.parse().unwrap()).collect(),
-        certificates: vec![HaproxyCertificate {
-            path: NAME.parse().unwrap(),
-            file: FilePart::Combined.into(),
-        }],
-        crt_list: None,
-        reload: HaproxyReload::Master("/run/haproxy-master.sock".parse().unwrap()),
-        binary: "/usr/sbin/haproxy".parse().unwrap(),
-        config: "/etc/haproxy/haproxy.cfg".parse().unwrap(),
-        test: None,
-        bufsize: Haproxy::DEFAULT_BUFSIZE,
-    }
-}
-
 pub(super) fn world(haproxy: Haproxy) -> World {
     World::of(ServiceSpec::Haproxy(haproxy))
 }
 
-fn one() -> World {
+pub(super) fn one() -> World {
     world(settings(&[SOCKET]))
 }
 
 /// What is said to a socket, and what HAProxy answers to it.
-struct Said(Transcript, &'static str);
+pub(super) struct Said(pub(super) Transcript, &'static str);
 
-fn to(socket: &'static str) -> Said {
+pub(super) fn to(socket: &'static str) -> Said {
     Said(Transcript::new(), socket)
 }
 
 impl Said {
-    fn asked(self, question: &str, answer: &str) -> Self {
+    pub(super) fn asked(self, question: &str, answer: &str) -> Self {
         let Self(transcript, socket) = self;
         Self(transcript.socket(socket, question, answer), socket)
     }
 
     /// Only who may change certificates is told which crt-lists there are.
-    fn admin(self) -> Self {
+    pub(super) fn admin(self) -> Self {
         self.asked("show ssl crt-list\n", "/etc/haproxy/list\n\n")
     }
 
-    fn list(self, open: Option<&str>, names: &[&str]) -> Self {
+    pub(super) fn list(self, open: Option<&str>, names: &[&str]) -> Self {
         let open = open.map(|open| format!("# transaction\n*{open}\n")).unwrap_or_default();
         let names: String = names.iter().map(|name| format!("{name}\n")).collect();
         self.asked("show ssl cert\n", &format!("{open}# filename\n{names}\n"))
     }
 
     /// What is held is asked: it is that one.
-    fn holding(self, set: &CertificateSet) -> Self {
+    pub(super) fn holding(self, set: &CertificateSet) -> Self {
         self.asked(&format!("show ssl cert {NAME}\n"), &shown(set))
     }
 
-    fn set(self, answer: &str) -> Self {
+    pub(super) fn set(self, answer: &str) -> Self {
         let question =
             format!("set ssl cert {NAME} <<\n-----BEGIN CERTIFICATE-----\n…\n-----END PRIVATE KEY-----\n\n");
         self.asked(&question, answer)
     }
 
-    fn created(self) -> Self {
+    pub(super) fn created(self) -> Self {
         self.set(&format!("Transaction created for certificate {NAME}!\n\n"))
     }
 
-    fn committed(self) -> Self {
+    pub(super) fn committed(self) -> Self {
         self.asked(&format!("commit ssl cert {NAME}\n"), &format!("Committing {NAME}.\nSuccess!\n\n"))
     }
 
-    fn aborted(self, name: &str) -> Self {
+    pub(super) fn aborted(self, name: &str) -> Self {
         let answer = format!("Transaction aborted for certificate '{name}'!\n\n");
         self.asked(&format!("abort ssl cert {name}\n"), &answer)
     }
 }
 
 /// What `show ssl cert NAME` says of a certificate with one more behind it.
-fn shown(set: &CertificateSet) -> String {
+pub(super) fn shown(set: &CertificateSet) -> String {
     let leaf = set.leaf();
     format!(
         "Filename: {NAME}\nStatus: Used\nSerial: {}\nnotBefore: Nov 30 02:14:17 2026 GMT\n\

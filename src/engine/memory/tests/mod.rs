@@ -1,9 +1,13 @@
 //! The dialogues with servers, by transcripts. The answers are those of HAProxy 2.6.12 and Envoy 1.40, and what
 //! later versions of HAProxy say otherwise.
 
+mod command;
 mod envoy;
 mod haproxy;
+mod left_open;
 mod master;
+mod read;
+mod relay;
 
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
