@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use certwave::install::{Activation, AlreadyKnown, DeadMan, FilePart, InstallSpec};
@@ -12,18 +11,11 @@ use crate::support::{Host, SHELLS, read, version};
 
 /// From here on the host notes what it flushes and what it renames.
 fn watch(host: &mut Host) {
-    let shims = host.file("shims");
-    fs::create_dir(&shims).unwrap();
     for tool in ["sync", "mv"] {
-        let (log, real) = (host.file("calls"), host.tool(tool));
-        let shim = format!(
-            "#!/bin/sh\nprintf '%s\\t' {tool} \"$@\" >>'{}'\nprintf '\\n' >>'{0}'\nexec '{real}' \"$@\"\n",
-            log.display()
-        );
-        fs::write(shims.join(tool), shim).unwrap();
-        fs::set_permissions(shims.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+        let note = format!("printf '%s\\t' {tool} \"$@\"; printf '\\n'");
+        let log = host.file("calls");
+        host.shim(tool, &format!("{{ {note}; }} >>'{}'\nexec \"$real\" \"$@\"", log.display()));
     }
-    host.path_prefix = Some(shims);
 }
 
 /// What had been flushed each time that `live` was about to change.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use certwave::install::LockAnswer;
 use certwave::lab::wait_for;
 
-use crate::support::{Host, SHELLS, Shell};
+use crate::support::{Host, PATIENCE, SHELLS, Shell, within};
 
 /// A lock script that is killed when dropped, as a lost connection would end it.
 struct Held(Child);
@@ -21,13 +21,17 @@ impl Drop for Held {
 
 fn take(host: &Host, who: &str) -> (LockAnswer, Held) {
     let mut held = Held(host.login_command(&host.attending(who)).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(held.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut out = BufReader::new(held.0.stdout.take().unwrap());
+    let line = within(None, move || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line
+    });
     (LockAnswer::parse(&line).unwrap_or_else(|| panic!("{:?} said {line:?}", host.shell)), held)
 }
 
 fn take_soon(host: &Host, who: &str) -> Held {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let (answer, held) = take(host, who);
         if answer == LockAnswer::Locked {
@@ -122,7 +126,7 @@ fn a_lock_that_is_about_to_be_free_is_waited_for() {
         host.shim("sleep", &format!(": >'{}'\nexec \"$real\" \"$@\"", slept.display()));
         let second = std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&host, "second"));
-            assert!(wait_for(Duration::from_secs(60), || slept.exists() || second.is_finished()));
+            assert!(wait_for(PATIENCE, || slept.exists() || second.is_finished()));
             drop(first.0.stdin.take());
             second.join().unwrap()
         });

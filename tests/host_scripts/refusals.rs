@@ -9,7 +9,7 @@ use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
 use crate::require;
-use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
+use crate::support::{Host, SHELLS, Shell, body, in_every_shell, is_root, quoted, read, version, words};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -247,7 +247,7 @@ fn missing_tools_are_told() {
 
 #[test]
 fn a_hanging_command_is_given_up() {
-    for shell in SHELLS {
+    in_every_shell(|shell| {
         let mut host = Host::new(shell);
         let spec = ServiceSpec::Command(service::Command {
             test: Some("sleep 600".to_owned()),
@@ -258,7 +258,7 @@ fn a_hanging_command_is_given_up() {
         let problem = host.activate(&version(1), None).unwrap().problem().unwrap();
         assert!(problem.ends_with("gave up after 1 s"), "{shell:?}: {problem}");
         assert_eq!(host.live_version(), None);
-    }
+    });
 }
 
 #[test]

@@ -7,8 +7,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use certwave::install::{
     Activation, AlreadyKnown, FilePart, InstallSpec, Layout, LinkState, Live, OnDisk, Rollback, Staged,
 };
+use certwave::lab::wait_for;
 
-use crate::support::{Call, Host, SHELLS, body, is_root, mode, read, version};
+use crate::support::{
+    Call, Host, PATIENCE, SHELLS, Shell, body, finish, is_root, mode, quoted, read, version, words,
+};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -411,12 +414,11 @@ fn a_command_that_starts_a_daemon_does_not_hold_the_step() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         let pid = host.file("pid");
-        host.command("true", &format!("sleep 100 & echo $! >'{}'", crate::support::quoted(&pid)));
-        let started = std::time::Instant::now();
+        host.command("true", &format!("sleep 1000 & echo $! >'{}'", quoted(&pid)));
         host.install(&version(1), None, "one");
         assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New));
-        assert!(started.elapsed().as_secs() < 90);
-        crate::support::words("kill", &[read(&pid).trim()]);
+        // It still runs.
+        words("kill", &[read(&pid).trim()]);
     }
 }
 
@@ -425,32 +427,38 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
-        let begun = host.file("begun");
-        host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
+        let [begun, end, waits] = ["begun", "end", "waits"].map(|name| host.file(name));
+        let test = format!(": >'{}'; until [ -e '{}' ]; do sleep 0.02; done", quoted(&begun), quoted(&end));
+        host.command(&test, "true");
         host.stage(&version(2), "two").unwrap();
         let call =
             host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
-        while !begun.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        assert!(wait_for(PATIENCE, || begun.exists()), "{shell:?}");
         drop((lost.stdin.take(), lost.stdout.take(), lost.stderr.take()));
-        crate::support::words("kill", &["-HUP", &lost.id().to_string()]);
+        words("kill", &["-HUP", &lost.id().to_string()]);
+        let log = host.file("reloads");
         // Without flock nothing can wait for it but this test.
-        if shell != crate::support::Shell::Busybox {
-            host.services.pop();
-            assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
-        }
-        lost.wait().unwrap();
-        let reloads = read(&host.file("reloads"));
-        if shell == crate::support::Shell::Busybox {
+        if shell == Shell::Busybox {
+            fs::write(&end, "").unwrap();
+            lost.wait().unwrap();
             assert_eq!(host.live_version(), Some(version(2)));
-            assert_eq!(reloads, "one certificate\ntwo certificate\n");
-        } else {
-            assert_eq!(host.live_version(), Some(version(1)));
-            assert_eq!(reloads, "one certificate\ntwo certificate\none certificate\n", "{shell:?}");
+            assert_eq!(read(&log), "one certificate\ntwo certificate\n");
+            continue;
         }
+        host.services.pop();
+        host.shim("flock", &format!("[ \"$*\" != 8 ] || : >'{}'\nexec \"$real\" \"$@\"", waits.display()));
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| host.rollback(&version(1), true));
+            assert!(wait_for(PATIENCE, || waits.exists() || next.is_finished()), "{shell:?}");
+            assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+            fs::write(&end, "").unwrap();
+            assert_eq!(next.join().unwrap(), Ok(Rollback::RolledBack), "{shell:?}");
+        });
+        lost.wait().unwrap();
+        assert_eq!(host.live_version(), Some(version(1)));
+        assert_eq!(read(&log), "one certificate\ntwo certificate\none certificate\n", "{shell:?}");
     }
 }
 
@@ -470,7 +478,7 @@ fn an_upload_that_never_ends_holds_up_nothing() {
         };
         let archive = host.directory().join("archive/a.test");
         let begun = || fs::read_dir(&archive).unwrap().any(partial);
-        assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), begun), "{shell:?}");
+        assert!(wait_for(PATIENCE, begun), "{shell:?}");
 
         assert_eq!(host.inspect().complete, [version(1)], "{shell:?}");
         assert_eq!(host.stage(&version(2), &two), Ok(Staged::New), "{shell:?}");
@@ -478,8 +486,7 @@ fn an_upload_that_never_ends_holds_up_nothing() {
         host.commit(Some(&version(1)));
         // The rest comes when nobody asks for it any more.
         let inode = fs::metadata(host.live("cert.pem")).unwrap().ino();
-        let _ = lost.stdin.take().unwrap().write_all(rest);
-        lost.wait_with_output().unwrap();
+        finish(lost, rest);
         assert_eq!(fs::metadata(host.live("cert.pem")).unwrap().ino(), inode, "{shell:?}");
         assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
     }

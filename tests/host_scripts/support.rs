@@ -6,6 +6,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use certwave::install::{
     Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Pruned,
@@ -13,6 +16,8 @@ use certwave::install::{
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// A shell that hosts have as `sh`, with the awk that comes with it.
@@ -76,6 +81,66 @@ const TOOLS: [&str; 42] = [
     "env",
 ];
 
+/// Until a fact, on a slow machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who runs the tests.
+static OWNER: LazyLock<String> = LazyLock::new(|| words("id", &["-un"]));
+static GROUP: LazyLock<String> = LazyLock::new(|| words("id", &["-gn"]));
+
+/// Where hosts are: in memory, if programs may be run there. Scripts flush what they write, and a disk takes its time.
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = PathBuf::from("/dev/shm");
+    let runs = || {
+        let folder = tempfile::tempdir_in(&memory).ok()?;
+        let program = folder.path().join("sh");
+        fs::copy("/bin/sh", &program).ok()?;
+        Command::new(program).args(["-c", "exit 0"]).status().ok().filter(|status| status.success())
+    };
+    if runs().is_some() { memory } else { std::env::temp_dir() }
+});
+
+/// A test of its own for each shell: the machine may run them at the same time.
+macro_rules! each_shell {
+    ($($name:ident: $test:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn dash() {
+                ($test)(Shell::Dash);
+            }
+
+            #[test]
+            fn bash() {
+                ($test)(Shell::Bash);
+            }
+
+            #[test]
+            fn busybox() {
+                ($test)(Shell::Busybox);
+            }
+        }
+    )*};
+}
+pub(crate) use each_shell;
+
+/// Runs a test that mostly waits with every shell at the same time.
+pub(crate) fn in_every_shell(test: impl Fn(Shell) + Sync) {
+    std::thread::scope(|scope| {
+        let tests = SHELLS.map(|shell| {
+            let test = &test;
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            std::thread::Builder::new().name(name).spawn_scoped(scope, move || test(shell)).unwrap()
+        });
+        for test in tests {
+            if let Err(panic) = test.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
 /// What a script left: how it ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -106,8 +171,8 @@ pub(crate) struct Host {
     pub(crate) shell: Shell,
     pub(crate) spec: InstallSpec,
     pub(crate) services: Vec<ScriptService>,
-    /// Goes before the host's own `PATH`.
-    pub(crate) path_prefix: Option<PathBuf>,
+    /// Folders that go before the host's own `PATH`.
+    pub(crate) path_prefix: Vec<PathBuf>,
     /// Said by the login shell before the script: `ulimit -f 8; `.
     pub(crate) login: String,
     /// The user that scripts run as, where it is not the tests' own.
@@ -123,7 +188,7 @@ impl Host {
     }
 
     pub(crate) fn named(shell: Shell, folder: &str) -> Host {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir_in(&*PLACE).unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let bin = root.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -138,6 +203,10 @@ impl Host {
                 symlink("/bin/busybox", bin.join(tool)).unwrap();
             }
         }
+        // Where systemd runs this machine, it is told nothing of hosts that are folders.
+        let systemd_run = bin.join("systemd-run");
+        fs::write(&systemd_run, "#!/bin/sh\nexit 1\n").unwrap();
+        fs::set_permissions(systemd_run, fs::Permissions::from_mode(0o755)).unwrap();
         match std::env::var("CERTWAVE_TEST_AWK") {
             Ok(awk) => link_awk(&bin, &awk),
             Err(_) if shell == Shell::Bash => link_awk(&bin, "gawk"),
@@ -147,8 +216,8 @@ impl Host {
         let spec = InstallSpec {
             layout: Layout::new(directory, "a.test".parse().unwrap()),
             keep: 3,
-            owner: words("id", &["-un"]),
-            group: words("id", &["-gn"]),
+            owner: OWNER.clone(),
+            group: GROUP.clone(),
             key_mode: 0o600,
             links: Vec::new(),
         };
@@ -157,7 +226,7 @@ impl Host {
             shell,
             spec,
             services: Vec::new(),
-            path_prefix: None,
+            path_prefix: Vec::new(),
             login: String::new(),
             uid: None,
             become_user: None,
@@ -217,10 +286,18 @@ impl Host {
     /// What runs instead of one of its tools; `$real` is that.
     pub(crate) fn shim(&mut self, tool: &str, script: &str) {
         let shims = self.file("shims");
-        fs::create_dir_all(&shims).unwrap();
-        fs::write(shims.join(tool), format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
-        fs::set_permissions(shims.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
-        self.path_prefix = Some(shims);
+        self.shim_in(&shims, tool, script);
+        if !self.path_prefix.contains(&shims) {
+            self.path_prefix.push(shims);
+        }
+    }
+
+    /// The same in a folder that is in nobody's `PATH` yet.
+    pub(crate) fn shim_in(&self, folder: &Path, tool: &str, script: &str) {
+        fs::create_dir_all(folder).unwrap();
+        let shim = folder.join(tool);
+        fs::write(&shim, format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
+        fs::set_permissions(shim, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Where one of its tools is.
@@ -247,11 +324,14 @@ impl Host {
 
     /// The command line, as sshd would give it to the login shell.
     pub(crate) fn login_command(&self, script: &Script) -> Command {
+        self.login_command_after(&[], script)
+    }
+
+    /// The same with more folders before its `PATH`.
+    pub(crate) fn login_command_after(&self, folders: &[PathBuf], script: &Script) -> Command {
         let bin = self.file("bin");
-        let mut path = bin.to_str().unwrap().to_owned();
-        if let Some(prefix) = &self.path_prefix {
-            path = format!("{}:{path}", prefix.display());
-        }
+        let folders = folders.iter().chain(&self.path_prefix).chain([&bin]);
+        let mut path = folders.map(|folder| folder.to_str().unwrap()).collect::<Vec<_>>().join(":");
         if self.shell != Shell::Busybox {
             path.push_str(":/usr/local/bin:/usr/bin:/bin");
         }
@@ -299,10 +379,15 @@ impl Host {
     pub(crate) fn ask_after(&self, task: &Task, meanwhile: impl FnOnce()) -> Ended {
         let Call { script, input } = self.task(task);
         let mut child = self.login_command(&script).spawn().unwrap();
-        let mut first = Vec::new();
-        let stdout = child.stdout.as_mut().unwrap();
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let mut stdout = child.stdout.take().unwrap();
         // Byte by byte, so that nothing of the rest is taken.
-        while !first.ends_with(b"\n") && stdout.by_ref().take(1).read_to_end(&mut first).unwrap() > 0 {}
+        let (first, stdout) = within(Some(group), move || {
+            let mut first = Vec::new();
+            while !first.ends_with(b"\n") && stdout.by_ref().take(1).read_to_end(&mut first).unwrap() > 0 {}
+            (first, stdout)
+        });
+        child.stdout = Some(stdout);
         meanwhile();
         let mut ended = finish(child, &input);
         ended.stdout.splice(0..0, first);
@@ -323,9 +408,13 @@ impl Host {
 
     /// The same, when something has happened since the lock was taken.
     pub(crate) fn inspect_after(&self, meanwhile: impl FnOnce()) -> Facts {
-        let ended = self.ask_after(&InstallSpec::inspect(), meanwhile);
-        Facts::parse(&ended.output(), &self.spec, &self.services).unwrap_or_else(|error| {
-            panic!("{:?}: {error}\n{}", self.shell, ended.text());
+        self.facts(&self.ask_after(&InstallSpec::inspect(), meanwhile))
+    }
+
+    /// What an inspection said.
+    pub(crate) fn facts(&self, inspected: &Ended) -> Facts {
+        Facts::parse(&inspected.output(), &self.spec, &self.services).unwrap_or_else(|error| {
+            panic!("{:?}: {error}\n{}", self.shell, inspected.text());
         })
     }
 
@@ -394,12 +483,29 @@ fn link_awk(bin: &Path, awk: &str) {
 }
 
 /// Gives a process its input, and waits for its end.
-fn finish(mut child: Child, input: &[u8]) -> Ended {
+pub(crate) fn finish(mut child: Child, input: &[u8]) -> Ended {
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
     // A script that ends early closes its input: no fault of the test.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
+    let written = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = within(Some(group), move || child.wait_with_output().unwrap());
+    written.join().unwrap();
     let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
     Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
+}
+
+/// Does what ends soon, unless a script hangs: then its processes are killed, and the test fails.
+pub(crate) fn within<T: Send + 'static>(group: Option<Pid>, wait: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = channel();
+    std::thread::spawn(move || sender.send(wait()));
+    match done.recv_timeout(PATIENCE) {
+        Ok(value) => value,
+        Err(RecvTimeoutError::Disconnected) => panic!("see the panic before this one"),
+        Err(RecvTimeoutError::Timeout) => {
+            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+            panic!("it hangs");
+        }
+    }
 }
 
 fn walk(folder: &Path, paths: &mut Vec<String>) {
@@ -418,7 +524,6 @@ fn walk(folder: &Path, paths: &mut Vec<String>) {
 }
 
 fn busybox_has(tool: &str) -> bool {
-    use std::sync::LazyLock;
     static APPLETS: LazyLock<String> = LazyLock::new(|| words("/bin/busybox", &["--list"]));
     APPLETS.lines().any(|applet| applet == tool)
 }
