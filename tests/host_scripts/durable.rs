@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use certwave::install::{Activation, AlreadyKnown, DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
 
-use crate::support::{Host, SHELLS, read, version};
+use crate::support::{Host, Shell, read, version};
 
 /// From here on the host notes what it flushes and what it renames.
 fn watch(host: &mut Host) {
@@ -51,7 +51,7 @@ fn whole(host: &Host, version: &Version) -> BTreeSet<PathBuf> {
 
 #[test]
 fn a_version_is_on_the_disk_before_it_is_live() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell).with_command();
         let key = host.link("a.key", FilePart::Privkey);
         fs::write(&key, "somebody's\n").unwrap();

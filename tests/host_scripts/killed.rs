@@ -150,6 +150,9 @@ fn worth_it(shell: Shell, start: Start, step: Step) -> bool {
 }
 
 fn kill_everywhere(shell: Shell, start: Start) {
+    if !shell.follows_path() {
+        return;
+    }
     for step in [Step::Stage, Step::Activate, Step::Rollback, Step::Commit] {
         if !worth_it(shell, start, step) {
             continue;

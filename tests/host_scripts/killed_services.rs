@@ -157,6 +157,9 @@ impl Balancer {
 }
 
 fn haproxy(shell: Shell) {
+    if !shell.follows_path() {
+        return;
+    }
     let balancer = Balancer::new(shell);
     balancer.stage();
     let host = &balancer.host;
@@ -176,6 +179,9 @@ fn haproxy(shell: Shell) {
 }
 
 fn envoy(shell: Shell) {
+    if !shell.follows_path() {
+        return;
+    }
     let mut host = Host::new(shell);
     let folder = host.file("server");
     fs::create_dir(&folder).unwrap();

@@ -8,7 +8,7 @@ use certwave::lab::{Authority, HaproxyOptions, HaproxyServer};
 use certwave::service::{RELAY, runtime_api};
 use openssl::x509::X509;
 
-use crate::support::{Ended, Host, SHELLS, Shell, words};
+use crate::support::{Ended, Host, Shell, words};
 
 /// A host whose `PATH` is these tools and the shell.
 fn host(shell: Shell, tools: &[&str]) -> Host {
@@ -69,8 +69,9 @@ fn served(folder: &str) -> Served {
 fn each_tool_carries_a_whole_change_of_a_certificate() {
     let served = served("haproxy");
     let name = served.pem.to_str().unwrap();
+    let shells: Vec<Shell> = Shell::that_follow_path().collect();
     for tool in ["socat", "python3", "perl", "nc"] {
-        for shell in SHELLS {
+        for &shell in &shells {
             let host = host(shell, &[tool]);
             let said = |question: certwave::model::Secret| {
                 let ended = ask(&host, &served.haproxy.socket, question.expose());
@@ -105,7 +106,7 @@ fn a_path_that_socat_would_read_otherwise_goes_to_another_tool() {
 
 #[test]
 fn without_a_tool_or_without_a_socket_it_fails_in_words() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let ended = ask(&host(shell, &[]), Path::new("/nowhere/admin.sock"), b"show ssl cert\n");
         assert_eq!(ended.status, 69, "{shell:?}: {}", ended.text());
         assert!(ended.text().contains("no socat, python, perl or nc"), "{}", ended.text());

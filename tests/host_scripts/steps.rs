@@ -303,7 +303,7 @@ fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
 /// Its folder and its link come with what is uploaded.
 #[test]
 fn an_update_needs_no_process_to_make_a_folder_or_a_link() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
         for tool in ["mkdir", "ln"] {
@@ -321,7 +321,7 @@ fn an_update_needs_no_process_to_make_a_folder_or_a_link() {
 /// Somebody's upload may still be under way.
 #[test]
 fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
         host.lend("flock");
@@ -356,7 +356,7 @@ fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
 /// Not every tar follows a link on its way.
 #[test]
 fn an_upload_into_a_folder_that_is_a_link_has_a_folder_of_its_own() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
         host.lend("flock");

@@ -20,6 +20,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::require;
+
 /// A shell that hosts have as `sh`, with the awk that comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shell {
@@ -32,6 +34,18 @@ pub(crate) enum Shell {
 }
 
 pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
+
+impl Shell {
+    /// Whether a test can take a tool away from its hosts, or put another in its place.
+    pub(crate) fn follows_path(self) -> bool {
+        self != Shell::Busybox || require::busybox_that_follows_path()
+    }
+
+    /// Those whose hosts' tools a test can replace.
+    pub(crate) fn that_follow_path() -> impl Iterator<Item = Shell> {
+        SHELLS.into_iter().filter(|shell| shell.follows_path())
+    }
+}
 
 /// Every awk that a host may have; Debian 12 and 13 have different ones as `mawk` and as `original-awk`.
 pub(crate) const AWKS: [&str; 4] = ["mawk", "gawk", "original-awk", "busybox"];
@@ -294,6 +308,7 @@ impl Host {
 
     /// The same in a folder that is in nobody's `PATH` yet.
     pub(crate) fn shim_in(&self, folder: &Path, tool: &str, script: &str) {
+        assert!(self.shell.follows_path(), "its shell would not run it");
         fs::create_dir_all(folder).unwrap();
         let shim = folder.join(tool);
         fs::write(&shim, format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
