@@ -20,10 +20,10 @@ use crate::snapshot::Snapshot;
 use crate::support::{Call, Host, PATIENCE, SHELLS, Shell, each_shell, quoted, read, version};
 
 /// Longer than any test.
-const NEVER: u64 = 3600;
+pub(crate) const NEVER: u64 = 3600;
 
 /// Version 1 is live and 2 is staged.
-fn host(shell: Shell) -> Host {
+pub(crate) fn host(shell: Shell) -> Host {
     let host = Host::new(shell).with_command();
     host.install(&version(1), None, "one");
     host.stage(&version(2), "two").unwrap();
@@ -35,29 +35,29 @@ impl Host {
         self.task(&armed(after, not_after))
     }
 
-    fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
+    pub(crate) fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
         let ended = self.ask(&armed(after, Timestamp::MAX));
         Activation::parse(&ended.output(), &self.services)
     }
 
-    fn switch(&self, suffix: &str) -> std::path::PathBuf {
+    pub(crate) fn switch(&self, suffix: &str) -> std::path::PathBuf {
         self.directory().join(format!(".dead-man.a.test{suffix}"))
     }
 
     /// The process that waits.
-    fn waiter(&self) -> String {
+    pub(crate) fn waiter(&self) -> String {
         read(&self.switch("~on")).split(' ').nth(1).unwrap().trim().to_owned()
     }
 
-    fn becomes(&self, wanted: &Version) -> bool {
+    pub(crate) fn becomes(&self, wanted: &Version) -> bool {
         wait_for(PATIENCE, || self.live_version().as_ref() == Some(wanted))
     }
 
-    fn try_commit(&self) -> Result<Pruned, InstallError> {
+    pub(crate) fn try_commit(&self) -> Result<Pruned, InstallError> {
         Pruned::parse(&self.ask(&commit()).output())
     }
 
-    fn reloads(&self) -> String {
+    pub(crate) fn reloads(&self) -> String {
         fs::read_to_string(self.file("reloads")).unwrap_or_default()
     }
 }
@@ -72,7 +72,7 @@ fn commit() -> Task {
     InstallSpec::commit(&version(2), Some(&version(1)))
 }
 
-fn is_over(process: &str) -> bool {
+pub(crate) fn is_over(process: &str) -> bool {
     fs::read_to_string(Path::new("/proc").join(process).join("stat"))
         .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }

@@ -103,6 +103,18 @@ fn only_a_process_that_has_the_lock_open_is_ended() {
     }
 }
 
+/// Without flock, a link names the process that holds the lock, and when that began.
+#[test]
+fn a_process_that_came_to_the_number_of_a_holder_holds_nothing() {
+    let host = Host::new(Shell::Busybox);
+    std::fs::create_dir(host.directory()).unwrap();
+    let stranger = Held(Command::new("sleep").arg("1000").spawn().unwrap());
+    let words = format!("{} 1 rollout 1 by process 7 on ops1", stranger.0.id());
+    std::os::unix::fs::symlink(words, host.directory().join(".lock.held")).unwrap();
+    let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
+    assert_eq!(answer, LockAnswer::Locked);
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_told() {
     for shell in SHELLS {

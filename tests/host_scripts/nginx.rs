@@ -440,6 +440,29 @@ fn an_nginx_that_does_not_run_or_is_not_there_is_told() {
 }
 
 #[test]
+fn an_nginx_that_is_down_is_started_where_a_person_said_that_it_may_be() {
+    for shell in SHELLS {
+        // As certwave starts it, and as its host does.
+        for by_command in [false, true] {
+            let mut site = Site::new(shell);
+            site.stop();
+            let command = format!("'{BINARY}' -p '{0}' -c '{0}/nginx.conf'", quoted(&site.prefix));
+            let settings = &mut site.host.services[0].settings;
+            settings.push(("may_start", "yes".to_owned()));
+            for (_, value) in settings.iter_mut().filter(|(name, _)| by_command && *name == "reload_command")
+            {
+                command.clone_into(value);
+            }
+            site.stage_next();
+            let activation = site.activate_next();
+            site.master = read_pid(&site.pid_file());
+            assert_eq!(activation, Activation::Activated, "{shell:?}");
+            assert_eq!(wait_for("an answer", || site.served()), "v2", "{shell:?}");
+        }
+    }
+}
+
+#[test]
 fn a_pid_file_named_in_an_included_file_is_found() {
     let site = Site::new(Shell::Dash);
     let config = read(&site.config());

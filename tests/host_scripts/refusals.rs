@@ -264,6 +264,20 @@ fn a_hanging_command_is_given_up() {
     });
 }
 
+/// Of coreutils and of busybox.
+#[test]
+fn a_command_that_ends_with_the_status_of_timeout_did_not_hang() {
+    for shell in SHELLS {
+        for status in [124, 143] {
+            let mut host = Host::new(shell);
+            host.command(&format!("echo no; exit {status}"), "true");
+            host.stage(&version(1), "one").unwrap();
+            let problem = host.activate(&version(1), None).unwrap().problem().unwrap();
+            assert!(problem.ends_with(": no"), "{shell:?}, {status}: {problem}");
+        }
+    }
+}
+
 #[test]
 fn a_login_shell_may_chatter() {
     for shell in SHELLS {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::LazyLock;
 
-use crate::support::{Host, words};
+use crate::support::{Host, read, words};
 
 static FLOCK: LazyLock<String> = LazyLock::new(|| words("sh", &["-c", "command -v flock"]));
 
@@ -18,11 +18,15 @@ impl Host {
         let path = self.file("sleepers");
         let held = File::create(&path).unwrap();
         held.lock().unwrap();
-        let (flock, path) = (&*FLOCK, path.display());
-        self.shim(
-            "sleep",
-            &format!("case $1 in 0*) exec \"$real\" \"$@\" ;; esac\nexec {flock} -s '{path}' true"),
-        );
+        let (flock, path, slept) = (&*FLOCK, path.display(), self.file("slept"));
+        let nap = "case $1 in 0*) exec \"$real\" \"$@\" ;; esac";
+        let note = format!("echo \"$1\" >>'{}'", slept.display());
+        self.shim("sleep", &format!("{nap}\n{note}\nexec {flock} -s '{path}' true"));
         Sleepers { _held: held }
+    }
+
+    /// For how many seconds each of them meant to sleep.
+    pub(crate) fn slept(&self) -> String {
+        read(&self.file("slept"))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use certwave::install::{FilePart, LinkState, Live, OnDisk};
 
-use crate::support::{Host, SHELLS, body, version};
+use crate::support::{Host, SHELLS, body, is_root, version};
 
 fn status(host: &Host) -> OnDisk {
     let ended = host.run(&host.spec.status());
@@ -66,5 +67,18 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
         fs::remove_file(host.spec.layout.live().as_str()).unwrap();
         fs::create_dir(host.spec.layout.live().as_str()).unwrap();
         assert_eq!(status(&host).live, Live::Foreign, "{shell:?}");
+    }
+}
+
+/// As of a login that is neither root nor the owner.
+#[test]
+fn a_version_whose_manifest_may_not_be_read_is_not_said_to_be_damaged() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        fs::set_permissions(host.live(".manifest"), fs::Permissions::from_mode(0o000)).unwrap();
+        host.uid = is_root().then_some(65534);
+        let looked = status(&host);
+        assert_eq!((looked.live, looked.damaged), (Live::Version(version(1)), false), "{shell:?}");
     }
 }

@@ -149,6 +149,27 @@ fn a_failed_reload_is_told_and_rolled_back() {
 }
 
 #[test]
+fn a_rollback_tells_the_first_of_two_failures_and_tries_both() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.install(&version(2), Some(&version(1)), "two");
+        let tried = host.file("tried");
+        host.command("echo 'it says no'; exit 1", "true");
+        host.command(
+            "true",
+            &format!("cat '{}' >'{}'; exit 1", quoted(&host.live("cert.pem")), quoted(&tried)),
+        );
+        let failed = host.rollback(&version(1), true).unwrap();
+        assert!(
+            matches!(&failed, Rollback::TestFailed { output, .. } if output == "it says no"),
+            "{shell:?}: {failed:?}"
+        );
+        assert_eq!(read(&tried), "one certificate\n", "{shell:?}");
+    }
+}
+
+#[test]
 fn what_stood_at_the_links_becomes_the_previous_version() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
@@ -243,22 +264,6 @@ fn files_have_their_modes_whoever_logs_in() {
             }
             assert_eq!(mode(&host.live("")), 0o755, "{shell:?}");
         }
-    }
-}
-
-#[test]
-fn inspecting_leaves_nothing_behind() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        host.link("a.key", FilePart::Privkey);
-        host.inspect();
-        assert_eq!(host.tree(), Vec::<String>::new());
-        host.install(&version(1), None, "one");
-        let before = (host.tree(), fs::read_dir(host.file("")).unwrap().count());
-        let facts = host.inspect();
-        assert_eq!((host.tree(), fs::read_dir(host.file("")).unwrap().count()), before);
-        assert!(facts.free_kib > 64 && facts.missing_tools.is_empty() && facts.unwritable.is_empty());
-        assert_eq!(facts.user, host.spec.owner);
     }
 }
 
@@ -416,9 +421,10 @@ fn a_command_that_starts_a_daemon_does_not_hold_the_step() {
         let pid = host.file("pid");
         host.command("true", &format!("sleep 1000 & echo $! >'{}'", quoted(&pid)));
         host.install(&version(1), None, "one");
-        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New));
-        // It still runs.
-        words("kill", &[read(&pid).trim()]);
+        let first = read(&pid);
+        host.install(&version(2), Some(&version(1)), "two");
+        // Both still run.
+        words("kill", &[first.trim(), read(&pid).trim()]);
     }
 }
 
