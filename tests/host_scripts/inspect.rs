@@ -91,8 +91,8 @@ fn a_group_that_the_login_may_not_give_files_to_is_told() {
         let mut host = Host::new(shell);
         host.log_in_as_nobody();
         assert_eq!(host.problems(), [""; 0], "{shell:?}");
-        host.spec.group = "shadow".to_owned();
-        let told = format!("user `{0}` may not give files to `{0}:shadow`", host.spec.owner);
+        host.spec.group = "root".to_owned();
+        let told = format!("user `{0}` may not give files to `{0}:root`", host.spec.owner);
         let problems = host.problems();
         assert!(problems.len() == 1 && problems[0].starts_with(&told), "{shell:?}: {problems:?}");
     }

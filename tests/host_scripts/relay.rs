@@ -1,6 +1,7 @@
 //! The relay to a socket, by each tool that a host may have, against a real HAProxy.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use certwave::install::Script;
@@ -8,7 +9,7 @@ use certwave::lab::{Authority, HaproxyOptions, HaproxyServer};
 use certwave::service::{RELAY, runtime_api};
 use openssl::x509::X509;
 
-use crate::support::{Ended, Host, Shell, words};
+use crate::support::{Ended, Host, Shell, finish, words};
 
 /// A host whose `PATH` is these tools and the shell.
 fn host(shell: Shell, tools: &[&str]) -> Host {
@@ -33,12 +34,8 @@ fn ask(host: &Host, socket: &Path, question: &[u8]) -> Ended {
     let mut command = std::process::Command::new(bin.join("sh"));
     command.args(["-c", &line]).env_clear().env("PATH", &bin).current_dir("/");
     let piped = std::process::Stdio::piped;
-    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
-    // A relay that is not found does not read.
-    let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), question);
-    let output = child.wait_with_output().unwrap();
-    let status = output.status.code().unwrap().try_into().unwrap();
-    Ended { status, stdout: output.stdout, stderr: output.stderr }
+    command.process_group(0);
+    finish(command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap(), question)
 }
 
 struct Served {

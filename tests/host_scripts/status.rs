@@ -55,12 +55,10 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
         fs::write(host.live("chain.pem"), "").unwrap();
         fs::remove_file(&certificate).unwrap();
         fs::write(&certificate, body("other", FilePart::Fullchain)).unwrap();
-        let step = host.directory().join(".lock.step");
-        let mut holder = std::process::Command::new("flock");
-        let mut holder = holder.arg("-F").arg(&step).args(["sleep", "600"]).spawn().unwrap();
+        let step = fs::File::open(host.directory().join(".lock.step")).unwrap();
+        step.lock().unwrap();
         let bad = status(&host);
-        holder.kill().unwrap();
-        holder.wait().unwrap();
+        drop(step);
         assert!(bad.damaged, "{shell:?}");
         assert_eq!(bad.links, [LinkState::File]);
 

@@ -1,102 +1,25 @@
 //! A host in a folder: a shell, its tools, and the scripts run as sshd would run them.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use certwave::install::{
-    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Pruned,
+    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Pruned,
     RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
-use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::require;
-
-/// A shell that hosts have as `sh`, with the awk that comes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
-    /// Debian, whose awk is mawk.
-    Dash,
-    /// Red Hat, whose awk is gawk.
-    Bash,
-    /// Alpine: every tool is busybox's, and there is no flock.
-    Busybox,
-}
-
-pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
-
-impl Shell {
-    /// Whether a test can take a tool away from its hosts, or put another in its place.
-    pub(crate) fn follows_path(self) -> bool {
-        self != Shell::Busybox || require::busybox_that_follows_path()
-    }
-
-    /// Those whose hosts' tools a test can replace.
-    pub(crate) fn that_follow_path() -> impl Iterator<Item = Shell> {
-        SHELLS.into_iter().filter(|shell| shell.follows_path())
-    }
-}
-
-/// Every awk that a host may have; Debian 12 and 13 have different ones as `mawk` and as `original-awk`.
-pub(crate) const AWKS: [&str; 4] = ["mawk", "gawk", "original-awk", "busybox"];
-
-const TOOLS: [&str; 42] = [
-    "awk",
-    "cat",
-    "chmod",
-    "chown",
-    "cmp",
-    "cp",
-    "cut",
-    "date",
-    "df",
-    "expr",
-    "getent",
-    "grep",
-    "head",
-    "id",
-    "ln",
-    "ls",
-    "mkdir",
-    "mount",
-    "mv",
-    "printf",
-    "ps",
-    "readlink",
-    "rm",
-    "rmdir",
-    "sed",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "setsid",
-    "stat",
-    "sync",
-    "tail",
-    "tar",
-    "timeout",
-    "touch",
-    "tr",
-    "true",
-    "umount",
-    "unshare",
-    "wc",
-    "kill",
-    "env",
-];
-
-/// Until a fact, on a slow machine too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use crate::running::{Ended, PATIENCE, finish, within};
+pub(crate) use crate::shells::{AWKS, SHELLS, Shell, each_shell, in_every_shell};
+use crate::shells::{TOOLS, busybox_has};
 
 /// Who runs the tests.
 static OWNER: LazyLock<String> = LazyLock::new(|| words("id", &["-un"]));
@@ -113,65 +36,6 @@ static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     };
     if runs().is_some() { memory } else { std::env::temp_dir() }
 });
-
-/// A test of its own for each shell: the machine may run them at the same time.
-macro_rules! each_shell {
-    ($($name:ident: $test:expr;)*) => {$(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn dash() {
-                ($test)(Shell::Dash);
-            }
-
-            #[test]
-            fn bash() {
-                ($test)(Shell::Bash);
-            }
-
-            #[test]
-            fn busybox() {
-                ($test)(Shell::Busybox);
-            }
-        }
-    )*};
-}
-pub(crate) use each_shell;
-
-/// Runs a test that mostly waits with every shell at the same time.
-pub(crate) fn in_every_shell(test: impl Fn(Shell) + Sync) {
-    std::thread::scope(|scope| {
-        let tests = SHELLS.map(|shell| {
-            let test = &test;
-            let name = std::thread::current().name().unwrap_or_default().to_owned();
-            std::thread::Builder::new().name(name).spawn_scoped(scope, move || test(shell)).unwrap()
-        });
-        for test in tests {
-            if let Err(panic) = test.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-}
-
-/// What a script left: how it ended, and what it said.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: u32,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-}
-
-impl Ended {
-    pub(crate) fn output(&self) -> Output<'_> {
-        Output { status: self.status, stdout: &self.stdout, stderr: &self.stderr }
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned() + &String::from_utf8_lossy(&self.stderr)
-    }
-}
 
 /// A script, and what it finds on its standard input.
 #[derive(Debug, Clone)]
@@ -497,32 +361,6 @@ fn link_awk(bin: &Path, awk: &str) {
     symlink(words("sh", &["-c", &format!("command -v {awk}")]), bin.join("awk")).unwrap();
 }
 
-/// Gives a process its input, and waits for its end.
-pub(crate) fn finish(mut child: Child, input: &[u8]) -> Ended {
-    let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
-    // A script that ends early closes its input: no fault of the test.
-    let written = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = within(Some(group), move || child.wait_with_output().unwrap());
-    written.join().unwrap();
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-    Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
-}
-
-/// Does what ends soon, unless a script hangs: then its processes are killed, and the test fails.
-pub(crate) fn within<T: Send + 'static>(group: Option<Pid>, wait: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, done) = channel();
-    std::thread::spawn(move || sender.send(wait()));
-    match done.recv_timeout(PATIENCE) {
-        Ok(value) => value,
-        Err(RecvTimeoutError::Disconnected) => panic!("see the panic before this one"),
-        Err(RecvTimeoutError::Timeout) => {
-            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
-            panic!("it hangs");
-        }
-    }
-}
-
 fn walk(folder: &Path, paths: &mut Vec<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -536,11 +374,6 @@ fn walk(folder: &Path, paths: &mut Vec<String>) {
             }
         }
     }
-}
-
-fn busybox_has(tool: &str) -> bool {
-    static APPLETS: LazyLock<String> = LazyLock::new(|| words("/bin/busybox", &["--list"]));
-    APPLETS.lines().any(|applet| applet == tool)
 }
 
 pub(crate) fn words(program: &str, arguments: &[&str]) -> String {
