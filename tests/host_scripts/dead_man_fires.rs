@@ -9,7 +9,8 @@ use certwave::lab::wait_for;
 use certwave::service::{self, ServiceSpec};
 
 use crate::dead_man::{NEVER, host, is_over};
-use crate::support::{Host, PATIENCE, SHELLS, Shell, quoted, read, version};
+use crate::durable::{Noted, noted, watch};
+use crate::support::{Host, PATIENCE, SHELLS, Shell, mode, quoted, read, version, words};
 
 impl Host {
     /// Version 2 live, and the switch fired: what it wrote down as its problem.
@@ -19,6 +20,8 @@ impl Host {
         meanwhile(self);
         drop(sleepers);
         assert!(wait_for(PATIENCE, || self.switch("~fired").exists()), "{:?}", self.shell);
+        assert!(wait_for(PATIENCE, || !self.switch("~firing").exists()), "{:?}", self.shell);
+        assert_eq!(mode(&self.switch("~fired")), 0o600, "{:?}", self.shell);
         self.inspect().fired.unwrap().problem
     }
 
@@ -36,6 +39,31 @@ fn it_waits_as_long_as_it_was_told_and_no_longer() {
         let mut host = host(shell);
         assert_eq!(host.fire(5, |_| {}), None, "{shell:?}");
         assert_eq!(host.slept(), "2\n2\n1\n", "{shell:?}");
+    }
+}
+
+/// A login that ends hangs up on its processes, where nothing else keeps this one.
+#[test]
+fn it_outlives_a_hang_up() {
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let hang_up = |host: &Host| drop(words("kill", &["-HUP", &host.waiter()]));
+        assert_eq!(host.fire(1, hang_up), None, "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(1)), "{shell:?}");
+    }
+}
+
+#[test]
+fn what_it_wrote_down_is_on_the_disk_when_it_is_read() {
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        watch(&mut host);
+        assert_eq!(host.fire(1, |_| {}), None, "{shell:?}");
+        let calls = noted(&host);
+        let fired = host.switch("~fired");
+        let renamed = calls.iter().position(|call| matches!(call, Noted::Renamed { to, .. } if *to == fired));
+        let draft = Noted::Flushed(vec![host.switch("~fired.new")]);
+        assert!(calls[..renamed.unwrap()].contains(&draft), "{shell:?}: {calls:?}");
     }
 }
 

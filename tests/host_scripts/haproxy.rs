@@ -6,13 +6,16 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use certwave::install::FilePart;
-use certwave::install::{Activation, AlreadyKnown, DeadMan, Fired, InstallSpec};
+use certwave::install::{
+    Activation, AlreadyKnown, DeadMan, FilePart, Fired, InstallSpec, StagePayload, Staged, Tested, rehearsed,
+};
 use certwave::lab::{Authority, HaproxyOptions, HaproxyServer, wait_for};
 use certwave::model::HostPath;
 use certwave::service::{Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
 
-use crate::support::{Host, PATIENCE, SHELLS, Shell, is_root, read, version};
+use crate::durable::{Noted, noted, watch};
+use crate::require;
+use crate::support::{Host, PATIENCE, SHELLS, Shell, files, is_root, mode, read, version};
 
 fn path(path: &Path) -> HostPath {
     path.to_str().unwrap().parse().unwrap()
@@ -135,6 +138,54 @@ fn a_crt_list_names_what_is_there() {
             assert_eq!(host.activate(&version(1), None), Ok(Activation::Activated), "{shell:?}: {before:?}");
             assert_eq!(read(&list), filled(after), "{shell:?}: {before:?}");
         }
+    }
+}
+
+/// It may be for its user alone, and a power failure may come.
+#[test]
+fn a_crt_list_keeps_its_mode_and_is_on_the_disk_before_it_is_used() {
+    for shell in Shell::that_follow_path() {
+        let mut host = Host::new(shell);
+        let new = host.file("server/new.pem");
+        let certificate = HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() };
+        let haproxy = Haproxy { certificates: vec![certificate], ..settings(&host) };
+        host.set(&haproxy);
+        let list = host.file("server/list.txt");
+        fs::set_permissions(&list, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(&new, "").unwrap();
+        watch(&mut host);
+        host.install(&version(1), None, "one");
+        assert_eq!((read(&list), mode(&list)), (format!("{}\n", new.display()), 0o640), "{shell:?}");
+        let calls = noted(&host);
+        let draft = host.file("server/.certwave-list.txt");
+        let flushed = calls.iter().position(|call| *call == Noted::Flushed(vec![draft.clone()]));
+        let renamed =
+            calls.iter().position(|call| *call == Noted::Renamed { from: draft.clone(), to: list.clone() });
+        assert!(flushed.is_some() && flushed < renamed, "{shell:?}: {calls:?}");
+    }
+}
+
+/// What it would take is tried where nobody else sees it.
+#[test]
+fn a_rehearsal_leaves_the_crt_list_alone() {
+    if !require::mounts() {
+        return;
+    }
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let new = host.file("server/new.pem");
+        let certificate = HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() };
+        let haproxy = Haproxy { certificates: vec![certificate], ..settings(&host) };
+        host.set(&haproxy);
+        fs::write(&new, "").unwrap();
+        let (aside, files) = (host.spec.aside(), files("rehearsed"));
+        let payload = StagePayload::new(&aside.layout, &version(9), &files, host.spec.key_mode);
+        let staged = host.run_with(&host.spec.stage_aside(&version(9), &payload), payload.bytes.expose());
+        assert_eq!(Staged::parse(&staged.output()), Ok(Staged::New), "{shell:?}");
+        let ended = host.run(&host.spec.rehearse(&version(9), &host.services));
+        let tested = rehearsed(&ended.output(), &host.services).unwrap();
+        assert!(matches!(&tested[..], [Tested::Took(_)]), "{shell:?}: {tested:?}");
+        assert_eq!(read(&host.file("server/list.txt")), "", "{shell:?}");
     }
 }
 

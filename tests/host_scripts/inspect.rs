@@ -86,6 +86,23 @@ fn a_folder_where_no_link_can_be_made_is_told() {
 }
 
 #[test]
+fn a_folder_of_somebody_elses_in_the_install_folder_is_told() {
+    for shell in SHELLS {
+        for name in ["archive", "archive/a.test", "live"] {
+            let mut host = Host::new(shell);
+            host.log_in_as_nobody();
+            host.stage(&version(1), "one").unwrap();
+            let folder = host.directory().join(name);
+            set_mode(&folder, 0o555);
+            let problems = host.problems();
+            set_mode(&folder, 0o755);
+            let told = format!("`{}` cannot be written to: ", folder.display());
+            assert!(problems.len() == 1 && problems[0].starts_with(&told), "{shell:?}: {problems:?}");
+        }
+    }
+}
+
+#[test]
 fn a_group_that_the_login_may_not_give_files_to_is_told() {
     for shell in SHELLS {
         let mut host = Host::new(shell);

@@ -26,6 +26,40 @@ fn a_link_that_waits_to_become_the_live_one_is_made_again_where_it_leads_elsewhe
 }
 
 #[test]
+fn a_commit_removes_what_killed_steps_left_of_this_certificate_alone() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let left = [".rehearsal", ".dead-man.a.test~old", "archive/a.test/.x.partial.7", "live/.a.test~x"];
+        let others = [".dead-man.a.test.on~old", "archive/b.test/.x.partial.7", "live/.a.test.on~x"];
+        for path in left.iter().chain(&others) {
+            fs::create_dir_all(host.directory().join(path)).unwrap();
+        }
+        host.commit(None);
+        for path in left {
+            assert!(!host.directory().join(path).exists(), "{shell:?}: {path}");
+        }
+        for path in others {
+            assert!(host.directory().join(path).exists(), "{shell:?}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_rollback_leaves_a_folder_of_somebodys_alone() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let live = host.directory().join("live/a.test");
+        fs::remove_file(&live).unwrap();
+        fs::create_dir(&live).unwrap();
+        let refused = host.rollback(&version(1), true).unwrap_err().to_string();
+        assert!(refused.contains("was not made by certwave"), "{shell:?}: {refused}");
+        assert!(live.is_dir(), "{shell:?}");
+    }
+}
+
+#[test]
 fn an_upload_begins_with_an_empty_folder() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();

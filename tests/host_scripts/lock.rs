@@ -61,6 +61,7 @@ fn one_rollout_at_a_time_and_the_second_is_told_who() {
         // The end of its input is the end of the lock.
         drop(first.0.stdin.take());
         assert!(first.0.wait().unwrap().success());
+        assert!(!host.directory().join(".lock.held").is_symlink(), "{shell:?}");
         let second = take_soon(&host, "second");
         // A killed holder holds nothing.
         drop(second);

@@ -25,6 +25,7 @@ mod refusals;
 mod rehearsal;
 mod relay;
 mod running;
+mod services;
 mod session;
 mod shells;
 mod sleepers;

@@ -228,6 +228,10 @@ fn versions_are_checked_before_the_switch() {
             format!("version `{}` is not complete in the host's archive", version(2))
         );
         assert!(refused(host.rollback(&version(2), true)).contains("is not complete"));
+        // Damaged, and nothing to go back to.
+        host.stage(&version(2), "two").unwrap();
+        fs::write(host.spec.layout.version(&version(2)).join("chain.pem").as_str(), "").unwrap();
+        assert!(refused(host.rollback(&version(2), true)).contains("is not complete"));
         host.stage(&version(3), "three").unwrap();
         let moved = refused(host.activate(&version(3), Some(&version(2))));
         assert_eq!(

@@ -1,13 +1,34 @@
 //! Uploads: where they go, and what becomes of those that were lost.
 
 use std::fs;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::time::{Duration, SystemTime};
 
 use certwave::install::{Activation, FilePart, InstallSpec, Layout, Staged};
 use certwave::lab::wait_for;
 
 use crate::support::{Call, Host, PATIENCE, SHELLS, Shell, body, finish, read, version};
+
+/// Some servers skip a file whose time did not change.
+#[test]
+fn what_is_installed_has_the_time_of_its_installation() {
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let certificate = host.link("a.crt", FilePart::Fullchain);
+        fs::write(&certificate, "before\n").unwrap();
+        File::options().write(true).open(&certificate).unwrap().set_modified(long_ago).unwrap();
+        let begun = fs::metadata(host.file("bin")).unwrap().modified().unwrap();
+        host.install(&version(2), Some(&version(1)), "two");
+        for n in [1, 2] {
+            let file = host.spec.layout.version(&version(n)).join("fullchain.pem");
+            let time = fs::metadata(file.as_str()).unwrap().modified().unwrap();
+            assert!(time >= begun, "{shell:?}: version {n}: {time:?}");
+        }
+    }
+}
 
 /// Its folder and its link come with what is uploaded.
 #[test]
