@@ -194,7 +194,8 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
     })
 }
 
-/// Defines `service_N HOOK` for each service, numbered from 1, and `services`, their numbers; `hooks` has their texts.
+/// Defines `service_N HOOK` and `called_N`, its name, for each service, numbered from 1, and `services`, their numbers;
+/// `hooks` has their texts.
 /// They run in subshells, so that two services do not see each other's functions.
 pub(super) fn define_services(script: Script, services: &[ScriptService], hooks: &[&'static str]) -> Script {
     let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
@@ -202,7 +203,8 @@ pub(super) fn define_services(script: Script, services: &[ScriptService], hooks:
         script.assign("services", &numbers.join(" ")),
         |script, (service, number)| {
             let of = hooks.iter().position(|text| *text == service.script).map_or(0, |at| at + 1);
-            let begun = script.text(&format!("service_{number}() {{"));
+            let named = script.assign(&format!("called_{number}"), service.name.as_str());
+            let begun = named.text(&format!("service_{number}() {{"));
             (service.settings.iter())
                 .fold(begun, |script, (name, value)| script.assign(name, value))
                 .text(&format!("hooks_{of} \"$1\"\n}}"))

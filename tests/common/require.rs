@@ -5,9 +5,12 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// How to get a program.
 const INSTALL: &str = "`sh tests/setup.sh tests` installs it";
+/// How to get a busybox that tests can do with.
+const BUSYBOX: &str = "`sh tests/setup.sh tests` installs `busybox` instead of `busybox-static`";
 /// How to get root's rights.
 const ROOT: &str = "run the tests as root, where root may mount, after `sh tests/setup.sh tests`";
 
@@ -34,6 +37,19 @@ pub(crate) fn program(name: &str) -> bool {
         skip(&format!("`{name}`"), INSTALL);
     }
     there
+}
+
+/// Whether busybox's shell runs what `PATH` names, so that a test can take a tool away or put another in its place.
+/// That of Debian's `busybox-static` runs its own tools all the same.
+pub(crate) fn busybox_that_follows_path() -> bool {
+    static FOLLOWS: LazyLock<bool> = LazyLock::new(|| {
+        let found = Command::new("/bin/busybox").args(["sh", "-c", "command -v cat"]).output();
+        found.is_ok_and(|output| output.stdout.starts_with(b"/"))
+    });
+    if !*FOLLOWS {
+        skip("a busybox whose shell runs what `PATH` names", BUSYBOX);
+    }
+    *FOLLOWS
 }
 
 /// Whether root runs the tests; `purpose` is what for.

@@ -1,44 +1,19 @@
 //! What the shell that attends a host reads: tasks, and what they are sent.
 
-use std::io::{BufRead, BufReader, Write};
-
 use certwave::install::{FilePart, InstallSpec, RemoteShells, Task};
 use certwave::model::Secret;
 
+use crate::session::Session;
 use crate::support::{Host, SHELLS, Shell, body, read, version};
 
-/// What it says to several tasks, each told when the one before is over: the answer and its exit status. It does the
-/// first one unasked.
+/// What it says to several tasks, each told when the one before is over: the answer and its exit status.
 fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
-    let shells = RemoteShells::new("rollout 1", host.services.iter().map(|service| service.script));
-    let attending = shells.attend(&host.spec, &host.services, Some(&InstallSpec::inspect()));
-    let mut shell = host.login_command(&attending.loader()).spawn().unwrap();
-    let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
-    for piece in &attending.input {
-        stdin.write_all(piece.expose()).unwrap();
-    }
-    let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
-    assert_eq!(lines.next().unwrap(), "certwave:locked");
-    let mut answer = |input: &[u8]| {
-        // It may give up before it has read all.
-        std::thread::scope(|scope| {
-            scope.spawn(|| stdin.write_all(input).unwrap());
-            let mut said = String::new();
-            for line in lines.by_ref() {
-                match line.strip_prefix(Task::ENDED) {
-                    Some(status) => return (said, status.parse().unwrap()),
-                    None => said += &(line + "\n"),
-                }
-            }
-            panic!("it ended in the middle of a task: {said}");
-        })
-    };
-    let (first, status) = answer(b"");
-    assert!(status == 0 && first.contains("certwave:result inspected"), "{first}");
-    let answers = tasks.iter().map(|task| answer(&host.task(task).input)).collect();
-    drop(stdin);
-    assert!(shell.wait().unwrap().success());
-    assert_eq!(lines.next(), None);
+    let mut session = Session::of(host);
+    let first = &session.first;
+    assert!(first.status == 0 && first.text().contains("certwave:result inspected"), "{}", first.text());
+    let answers =
+        tasks.iter().map(|task| session.ask(task)).map(|ended| (ended.text(), ended.status)).collect();
+    session.end();
     answers
 }
 

@@ -13,18 +13,17 @@ use certwave::lab::wait_for;
 use certwave::model::Version;
 use jiff::Timestamp;
 
-use crate::killed::{arm, left};
+use crate::killed::{arm, kill_before, killed, killers, left};
 use crate::refusals::Mounted;
 use crate::require;
-use crate::support::{Call, Host, SHELLS, Shell, quoted, read, version};
+use crate::snapshot::Snapshot;
+use crate::support::{Call, Host, PATIENCE, SHELLS, Shell, each_shell, quoted, read, version};
 
-/// Until a fact, on a slow machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than any test.
-const NEVER: u64 = 3600;
+pub(crate) const NEVER: u64 = 3600;
 
 /// Version 1 is live and 2 is staged.
-fn host(shell: Shell) -> Host {
+pub(crate) fn host(shell: Shell) -> Host {
     let host = Host::new(shell).with_command();
     host.install(&version(1), None, "one");
     host.stage(&version(2), "two").unwrap();
@@ -36,29 +35,29 @@ impl Host {
         self.task(&armed(after, not_after))
     }
 
-    fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
+    pub(crate) fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
         let ended = self.ask(&armed(after, Timestamp::MAX));
         Activation::parse(&ended.output(), &self.services)
     }
 
-    fn switch(&self, suffix: &str) -> std::path::PathBuf {
+    pub(crate) fn switch(&self, suffix: &str) -> std::path::PathBuf {
         self.directory().join(format!(".dead-man.a.test{suffix}"))
     }
 
     /// The process that waits.
-    fn waiter(&self) -> String {
+    pub(crate) fn waiter(&self) -> String {
         read(&self.switch("~on")).split(' ').nth(1).unwrap().trim().to_owned()
     }
 
-    fn becomes(&self, wanted: &Version) -> bool {
+    pub(crate) fn becomes(&self, wanted: &Version) -> bool {
         wait_for(PATIENCE, || self.live_version().as_ref() == Some(wanted))
     }
 
-    fn try_commit(&self) -> Result<Pruned, InstallError> {
+    pub(crate) fn try_commit(&self) -> Result<Pruned, InstallError> {
         Pruned::parse(&self.ask(&commit()).output())
     }
 
-    fn reloads(&self) -> String {
+    pub(crate) fn reloads(&self) -> String {
         fs::read_to_string(self.file("reloads")).unwrap_or_default()
     }
 }
@@ -73,16 +72,19 @@ fn commit() -> Task {
     InstallSpec::commit(&version(2), Some(&version(1)))
 }
 
-fn is_over(process: &str) -> bool {
+pub(crate) fn is_over(process: &str) -> bool {
     fs::read_to_string(Path::new("/proc").join(process).join("stat"))
         .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }
 
 #[test]
 fn what_nobody_confirms_is_undone_and_written_down() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         assert_eq!(host.activate_armed(1), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+        drop(sleepers);
         assert!(host.becomes(&version(1)), "{shell:?}");
         assert!(wait_for(PATIENCE, || host.switch("~fired").exists()), "{shell:?}");
         // The last thing that the service was told to load is the version before.
@@ -127,14 +129,16 @@ fn back_on_the_version_before_what_nobody_confirmed_is_really_switched() {
 
 #[test]
 fn a_confirmed_version_stays_and_the_switch_ends() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
         let armed = host.inspect().armed.unwrap();
         assert_eq!((armed.target, armed.previous), (version(2), version(1)));
         let waiter = host.waiter();
         assert!(!is_over(&waiter), "{shell:?}");
         host.try_commit().unwrap();
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(2)));
         assert_eq!(host.inspect().armed, None);
@@ -143,8 +147,9 @@ fn a_confirmed_version_stays_and_the_switch_ends() {
 
 #[test]
 fn a_switch_that_cannot_be_disarmed_is_told_and_nothing_is_confirmed() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
         let waiter = host.waiter();
         let mut read_only = None;
@@ -156,14 +161,16 @@ fn a_switch_that_cannot_be_disarmed_is_told_and_nothing_is_confirmed() {
         drop(read_only);
         assert!(!is_over(&waiter), "{shell:?}");
         host.try_commit().unwrap();
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
     }
 }
 
 #[test]
 fn a_refused_version_and_a_rollback_disarm_it() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         host.stage(&version(3), "bad").unwrap();
         let previous = version(1);
         let switch = DeadMan {
@@ -185,6 +192,7 @@ fn a_refused_version_and_a_rollback_disarm_it() {
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
         let waiter = host.waiter();
         assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         assert_eq!(host.inspect().armed, None, "{shell:?}");
     }
@@ -219,10 +227,12 @@ fn the_switch_of_another_certificate_is_left_alone() {
 
 #[test]
 fn a_lapsed_version_is_not_put_back() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         let ended = host.ask(&armed(1, Timestamp::from_second(1_700_000_000).unwrap()));
         assert_eq!(Activation::parse(&ended.output(), &host.services), Ok(Activation::Activated));
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || host.switch("~fired").exists()), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
         assert_eq!(host.inspect().fired.unwrap().problem.unwrap(), "it had expired by then");
@@ -231,8 +241,9 @@ fn a_lapsed_version_is_not_put_back() {
 
 #[test]
 fn a_version_that_became_live_since_is_left_alone() {
-    for shell in SHELLS {
-        let host = host(shell);
+    for shell in Shell::that_follow_path() {
+        let mut host = host(shell);
+        let sleepers = host.hold_sleepers();
         assert_eq!(host.activate_armed(3), Ok(Activation::Activated), "{shell:?}");
         let waiter = host.waiter();
         host.stage(&version(3), "three").unwrap();
@@ -240,6 +251,7 @@ fn a_version_that_became_live_since_is_left_alone() {
         let draft = host.file("draft");
         std::os::unix::fs::symlink(host.spec.layout.live_target(&version(3)), &draft).unwrap();
         fs::rename(&draft, live.as_str()).unwrap();
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         assert_eq!(host.live_version(), Some(version(3)), "{shell:?}");
         assert!(!host.switch("~fired").exists());
@@ -261,7 +273,7 @@ fn what_a_lost_rollout_left_unconfirmed_is_nothing_to_go_back_to() {
 
 #[test]
 fn it_fires_when_the_session_was_killed_in_the_middle_of_a_reload() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell);
         let (hung, log) = (quoted(&host.file("hung")), quoted(&host.file("reloads")));
         let live = quoted(&host.live("fullchain.pem"));
@@ -271,6 +283,7 @@ fn it_fires_when_the_session_was_killed_in_the_middle_of_a_reload() {
         host.install(&version(1), None, "one");
         host.stage(&version(2), "two").unwrap();
         fs::write(host.file("hung"), "").unwrap();
+        let sleepers = host.hold_sleepers();
         let call = host.call(2, Timestamp::MAX);
         let mut child = host.login_command(&call.script).spawn().unwrap();
         child.stdin.take().unwrap().write_all(&call.input).unwrap();
@@ -278,44 +291,57 @@ fn it_fires_when_the_session_was_killed_in_the_middle_of_a_reload() {
         let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
         child.wait().unwrap();
+        drop(sleepers);
         assert!(host.becomes(&version(1)), "{shell:?}");
         assert!(wait_for(PATIENCE, || host.reloads().ends_with("two certificate\none certificate\n")));
     }
 }
 
 /// Killed before each command: whatever is live is the version before, or becomes so.
-#[test]
-fn activation_killed_anywhere_leaves_no_version_that_nobody_confirmed() {
-    for shell in SHELLS {
-        let mut hosts = Vec::new();
-        for n in 1.. {
-            let mut host = host(shell);
-            arm(&mut host);
-            if !crate::killed::killed(&host, n, &host.call(5, Timestamp::MAX)) {
-                break;
-            }
-            hosts.push(host);
+fn kill_activation(shell: Shell) {
+    if !shell.follows_path() {
+        return;
+    }
+    let mut hosts = Vec::new();
+    for n in 1.. {
+        let mut host = host(shell);
+        arm(&mut host);
+        let sleepers = host.hold_sleepers();
+        if !killed(&host, n, &host.call(2, Timestamp::MAX)) {
+            break;
         }
-        assert!(hosts.len() >= 4, "{shell:?}: {}", hosts.len());
-        for (n, host) in hosts.iter().enumerate() {
-            assert!(host.becomes(&version(1)), "{shell:?}, killed before command {}", n + 1);
-            let ended = wait_for(PATIENCE, || !host.reloads().ends_with("two certificate\n"));
-            assert!(ended, "{shell:?}, killed before command {}: {}", n + 1, host.reloads());
-        }
+        hosts.push((host, sleepers));
+    }
+    assert!(hosts.len() >= 4, "{shell:?}: {}", hosts.len());
+    for (n, (host, sleepers)) in hosts.into_iter().enumerate() {
+        drop(sleepers);
+        assert!(host.becomes(&version(1)), "{shell:?}, killed before command {}", n + 1);
+        let ended = wait_for(PATIENCE, || !host.reloads().ends_with("two certificate\n"));
+        assert!(ended, "{shell:?}, killed before command {}: {}", n + 1, host.reloads());
     }
 }
 
 /// The switch itself killed before each command, as by a power cut: a rollback brings the host to its end.
 fn kill_the_switch(shell: Shell) {
+    if !shell.follows_path() {
+        return;
+    }
+    let mut host = host(shell);
+    arm(&mut host);
+    let watched = killers(&host);
+    let snapshot = Snapshot::of(vec![host.directory(), host.file("reloads")]);
     for n in 1.. {
-        let mut host = host(shell);
-        arm(&mut host);
-        assert_eq!(host.activate_armed(3), Ok(Activation::Activated), "{shell:?}");
-        fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
+        snapshot.restore();
+        let sleepers = host.hold_sleepers();
+        host.path_prefix.push(watched.clone());
+        assert_eq!(host.activate_armed(2), Ok(Activation::Activated), "{shell:?}");
+        host.path_prefix.pop();
+        kill_before(&host, n);
         let waiter = host.waiter();
+        drop(sleepers);
         assert!(wait_for(PATIENCE, || is_over(&waiter)), "{shell:?}");
         let was_killed = left(&host) <= 0;
-        fs::write(host.file("shims/left"), "0\n").unwrap();
+        kill_before(&host, 0);
         let facts = host.inspect();
         assert!(facts.complete.contains(facts.live_version().unwrap()), "{shell:?}, {n}");
         assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack), "{shell:?}, {n}");
@@ -327,13 +353,9 @@ fn kill_the_switch(shell: Shell) {
     }
 }
 
-#[test]
-fn a_switch_killed_anywhere_can_be_rolled_back() {
-    std::thread::scope(|scope| {
-        for shell in SHELLS {
-            scope.spawn(move || kill_the_switch(shell));
-        }
-    });
+each_shell! {
+    activation_killed_anywhere_leaves_no_version_that_nobody_confirmed: kill_activation;
+    a_switch_killed_anywhere_can_be_rolled_back: kill_the_switch;
 }
 
 #[test]
@@ -351,16 +373,18 @@ fn systemd_keeps_it_where_there_is_systemd() {
     );
     fs::write(bin.join("systemd-run"), run).unwrap();
     fs::set_permissions(bin.join("systemd-run"), fs::Permissions::from_mode(0o755)).unwrap();
-    host.path_prefix = Some(bin.clone());
-    let activated = host.activate_armed(60);
-    assert_eq!(activated, Ok(Activation::Activated));
-    assert!(!bin.join("args").exists(), "systemd does not run here");
+    let sleepers = host.hold_sleepers();
+    host.path_prefix.push(bin.clone());
+    // Machines that systemd does not run and that it runs, to what follows alone.
+    let run = |more: &str| format!("unshare -m sh -c 'mount -t tmpfs none /run{more} && \"$@\"' - ");
+    host.login = run("");
+    assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated));
+    assert!(!bin.join("args").exists(), "systemd does not run there");
     host.commit(None);
-    // A machine that systemd runs, to what follows alone.
-    let booted = "mount -t tmpfs none /run && mkdir -p /run/systemd/system && \"$@\"";
-    host.login = format!("unshare -m sh -c '{booted}' - ");
+    host.login = run(" && mkdir -p /run/systemd/system");
     assert_eq!(host.activate_armed(1), Ok(Activation::Activated));
     let arguments = read(&bin.join("args"));
     assert!(arguments.contains("--collect --unit=certwave-dead-man-a.test-"), "{arguments}");
+    drop(sleepers);
     assert!(host.becomes(&version(1)));
 }

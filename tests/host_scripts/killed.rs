@@ -2,12 +2,13 @@
 //! half, and the same rollout tried again must come to its end.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use certwave::install::{Activation, AlreadyKnown, Facts, FilePart, InstallSpec};
 
-use crate::support::{Call, Host, SHELLS, Shell, read, version, words};
+use crate::session::Session;
+use crate::snapshot::Snapshot;
+use crate::support::{Call, Ended, Host, Shell, each_shell, finish, read, version};
 
 /// Tools that change something, or stand between changes.
 const WATCHED: [&str; 13] =
@@ -16,37 +17,42 @@ const WATCHED: [&str; 13] =
 /// Puts a tool of the same name before each watched one. It counts its calls, and kills the whole script before
 /// the one whose turn it is.
 pub(crate) fn arm(host: &mut Host) {
-    let shims = host.file("shims");
-    fs::create_dir(&shims).unwrap();
     for tool in WATCHED {
-        let real = host.tool(tool);
         // read, echo and kill are the shell's own: nothing else is started.
-        let shim = format!(
-            "#!/bin/sh\nread -r n <'{0}/left'; n=$((n-1)); echo $n >'{0}/left'\n[ $n != 0 ] || {{ kill -9 -$SCRIPT; kill -9 0; }}\nexec '{real}' \"$@\"\n",
-            shims.display()
+        let count = format!(
+            "read -r n <'{0}'; n=$((n-1)); echo $n >'{0}'\n[ $n != 0 ] || {{ kill -9 -$SCRIPT; kill -9 0; }}",
+            host.file("left").display()
         );
-        fs::write(shims.join(tool), shim).unwrap();
-        fs::set_permissions(shims.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+        host.shim_in(&killers(host), tool, &format!("{count}\nexec \"$real\" \"$@\""));
     }
-    fs::write(shims.join("left"), "0").unwrap();
-    host.path_prefix = Some(shims);
     // `timeout` makes a process group of its own: the script's is named, to be killed from there as well.
     host.login = "SCRIPT=$$; export SCRIPT; ".to_owned();
 }
 
+/// Where the watched tools are. What is not to be killed does without them, which takes half the processes.
+pub(crate) fn killers(host: &Host) -> PathBuf {
+    host.file("killers")
+}
+
+/// The host's next commands are counted, and the nth is its last one.
+pub(crate) fn kill_before(host: &Host, n: u32) {
+    fs::write(host.file("left"), format!("{n}\n")).unwrap();
+}
+
 /// Runs a script that is killed before its nth command; false when it came to its end before that.
 pub(crate) fn killed(host: &Host, n: u32, call: &Call) -> bool {
-    fs::write(host.file("shims/left"), format!("{n}\n")).unwrap();
-    let ended = host.run_with(&call.script, &call.input);
+    kill_before(host, n);
+    let mut script = host.login_command_after(&[killers(host)], &call.script);
+    let ended = finish(script.spawn().unwrap(), &call.input);
     let left = left(host);
-    fs::write(host.file("shims/left"), "0\n").unwrap();
+    kill_before(host, 0);
     assert_eq!(left <= 0, ended.status == 137, "{}", ended.text());
     ended.status == 137
 }
 
 /// So many commands are left before the kill; none or fewer after it.
 pub(crate) fn left(host: &Host) -> i64 {
-    read(&host.file("shims/left")).trim().parse().unwrap()
+    read(&host.file("left")).trim().parse().unwrap()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,39 +120,14 @@ impl Step {
     }
 }
 
-/// What a host looks like, to be put back before the next kill: much faster than getting there again.
-struct Snapshot(tempfile::TempDir);
-
-impl Snapshot {
-    fn of(host: &Host) -> Snapshot {
-        let snapshot = Snapshot(tempfile::tempdir().unwrap());
-        for path in Snapshot::paths(host).iter().filter(|path| path.symlink_metadata().is_ok()) {
-            words("cp", &["-a", path.to_str().unwrap(), snapshot.0.path().to_str().unwrap()]);
-        }
-        snapshot
-    }
-
-    fn restore(&self, host: &Host) {
-        let paths = Snapshot::paths(host);
-        let names: Vec<_> = paths.iter().map(|path| path.to_str().unwrap()).collect();
-        words("rm", &[&["-rf"], &names[..]].concat());
-        let all = format!("{}/.", self.0.path().display());
-        words("cp", &["-a", &all, host.file("").to_str().unwrap()]);
-    }
-
-    fn paths(host: &Host) -> Vec<PathBuf> {
-        [vec![host.directory()], ["a.crt", "a.key", "reloads"].map(|name| host.file(name)).to_vec()].concat()
-    }
-}
-
 /// What holds after any kill: whoever reads the links gets a certificate and the key that fits it.
-fn assert_whole(host: &Host, start: Start, context: &str) -> Facts {
+fn assert_whole(host: &Host, start: Start, inspected: &Ended, context: &str) -> Facts {
     let content =
         |path: &Path| fs::read_to_string(path).ok().map(|text| text.split(' ').next().unwrap().to_owned());
     let pair = (content(&host.file("a.crt")), content(&host.file("a.key")));
     assert_eq!(pair.0, pair.1, "{context}");
     assert!(start == Start::Empty || pair.0.is_some(), "{context}: nothing is served");
-    let facts = host.inspect();
+    let facts = host.facts(inspected);
     if let Some(live) = host.live_version() {
         assert!(facts.complete.contains(&live), "{context}: live is not complete");
         assert_eq!(content(&host.live("fullchain.pem")), content(&host.live("privkey.pem")), "{context}");
@@ -169,6 +150,9 @@ fn worth_it(shell: Shell, start: Start, step: Step) -> bool {
 }
 
 fn kill_everywhere(shell: Shell, start: Start) {
+    if !shell.follows_path() {
+        return;
+    }
     for step in [Step::Stage, Step::Activate, Step::Rollback, Step::Commit] {
         if !worth_it(shell, start, step) {
             continue;
@@ -183,27 +167,32 @@ fn kill_everywhere(shell: Shell, start: Start) {
             assert_eq!(host.activate(&version(2), previous.as_ref()), Ok(Activation::Activated));
         }
         let call = step.call(&host, previous.as_ref());
-        let snapshot = Snapshot::of(&host);
+        let paths = ["a.crt", "a.key", "reloads"].map(|name| host.file(name));
+        let snapshot = Snapshot::of([vec![host.directory()], paths.to_vec()].concat());
         let mut n = 0;
         let mut was_killed = true;
         while was_killed {
             n += 1;
             assert!(n < 200, "the script never came to its end");
             let context = format!("{shell:?}, {start:?}, {step:?} killed before command {n}");
-            snapshot.restore(&host);
+            snapshot.restore();
             was_killed = killed(&host, n, &call);
             // The commit of a first installation needs no command.
             let nothing = start == Start::Empty && step == Step::Commit;
             assert!(was_killed || n > 1 || nothing, "{context}: nothing was killed");
-            assert_whole(&host, start, &context);
-
-            // The same again, as a controller would after it inspected the host.
-            host.stage(&version(2), "two").unwrap();
+            // The same again, by a controller that inspects the host first.
+            let mut session = Session::of(&host);
+            assert_whole(&host, start, &session.first, &context);
+            session.ask(&InstallSpec::stage(&version(2), &host.payload("two")));
             let again = if step == Step::Commit { None } else { previous.as_ref() };
-            assert_eq!(host.activate(&version(2), again), Ok(Activation::Activated), "{context}");
+            let task = InstallSpec::activate(&version(2), again, None, AlreadyKnown::default());
+            let activated = Activation::parse(&session.ask(&task).output(), &host.services);
+            assert_eq!(activated, Ok(Activation::Activated), "{context}");
             assert_eq!(read(&host.file("a.key")), "two key\n", "{context}");
-            host.commit(None);
-            let facts = assert_whole(&host, start, &context);
+            let committed = session.ask(&InstallSpec::commit(&version(2), None));
+            assert_eq!(committed.status, 0, "{context}: {}", committed.text());
+            let facts = assert_whole(&host, start, &session.ask(&InstallSpec::inspect()), &context);
+            session.end();
             assert_eq!(facts.complete, [version(2)], "{context}");
             let hidden = |path: &String| path.starts_with('.') || path.contains("/.");
             let names: Vec<_> = host.tree().into_iter().filter(hidden).collect();
@@ -214,23 +203,18 @@ fn kill_everywhere(shell: Shell, start: Start) {
     }
 }
 
-macro_rules! starts {
-    ($($name:ident: $start:expr;)*) => {$(
-        #[test]
-        fn $name() {
-            std::thread::scope(|scope| {
-                for shell in SHELLS {
-                    scope.spawn(move || kill_everywhere(shell, $start));
-                }
-            });
-        }
-    )*};
+each_shell! {
+    killed_where_files_of_others_stand: |shell| kill_everywhere(shell, Start::Foreign);
+    killed_with_the_old_version_live: |shell| kill_everywhere(shell, Start::Old);
+    killed_with_half_a_version: |shell| kill_everywhere(shell, Start::Half);
 }
 
-starts! {
-    killed_on_an_empty_host: Start::Empty;
-    killed_where_files_of_others_stand: Start::Foreign;
-    killed_with_the_old_version_live: Start::Old;
-    killed_with_the_new_version_live: Start::New;
-    killed_with_half_a_version: Start::Half;
+#[test]
+fn killed_on_an_empty_host() {
+    kill_everywhere(Shell::Dash, Start::Empty);
+}
+
+#[test]
+fn killed_with_the_new_version_live() {
+    kill_everywhere(Shell::Dash, Start::New);
 }

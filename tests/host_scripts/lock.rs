@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use certwave::install::LockAnswer;
 use certwave::lab::wait_for;
 
-use crate::support::{Host, SHELLS, Shell};
+use crate::support::{Host, PATIENCE, SHELLS, Shell, within};
 
 /// A lock script that is killed when dropped, as a lost connection would end it.
 struct Held(Child);
@@ -21,13 +21,17 @@ impl Drop for Held {
 
 fn take(host: &Host, who: &str) -> (LockAnswer, Held) {
     let mut held = Held(host.login_command(&host.attending(who)).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(held.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut out = BufReader::new(held.0.stdout.take().unwrap());
+    let line = within(None, move || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line
+    });
     (LockAnswer::parse(&line).unwrap_or_else(|| panic!("{:?} said {line:?}", host.shell)), held)
 }
 
 fn take_soon(host: &Host, who: &str) -> Held {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let (answer, held) = take(host, who);
         if answer == LockAnswer::Locked {
@@ -57,6 +61,7 @@ fn one_rollout_at_a_time_and_the_second_is_told_who() {
         // The end of its input is the end of the lock.
         drop(first.0.stdin.take());
         assert!(first.0.wait().unwrap().success());
+        assert!(!host.directory().join(".lock.held").is_symlink(), "{shell:?}");
         let second = take_soon(&host, "second");
         // A killed holder holds nothing.
         drop(second);
@@ -99,6 +104,18 @@ fn only_a_process_that_has_the_lock_open_is_ended() {
     }
 }
 
+/// Without flock, a link names the process that holds the lock, and when that began.
+#[test]
+fn a_process_that_came_to_the_number_of_a_holder_holds_nothing() {
+    let host = Host::new(Shell::Busybox);
+    std::fs::create_dir(host.directory()).unwrap();
+    let stranger = Held(Command::new("sleep").arg("1000").spawn().unwrap());
+    let words = format!("{} 1 rollout 1 by process 7 on ops1", stranger.0.id());
+    std::os::unix::fs::symlink(words, host.directory().join(".lock.held")).unwrap();
+    let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
+    assert_eq!(answer, LockAnswer::Locked);
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_told() {
     for shell in SHELLS {
@@ -122,7 +139,7 @@ fn a_lock_that_is_about_to_be_free_is_waited_for() {
         host.shim("sleep", &format!(": >'{}'\nexec \"$real\" \"$@\"", slept.display()));
         let second = std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&host, "second"));
-            assert!(wait_for(Duration::from_secs(60), || slept.exists() || second.is_finished()));
+            assert!(wait_for(PATIENCE, || slept.exists() || second.is_finished()));
             drop(first.0.stdin.take());
             second.join().unwrap()
         });

@@ -9,7 +9,7 @@ use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
 use crate::require;
-use crate::support::{Host, SHELLS, Shell, body, is_root, quoted, read, version, words};
+use crate::support::{Host, SHELLS, Shell, body, in_every_shell, is_root, quoted, read, version, words};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -228,6 +228,10 @@ fn versions_are_checked_before_the_switch() {
             format!("version `{}` is not complete in the host's archive", version(2))
         );
         assert!(refused(host.rollback(&version(2), true)).contains("is not complete"));
+        // Damaged, and nothing to go back to.
+        host.stage(&version(2), "two").unwrap();
+        fs::write(host.spec.layout.version(&version(2)).join("chain.pem").as_str(), "").unwrap();
+        assert!(refused(host.rollback(&version(2), true)).contains("is not complete"));
         host.stage(&version(3), "three").unwrap();
         let moved = refused(host.activate(&version(3), Some(&version(2))));
         assert_eq!(
@@ -240,6 +244,9 @@ fn versions_are_checked_before_the_switch() {
 
 #[test]
 fn missing_tools_are_told() {
+    if !Shell::Busybox.follows_path() {
+        return;
+    }
     let host = Host::new(Shell::Busybox);
     fs::remove_file(host.file("bin/tar")).unwrap();
     assert_eq!(host.problems(), ["the host lacks `tar`"]);
@@ -247,7 +254,7 @@ fn missing_tools_are_told() {
 
 #[test]
 fn a_hanging_command_is_given_up() {
-    for shell in SHELLS {
+    in_every_shell(|shell| {
         let mut host = Host::new(shell);
         let spec = ServiceSpec::Command(service::Command {
             test: Some("sleep 600".to_owned()),
@@ -258,6 +265,20 @@ fn a_hanging_command_is_given_up() {
         let problem = host.activate(&version(1), None).unwrap().problem().unwrap();
         assert!(problem.ends_with("gave up after 1 s"), "{shell:?}: {problem}");
         assert_eq!(host.live_version(), None);
+    });
+}
+
+/// Of coreutils and of busybox.
+#[test]
+fn a_command_that_ends_with_the_status_of_timeout_did_not_hang() {
+    for shell in SHELLS {
+        for status in [124, 143] {
+            let mut host = Host::new(shell);
+            host.command(&format!("echo no; exit {status}"), "true");
+            host.stage(&version(1), "one").unwrap();
+            let problem = host.activate(&version(1), None).unwrap().problem().unwrap();
+            assert!(problem.ends_with(": no"), "{shell:?}, {status}: {problem}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use certwave::install::{FilePart, StagePayload, Staged, Tested, rehearsed};
 
 use crate::require;
-use crate::support::{Host, SHELLS, files, quoted, version};
+use crate::support::{Host, SHELLS, Shell, files, quoted, version};
 
 #[test]
 fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
@@ -51,6 +51,7 @@ fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
 /// util-linux's words where `/` is no mount point, as in a chroot.
 #[test]
 fn where_a_test_cannot_have_mounts_of_its_own_that_is_said() {
+    let shells: Vec<Shell> = Shell::that_follow_path().collect();
     for (words, told) in [
         (
             "unshare: cannot change root filesystem propagation: Invalid argument",
@@ -58,7 +59,7 @@ fn where_a_test_cannot_have_mounts_of_its_own_that_is_said() {
         ),
         ("unshare: unshare failed: Operation not permitted", "Operation not permitted"),
     ] {
-        for shell in SHELLS {
+        for &shell in &shells {
             let mut host = Host::new(shell);
             host.shim("unshare", &format!("echo '{words}' >&2; exit 1"));
             let ended = host.run(&host.spec.rehearse(&version(9), &host.services));

@@ -1,6 +1,7 @@
 //! The relay to a socket, by each tool that a host may have, against a real HAProxy.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use certwave::install::Script;
@@ -8,7 +9,7 @@ use certwave::lab::{Authority, HaproxyOptions, HaproxyServer};
 use certwave::service::{RELAY, runtime_api};
 use openssl::x509::X509;
 
-use crate::support::{Ended, Host, SHELLS, Shell, words};
+use crate::support::{Ended, Host, Shell, finish, words};
 
 /// A host whose `PATH` is these tools and the shell.
 fn host(shell: Shell, tools: &[&str]) -> Host {
@@ -33,12 +34,8 @@ fn ask(host: &Host, socket: &Path, question: &[u8]) -> Ended {
     let mut command = std::process::Command::new(bin.join("sh"));
     command.args(["-c", &line]).env_clear().env("PATH", &bin).current_dir("/");
     let piped = std::process::Stdio::piped;
-    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
-    // A relay that is not found does not read.
-    let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), question);
-    let output = child.wait_with_output().unwrap();
-    let status = output.status.code().unwrap().try_into().unwrap();
-    Ended { status, stdout: output.stdout, stderr: output.stderr }
+    command.process_group(0);
+    finish(command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap(), question)
 }
 
 struct Served {
@@ -69,8 +66,9 @@ fn served(folder: &str) -> Served {
 fn each_tool_carries_a_whole_change_of_a_certificate() {
     let served = served("haproxy");
     let name = served.pem.to_str().unwrap();
+    let shells: Vec<Shell> = Shell::that_follow_path().collect();
     for tool in ["socat", "python3", "perl", "nc"] {
-        for shell in SHELLS {
+        for &shell in &shells {
             let host = host(shell, &[tool]);
             let said = |question: certwave::model::Secret| {
                 let ended = ask(&host, &served.haproxy.socket, question.expose());
@@ -105,7 +103,7 @@ fn a_path_that_socat_would_read_otherwise_goes_to_another_tool() {
 
 #[test]
 fn without_a_tool_or_without_a_socket_it_fails_in_words() {
-    for shell in SHELLS {
+    for shell in Shell::that_follow_path() {
         let ended = ask(&host(shell, &[]), Path::new("/nowhere/admin.sock"), b"show ssl cert\n");
         assert_eq!(ended.status, 69, "{shell:?}: {}", ended.text());
         assert!(ended.text().contains("no socat, python, perl or nc"), "{}", ended.text());

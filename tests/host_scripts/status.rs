@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use certwave::install::{FilePart, LinkState, Live, OnDisk};
 
-use crate::support::{Host, SHELLS, body, version};
+use crate::support::{Host, SHELLS, body, is_root, version};
 
 fn status(host: &Host) -> OnDisk {
     let ended = host.run(&host.spec.status());
@@ -54,17 +55,28 @@ fn a_look_tells_what_is_there_and_writes_nothing() {
         fs::write(host.live("chain.pem"), "").unwrap();
         fs::remove_file(&certificate).unwrap();
         fs::write(&certificate, body("other", FilePart::Fullchain)).unwrap();
-        let step = host.directory().join(".lock.step");
-        let mut holder = std::process::Command::new("flock");
-        let mut holder = holder.arg("-F").arg(&step).args(["sleep", "600"]).spawn().unwrap();
+        let step = fs::File::open(host.directory().join(".lock.step")).unwrap();
+        step.lock().unwrap();
         let bad = status(&host);
-        holder.kill().unwrap();
-        holder.wait().unwrap();
+        drop(step);
         assert!(bad.damaged, "{shell:?}");
         assert_eq!(bad.links, [LinkState::File]);
 
         fs::remove_file(host.spec.layout.live().as_str()).unwrap();
         fs::create_dir(host.spec.layout.live().as_str()).unwrap();
         assert_eq!(status(&host).live, Live::Foreign, "{shell:?}");
+    }
+}
+
+/// As of a login that is neither root nor the owner.
+#[test]
+fn a_version_whose_manifest_may_not_be_read_is_not_said_to_be_damaged() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        fs::set_permissions(host.live(".manifest"), fs::Permissions::from_mode(0o000)).unwrap();
+        host.uid = is_root().then_some(65534);
+        let looked = status(&host);
+        assert_eq!((looked.live, looked.damaged), (Live::Version(version(1)), false), "{shell:?}");
     }
 }

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use certwave::install::{
-    Activation, AlreadyKnown, FilePart, InstallSpec, Layout, LinkState, Live, OnDisk, Rollback, Staged,
+    Activation, AlreadyKnown, FilePart, InstallSpec, LinkState, Live, OnDisk, Rollback, Staged,
 };
+use certwave::lab::wait_for;
 
-use crate::support::{Call, Host, SHELLS, body, is_root, mode, read, version};
+use crate::support::{Host, PATIENCE, SHELLS, Shell, body, is_root, mode, quoted, read, version, words};
 
 #[test]
 fn a_first_installation_and_the_next() {
@@ -146,6 +147,27 @@ fn a_failed_reload_is_told_and_rolled_back() {
 }
 
 #[test]
+fn a_rollback_tells_the_first_of_two_failures_and_tries_both() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.install(&version(2), Some(&version(1)), "two");
+        let tried = host.file("tried");
+        host.command("echo 'it says no'; exit 1", "true");
+        host.command(
+            "true",
+            &format!("cat '{}' >'{}'; exit 1", quoted(&host.live("cert.pem")), quoted(&tried)),
+        );
+        let failed = host.rollback(&version(1), true).unwrap();
+        assert!(
+            matches!(&failed, Rollback::TestFailed { output, .. } if output == "it says no"),
+            "{shell:?}: {failed:?}"
+        );
+        assert_eq!(read(&tried), "one certificate\n", "{shell:?}");
+    }
+}
+
+#[test]
 fn what_stood_at_the_links_becomes_the_previous_version() {
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
@@ -243,22 +265,6 @@ fn files_have_their_modes_whoever_logs_in() {
     }
 }
 
-#[test]
-fn inspecting_leaves_nothing_behind() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        host.link("a.key", FilePart::Privkey);
-        host.inspect();
-        assert_eq!(host.tree(), Vec::<String>::new());
-        host.install(&version(1), None, "one");
-        let before = (host.tree(), fs::read_dir(host.file("")).unwrap().count());
-        let facts = host.inspect();
-        assert_eq!((host.tree(), fs::read_dir(host.file("")).unwrap().count()), before);
-        assert!(facts.free_kib > 64 && facts.missing_tools.is_empty() && facts.unwritable.is_empty());
-        assert_eq!(facts.user, host.spec.owner);
-    }
-}
-
 /// What was seen a moment ago is taken for granted only while it is so.
 #[test]
 fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
@@ -297,92 +303,6 @@ fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
     }
 }
 
-/// Its folder and its link come with what is uploaded.
-#[test]
-fn an_update_needs_no_process_to_make_a_folder_or_a_link() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        host.install(&version(1), None, "one");
-        for tool in ["mkdir", "ln"] {
-            host.shim(tool, "exit 1");
-        }
-        host.lend("flock");
-        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
-        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
-        assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
-        let link = fs::read_link(host.spec.layout.live().as_str()).unwrap();
-        assert_eq!(link.to_str().unwrap(), host.spec.layout.live_target(&version(2)), "{shell:?}");
-    }
-}
-
-/// Somebody's upload may still be under way.
-#[test]
-fn an_upload_after_one_that_was_lost_has_a_folder_of_its_own() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        host.install(&version(1), None, "one");
-        host.lend("flock");
-        let into = host.file("into");
-        host.shim("tar", &format!("echo \"$@\" >'{}'\nexec \"$real\" \"$@\"", into.display()));
-        let archive = host.spec.layout.archive();
-        for (lost, own) in [
-            (false, format!("-C {}\n", host.directory().display())),
-            (true, format!("-C {archive}/.{}.partial.", version(3))),
-        ] {
-            let which = version(if lost { 3 } else { 2 });
-            if lost {
-                fs::write(host.directory().join(".lock"), "rollout 7\n").unwrap();
-            }
-            assert_eq!(host.stage(&which, "two"), Ok(Staged::New), "{shell:?}");
-            assert!(read(&into).contains(&own), "{shell:?}: {}", read(&into));
-        }
-        // Until a commit, whoever comes is told that there was one.
-        let lock = host.directory().join(".lock");
-        assert_ne!(read(&lock), "", "{shell:?}");
-        host.activate(&version(3), Some(&version(1))).unwrap();
-        assert_ne!(read(&lock), "", "{shell:?}");
-        host.commit(Some(&version(1)));
-        assert_eq!(read(&lock), "", "{shell:?}");
-        let left = fs::read_dir(archive.as_str())
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-        assert_eq!(left.count(), 0, "{shell:?}");
-    }
-}
-
-/// Not every tar follows a link on its way.
-#[test]
-fn an_upload_into_a_folder_that_is_a_link_has_a_folder_of_its_own() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        host.install(&version(1), None, "one");
-        host.lend("flock");
-        let (archive, elsewhere) = (host.directory().join("archive"), host.file("elsewhere"));
-        fs::rename(&archive, &elsewhere).unwrap();
-        symlink(&elsewhere, &archive).unwrap();
-        let into = host.file("into");
-        host.shim("tar", &format!("echo \"$@\" >'{}'\nexec \"$real\" \"$@\"", into.display()));
-        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
-        let own = format!("-C {}/.{}.partial.", host.spec.layout.archive(), version(2));
-        assert!(read(&into).contains(&own), "{shell:?}: {}", read(&into));
-        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
-    }
-}
-
-#[test]
-fn a_name_that_is_too_long_for_the_uploads_folder_is_installed_as_well() {
-    for shell in SHELLS {
-        let mut host = Host::new(shell).with_command();
-        let name = format!("{}.test", "n".repeat(150));
-        host.spec.layout = Layout::new(host.spec.layout.directory().clone(), name.parse().unwrap());
-        host.services.clear();
-        host.install(&version(1), None, "one");
-        host.install(&version(2), Some(&version(1)), "two");
-        assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
-        assert_eq!(read(&host.live("cert.pem")), body("two", FilePart::Cert), "{shell:?}");
-    }
-}
-
 #[test]
 fn the_archive_is_pruned() {
     for shell in SHELLS {
@@ -411,12 +331,12 @@ fn a_command_that_starts_a_daemon_does_not_hold_the_step() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         let pid = host.file("pid");
-        host.command("true", &format!("sleep 100 & echo $! >'{}'", crate::support::quoted(&pid)));
-        let started = std::time::Instant::now();
+        host.command("true", &format!("sleep 1000 & echo $! >'{}'", quoted(&pid)));
         host.install(&version(1), None, "one");
-        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New));
-        assert!(started.elapsed().as_secs() < 90);
-        crate::support::words("kill", &[read(&pid).trim()]);
+        let first = read(&pid);
+        host.install(&version(2), Some(&version(1)), "two");
+        // Both still run.
+        words("kill", &[first.trim(), read(&pid).trim()]);
     }
 }
 
@@ -425,63 +345,38 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
     for shell in SHELLS {
         let mut host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
-        let begun = host.file("begun");
-        host.command(&format!(": >'{}'; sleep 2", crate::support::quoted(&begun)), "true");
+        let [begun, end, waits] = ["begun", "end", "waits"].map(|name| host.file(name));
+        let test = format!(": >'{}'; until [ -e '{}' ]; do sleep 0.02; done", quoted(&begun), quoted(&end));
+        host.command(&test, "true");
         host.stage(&version(2), "two").unwrap();
         let call =
             host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
-        while !begun.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        assert!(wait_for(PATIENCE, || begun.exists()), "{shell:?}");
         drop((lost.stdin.take(), lost.stdout.take(), lost.stderr.take()));
-        crate::support::words("kill", &["-HUP", &lost.id().to_string()]);
+        words("kill", &["-HUP", &lost.id().to_string()]);
+        let log = host.file("reloads");
         // Without flock nothing can wait for it but this test.
-        if shell != crate::support::Shell::Busybox {
-            host.services.pop();
-            assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack));
-        }
-        lost.wait().unwrap();
-        let reloads = read(&host.file("reloads"));
-        if shell == crate::support::Shell::Busybox {
+        if shell == Shell::Busybox {
+            fs::write(&end, "").unwrap();
+            lost.wait().unwrap();
             assert_eq!(host.live_version(), Some(version(2)));
-            assert_eq!(reloads, "one certificate\ntwo certificate\n");
-        } else {
-            assert_eq!(host.live_version(), Some(version(1)));
-            assert_eq!(reloads, "one certificate\ntwo certificate\none certificate\n", "{shell:?}");
+            assert_eq!(read(&log), "one certificate\ntwo certificate\n");
+            continue;
         }
-    }
-}
-
-#[test]
-fn an_upload_that_never_ends_holds_up_nothing() {
-    for shell in SHELLS {
-        let host = Host::new(shell).with_command();
-        host.install(&version(1), None, "one");
-        // More than what tar reads at once.
-        let two = "2".repeat(10_000);
-        let Call { script, input } = host.task(&InstallSpec::stage(&version(2), &host.payload(&two)));
-        let mut lost = host.login_command(&script).spawn().unwrap();
-        let (some, rest) = input.split_at(40_000);
-        lost.stdin.as_mut().unwrap().write_all(some).unwrap();
-        let partial = |entry: std::io::Result<fs::DirEntry>| {
-            entry.unwrap().file_name().to_string_lossy().contains(".partial.")
-        };
-        let archive = host.directory().join("archive/a.test");
-        let begun = || fs::read_dir(&archive).unwrap().any(partial);
-        assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), begun), "{shell:?}");
-
-        assert_eq!(host.inspect().complete, [version(1)], "{shell:?}");
-        assert_eq!(host.stage(&version(2), &two), Ok(Staged::New), "{shell:?}");
-        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
-        host.commit(Some(&version(1)));
-        // The rest comes when nobody asks for it any more.
-        let inode = fs::metadata(host.live("cert.pem")).unwrap().ino();
-        let _ = lost.stdin.take().unwrap().write_all(rest);
-        lost.wait_with_output().unwrap();
-        assert_eq!(fs::metadata(host.live("cert.pem")).unwrap().ino(), inode, "{shell:?}");
-        assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
+        host.services.pop();
+        host.shim("flock", &format!("[ \"$*\" != 8 ] || : >'{}'\nexec \"$real\" \"$@\"", waits.display()));
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| host.rollback(&version(1), true));
+            assert!(wait_for(PATIENCE, || waits.exists() || next.is_finished()), "{shell:?}");
+            assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+            fs::write(&end, "").unwrap();
+            assert_eq!(next.join().unwrap(), Ok(Rollback::RolledBack), "{shell:?}");
+        });
+        lost.wait().unwrap();
+        assert_eq!(host.live_version(), Some(version(1)));
+        assert_eq!(read(&log), "one certificate\ntwo certificate\none certificate\n", "{shell:?}");
     }
 }
 

@@ -1,98 +1,41 @@
 //! A host in a folder: a shell, its tools, and the scripts run as sshd would run them.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use certwave::install::{
-    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Output, Pruned,
+    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Pruned,
     RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// A shell that hosts have as `sh`, with the awk that comes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
-    /// Debian, whose awk is mawk.
-    Dash,
-    /// Red Hat, whose awk is gawk.
-    Bash,
-    /// Alpine: every tool is busybox's, and there is no flock.
-    Busybox,
-}
+pub(crate) use crate::running::{Ended, PATIENCE, finish, within};
+pub(crate) use crate::shells::{AWKS, SHELLS, Shell, each_shell, in_every_shell};
+use crate::shells::{TOOLS, busybox_has};
 
-pub(crate) const SHELLS: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
+/// Who runs the tests.
+static OWNER: LazyLock<String> = LazyLock::new(|| words("id", &["-un"]));
+static GROUP: LazyLock<String> = LazyLock::new(|| words("id", &["-gn"]));
 
-/// Every awk that a host may have; Debian 12 and 13 have different ones as `mawk` and as `original-awk`.
-pub(crate) const AWKS: [&str; 4] = ["mawk", "gawk", "original-awk", "busybox"];
-
-const TOOLS: [&str; 42] = [
-    "awk",
-    "cat",
-    "chmod",
-    "chown",
-    "cmp",
-    "cp",
-    "cut",
-    "date",
-    "df",
-    "expr",
-    "getent",
-    "grep",
-    "head",
-    "id",
-    "ln",
-    "ls",
-    "mkdir",
-    "mount",
-    "mv",
-    "printf",
-    "ps",
-    "readlink",
-    "rm",
-    "rmdir",
-    "sed",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "setsid",
-    "stat",
-    "sync",
-    "tail",
-    "tar",
-    "timeout",
-    "touch",
-    "tr",
-    "true",
-    "umount",
-    "unshare",
-    "wc",
-    "kill",
-    "env",
-];
-
-/// What a script left: how it ended, and what it said.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: u32,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-}
-
-impl Ended {
-    pub(crate) fn output(&self) -> Output<'_> {
-        Output { status: self.status, stdout: &self.stdout, stderr: &self.stderr }
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned() + &String::from_utf8_lossy(&self.stderr)
-    }
-}
+/// Where hosts are: in memory, if programs may be run there. Scripts flush what they write, and a disk takes its time.
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = PathBuf::from("/dev/shm");
+    let runs = || {
+        let folder = tempfile::tempdir_in(&memory).ok()?;
+        let program = folder.path().join("sh");
+        fs::copy("/bin/sh", &program).ok()?;
+        Command::new(program).args(["-c", "exit 0"]).status().ok().filter(|status| status.success())
+    };
+    if runs().is_some() { memory } else { std::env::temp_dir() }
+});
 
 /// A script, and what it finds on its standard input.
 #[derive(Debug, Clone)]
@@ -106,8 +49,8 @@ pub(crate) struct Host {
     pub(crate) shell: Shell,
     pub(crate) spec: InstallSpec,
     pub(crate) services: Vec<ScriptService>,
-    /// Goes before the host's own `PATH`.
-    pub(crate) path_prefix: Option<PathBuf>,
+    /// Folders that go before the host's own `PATH`.
+    pub(crate) path_prefix: Vec<PathBuf>,
     /// Said by the login shell before the script: `ulimit -f 8; `.
     pub(crate) login: String,
     /// The user that scripts run as, where it is not the tests' own.
@@ -123,7 +66,7 @@ impl Host {
     }
 
     pub(crate) fn named(shell: Shell, folder: &str) -> Host {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir_in(&*PLACE).unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let bin = root.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -138,6 +81,10 @@ impl Host {
                 symlink("/bin/busybox", bin.join(tool)).unwrap();
             }
         }
+        // Where systemd runs this machine, it is told nothing of hosts that are folders.
+        let systemd_run = bin.join("systemd-run");
+        fs::write(&systemd_run, "#!/bin/sh\nexit 1\n").unwrap();
+        fs::set_permissions(systemd_run, fs::Permissions::from_mode(0o755)).unwrap();
         match std::env::var("CERTWAVE_TEST_AWK") {
             Ok(awk) => link_awk(&bin, &awk),
             Err(_) if shell == Shell::Bash => link_awk(&bin, "gawk"),
@@ -147,8 +94,8 @@ impl Host {
         let spec = InstallSpec {
             layout: Layout::new(directory, "a.test".parse().unwrap()),
             keep: 3,
-            owner: words("id", &["-un"]),
-            group: words("id", &["-gn"]),
+            owner: OWNER.clone(),
+            group: GROUP.clone(),
             key_mode: 0o600,
             links: Vec::new(),
         };
@@ -157,7 +104,7 @@ impl Host {
             shell,
             spec,
             services: Vec::new(),
-            path_prefix: None,
+            path_prefix: Vec::new(),
             login: String::new(),
             uid: None,
             become_user: None,
@@ -217,10 +164,19 @@ impl Host {
     /// What runs instead of one of its tools; `$real` is that.
     pub(crate) fn shim(&mut self, tool: &str, script: &str) {
         let shims = self.file("shims");
-        fs::create_dir_all(&shims).unwrap();
-        fs::write(shims.join(tool), format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
-        fs::set_permissions(shims.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
-        self.path_prefix = Some(shims);
+        self.shim_in(&shims, tool, script);
+        if !self.path_prefix.contains(&shims) {
+            self.path_prefix.push(shims);
+        }
+    }
+
+    /// The same in a folder that is in nobody's `PATH` yet.
+    pub(crate) fn shim_in(&self, folder: &Path, tool: &str, script: &str) {
+        assert!(self.shell.follows_path(), "its shell would not run it");
+        fs::create_dir_all(folder).unwrap();
+        let shim = folder.join(tool);
+        fs::write(&shim, format!("#!/bin/sh\nreal='{}'\n{script}\n", self.tool(tool))).unwrap();
+        fs::set_permissions(shim, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Where one of its tools is.
@@ -247,11 +203,14 @@ impl Host {
 
     /// The command line, as sshd would give it to the login shell.
     pub(crate) fn login_command(&self, script: &Script) -> Command {
+        self.login_command_after(&[], script)
+    }
+
+    /// The same with more folders before its `PATH`.
+    pub(crate) fn login_command_after(&self, folders: &[PathBuf], script: &Script) -> Command {
         let bin = self.file("bin");
-        let mut path = bin.to_str().unwrap().to_owned();
-        if let Some(prefix) = &self.path_prefix {
-            path = format!("{}:{path}", prefix.display());
-        }
+        let folders = folders.iter().chain(&self.path_prefix).chain([&bin]);
+        let mut path = folders.map(|folder| folder.to_str().unwrap()).collect::<Vec<_>>().join(":");
         if self.shell != Shell::Busybox {
             path.push_str(":/usr/local/bin:/usr/bin:/bin");
         }
@@ -299,10 +258,15 @@ impl Host {
     pub(crate) fn ask_after(&self, task: &Task, meanwhile: impl FnOnce()) -> Ended {
         let Call { script, input } = self.task(task);
         let mut child = self.login_command(&script).spawn().unwrap();
-        let mut first = Vec::new();
-        let stdout = child.stdout.as_mut().unwrap();
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let mut stdout = child.stdout.take().unwrap();
         // Byte by byte, so that nothing of the rest is taken.
-        while !first.ends_with(b"\n") && stdout.by_ref().take(1).read_to_end(&mut first).unwrap() > 0 {}
+        let (first, stdout) = within(Some(group), move || {
+            let mut first = Vec::new();
+            while !first.ends_with(b"\n") && stdout.by_ref().take(1).read_to_end(&mut first).unwrap() > 0 {}
+            (first, stdout)
+        });
+        child.stdout = Some(stdout);
         meanwhile();
         let mut ended = finish(child, &input);
         ended.stdout.splice(0..0, first);
@@ -323,9 +287,13 @@ impl Host {
 
     /// The same, when something has happened since the lock was taken.
     pub(crate) fn inspect_after(&self, meanwhile: impl FnOnce()) -> Facts {
-        let ended = self.ask_after(&InstallSpec::inspect(), meanwhile);
-        Facts::parse(&ended.output(), &self.spec, &self.services).unwrap_or_else(|error| {
-            panic!("{:?}: {error}\n{}", self.shell, ended.text());
+        self.facts(&self.ask_after(&InstallSpec::inspect(), meanwhile))
+    }
+
+    /// What an inspection said.
+    pub(crate) fn facts(&self, inspected: &Ended) -> Facts {
+        Facts::parse(&inspected.output(), &self.spec, &self.services).unwrap_or_else(|error| {
+            panic!("{:?}: {error}\n{}", self.shell, inspected.text());
         })
     }
 
@@ -393,15 +361,6 @@ fn link_awk(bin: &Path, awk: &str) {
     symlink(words("sh", &["-c", &format!("command -v {awk}")]), bin.join("awk")).unwrap();
 }
 
-/// Gives a process its input, and waits for its end.
-fn finish(mut child: Child, input: &[u8]) -> Ended {
-    // A script that ends early closes its input: no fault of the test.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap());
-    Ended { status: status.try_into().unwrap(), stdout: output.stdout, stderr: output.stderr }
-}
-
 fn walk(folder: &Path, paths: &mut Vec<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -415,12 +374,6 @@ fn walk(folder: &Path, paths: &mut Vec<String>) {
             }
         }
     }
-}
-
-fn busybox_has(tool: &str) -> bool {
-    use std::sync::LazyLock;
-    static APPLETS: LazyLock<String> = LazyLock::new(|| words("/bin/busybox", &["--list"]));
-    APPLETS.lines().any(|applet| applet == tool)
 }
 
 pub(crate) fn words(program: &str, arguments: &[&str]) -> String {

@@ -8,7 +8,7 @@ use certwave::install::{AlreadyKnown, DeadMan, FilePart, InstallSpec};
 use certwave::model::Version;
 use jiff::Timestamp;
 
-use crate::support::{Host, SHELLS, Shell, read, version};
+use crate::support::{Host, Shell, each_shell, read, version};
 
 #[derive(Debug, Clone, Copy)]
 enum Start {
@@ -96,8 +96,7 @@ fn disarm(host: &Host) {
     let _ = fs::remove_file(host.directory().join(".dead-man.a.test"));
 }
 
-#[test]
-fn the_second_time_is_like_the_first() {
+fn run_twice(shell: Shell) {
     use {Start::*, Step::*};
     let cases = [
         (Foreign, &[Inspect, Stage, Activate][..]),
@@ -106,22 +105,20 @@ fn the_second_time_is_like_the_first() {
         (Armed, &[Inspect, Stage, Activate, Commit, Rollback]),
         (New, &[Inspect, Stage, Activate, Commit, Rollback]),
     ];
-    std::thread::scope(|scope| {
-        for shell in SHELLS {
-            scope.spawn(move || {
-                for (start, steps) in cases {
-                    for step in steps {
-                        let context = format!("{shell:?}, {start:?}, {step:?}");
-                        let host = start.host(shell);
-                        let first = step.run(&host);
-                        let after = seen(&host);
-                        assert_eq!(first.0, 0, "{context}: {}", first.1);
-                        assert_eq!(step.run(&host), first, "{context}");
-                        assert_eq!(seen(&host), after, "{context}");
-                        disarm(&host);
-                    }
-                }
-            });
+    for (start, steps) in cases {
+        for step in steps {
+            let context = format!("{shell:?}, {start:?}, {step:?}");
+            let host = start.host(shell);
+            let first = step.run(&host);
+            let after = seen(&host);
+            assert_eq!(first.0, 0, "{context}: {}", first.1);
+            assert_eq!(step.run(&host), first, "{context}");
+            assert_eq!(seen(&host), after, "{context}");
+            disarm(&host);
         }
-    });
+    }
+}
+
+each_shell! {
+    the_second_time_is_like_the_first: run_twice;
 }

@@ -14,6 +14,8 @@
 mod lane;
 mod patch;
 
+use std::time::Instant;
+
 use lane::{Found, Lane};
 use patch::Mutant;
 
@@ -43,8 +45,9 @@ fn tests_notice_when_a_rule_is_broken() {
     let mut unnoticed = Vec::new();
     let mut unbuilt = Vec::new();
     for mutant in &mutants {
+        let start = Instant::now();
         let found = lane.run(mutant);
-        println!("{found}: {mutant}");
+        println!("{found}: {mutant} ({} s)", start.elapsed().as_secs());
         match found {
             Found::Noticed { .. } => {}
             Found::Unnoticed => unnoticed.push(mutant.to_string()),

@@ -30,7 +30,9 @@ else
     else
       continue
     fi
-    [ "$result" != rolled-back ] || result="$step $service"
+    [ "$result" = rolled-back ] || continue
+    eval "called=\$called_$service"
+    result="$step $called"
   done
 fi
 (umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch~fired.new") &&

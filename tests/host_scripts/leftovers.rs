@@ -1,0 +1,81 @@
+//! What earlier steps left, or others put in the way, is not taken for what this step made.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use certwave::install::{Activation, Rollback, Staged};
+
+use crate::support::{Host, SHELLS, version};
+
+#[test]
+fn a_link_that_waits_to_become_the_live_one_is_made_again_where_it_leads_elsewhere() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.stage(&version(2), "two").unwrap();
+        let waiting = host.directory().join(format!("live/.a.test~{}", version(2)));
+        let _ = fs::remove_file(&waiting);
+        symlink(format!("../archive/a.test/{}", version(1)), &waiting).unwrap();
+        assert_eq!(host.activate(&version(2), Some(&version(1))), Ok(Activation::Activated), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(2)), "{shell:?}");
+        // There is none for the way back, but for what somebody put there.
+        fs::write(host.directory().join(format!("live/.a.test~{}", version(1))), "in the way").unwrap();
+        assert_eq!(host.rollback(&version(1), true), Ok(Rollback::RolledBack), "{shell:?}");
+        assert_eq!(host.live_version(), Some(version(1)), "{shell:?}");
+    }
+}
+
+#[test]
+fn a_commit_removes_what_killed_steps_left_of_this_certificate_alone() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let left = [".rehearsal", ".dead-man.a.test~old", "archive/a.test/.x.partial.7", "live/.a.test~x"];
+        let others = [".dead-man.a.test.on~old", "archive/b.test/.x.partial.7", "live/.a.test.on~x"];
+        for path in left.iter().chain(&others) {
+            fs::create_dir_all(host.directory().join(path)).unwrap();
+        }
+        host.commit(None);
+        for path in left {
+            assert!(!host.directory().join(path).exists(), "{shell:?}: {path}");
+        }
+        for path in others {
+            assert!(host.directory().join(path).exists(), "{shell:?}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_rollback_leaves_a_folder_of_somebodys_alone() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        let live = host.directory().join("live/a.test");
+        fs::remove_file(&live).unwrap();
+        fs::create_dir(&live).unwrap();
+        let refused = host.rollback(&version(1), true).unwrap_err().to_string();
+        assert!(refused.contains("was not made by certwave"), "{shell:?}: {refused}");
+        assert!(live.is_dir(), "{shell:?}");
+    }
+}
+
+#[test]
+fn an_upload_begins_with_an_empty_folder() {
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.lend("flock");
+        let archive = host.directory().join("archive/a.test");
+        let partial = archive.join(format!(".{}.partial.new", version(2)));
+        fs::create_dir(&partial).unwrap();
+        fs::write(partial.join("cert.rsa.pem"), "an earlier upload's").unwrap();
+        assert_eq!(host.stage(&version(2), "two"), Ok(Staged::New), "{shell:?}");
+        let names = |n| {
+            let entries = fs::read_dir(archive.join(version(n).as_str())).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(2), names(1), "{shell:?}");
+    }
+}
