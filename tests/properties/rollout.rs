@@ -1,12 +1,14 @@
 //! The state machine of a rollout, in thousands of random worlds: failures, reordering, a crash at any
 //! event, a cancel at any event.
 
-use certwave::gate::{HandshakeSample, Sample};
+use certwave::gate::Sample;
+use certwave::model::HostName;
 use certwave::plan::{Direction, HostIndex, OnFailure, Schedule};
 use certwave::rollout::{
     Action, Deadline, Event, HostOutcome, HostPhase, HostState, Inspected, Phase, Previous, RolloutOutcome,
-    State, Step, StepEnded, WaveFailure, next,
+    State, Step, StepEnded, Verified, WaveFailure, next,
 };
+use certwave::verify::EndpointState;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Random, World, schedule, start};
@@ -32,6 +34,15 @@ struct Run {
     rolling_back_wave: Option<usize>,
     /// Itself before every event, where somebody wants to go on from there.
     moments: Option<Vec<Run>>,
+}
+
+/// A certificate answered that certwave never issued.
+fn is_foreign(event: &Event) -> bool {
+    let Event::StepFinished { ended: StepEnded::Verify(Ok(Verified::Disproven(disproven))), .. } = event
+    else {
+        return false;
+    };
+    disproven.state == EndpointState::Unknown
 }
 
 impl Run {
@@ -122,6 +133,8 @@ impl Run {
                 assert!(approved, "seed {seed}: a wave started without its approval");
             }
             Event::WavePassed { wave } => {
+                let stop = &self.state.stop;
+                assert!(stop.is_none(), "seed {seed}: a wave passed after somebody asked to stop: {stop:?}");
                 assert!(self.in_time()[..2] == [true; 2], "seed {seed}: passed after its deadline");
                 let wave = &self.schedule.waves[self.wave_named(wave.as_str())];
                 let failed =
@@ -166,14 +179,16 @@ impl Run {
                 };
                 assert!(self.torn || !self.in_time()[which], "seed {seed}: {deadline:?} had time left");
             }
+            Event::RollbackStarted { hosts } => self.check_who_goes_back(hosts),
             Event::StepStarted { host, step } => {
                 let number = self.state.number(host).unwrap();
                 let state = self.state.host(number);
                 if *step == Step::Rollback {
                     let previous = state.previous.as_ref().expect("rolled back to nothing");
                     assert!(previous.not_after > self.now, "seed {seed}: a lapsed certificate is put back");
-                    let lasts =
-                        self.schedule.undo().is_none_or(|undo| previous.not_after >= undo.lasts_until);
+                    let lasts = self.schedule.undo().is_none_or(|undo| {
+                        previous.not_after >= undo.lasts_until || undo.accepted.contains(&previous.version)
+                    });
                     assert!(lasts, "seed {seed}: gone back to what does not last");
                     assert!(!previous.revoked, "seed {seed}: a revoked certificate is put back");
                 }
@@ -188,6 +203,8 @@ impl Run {
                 let again = self.state.host(number).phase != HostPhase::Pending;
                 if *step == Step::Inspect && !again {
                     assert!(open, "seed {seed}: a host is begun outside of every window");
+                    let foreign = !self.schedule.goes_back() && self.events().any(is_foreign);
+                    assert!(!foreign, "seed {seed}: a host is begun after a foreign certificate");
                 }
                 if *step == Step::Activate {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
@@ -203,7 +220,45 @@ impl Run {
         }
     }
 
+    /// Those that `on_failure` names, of the hosts that this rollout changed.
+    fn check_who_goes_back(&self, hosts: &[HostName]) {
+        let failed: Vec<HostName> = match &self.state.phase {
+            Phase::Stopping(WaveFailure::Gate(failure)) => failure.hosts().to_vec(),
+            _ => Vec::new(),
+        };
+        let wave = self.schedule.waves[self.state.wave].hosts();
+        for (number, host) in self.schedule.hosts.indexed() {
+            let in_wave = wave.iter().any(|of_wave| of_wave == number);
+            let named = match self.schedule.on_failure {
+                OnFailure::Rollback => true,
+                OnFailure::RollbackWave => in_wave,
+                OnFailure::RollbackHost => in_wave && failed.contains(host),
+                OnFailure::Halt => false,
+            };
+            let goes = named && self.state.host(number).outcome() == HostOutcome::Changed;
+            assert_eq!(hosts.contains(host), goes, "seed {}: {host} of {hosts:?}", self.seed);
+        }
+    }
+
+    /// What a wave's failures are counted by.
+    fn check_counts(&self) {
+        if self.state.phase != Phase::Running || self.schedule.goes_back() {
+            return;
+        }
+        let hosts = self.schedule.waves[self.state.wave].hosts();
+        let count = |is: fn(HostOutcome) -> bool| {
+            let done = |host: &HostState| matches!(host.phase, HostPhase::Done(outcome) if is(outcome));
+            self.state.hosts()[hosts].iter().filter(|host| done(host)).count()
+        };
+        let counted = [self.state.failures, self.state.changed, self.state.proven];
+        let changed = count(|outcome| outcome == HostOutcome::Changed);
+        let unchanged = count(|outcome| outcome == HostOutcome::Unchanged);
+        let is = [count(HostOutcome::is_failure), changed, changed + unchanged];
+        assert_eq!(counted, is, "seed {}: failures, changed, proven", self.seed);
+    }
+
     fn check_state(&self) {
+        self.check_counts();
         let waves: Vec<usize> = self.state.in_flight.iter().map(|&h| self.schedule.wave_of(h)).collect();
         if let Some(&wave) = waves.first() {
             assert!(waves.iter().all(|&other| other == wave), "seed {}: two waves in flight", self.seed);
@@ -281,6 +336,12 @@ impl Run {
         self.record(Event::StepFinished { host, ended });
     }
 
+    fn look_at_the_soak(&mut self) {
+        let wave = &self.schedule.waves[self.state.wave];
+        let sample = self.world.soak(&self.schedule.hosts[wave.hosts()]);
+        self.record(Event::GateObserved { wave: wave.name.clone(), sample: Sample::Handshakes(sample) });
+    }
+
     /// Somebody at another terminal.
     fn steer(&mut self) {
         let by = || "ann".to_owned();
@@ -323,28 +384,14 @@ impl Run {
                         self.running.push((host, step));
                     }
                     Action::Wait { until } => waiting = Some(until),
-                    Action::Observe => {
-                        let handshakes = self.world.soak();
-                        let wave = self.schedule.waves[self.state.wave].name.clone();
-                        let hosts = self.schedule.waves[self.state.wave].hosts();
-                        let failed_hosts = if handshakes.failed > 0 {
-                            vec![self.schedule.hosts[hosts.start].clone()]
-                        } else {
-                            Vec::new()
-                        };
-                        let sample = HandshakeSample { handshakes, failed_hosts, first_failure: None };
-                        self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
-                    }
+                    Action::Observe => self.look_at_the_soak(),
                 }
             }
             if !self.running.is_empty() && self.world.random.chance(60) {
                 self.finish_one();
             } else if waiting.is_some() && self.world.random.chance(20) {
                 // Somebody looked before the soak was over.
-                let handshakes = self.world.soak();
-                let wave = self.schedule.waves[self.state.wave].name.clone();
-                let sample = HandshakeSample { handshakes, ..HandshakeSample::default() };
-                self.record(Event::GateObserved { wave, sample: Sample::Handshakes(sample) });
+                self.look_at_the_soak();
             } else if let Some(until) = waiting {
                 // Time passes, not always far enough.
                 let target = if self.world.random.chance(50) {
@@ -493,7 +540,11 @@ fn what_was_left_is_done_when_a_rollout_is_resumed_after_its_end() {
         assert!(!stuck, "seed {seed}: {outcome:?}");
         if let Some(undo) = run.schedule.undo().filter(|_| !run.state.failed) {
             for (host, truth) in run.state.hosts().iter().zip(&run.world.hosts) {
-                let fit = |previous: &Previous| !previous.revoked && previous.not_after >= undo.lasts_until;
+                let lasts = |previous: &Previous| {
+                    previous.not_after >= undo.lasts_until
+                        || previous.not_after > run.now && undo.accepted.contains(&previous.version)
+                };
+                let fit = |previous: &Previous| !previous.revoked && lasts(previous);
                 let back = host.outcome() == HostOutcome::RolledBack;
                 assert!(back == truth.previous.as_ref().is_some_and(fit), "seed {seed}: {host:?}");
             }
