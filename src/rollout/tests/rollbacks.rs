@@ -28,6 +28,7 @@ fn the_newest_wave_goes_back_first_and_how_far_is_the_playbooks_choice() {
 #[test]
 fn a_wave_goes_back_when_the_one_after_it_is_back() {
     let (mut story, _) = failed_in_the_second_wave(OnFailure::Rollback);
+    assert_eq!(story.go(), "", "nothing before that");
     assert_eq!(story.ends("b1", good(Step::Rollback)), "a1 rollback, a2 rollback");
     assert_eq!(story.ends("a2", good(Step::Rollback)), "");
     assert_eq!(story.ends("a1", good(Step::Rollback)), "rolled_back");
