@@ -174,6 +174,9 @@ mod tests {
         let friday = "Fri 09:00-10:00 Pacific/Auckland";
         assert_eq!(opens(friday, "2026-11-26T20:00:00Z"), "2026-11-26T20:00:00Z");
         assert_eq!(opens(friday, "2026-11-27T09:30:00Z"), "2026-12-03T20:00:00Z");
+        // It is Wednesday in UTC, and still Tuesday where Monday's window is open.
+        let monday = "Mon 23:00-22:00 America/Los_Angeles";
+        assert_eq!(opens(monday, "2026-12-02T04:00:00Z"), "2026-12-02T04:00:00Z");
         // A week later again.
         assert_eq!(opens("Thu 09:00-10:00 UTC", "2026-11-26T10:00:00Z"), "2026-12-03T09:00:00Z");
     }

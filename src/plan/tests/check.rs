@@ -182,7 +182,7 @@ fn each_rule_of_a_host_is_told_when_it_is_broken() {
 #[test]
 fn every_rule_that_is_broken_is_told() {
     let words = broken(|plan| {
-        plan.schedule.waves[0].parallel = 0;
+        (plan.schedule.waves[0].parallel, plan.schedule.waves[1].parallel) = (0, 0);
         (plan.hosts[at(0)].install.keep, plan.hosts[at(0)].answers) = (1, 0);
         plan.hosts[at(3)].services.clear();
     });
@@ -190,6 +190,7 @@ fn every_rule_that_is_broken_is_told() {
         words,
         [
             "wave `canary` may change no host at a time",
+            "wave `all` may change no host at a time",
             "web01: the version before would be pruned",
             "web01: its proof would prove nothing",
             "web04: nothing would prove it",
