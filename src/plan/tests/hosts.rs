@@ -168,3 +168,15 @@ fn a_token_is_pushed_to_the_hosts_of_its_pattern_each_with_its_folder() {
     let told: Vec<String> = hosts.iter().map(|one| format!("{} {}", one.login.host, one.webroot)).collect();
     assert_eq!(told, ["web02 /srv/2", "web03 /srv/3", "web04 /srv/4"]);
 }
+
+#[test]
+fn a_plan_of_an_earlier_certwave_has_its_certificates_name_alone() {
+    use crate::plan::CertificateRequest;
+    use crate::playbook::Renew;
+    let earlier: CertificateRequest = serde_json::from_str(r#""a.test""#).unwrap();
+    assert_eq!(earlier.name.as_str(), "a.test");
+    assert!(earlier.domains.is_empty() && earlier.keys.is_empty() && earlier.renew == Renew::Auto);
+    let now = resolved("certificate: {domains: [a.test], renew: 20d}").unwrap().plan.certificate;
+    let kept = serde_json::to_string(&now).unwrap();
+    assert_eq!(serde_json::from_str::<CertificateRequest>(&kept).unwrap(), now);
+}

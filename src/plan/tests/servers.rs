@@ -90,6 +90,23 @@ fn an_haproxy_of_which_nothing_is_said_is_where_distributions_put_it() {
     assert_eq!(small, ["a buffer of 1023 bytes is too small"]);
 }
 
+#[test]
+fn of_dual_certificates_no_value_is_left_out() {
+    let services = "services: [{hosts: all, haproxy: {socket: /s, certificate: {ecdsa: /e.pem}}}]";
+    let words = resolved(&format!("{DUAL}{services}")).unwrap_err();
+    assert_eq!(words, ["a value for each algorithm needs the key `rsa`"]);
+}
+
+#[test]
+fn an_nginx_of_which_nothing_is_said_is_tested_and_reloaded_by_its_own_program() {
+    let nginx = |settings: &str| {
+        let host = first_host(&format!("services: [{{hosts: all, nginx: {{{settings}}}}}]"));
+        host.services[0].spec.actions()
+    };
+    assert_eq!(nginx(""), ["/usr/sbin/nginx -t", "/usr/sbin/nginx -s reload"]);
+    assert_eq!(nginx("test: t, reload: r"), ["t", "r"]);
+}
+
 fn envoy(more: &str, settings: &str) -> Envoy {
     let host = first_host(&format!("{more}services: [{{hosts: all, envoy: {{{settings}}}}}]"));
     let ServiceSpec::Envoy(envoy) = host.services[0].spec.clone() else { panic!("{host:?}") };
