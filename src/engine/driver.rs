@@ -312,3 +312,6 @@ impl Steps {
         Some((host, ended))
     }
 }
+
+#[cfg(test)]
+mod tests;

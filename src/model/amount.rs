@@ -62,6 +62,24 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_of_all_and_a_number_is_itself() {
+        let of = |text: &str, total| text.parse::<Amount>().unwrap().of(total);
+        for (text, total, amount) in [
+            ("0%", 9, 0),
+            ("100%", 9, 9),
+            ("50%", 1, 0),
+            ("99%", 100, 99),
+            ("99%", 101, 99),
+            ("0", 9, 0),
+            ("12", 9, 12),
+            ("7 %", 100, 7),
+        ] {
+            assert_eq!(of(text, total), amount, "{text} of {total}");
+        }
+        assert_eq!("101%".parse::<Amount>().unwrap_err(), "a share is at most `100%`");
+    }
+
+    #[test]
     fn other_texts_are_refused() {
         for bad in ["", "%", "-1", "101%", "1.5", "few"] {
             assert!(bad.parse::<Amount>().is_err(), "{bad}");

@@ -178,9 +178,16 @@ mod tests {
         assert_eq!(older.short(), "3f3f3f3f");
         assert!(older < newer);
         assert_eq!(older.as_str().parse::<Version>().unwrap(), older);
-        for bad in
-            ["", "../..", "20261123T200100Z-3F9A1C2E", "20261123T200100Z-3f9a1c2", "2026é123T200100Z-3f9a1c2"]
-        {
+        for bad in [
+            "",
+            "../..",
+            "20261123T200100Z-3F9A1C2E",
+            "20261123T200100Z-3f9a1c2",
+            "20261123T200100Z-3f9a1c2ef",
+            "2026112aT200100Z-3f9a1c2e",
+            "20261123T200100Z_3f9a1c2e",
+            "2026é123T200100Z-3f9a1c2",
+        ] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
     }
@@ -196,6 +203,16 @@ mod tests {
         let no_time: Version = "20269923T200159Z-ffffffff".parse().unwrap();
         let issued = "2026-11-23T19:02:30Z".parse().unwrap();
         assert_eq!(no_time.followed_by(issued, &leaf), Version::new(issued, &leaf));
+    }
+
+    #[test]
+    fn a_fingerprint_is_64_digits_of_which_people_compare_eight() {
+        let text = format!("3f9a1c2e{}", "0".repeat(56));
+        let fingerprint: Fingerprint = text.parse().unwrap();
+        assert_eq!((fingerprint.to_string(), fingerprint.short()), (text.clone(), "3f9a1c2e".to_owned()));
+        for bad in [&text[1..], &format!("{text}0"), &text.replace('f', "g")] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
+        }
     }
 
     #[test]

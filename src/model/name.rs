@@ -186,6 +186,51 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_is_at_most_253_characters_and_a_label_63() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", &label[..61]);
+        for (text, good) in [
+            (longest.clone(), true),
+            (format!("{longest}a"), false),
+            (format!("{label}.test"), true),
+            (format!("{label}a.test"), false),
+            ("*.test".to_owned(), false),
+            ("*.a.test".to_owned(), true),
+            ("a-.test".to_owned(), false),
+            ("a-b.test".to_owned(), true),
+            ("a_b.test".to_owned(), false),
+            ("a.test.".to_owned(), false),
+        ] {
+            assert_eq!(text.parse::<DnsName>().is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_at_most_255_characters_without_white_space() {
+        assert!("a".repeat(255).parse::<HostName>().is_ok());
+        for bad in [&"a".repeat(256), "", "a b", "a\tb", "a\u{7}"] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad:?}");
+            assert!(bad.parse::<WaveName>().is_err(), "{bad:?}");
+            assert!(bad.parse::<CertificateName>().is_err(), "{bad:?}");
+        }
+        // A person may call a wave anything that is one word.
+        assert!("après-midi/1".parse::<WaveName>().is_ok());
+        assert!("après".parse::<CertificateName>().is_err());
+    }
+
+    #[test]
+    fn a_rollout_is_26_letters_and_digits_without_those_that_look_alike() {
+        let id = "01JD0123456789ABCDEFGHJKMN";
+        assert!(id.parse::<OperationId>().is_ok());
+        for bad in [&id[1..], &format!("{id}0"), &id.to_lowercase()] {
+            assert!(bad.parse::<OperationId>().is_err(), "{bad}");
+        }
+        for letter in ["I", "L", "O", "U", "-"] {
+            assert!(id.replace('J', letter).parse::<OperationId>().is_err(), "{letter}");
+        }
+    }
+
+    #[test]
     fn a_wildcard_makes_a_safe_folder_name() {
         let domain = "*.example.com".parse().unwrap();
         assert_eq!(CertificateName::from_domain(&domain).as_str(), "_.example.com");

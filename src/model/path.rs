@@ -98,7 +98,11 @@ mod tests {
         assert_eq!(path.as_str(), "/etc/certwave");
         assert_eq!(path.join("live").as_str(), "/etc/certwave/live");
         assert_eq!((path.parent(), path.file_name()), ("/etc", "certwave"));
-        for bad in ["", "etc", "/", "//", "/etc/../root", "/a\nb", "/./a"] {
+        let top: HostPath = "/srv".parse().unwrap();
+        assert_eq!((top.parent(), top.file_name()), ("/", "srv"));
+        // Dots that are part of a name are no way up.
+        assert_eq!("/etc/..a/.b".parse::<HostPath>().unwrap().as_str(), "/etc/..a/.b");
+        for bad in ["", "etc", "/", "//", "/etc/../root", "/a\nb", "/./a", "/a/..", "a/b", "/a\u{7f}"] {
             assert!(bad.parse::<HostPath>().is_err(), "{bad:?}");
         }
     }

@@ -85,16 +85,64 @@ mod tests {
     }
 
     #[test]
+    fn each_unit_is_its_own() {
+        for (text, millis) in [
+            ("7ms", 7),
+            ("7s", 7_000),
+            ("7m", 420_000),
+            ("7h", 25_200_000),
+            ("7d", 604_800_000),
+            ("2w", 1_209_600_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            (" 36525d ", 3_155_760_000_000),
+        ] {
+            assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_the_last_there_is() {
+        let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        assert_eq!(later(now, Duration::from_secs(60)).to_string(), "2026-11-26T12:01:00Z");
+        assert_eq!(later(now, Duration::MAX), Timestamp::MAX);
+        assert_eq!(later(Timestamp::MAX, Duration::from_secs(1)), Timestamp::MAX);
+    }
+
+    #[test]
     fn refuses_what_could_mean_anything() {
-        for bad in ["", "5", "m", "5 minutes", "-5m", "1.5h", "99999999999999999999s", "40000d"] {
+        for bad in [
+            "",
+            "5",
+            "m",
+            "5 minutes",
+            "-5m",
+            "1.5h",
+            "99999999999999999999s",
+            "40000d",
+            "36525d1ms",
+            "5M",
+            "5s5",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn writes_two_units_at_most() {
-        for (seconds, text) in [(0, "0ms"), (59, "59s"), (300, "5m"), (5_400, "1h30m"), (90_061, "1d1h")] {
+        for (seconds, text) in [
+            (0, "0ms"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "1m1s"),
+            (300, "5m"),
+            (3_601, "1h"),
+            (5_400, "1h30m"),
+            (86_400, "1d"),
+            (90_061, "1d1h"),
+        ] {
             assert_eq!(format_duration(Duration::from_secs(seconds)), text);
         }
+        assert_eq!(format_duration(Duration::from_millis(999)), "999ms");
+        assert_eq!(format_duration(Duration::from_millis(1_999)), "1s");
     }
 }

@@ -148,11 +148,67 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_ends_when_it_begins_is_a_whole_day() {
+        let day = "Mon 09:00-09:00 UTC";
+        assert_eq!(opens(day, "2026-11-30T09:00:00Z"), "2026-11-30T09:00:00Z");
+        assert_eq!(opens(day, "2026-12-01T08:59:59Z"), "2026-12-01T08:59:59Z");
+        assert_eq!(opens(day, "2026-12-01T09:00:00Z"), "2026-12-07T09:00:00Z");
+        assert_eq!(opens("Mon-Sun 00:00-00:00 UTC", "2026-11-30T00:00:00Z"), "2026-11-30T00:00:00Z");
+    }
+
+    /// Berlin's clocks go from 03:00 back to 02:00 on 2026-10-25, and from 02:00 on to 03:00 on 2026-03-29.
+    #[test]
+    fn a_window_keeps_its_hours_over_the_change_of_clocks() {
+        let nights = "Sat,Sun 22:00-04:00 Europe/Berlin";
+        assert_eq!(opens(nights, "2026-10-25T02:59:59Z"), "2026-10-25T02:59:59Z");
+        assert_eq!(opens(nights, "2026-10-25T03:00:00Z"), "2026-10-25T21:00:00Z");
+        assert_eq!(opens(nights, "2026-03-29T01:59:59Z"), "2026-03-29T01:59:59Z");
+        assert_eq!(opens(nights, "2026-03-29T02:00:00Z"), "2026-03-29T20:00:00Z");
+        // An hour that comes twice begins with the first.
+        assert_eq!(opens("Sun 02:30-05:00 Europe/Berlin", "2026-10-24T12:00:00Z"), "2026-10-25T00:30:00Z");
+    }
+
+    #[test]
+    fn a_day_is_that_of_the_windows_place() {
+        // It is Friday in Auckland, and Thursday elsewhere.
+        let friday = "Fri 09:00-10:00 Pacific/Auckland";
+        assert_eq!(opens(friday, "2026-11-26T20:00:00Z"), "2026-11-26T20:00:00Z");
+        assert_eq!(opens(friday, "2026-11-27T09:30:00Z"), "2026-12-03T20:00:00Z");
+        // It is Wednesday in UTC, and still Tuesday where Monday's window is open.
+        let monday = "Mon 23:00-22:00 America/Los_Angeles";
+        assert_eq!(opens(monday, "2026-12-02T04:00:00Z"), "2026-12-02T04:00:00Z");
+        // A week later again.
+        assert_eq!(opens("Thu 09:00-10:00 UTC", "2026-11-26T10:00:00Z"), "2026-12-03T09:00:00Z");
+    }
+
+    #[test]
+    fn days_are_single_ones_and_stretches_that_may_go_over_the_end_of_the_week() {
+        let days = |text: &str| days_of(text).map(|days| days.map(u8::from));
+        assert_eq!(days("Mon"), Some([1, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(days("mon-SUN"), Some([1; 7]));
+        assert_eq!(days("Sat-Mon"), Some([1, 0, 0, 0, 0, 1, 1]));
+        assert_eq!(days("Mon,Wed-Fri"), Some([1, 0, 1, 1, 1, 0, 0]));
+        for none in ["", "Mon,", "Mon-", "Monday", "Mon-Tue-Wed"] {
+            assert_eq!(days(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_written_as_it_was_read() {
+        let text = "Mon-Thu  9:00-16:00 Europe/Berlin";
+        assert_eq!(text.parse::<Window>().unwrap().to_string(), "Mon-Thu 9:00-16:00 Europe/Berlin");
+        let last: Window = "Mon 23:59-00:00 UTC".parse().unwrap();
+        assert_eq!(serde_json::to_string(&last).unwrap(), r#""Mon 23:59-00:00 UTC""#);
+    }
+
+    #[test]
     fn what_is_no_window_is_told_with_what_would_be() {
         let reason = |text: &str| text.parse::<Window>().unwrap_err().reason;
         assert!(reason("always").contains("write days, hours and a time zone"));
         assert!(reason("Mon-Thu 9-16 UTC").contains("`9-16` are no hours"));
-        assert!(reason("Mon-Thu 09:00-25:00 UTC").contains("no hours"));
+        for hours in ["09:00-25:00", "09:00-24:00", "09:60-10:00", "09:0-10:00", "09:000-10:00", "09:00"] {
+            assert!(reason(&format!("Mon-Thu {hours} UTC")).contains("no hours"), "{hours}");
+        }
         assert!(reason("Mo-Do 09:00-16:00 UTC").contains("`Mo-Do` are no days"));
         assert!(reason("Mon 09:00-16:00 Berlin").contains("`Berlin` is no time zone"));
     }

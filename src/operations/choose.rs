@@ -125,11 +125,11 @@ pub(super) fn of_files(bundle: Bundle) -> Bundle {
 mod tests {
     use std::time::Duration;
 
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::certificate::KeyType;
     use crate::certificate::testing::now;
-    use crate::ledger::RevocationFact;
-    use crate::model::RevocationReason;
     use crate::operations::testing::{World, name, version};
     use crate::operations::{Left, Problem, ledger};
     use crate::playbook::Renew;
@@ -146,11 +146,6 @@ mod tests {
     /// A plan whose certificates come from a CA.
     fn plan(world: &World) -> Plan {
         Plan { issuers: Vec::new(), ..world.plan() }
-    }
-
-    fn revoke(world: &World, version: Version) {
-        let reason = RevocationReason::Superseded;
-        world.note(RevocationFact::Noted { certificate: name(), version, reason });
     }
 
     #[test]
@@ -186,7 +181,7 @@ mod tests {
         assert_eq!(of(&plan), new(format!("{} has been due since 2027-01-14", version(2))));
         world.keep(&version(3), 20);
         assert_eq!(of(&plan), stored);
-        revoke(&world, version(3));
+        world.revoke(&version(3));
         assert_eq!(of(&plan), new(format!("{} was revoked", version(3))));
     }
 
@@ -202,10 +197,46 @@ mod tests {
         let expired = of(2).unwrap_err();
         assert!(matches!(expired.problem, Problem::Unfit { .. }), "{expired:?}");
         assert_eq!(expired.left, Some(Left::Untouched));
-        revoke(&world, version(1));
+        world.revoke(&version(1));
         let revoked = of(1).unwrap_err();
         assert!(matches!(revoked.problem, Problem::Revoked { .. }), "{revoked:?}");
         assert_eq!(revoked.left, Some(Left::Untouched));
+    }
+
+    /// Valid from ten days ago for twenty more: due with ten days left, or as the playbook says.
+    #[test]
+    fn a_certificate_is_due_in_the_moment_that_its_time_has_come() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let mut plan = plan(&world);
+        let of = |plan: &Plan, seconds: i64| {
+            let versions = ledger::versions(&world.journal, &name()).unwrap();
+            let at = now() + SignedDuration::from_secs(seconds);
+            choose(plan, &world.certificates, &versions, (false, None), at).unwrap()
+        };
+        let day = 86_400;
+        assert!(matches!(of(&plan, 10 * day - 1), Choice::Stored(..)));
+        assert!(matches!(of(&plan, 10 * day), Choice::New(..)));
+        plan.certificate.renew = Renew::Before(Duration::from_secs(5 * 86_400));
+        assert!(matches!(of(&plan, 15 * day - 1), Choice::Stored(..)));
+        assert!(matches!(of(&plan, 15 * day), Choice::New(..)));
+        // However late somebody wants it, what lapses within the hour is not rolled out.
+        plan.certificate.renew = Renew::Before(Duration::ZERO);
+        assert!(matches!(of(&plan, 20 * day - 3_601), Choice::Stored(..)));
+        assert!(matches!(of(&plan, 20 * day - 3_599), Choice::New(..)));
+    }
+
+    #[test]
+    fn a_version_that_is_asked_for_lasts_an_hour_at_least() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let versions = ledger::versions(&world.journal, &name()).unwrap();
+        let (plan, asked) = (plan(&world), version(1));
+        for (left, fits) in [(3_601, true), (3_599, false)] {
+            let at = now() + SignedDuration::from_secs(20 * 86_400 - left);
+            let chosen = choose(&plan, &world.certificates, &versions, (false, Some(&asked)), at);
+            assert_eq!(chosen.is_ok(), fits, "{left} s are left");
+        }
     }
 
     #[test]

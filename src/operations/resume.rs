@@ -8,7 +8,7 @@ use crate::operations::history::{named, planned, replay};
 use crate::operations::{Asked, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::check;
 use crate::ports::Command;
-use crate::rollout::{Event, RolloutRecord};
+use crate::rollout::{Event, RolloutRecord, State};
 
 /// Takes up the rollout that a person means; without a name, the only one that is unfinished. None where all are
 /// finished.
@@ -84,12 +84,16 @@ pub(super) async fn take_up(
         return Err(OperationError { problem, causes: broken, left: Some(Left::Untouched) });
     }
     let state = replay(journal, &id, &plan)?;
-    let aborts = |command: &Command| matches!(command.event, Event::AbortRequested { .. });
-    let goes_back = state.failed || journal.commands(&id)?.iter().any(aborts);
-    let set = certificate(context, record, goes_back)?;
+    let set = certificate(context, record, goes_back(&state, &journal.commands(&id)?))?;
     context.progress.say(&News::Resumes { record: record.clone() });
     let (playbook, prober) = (record.playbook.clone(), context.prober(&plan)?);
     ReadyRollout { id, playbook, plan, prober, set, lease }.resume(context).await
+}
+
+/// Whether no further host gets the certificate: a wave failed, or somebody asked to abort.
+fn goes_back(state: &State, commands: &[Command]) -> bool {
+    let aborts = |command: &Command| matches!(command.event, Event::AbortRequested { .. });
+    state.failed || commands.iter().any(aborts)
 }
 
 /// The certificate that the rollout was about. Going back does not need it to be valid still, or not revoked.
@@ -112,9 +116,11 @@ fn certificate(
 mod tests {
     use super::*;
     use crate::ledger::RevocationFact;
-    use crate::model::RevocationReason;
+    use crate::model::{OperationId, RevocationReason};
     use crate::operations::testing::{World, version};
+    use crate::ports::Journal as _;
     use crate::rollout::RolloutOutcome::{Interrupted, Paused, Succeeded};
+    use crate::rollout::{Pause, RolloutOutcome};
 
     fn chosen(world: &World, wanted: Option<&str>) -> Result<Option<String>, OperationError> {
         Ok(choose(&world.context(), wanted)?.map(|record| record.id.to_string()))
@@ -161,5 +167,77 @@ mod tests {
         assert!(matches!(refused.problem, Problem::BrokenPlan), "{refused:?}");
         // The lease is free again.
         assert_eq!(crate::ports::Leases::holder(&world.leases, &record.certificate).unwrap(), None);
+    }
+
+    /// What became of a rollout of two hosts, of which one is changed, by the end of its journal.
+    fn ended(world: &World, id: &OperationId) -> Option<Event> {
+        world.journal.events(id).map(|event| event.unwrap().1).last()
+    }
+
+    #[tokio::test]
+    async fn who_resumes_a_rollout_by_its_name_takes_back_what_was_asked_before() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        world.journal.command(&id, &Event::PauseRequested { by: "ann".to_owned() }).unwrap();
+        resume(&world.context(), Some("last")).await.unwrap();
+        let approval = Pause::Approval { wave: "production".parse().unwrap() };
+        assert_eq!(ended(&world, &id), Some(Event::paused(approval)));
+        // Another operation that takes it up hears it.
+        world.journal.command(&id, &Event::PauseRequested { by: "ann".to_owned() }).unwrap();
+        take_up(&world.context(), &world.record(&id), TakenUp::InPassing).await.unwrap();
+        assert_eq!(ended(&world, &id), Some(Event::paused(Pause::By { by: "ann".to_owned() })));
+    }
+
+    #[test]
+    fn a_certificate_has_to_be_good_for_the_way_forward_alone() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        let fits = |goes_back| certificate(&world.context(), &world.record(&id), goes_back).is_ok();
+        assert!(fits(false) && fits(true));
+        world.revoke(&version(1));
+        assert!(!fits(false) && fits(true));
+    }
+
+    #[test]
+    fn a_rollout_goes_back_once_a_wave_failed_or_somebody_asked_to_abort_it() {
+        let mut state = State::new(&World::new().plan().schedule);
+        let asked = |event: Event| [Command { number: 1, event }];
+        let abort = asked(Event::AbortRequested { by: "ann".to_owned() });
+        let pause = asked(Event::PauseRequested { by: "ann".to_owned() });
+        assert!(!goes_back(&state, &[]) && !goes_back(&state, &pause) && goes_back(&state, &abort));
+        state.failed = true;
+        assert!(goes_back(&state, &[]));
+    }
+
+    #[tokio::test]
+    async fn a_rollout_whose_certificate_was_revoked_goes_no_further() {
+        let world = World::new();
+        world.keep(&version(1), 20);
+        world.rolled_out(&version(1), 1, Some(Paused));
+        world.revoke(&version(1));
+        let refused = resume(&world.context(), Some("last")).await.unwrap_err();
+        let Problem::UnfitToResume { why, .. } = refused.problem else { panic!("{refused:?}") };
+        assert!(matches!(*why, Problem::Revoked { .. }), "{why:?}");
+    }
+
+    #[test]
+    fn only_the_newest_rollout_of_each_certificate_is_left_to_be_done() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, None);
+        let record = |certificate: &str, outcome| RolloutRecord {
+            certificate: certificate.parse().unwrap(),
+            outcome,
+            ..world.record(&id)
+        };
+        let left = |rollouts: &[(&str, Option<RolloutOutcome>)]| -> Vec<String> {
+            let all = rollouts.iter().map(|(name, outcome)| record(name, *outcome)).collect();
+            unfinished(all).iter().map(|one| format!("{} {:?}", one.certificate, one.outcome)).collect()
+        };
+        // Newest first.
+        let of_two = left(&[("a", Some(Succeeded)), ("b", Some(Paused)), ("a", Some(Paused)), ("b", None)]);
+        assert_eq!(of_two, ["b Some(Paused)"]);
+        assert_eq!(left(&[("a", None), ("b", Some(Interrupted))]), ["a None", "b Some(Interrupted)"]);
     }
 }

@@ -58,8 +58,7 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
             // What is taken back need not be good any more.
             let required = certificates::still_valid(last.started);
             let set = certificates::proven(store, &name, &last.version, &required)?;
-            let lasts_until = renewed_by(now, &plan).unwrap_or(Timestamp::MAX);
-            let undo = Undo { lasts_until, accepted: accept };
+            let undo = undo(now, &plan, accept);
             (set, plan.undo(undo), BackTo::Before { version: last.version })
         }
     };
@@ -113,6 +112,12 @@ fn target(
     }
 }
 
+/// How far each host may go back on its own way.
+fn undo(now: Timestamp, plan: &Plan, accepted: Vec<Version>) -> Undo {
+    let lasts_until = renewed_by(now, plan).unwrap_or(Timestamp::MAX);
+    Undo { lasts_until, accepted }
+}
+
 /// What a fleet goes back to has to last until the next certificate is on it.
 fn outlives_a_renewal(set: &CertificateSet, now: Timestamp, plan: &Plan) -> Result<(), OperationError> {
     if renewed_by(now, plan).is_some_and(|end| end < set.not_after()) {
@@ -146,10 +151,9 @@ fn renewal_takes(plan: &Plan) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::RevocationFact;
-    use crate::model::RevocationReason;
+    use crate::certificate::testing::now;
     use crate::operations::testing::{World, name, version};
-    use crate::rollout::RolloutOutcome::{Interrupted, RolledBack, Succeeded};
+    use crate::rollout::RolloutOutcome::{Interrupted, Paused, RolledBack, Succeeded};
 
     fn to(world: &World) -> Result<String, OperationError> {
         let context = world.context();
@@ -178,11 +182,9 @@ mod tests {
         world.rolled_out(&version(4), 2, None);
         assert_eq!(to(&world).unwrap(), version(3).to_string());
 
-        let reason = RevocationReason::KeyCompromise;
-        let revoke = |version| world.note(RevocationFact::Noted { certificate: name(), version, reason });
-        revoke(version(3));
+        world.revoke(&version(3));
         assert_eq!(to(&world).unwrap(), version(1).to_string());
-        revoke(version(1));
+        world.revoke(&version(1));
         assert!(matches!(to(&world).unwrap_err().problem, Problem::AllRevoked { .. }));
     }
 
@@ -212,5 +214,103 @@ mod tests {
             "{refused:?}"
         );
         assert_eq!(crate::ports::Journal::rollouts(&world.journal).unwrap().len(), 2);
+    }
+
+    fn seconds(of: u64) -> Duration {
+        Duration::from_secs(of)
+    }
+
+    #[test]
+    fn a_renewal_takes_the_time_of_every_turn_and_every_soak_and_an_hour_at_least() {
+        let world = World::new();
+        let takes = |change: fn(&mut Plan)| {
+            let mut plan = world.plan();
+            // Two waves of one host with one service: 1000 s each for its test, its reload and its proof.
+            plan.hosts.iter_mut().for_each(|host| host.timeout = seconds(1_000));
+            change(&mut plan);
+            renewal_takes(&plan).as_secs()
+        };
+        assert_eq!(takes(|plan| plan.hosts.iter_mut().for_each(|host| host.timeout = seconds(1))), 3_600);
+        assert_eq!(takes(|_| {}), 6_000);
+        assert_eq!(takes(|plan| plan.schedule.waves[1].soak = seconds(7)), 6_007);
+        let two_services = |plan: &mut Plan| {
+            let service = plan.hosts[crate::plan::HostIndex::new(1)].services[0].clone();
+            plan.hosts[crate::plan::HostIndex::new(1)].services.push(service);
+        };
+        assert_eq!(takes(two_services), 9_000);
+        // Both in one wave, one after the other or together, and in two batches.
+        let one_wave = |plan: &mut Plan| {
+            plan.schedule.waves.truncate(1);
+            plan.schedule.waves[0].batches = vec![(0..2).into()];
+        };
+        let [apart, together, batches] = [1, 2, 3].map(|how| {
+            let mut plan = world.plan();
+            plan.hosts.iter_mut().for_each(|host| host.timeout = seconds(2_000));
+            one_wave(&mut plan);
+            plan.schedule.waves[0].parallel = if how == 1 { 1 } else { 2 };
+            if how == 3 {
+                plan.schedule.waves[0].batches = vec![(0..1).into(), (1..2).into()];
+            }
+            renewal_takes(&plan).as_secs()
+        });
+        assert_eq!((apart, together, batches), (12_000, 6_000, 12_000));
+    }
+
+    #[test]
+    fn what_a_fleet_goes_back_to_lasts_longer_than_a_renewal_takes() {
+        let world = World::new();
+        world.keep(&version(1), 1);
+        let required = Requirements { names: &[], now: now(), at_least: Duration::ZERO };
+        let set = certificates::proven(&world.certificates, &name(), &version(1), &required).unwrap();
+        let fits = |takes: u64| {
+            let mut plan = world.plan();
+            plan.schedule.waves[0].soak = seconds(takes) - renewal_without_soak(&plan);
+            outlives_a_renewal(&set, now(), &plan).is_ok()
+        };
+        assert!(fits(86_399));
+        assert!(!fits(86_400), "it expires in the moment that the renewal is over");
+        assert!(!fits(86_401));
+        // Each host that goes back on its own way is held to the same.
+        let mut plan = world.plan();
+        plan.schedule.waves[0].soak = seconds(9_000) - renewal_without_soak(&plan);
+        let undo = undo(now(), &plan, vec![version(2)]);
+        assert_eq!(undo.lasts_until, now() + SignedDuration::from_secs(9_000));
+        assert_eq!(undo.accepted, [version(2)]);
+    }
+
+    /// Three time-outs of 30 s for each of two waves.
+    fn renewal_without_soak(plan: &Plan) -> Duration {
+        plan.hosts.iter().map(|host| host.timeout * 3).sum()
+    }
+
+    /// Why a rollback to a version does not begin.
+    async fn refused(world: &World, to: Version, accept: &[Version]) -> Problem {
+        let mut plan = world.plan();
+        plan.schedule.waves[0].soak = seconds(2 * 86_400);
+        let (playbook, accept) = ("a.yaml".to_owned(), accept.to_vec());
+        let request = RollbackRequest { plan, playbook, to: Some(to), accept };
+        rollback(&world.context(), request).await.unwrap_err().problem
+    }
+
+    #[tokio::test]
+    async fn a_version_that_expires_soon_is_gone_back_to_only_where_it_was_accepted() {
+        let world = World::new();
+        world.keep(&version(1), 1);
+        world.keep(&version(2), 1);
+        world.rolled_out(&version(2), 2, Some(Succeeded));
+        assert!(matches!(refused(&world, version(1), &[]).await, Problem::ExpiresTooSoon { .. }));
+        assert!(matches!(refused(&world, version(1), &[version(2)]).await, Problem::ExpiresTooSoon { .. }));
+        // It is asked about, and nobody says yes.
+        assert!(matches!(refused(&world, version(1), &[version(1)]).await, Problem::NotConfirmed));
+        world.revoke(&version(1));
+        assert!(matches!(refused(&world, version(1), &[version(1)]).await, Problem::Revoked { .. }));
+    }
+
+    #[tokio::test]
+    async fn no_rollback_begins_while_a_rollout_is_paused() {
+        let world = World::new();
+        (1..=2).for_each(|number| world.keep(&version(number), 20));
+        world.rolled_out(&version(2), 1, Some(Paused));
+        assert!(matches!(refused(&world, version(1), &[]).await, Problem::Waits(_)));
     }
 }

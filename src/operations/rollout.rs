@@ -207,3 +207,107 @@ async fn is_resumed(
     say(None);
     answer(context, &question).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::{World, version};
+    use crate::rollout::RolloutOutcome::{Interrupted, Paused, Succeeded};
+
+    #[test]
+    fn another_rollout_waits_for_one_that_is_paused_unless_nobody_can_resume_it() {
+        for outcome in [None, Some(Interrupted), Some(Succeeded)] {
+            let world = World::new();
+            world.keep(&version(1), 20);
+            let id = world.rolled_out(&version(1), 1, outcome);
+            assert!(none_waits(&world.context(), Some(&world.record(&id))).is_ok(), "{outcome:?}");
+        }
+        let world = World::new();
+        assert!(none_waits(&world.context(), None).is_ok());
+        world.keep(&version(1), 20);
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        let paused = world.record(&id);
+        let waits = none_waits(&world.context(), Some(&paused)).unwrap_err();
+        assert!(matches!(waits.problem, Problem::Waits(_)), "{waits:?}");
+        assert_eq!((waits.left, world.heard().len()), (Some(Left::Untouched), 0));
+        world.revoke(&version(1));
+        assert!(none_waits(&world.context(), Some(&paused)).is_ok());
+        assert!(matches!(&world.heard()[..], [News::StaysPaused { rollout, .. }] if *rollout == id));
+    }
+
+    #[test]
+    fn a_paused_rollout_whose_certificate_is_gone_or_has_expired_holds_up_nothing() {
+        let world = World::new();
+        world.keep(&version(2), -1);
+        for number in [1, 2] {
+            let id = world.rolled_out(&version(number), 1, Some(Paused));
+            assert!(none_waits(&world.context(), Some(&world.record(&id))).is_ok(), "{number}");
+        }
+        assert_eq!(world.heard().len(), 2);
+    }
+
+    /// Whether a rollout that did not end is resumed, and what is said of that.
+    async fn resumed(world: &World, change: fn(&mut Plan), other_certificate: bool) -> (bool, Vec<News>) {
+        let mut begun = world.plan();
+        // Found out when it began: no other plan.
+        begun.schedule.unsoaked.insert(crate::plan::HostIndex::new(0));
+        let id = world.rolled_out_as(&begun, &version(1), 1, None);
+        let mut plan = world.plan();
+        change(&mut plan);
+        let record = world.record(&id);
+        let resumed = is_resumed(&world.context(), &record, &plan, other_certificate).await.unwrap();
+        (resumed, world.heard())
+    }
+
+    #[tokio::test]
+    async fn a_person_is_asked_whether_a_rollout_that_did_not_end_is_resumed() {
+        for (world, says_yes) in [(World::new(), false), (World::new().says_yes(), true)] {
+            let (resumed, heard) = resumed(&world, |_| {}, false).await;
+            assert_eq!(resumed, says_yes);
+            assert!(matches!(&heard[..], [News::Unfinished { anew: None, same: true, .. }]), "{heard:?}");
+            assert!(matches!(&world.asked()[..], [Question::Resume { same: true, .. }]));
+        }
+        let world = World::new();
+        resumed(&world, |plan| plan.schedule.waves[0].parallel = 9, false).await;
+        assert!(matches!(&world.asked()[..], [Question::Resume { same: false, .. }]));
+    }
+
+    #[tokio::test]
+    async fn a_rule_resumes_what_is_the_same_and_begins_anew_what_is_not() {
+        let same = resumed(&World::new().by_rule(), |_| {}, false).await;
+        assert!(same.0 && same.1.is_empty());
+        let other = resumed(&World::new().by_rule(), |plan| plan.schedule.waves[0].parallel = 9, false).await;
+        assert!(!other.0 && matches!(&other.1[..], [News::Unfinished { anew: Some(Anew::OtherPlan), .. }]));
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_another_certificate_resumes_nothing() {
+        for world in [World::new().says_yes(), World::new().by_rule()] {
+            let (resumed, heard) = resumed(&world, |_| {}, true).await;
+            assert!(!resumed && world.asked().is_empty());
+            let [News::Unfinished { anew: Some(Anew::OtherCertificate), .. }] = &heard[..] else {
+                panic!("{heard:?}")
+            };
+        }
+    }
+
+    /// It is a Friday, at eight.
+    #[test]
+    fn it_is_said_when_windows_are_overridden_and_only_then() {
+        let served_until = crate::certificate::testing::now() + jiff::SignedDuration::from_hours(48);
+        let said = |window: &str, days: u64| {
+            let world = World::new();
+            let mut plan = world.plan();
+            plan.schedule.windows = Some(PlannedWindows {
+                allow: vec![window.parse().unwrap()],
+                override_before_expiry: Some(std::time::Duration::from_secs(days * 86_400)),
+                served_until: Some(served_until),
+            });
+            mind_windows(&world.context(), &plan);
+            matches!(&world.heard()[..], [News::WindowOverridden { served_until: told }] if *told == served_until)
+        };
+        assert!(said("Mon 09:00-10:00 UTC", 3));
+        assert!(!said("Mon 09:00-10:00 UTC", 1), "it is not about to expire");
+        assert!(!said("Fri 07:00-10:00 UTC", 3), "a window is open");
+    }
+}

@@ -185,3 +185,104 @@ fn outdated(path: &Path, changed: Vec<String>, unfinished: Option<OperationId>) 
     let problem = Problem::SavedPlanOutdated { path: path.to_owned(), unfinished };
     OperationError { problem, causes: changed, left: Some(Left::Untouched) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::testing::now;
+    use crate::model::Version;
+    use crate::operations::certificates::{proven, still_valid};
+    use crate::operations::testing::{World, name, version};
+
+    fn file(path: &str, sha256: &str) -> SourceFile {
+        SourceFile { path: path.to_owned(), sha256: sha256.to_owned() }
+    }
+
+    /// A plan that was saved for this, from a playbook and two files of an inventory.
+    fn saved(world: &World, next: Next) -> TakenUpPlan {
+        let saved = SavedPlan {
+            made: now(),
+            valid_until: now(),
+            playbook: file("/play.yaml", "0"),
+            inventory: Vec::new(),
+            limit: None,
+            inventory_files: vec![file("/hosts", "1"), file("/vars", "2")],
+            next,
+            plan: world.plan(),
+            seen: Vec::new(),
+        };
+        TakenUpPlan { path: "plan.json".into(), saved }
+    }
+
+    #[test]
+    fn each_file_that_changed_came_or_went_is_told() {
+        let taken_up = saved(&World::new(), Next::New { forced: false, version: None });
+        let changed = |now: &[(&str, &str)]| {
+            let now: Vec<SourceFile> = now.iter().map(|(path, sha256)| file(path, sha256)).collect();
+            changed_files(&taken_up.saved, &now)
+        };
+        let all = [("/hosts", "1"), ("/vars", "2"), ("/play.yaml", "0")];
+        assert_eq!(changed(&all), Vec::<String>::new());
+        assert_eq!(changed(&all[..2]), ["`/play.yaml` is gone"]);
+        assert_eq!(changed(&all[1..]), ["`/hosts` is gone"]);
+        assert_eq!(changed(&[all[0], all[1], ("/play.yaml", "9")]), ["`/play.yaml` changed"]);
+        assert_eq!(changed(&[all[0], ("/vars", "9"), all[2]]), ["`/vars` changed"]);
+        assert_eq!(changed(&[all[0], all[1], all[2], ("/more", "3")]), ["`/more` is new"]);
+    }
+
+    #[test]
+    fn a_saved_plan_is_carried_out_with_the_certificate_that_it_was_made_for() {
+        let world = World::new();
+        let set = |number: u8| {
+            world.keep(&version(number), 20);
+            proven(&world.certificates, &name(), &version(number), &still_valid(now())).unwrap()
+        };
+        let (one, two) = (set(1), set(2));
+        let stored = |version: &Version| Next::Stored { version: version.clone() };
+        let from_files = |version: Option<Version>| Next::New { forced: false, version };
+        let choose = |set: &CertificateSet| Choice::Stored(Box::new(set.clone()), "it will do".to_owned());
+        let new = || Choice::New("it is due".to_owned(), None);
+        let told = |next: Next, choice: Choice, known: Option<&CertificateSet>| {
+            let refused = saved(&world, next).same_certificate(&choice, known).err();
+            refused.map(|error| error.causes.concat())
+        };
+        assert_eq!(told(stored(&version(1)), choose(&one), Some(&one)), None);
+        assert_eq!(told(from_files(None), new(), None), None);
+        assert_eq!(told(from_files(Some(version(1))), new(), Some(&one)), None);
+        let other = "another certificate is in the issuer's files";
+        assert_eq!(told(from_files(Some(version(1))), new(), Some(&two)).as_deref(), Some(other));
+        assert_eq!(told(from_files(Some(version(1))), new(), None).as_deref(), Some(other));
+        let words = told(stored(&version(1)), choose(&two), Some(&two)).unwrap();
+        assert_eq!(
+            words,
+            format!("{} was planned, and {} would be rolled out now: it will do", version(1), version(2))
+        );
+        let words = told(stored(&version(1)), new(), None).unwrap();
+        assert_eq!(words, format!("{} was planned, and now it is due", version(1)));
+        let words = told(from_files(None), choose(&one), Some(&one)).unwrap();
+        assert!(words.starts_with("a new certificate was planned"), "{words}");
+    }
+
+    #[test]
+    fn a_saved_plan_that_breaks_a_rule_or_is_too_old_is_not_carried_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let refused = |change: fn(&mut SavedPlan)| {
+            let mut plan = saved(&World::new(), Next::New { forced: false, version: None }).saved;
+            plan.valid_until = now() + SignedDuration::from_hours(1);
+            change(&mut plan);
+            std::fs::write(&path, plan.to_text().unwrap()).unwrap();
+            let error = take_up(&path, now()).err().unwrap();
+            assert_eq!(error.left, Some(Left::Untouched), "{error:?}");
+            assert!(matches!(error.problem, Problem::SavedPlan(_)), "{error:?}");
+            error.causes.concat()
+        };
+        let broken = refused(|saved| saved.plan.hosts.iter_mut().for_each(|host| host.answers = 0));
+        assert_eq!(
+            broken,
+            ["web01", "web02"].map(|host| format!("{host}: its proof would prove nothing")).join("; ")
+        );
+        let late = refused(|saved| saved.valid_until = now());
+        assert!(late.starts_with("it was valid until"), "{late}");
+    }
+}

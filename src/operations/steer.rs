@@ -241,4 +241,29 @@ mod tests {
             matches!(&world.journal.commands(&id).unwrap()[0].event, Event::Approved { wave, .. } if *wave == approved.wave)
         );
     }
+
+    #[test]
+    fn a_wave_is_approved_once() {
+        let world = World::new();
+        let id = world.rolled_out(&version(1), 1, Some(Paused));
+        approve(&world.context(), "last", None).unwrap();
+        let lease = world.leases.take(&name(), "rollout").unwrap();
+        let heard = world.journal.commands(&id).unwrap().remove(0).event;
+        world.journal.append(lease.as_ref(), &id, &[(world.context().now(), heard.into())]).unwrap();
+        let again = approve(&world.context(), "last", None).err().unwrap();
+        let Problem::NothingAwaitsApproval { waiting, .. } = again.problem else { panic!("{again:?}") };
+        assert_eq!(waiting, []);
+    }
+
+    #[test]
+    fn a_rollout_runs_while_it_has_not_ended_and_its_certificate_is_held() {
+        for (outcome, held, runs) in [(None, true, true), (None, false, false), (Some(Paused), true, false)] {
+            let world = World::new();
+            let id = world.rolled_out(&version(1), 1, outcome);
+            let lease = held.then(|| world.leases.take(&name(), "another rollout").unwrap());
+            let running = is_running(&world.context(), &world.record(&id)).unwrap();
+            assert_eq!(running, runs, "{outcome:?}, held: {held}");
+            drop(lease);
+        }
+    }
 }

@@ -12,8 +12,8 @@ use crate::certificate::testing::{Authority, LeafSpec, now, pem};
 use crate::clock::SteadyClock;
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::Login;
-use crate::ledger::{Fact, Issuance};
-use crate::model::{CertificateName, HostName, OperationId, Version};
+use crate::ledger::{Fact, Issuance, RevocationFact};
+use crate::model::{CertificateName, HostName, OperationId, RevocationReason, Version};
 use crate::operations::{Context, News, Progress};
 use crate::plan::{
     CertificateRequest, Direction, HostPlan, Plan, PlannedFiles, PlannedIssuer, PlannedService, Schedule,
@@ -56,6 +56,7 @@ struct Person {
     heard: Mutex<Vec<News>>,
     asked: Mutex<Vec<Question>>,
     says_yes: bool,
+    is_a_rule: bool,
 }
 
 impl Progress for Person {
@@ -70,7 +71,7 @@ impl Progress for Person {
 
 impl Confirm for Person {
     fn is_automatic(&self) -> bool {
-        false
+        self.is_a_rule
     }
 
     fn confirm<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<bool, Unanswered>> {
@@ -108,6 +109,23 @@ impl World {
     pub(super) fn says_yes(mut self) -> Self {
         self.person.says_yes = true;
         self
+    }
+
+    /// A rule answers, and no person.
+    pub(super) fn by_rule(mut self) -> Self {
+        self.person.is_a_rule = true;
+        self.says_yes()
+    }
+
+    pub(super) fn revoke(&self, version: &Version) {
+        let (version, reason) = (version.clone(), RevocationReason::Superseded);
+        self.note(RevocationFact::Noted { certificate: name(), version, reason });
+    }
+
+    /// A record as the journal has it.
+    pub(super) fn record(&self, id: &OperationId) -> RolloutRecord {
+        let rollouts = self.journal.rollouts().unwrap();
+        rollouts.into_iter().find(|record| record.id == *id).unwrap()
     }
 
     pub(super) fn context(&self) -> Context<'_> {

@@ -23,3 +23,6 @@ pub use request::{
 pub use resolve::{Note, Resolved, resolve};
 pub use schedule::{Direction, PlannedWindows, Schedule, Undo, WaveSchedule, batches, whole};
 pub use scripts::SCRIPT;
+
+#[cfg(test)]
+mod tests;

@@ -293,22 +293,26 @@ impl HostResolver<'_> {
     }
 
     fn resolve(mut self, services: &[&Service]) -> Option<HostPlan> {
-        let own = services;
-        let timeouts = own.iter().filter_map(|service| service.verify.timeout);
-        let timeout = timeouts.max().or(self.playbook.verify.timeout).unwrap_or(TIMEOUT);
+        let timeout = self.most(services, |verify| verify.timeout, TIMEOUT);
+        let answers = self.most(services, |verify| verify.answers, ANSWERS);
         let login = self.host.login(self.problems);
         let mut install = self.install()?;
         let services =
             self.services(services, login.as_ref().map(|login| login.address.as_str()), &mut install);
-        let own = |settings: fn(&VerifySettings) -> Option<u32>| {
-            own.iter()
-                .filter_map(|service| settings(&service.verify))
-                .max()
-                .or(settings(&self.playbook.verify))
-        };
-        let answers = own(|verify| verify.answers).unwrap_or(ANSWERS);
         let dead_man = self.dead_man(timeout, services.len());
         Some(HostPlan { login: login?, install, services, timeout, dead_man, answers, accepted: false })
+    }
+
+    /// The most that one of the host's servers asks for: by itself, else by the playbook's `verify`.
+    fn most<T: Ord + Copy>(
+        &self,
+        services: &[&Service],
+        setting: fn(&VerifySettings) -> Option<T>,
+        default: T,
+    ) -> T {
+        let general = setting(&self.playbook.verify).unwrap_or(default);
+        let each = services.iter().map(|service| setting(&service.verify).unwrap_or(general));
+        each.max().unwrap_or(general)
     }
 
     /// Longer than an activation, its proof and the confirmation may take.

@@ -19,3 +19,6 @@ pub use rollout_risks::rollout_risks;
 pub use saved::{Next, SavedPlan, SavedPlanError, SourceFile};
 pub use seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
 pub use whole::Preview;
+
+#[cfg(test)]
+mod tests;

@@ -23,3 +23,6 @@ pub use step::{
 };
 pub use stop::Stop;
 pub use stopwatch::Stopwatch;
+
+#[cfg(test)]
+mod tests;

@@ -5,5 +5,6 @@
 mod driver;
 mod preview;
 mod rollout;
+mod run;
 mod world;
 mod yaml;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use certwave::gate::Handshakes;
+use certwave::gate::{HandshakeSample, Handshakes};
 use certwave::model::{Fingerprint, HostName, Version};
 use certwave::plan::{
     Direction, HostIndex, OnFailure, PerHost, PlannedWindows, Schedule, Undo, WaveSchedule, batches,
@@ -109,7 +109,8 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         if random.chance(50) {
             let seconds = start().as_second() + if random.chance(20) { 100_000 } else { 10_000 };
             let lasts_until = Timestamp::from_second(seconds).unwrap();
-            schedule.direction = Direction::Undo(Undo { lasts_until, accepted: Vec::new() });
+            let accepted = if random.chance(30) { vec![before()] } else { Vec::new() };
+            schedule.direction = Direction::Undo(Undo { lasts_until, accepted });
         }
     }
     schedule
@@ -131,6 +132,11 @@ pub(crate) fn start() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
+/// The version that every host had before.
+pub(crate) fn before() -> Version {
+    Version::new(start(), &Fingerprint::new([1; 32]))
+}
+
 impl World {
     pub(crate) fn new(mut random: Random, hosts: usize, undo: bool) -> Self {
         let flakiness = [0, 0, 5, 25][random.below(4)];
@@ -140,7 +146,7 @@ impl World {
                 let already = random.chance(if undo { 90 } else { 5 });
                 let valid_for = if random.chance(5) { -1 } else { 86_400 };
                 let previous = Previous {
-                    version: Version::new(start(), &Fingerprint::new([1; 32])),
+                    version: before(),
                     leaves: vec![Fingerprint::new([1; 32])],
                     not_after: Timestamp::from_second(start().as_second() + valid_for).unwrap(),
                     revoked: random.chance(4),
@@ -250,12 +256,14 @@ impl World {
         }
     }
 
-    pub(crate) fn soak(&mut self) -> Handshakes {
-        if self.mended {
-            return Handshakes { tried: 100, failed: 0 };
-        }
-        let tried = if self.random.chance(3) { 0 } else { 100 };
-        let failed = if self.random.chance(5) { tried.min(3) } else { 0 };
-        Handshakes { tried, failed }
+    /// What a soak of these hosts measured so far.
+    pub(crate) fn soak(&mut self, hosts: &[HostName]) -> HandshakeSample {
+        let tried = if !self.mended && self.random.chance(3) { 0 } else { 100 };
+        let failed_hosts: Vec<HostName> = match !self.mended && tried > 0 && self.random.chance(5) {
+            true => hosts.iter().filter(|_| self.random.chance(40)).cloned().collect(),
+            false => Vec::new(),
+        };
+        let handshakes = Handshakes { tried, failed: failed_hosts.len() as u64 };
+        HandshakeSample { handshakes, failed_hosts, first_failure: None }
     }
 }

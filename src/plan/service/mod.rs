@@ -60,25 +60,11 @@ impl HostResolver<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::{FileKind, Inventory, InventoryFile};
-    use crate::plan::resolve;
-    use crate::yaml::{Problems, Sources, parse};
+    use crate::plan::testing::first_host;
 
     /// What a server of a playbook is in the plan.
     pub(super) fn planned(server: &str) -> ServiceSpec {
-        let (mut sources, mut problems) = (Sources::default(), Problems::default());
-        let hosts = "all: {hosts: {lb1: {x: 1}}}\n";
-        let file = InventoryFile { source: sources.add("hosts.yaml", hosts), kind: FileKind::Inventory };
-        let inventory = Inventory::parse(&sources, &[file], &mut problems).unwrap();
-        let text = format!(
-            "certificate: {{domains: [a.test]}}\nissuers: [{{files: {{certificate: a.pem, key: a.key}}}}]\n\
-             services: [{{hosts: all, {server}}}]\nwaves: [{{name: all, hosts: all}}]\n"
-        );
-        let id = sources.add("playbook.yaml", &text);
-        let node = parse(&sources, id, &mut problems).unwrap();
-        let playbook = crate::playbook::parse(&node, &mut problems).unwrap();
-        let plan = resolve(&playbook, &inventory, None, &mut problems).unwrap().plan;
-        plan.hosts.first().unwrap().services[0].spec.clone()
+        first_host(&format!("services: [{{hosts: all, {server}}}]")).services[0].spec.clone()
     }
 
     #[test]

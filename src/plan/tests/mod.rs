@@ -1,0 +1,10 @@
+//! What playbooks come to, and what may be wrong with a plan.
+
+mod back;
+mod check;
+mod hosts;
+mod places;
+mod scripts;
+mod servers;
+mod waves;
+mod windows;

@@ -1,0 +1,183 @@
+//! What a careful person should know of a host, at the edges.
+
+use super::*;
+use crate::model::DnsName;
+use crate::preview::{Bar, Risk, covers, refusal, risks_of};
+use crate::rollout::Undone;
+
+/// The risks of the first host of a plan, changed so.
+fn risks(plan: &Plan, change: impl FnOnce(&mut SeenHost)) -> Vec<Risk> {
+    let mut seen = host(plan);
+    change(&mut seen);
+    risks_of(plan.hosts.first().unwrap(), &seen, &[leaf(2, 9_999_999)], start())
+}
+
+fn previous(host: &mut SeenHost) -> &mut Previous {
+    host.previous.as_mut().unwrap()
+}
+
+#[test]
+fn a_good_host_has_no_risks() {
+    assert_eq!(risks(&plan(""), |_| {}), []);
+}
+
+#[test]
+fn a_clock_is_off_by_more_than_five_seconds() {
+    for (ahead, off) in [(5, false), (-5, false), (6, true), (-6, true)] {
+        let found = risks(&plan(""), |host| host.clock_ahead = ahead);
+        assert_eq!(found == [Risk::Clock { ahead }], off, "{ahead}");
+    }
+}
+
+#[test]
+fn a_way_back_is_gone_when_it_lapses_and_short_an_hour_before() {
+    let name = |found: &[Risk]| match found {
+        [] => "none",
+        [Risk::WayBackUnfit { .. }] => "unfit",
+        [Risk::WayBackShort { .. }] => "short",
+        [Risk::NoWayBack] => "no way back",
+        _ => panic!("{found:?}"),
+    };
+    let plan = plan("");
+    for (seconds, risk) in [(-1, "unfit"), (0, "unfit"), (1, "short"), (3_600, "short"), (3_601, "none")] {
+        let found = risks(&plan, |host| previous(host).not_after = after(seconds));
+        assert_eq!(name(&found), risk, "{seconds}");
+    }
+    assert_eq!(name(&risks(&plan, |host| previous(host).revoked = true)), "unfit");
+    assert_eq!(name(&risks(&plan, |host| host.previous = None)), "no way back");
+}
+
+#[test]
+fn a_host_that_has_it_all_is_told_only_what_makes_it_fail() {
+    let plan = plan("");
+    let trouble = |host: &mut SeenHost| {
+        (host.proven, host.clock_ahead) = (true, 99);
+        host.problems = vec!["no room".to_owned()];
+    };
+    assert_eq!(risks(&plan, trouble), [Risk::Fails { reason: "no room".to_owned() }]);
+    // Its confirmation never came: it is worked on.
+    let found = risks(&plan, |host| (host.proven, host.unconfirmed) = (true, true));
+    assert_eq!(found, [Risk::Unconfirmed]);
+    let undone = Undone { at: start(), target: version(2), previous: version(1), problem: None };
+    assert_eq!(risks(&plan, |host| host.undone = Some(undone)), [Risk::Undone { target: version(2) }]);
+}
+
+#[test]
+fn another_issuer_is_told_of_the_same_kind_of_key_alone() {
+    let plan = plan("");
+    let other = Risk::OtherIssuer { now: "CN=two".to_owned(), then: "CN=one".to_owned() };
+    let two = |host: &mut SeenHost| host.served[0].leaf.as_mut().unwrap().issuer = "CN=two".to_owned();
+    assert_eq!(risks(&plan, two), [other.clone()]);
+    // On the disk, too.
+    assert_eq!(risks(&plan, |host| host.on_disk[0].issuer = "CN=two".to_owned()), [other]);
+    let rsa = |host: &mut SeenHost| {
+        two(host);
+        host.served[0].leaf.as_mut().unwrap().key_type = Some(KeyType::Rsa2048);
+    };
+    assert_eq!(risks(&plan, rsa), []);
+}
+
+fn file(path: &str, is_key: bool, ours: bool, leaf: Option<Leaf>) -> SeenFile {
+    SeenFile { path: path.to_owned(), is_key, ours, leaf }
+}
+
+#[test]
+fn a_server_has_to_name_a_certificate_that_is_switched_and_a_key_is_none() {
+    let plan = plan("");
+    let not_named = [Risk::NotNamed { service: "nginx".to_owned() }];
+    let with = |files: Vec<SeenFile>| risks(&plan, |host| host.reads[0].files = files);
+    assert_eq!(with(vec![file("/k", true, true, None), file("/c", false, false, None)]), not_named);
+    assert_eq!(with(vec![file("/c", false, true, None), file("/d", false, false, None)]), []);
+    // It does not tell what it reads.
+    assert_eq!(with(Vec::new()), []);
+}
+
+#[test]
+fn a_file_that_is_still_read_for_a_name_of_the_certificate_is_told() {
+    let plan = plan("");
+    let with = |names: &[&str], ours: bool| {
+        let mut other = leaf(9, 86_400);
+        other.names = names.iter().map(|name| (*name).to_owned()).collect();
+        risks(&plan, |host| host.reads[0].files.push(file("/old.pem", false, ours, Some(other))))
+    };
+    let still = Risk::StillReads {
+        service: "nginx".to_owned(),
+        path: "/old.pem".to_owned(),
+        name: "a.test".to_owned(),
+    };
+    assert_eq!(with(&["a.test"], false), [still]);
+    assert_eq!(with(&["b.test"], false), []);
+    assert_eq!(with(&["a.test"], true), []);
+}
+
+#[test]
+fn a_link_is_not_named_where_every_server_tells_what_it_reads() {
+    let plan = plan("install: {links: {/etc/a.crt: fullchain.pem}}");
+    let not_named = [Risk::LinkNotNamed { path: "/etc/a.crt".to_owned() }];
+    assert_eq!(risks(&plan, |_| {}), not_named);
+    assert_eq!(risks(&plan, |host| host.reads[0].files[0].path = "/etc/a.crt".to_owned()), []);
+    assert_eq!(risks(&plan, |host| host.reads[0].variable = true), []);
+    assert_eq!(risks(&plan, |host| host.reads.clear()), []);
+    let silent = risks(&plan, |host| {
+        let mut silent = host.reads[0].clone();
+        silent.files.clear();
+        host.reads.push(silent);
+    });
+    assert_eq!(silent, []);
+}
+
+/// Of dual certificates, the second may be what the rollout brings.
+#[test]
+fn a_place_that_answers_with_its_other_certificate_does_answer() {
+    let plan = plan("certificate: {domains: [a.test], key: [ecdsa-p256, rsa-2048]}");
+    let silent = |host: &mut SeenHost, at: usize| {
+        (host.served[at].leaf, host.served[at].reason) = (None, Some("no shared signature".to_owned()));
+    };
+    assert_eq!(risks(&plan, |host| silent(host, 1)), []);
+    let both = risks(&plan, |host| {
+        silent(host, 0);
+        silent(host, 1);
+    });
+    assert!(both.iter().all(|risk| matches!(risk, Risk::NoHandshake { .. })) && !both.is_empty(), "{both:?}");
+}
+
+#[test]
+fn a_star_covers_one_whole_label() {
+    let covers_it = |of: &str, name: &str| {
+        let mut leaf = leaf(1, 1);
+        leaf.names = vec![of.to_owned()];
+        covers(&leaf, &name.parse::<DnsName>().unwrap())
+    };
+    for (of, name, is) in [
+        ("a.test", "a.test", true),
+        ("A.Test", "a.test", true),
+        ("*.a.test", "b.a.test", true),
+        ("*.a.test", "a.test", false),
+        ("*.a.test", "c.b.a.test", false),
+        ("*.test", "a.test", true),
+        ("b.a.test", "a.test", false),
+        ("*.b.test", "b.a.test", false),
+    ] {
+        assert_eq!(covers_it(of, name), is, "{of} for {name}");
+    }
+}
+
+#[test]
+fn what_refuses_a_host_is_said_once_with_the_way_out() {
+    let plan = plan("");
+    let mut seen = host(&plan);
+    seen.served[0].ours = false;
+    seen.served.push(seen.served[0].clone());
+    let words = refusal(plan.hosts.first().unwrap(), &seen).unwrap();
+    assert!(words.starts_with("refused before the switch: nginx at"), "{words}");
+    assert_eq!(words.matches("another certificate is served").count(), 1, "{words}");
+    assert!(words.ends_with("(where the rollout is to repair that, `--accept HOST` goes ahead)"), "{words}");
+}
+
+#[test]
+fn a_remark_keeps_the_id_of_its_risk() {
+    let remark = Risk::Clock { ahead: 9 }.remark();
+    assert_eq!((remark.risk.as_str(), remark.text.as_str()), ("clock", "its clock is 9 s ahead"));
+    assert_eq!(Risk::NoWayBack.remark().risk, "no_way_back");
+    assert!(Bar::Never < Bar::UnlessAccepted && Bar::UnlessAccepted < Bar::Always);
+}
