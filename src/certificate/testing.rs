@@ -1,12 +1,15 @@
 //! Throw-away certificate authorities for unit tests.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{HasPublic, PKey, Private};
+use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
@@ -38,8 +41,19 @@ pub(crate) struct Authority {
 }
 
 pub(crate) fn new_key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+    curve(Nid::X9_62_PRIME256V1)
+}
+
+/// A new key on that curve.
+pub(crate) fn curve(name: Nid) -> PKey<Private> {
+    PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(name).unwrap()).unwrap()).unwrap()
+}
+
+/// A key of RSA, always the same: to make one takes a while.
+pub(crate) fn rsa_key() -> &'static PKey<Private> {
+    static KEY: LazyLock<PKey<Private>> =
+        LazyLock::new(|| PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+    &KEY
 }
 
 pub(crate) fn key_pem(key: &PKey<Private>) -> Secret {
@@ -58,9 +72,21 @@ impl Authority {
         Self { certificate, name: name.to_owned(), key }
     }
 
+    /// The same key under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        let root = LeafSpec { names: &[], ca: true, to_days: 3_650, ..LeafSpec::default() };
+        let certificate = build(name, &self.key, name, &self.key, &root);
+        Self { certificate, name: name.to_owned(), key: self.key.clone() }
+    }
+
     pub(crate) fn intermediate(&self, name: &str) -> Self {
+        self.intermediate_until(name, 1_000)
+    }
+
+    /// One that expires in so many days.
+    pub(crate) fn intermediate_until(&self, name: &str, to_days: i64) -> Self {
         let key = new_key();
-        let ca = LeafSpec { names: &[], ca: true, to_days: 1_000, ..LeafSpec::default() };
+        let ca = LeafSpec { names: &[], ca: true, to_days, ..LeafSpec::default() };
         let certificate = build(name, &key, &self.name, &self.key, &ca);
         Self { certificate, name: name.to_owned(), key }
     }
@@ -71,15 +97,21 @@ impl Authority {
     }
 
     /// For a key that is there already.
-    pub(crate) fn certify(&self, key: &PKey<Private>, leaf: &LeafSpec<'_>) -> Certificate {
+    pub(crate) fn certify(&self, key: &PKey<impl HasPublic>, leaf: &LeafSpec<'_>) -> Certificate {
         let subject = leaf.names.first().unwrap_or(&"leaf");
         build(subject, key, &self.name, &self.key, leaf)
     }
 }
 
+/// A certificate that signed itself, and its key.
+pub(crate) fn self_signed(leaf: &LeafSpec<'_>) -> (Certificate, Secret) {
+    let (subject, key) = (leaf.names[0], new_key());
+    (build(subject, &key, subject, &key, leaf), key_pem(&key))
+}
+
 fn build(
     subject: &str,
-    key: &PKey<Private>,
+    key: &PKey<impl HasPublic>,
     issuer: &str,
     signer: &PKey<Private>,
     leaf: &LeafSpec<'_>,
@@ -106,7 +138,10 @@ fn build(
     if !leaf.names.is_empty() {
         let mut names = SubjectAlternativeName::new();
         leaf.names.iter().for_each(|one| {
-            names.dns(one);
+            match one.parse::<std::net::IpAddr>() {
+                Ok(_) => names.ip(one),
+                Err(_) => names.dns(one),
+            };
         });
         let names = names.build(&builder.x509v3_context(None, None)).unwrap();
         builder.append_extension(names).unwrap();
