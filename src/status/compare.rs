@@ -347,6 +347,66 @@ mod tests {
     }
 
     #[test]
+    fn a_dead_man_switch_is_told_where_it_is_about_the_live_version() {
+        let armed = |target: &'static str| {
+            words(&World::new().disk(|disk| {
+                let (target, previous) = (World::version(target), World::version("old"));
+                disk.armed = Some(Armed { target, previous });
+            }))
+        };
+        assert!(armed("new").starts_with("not confirmed yet"));
+        assert_eq!(armed("old"), "nothing");
+        // It put back another version than somebody linked since.
+        let fired = |previous: &'static str| {
+            words(&World::new().serving("old").linked("old").disk(|disk| {
+                let (target, previous) = (World::version("new"), World::version(previous));
+                disk.fired = Some(Fired { at: Timestamp::UNIX_EPOCH, target, previous, problem: None });
+            }))
+        };
+        assert!(fired("old").ends_with("which the host's dead-man switch put back"));
+        assert!(fired("new").ends_with("the live link points to 20261115T080000Z-00000000"));
+    }
+
+    #[test]
+    fn what_is_only_seen_from_inside_is_not_known_without_a_login() {
+        let inside = || World::new().serving("old").through_ssh();
+        assert_eq!(words(&inside().without_login()), "no SSH: connect to 192.0.2.1:22: no answer");
+        assert_eq!(words(&inside()), words(&World::new().serving("old")));
+    }
+
+    #[test]
+    fn of_dual_certificates_each_is_compared_with_its_own_file() {
+        assert_eq!(words(&World::new().dual()), "nothing");
+        let behind = World::new().linked("old").dual();
+        assert!(words(&behind).starts_with("memory differs from disk: a restart would serve old_____"));
+    }
+
+    #[test]
+    fn a_memory_that_cannot_be_read_is_told_beside_all_else() {
+        let unread = "its memory could not be read: its socket is closed";
+        assert_eq!(words(&World::new().mute()), unread);
+        let old = words(&World::new().serving("old").mute());
+        assert_eq!(old, format!("{}; {unread}", words(&World::new().serving("old"))));
+    }
+
+    #[test]
+    fn a_certificate_is_over_in_its_last_second_whoever_issued_it() {
+        let world = World::new();
+        let (leaf, endpoint) = (world.leaf("foreign"), &world.row().endpoint);
+        let named = Endpoint { server_name: "b.test".parse().unwrap(), ..endpoint.clone() };
+        let (from, to) = (leaf.not_before, leaf.not_after);
+        let second = jiff::SignedDuration::from_secs(1);
+        for (now, finding) in [
+            (from - second, Some(Finding::NotYetValid(from))),
+            (from, None),
+            (to - second, None),
+            (to, Some(Finding::Expired(to))),
+        ] {
+            assert_eq!(lasting_findings(leaf, &named, now), Vec::from_iter(finding));
+        }
+    }
+
+    #[test]
     fn days_are_whole_and_below_zero_once_it_expired() {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(days_left(at(86_400), at(0)), 1);

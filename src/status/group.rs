@@ -74,3 +74,54 @@ pub fn group(rows: &[EndpointStatus]) -> Vec<AlikeHosts<'_>> {
     groups.extend(differing);
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::testing::World;
+
+    fn grouped(worlds: Vec<World>) -> Vec<String> {
+        let rows: Vec<EndpointStatus> = worlds
+            .into_iter()
+            .enumerate()
+            .map(|(at, world)| world.named(&format!("web{at}")).row())
+            .collect();
+        let names =
+            |one: &AlikeHosts<'_>| one.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        group(&rows).iter().map(names).collect()
+    }
+
+    #[test]
+    fn hosts_are_alike_where_they_serve_and_hold_the_same_and_differ_in_the_same_way() {
+        let new = World::new;
+        assert_eq!(grouped(vec![new(), new(), new().holding(&["new"])]), ["web0 web1", "web2"]);
+        // Those that differ come last.
+        assert_eq!(grouped(vec![new().serving("old"), new(), new().serving("old")]), ["web1", "web0 web2"]);
+        assert_eq!(
+            grouped(vec![new().serving("old"), new().serving("foreign"), new().silent()]),
+            ["web0", "web1", "web2"]
+        );
+        // The same is served, and the reasons are others.
+        let linked = || new().serving("old").linked("old");
+        assert_eq!(grouped(vec![new().serving("old"), linked(), linked()]), ["web0", "web1 web2"]);
+    }
+
+    #[test]
+    fn a_host_with_one_row_that_differs_is_not_alike() {
+        let mut rows = vec![World::new().row(), World::new().row(), World::new().named("web02").row()];
+        rows[1].endpoint.port = 8443;
+        rows[1].drifts = World::new().silent().row().drifts;
+        let groups = group(&rows);
+        let hosts: Vec<_> = groups.iter().map(|one| one.hosts[0].to_string()).collect();
+        assert_eq!((hosts, groups[1].rows.len()), (vec!["web02".to_owned(), rows[0].host.to_string()], 2));
+    }
+
+    #[test]
+    fn rows_that_say_the_same_are_told_once() {
+        let mut rows = vec![World::new().row(), World::new().row()];
+        rows[1].endpoint.address = "192.0.2.9".to_owned();
+        assert_eq!(group(&rows)[0].rows.len(), 1);
+        rows[1].endpoint.port = 8443;
+        assert_eq!(group(&rows)[0].rows.len(), 2);
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::certificate::testing::{Authority, LeafSpec, now, pem};
-use crate::certificate::{Certificate, ChainSet};
+use crate::certificate::testing::{Authority, LeafSpec, now, pem, rsa_key};
+use crate::certificate::{Certificate, ChainSet, KeyAlgorithm};
 use crate::install::{FilePart, LinkState, Live, OnDisk};
 use crate::model::Version;
 use crate::plan::HostPlan;
@@ -13,10 +13,11 @@ use crate::plan::testing::host;
 use crate::service::{Command, Held, ServiceSpec};
 use crate::status::reading::{HostReading, Inside};
 use crate::status::{EndpointStatus, ExpectedVersion, ScannedEndpoint, appraise, compare};
-use crate::verify::{Observation, Served};
+use crate::verify::{Observation, Served, Via};
 
 struct Certificates {
     leaves: BTreeMap<&'static str, Certificate>,
+    rsa: Certificate,
     middle: Certificate,
 }
 
@@ -32,7 +33,8 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         ("lapsed", issue(&middle, lapsed)),
         ("foreign", issue(&other, foreign)),
     ]);
-    Certificates { leaves, middle: middle.certificate }
+    let rsa = middle.certify(rsa_key(), &LeafSpec::default());
+    Certificates { leaves, rsa, middle: middle.certificate }
 });
 
 /// A host on which all is as it should be, until it is told otherwise.
@@ -84,6 +86,24 @@ impl World {
         let chain = vec![self.leaf(name).der.clone(), CERTIFICATES.middle.der.clone()];
         let protocol = "TLSv1.3".to_owned();
         self.observe(Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO }))
+    }
+
+    /// Dialled through the host itself.
+    pub(crate) fn through_ssh(mut self) -> Self {
+        self.reading.observed[0][0].0.via = Via::Ssh;
+        self
+    }
+
+    /// Of dual certificates, the one of ECDSA is asked for; the other one lies first on the disk.
+    pub(crate) fn dual(mut self) -> Self {
+        self.reading.observed[0][0].0.key = Some(KeyAlgorithm::Ecdsa);
+        self.disk(|disk| disk.active.insert(0, String::from_utf8(pem(&[&CERTIFICATES.rsa])).unwrap()))
+    }
+
+    /// Its server does not say what it holds.
+    pub(crate) fn mute(mut self) -> Self {
+        self.reading.inside.as_mut().unwrap().memory = vec![Err("its socket is closed".to_owned())];
+        self
     }
 
     pub(crate) fn silent(self) -> Self {
