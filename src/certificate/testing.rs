@@ -10,7 +10,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
 use crate::certificate::Certificate;
@@ -26,11 +26,28 @@ pub(crate) struct LeafSpec<'a> {
     pub(crate) from_days: i64,
     pub(crate) to_days: i64,
     pub(crate) ca: bool,
+    /// It is signed by SHA-1.
+    pub(crate) sha1: bool,
+    /// It is for clients, and not for servers.
+    pub(crate) for_clients: bool,
 }
 
 impl Default for LeafSpec<'_> {
     fn default() -> Self {
-        Self { names: &["a.test"], from_days: -1, to_days: 89, ca: false }
+        let (names, from_days, to_days) = (&["a.test"][..], -1, 89);
+        Self { names, from_days, to_days, ca: false, sha1: false, for_clients: false }
+    }
+}
+
+impl LeafSpec<'_> {
+    /// A CA's.
+    pub(crate) fn ca() -> Self {
+        Self { names: &[], ca: true, to_days: 1_000, ..Self::default() }
+    }
+
+    /// Valid whatever the clock of this machine says.
+    pub(crate) fn lasting(self) -> Self {
+        Self { from_days: -7_000, to_days: 7_000, ..self }
     }
 }
 
@@ -66,28 +83,27 @@ pub(crate) fn pem(certificates: &[&Certificate]) -> Vec<u8> {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let key = new_key();
-        let root = LeafSpec { names: &[], ca: true, to_days: 3_650, ..LeafSpec::default() };
-        let certificate = build(name, &key, name, &key, &root);
+        Self::root(name, new_key(), &LeafSpec { to_days: 3_650, ..LeafSpec::ca() })
+    }
+
+    /// A root of its own making.
+    pub(crate) fn root(name: &str, key: PKey<Private>, root: &LeafSpec<'_>) -> Self {
+        let certificate = build(name, &key, name, &key, root);
         Self { certificate, name: name.to_owned(), key }
     }
 
     /// The same key under another name.
     pub(crate) fn renamed(&self, name: &str) -> Self {
-        let root = LeafSpec { names: &[], ca: true, to_days: 3_650, ..LeafSpec::default() };
-        let certificate = build(name, &self.key, name, &self.key, &root);
-        Self { certificate, name: name.to_owned(), key: self.key.clone() }
+        Self::root(name, self.key.clone(), &LeafSpec::ca())
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        self.intermediate_until(name, 1_000)
+        self.under(name, new_key(), &LeafSpec::ca())
     }
 
-    /// One that expires in so many days.
-    pub(crate) fn intermediate_until(&self, name: &str, to_days: i64) -> Self {
-        let key = new_key();
-        let ca = LeafSpec { names: &[], ca: true, to_days, ..LeafSpec::default() };
-        let certificate = build(name, &key, &self.name, &self.key, &ca);
+    /// An intermediate of its own making.
+    pub(crate) fn under(&self, name: &str, key: PKey<Private>, ca: &LeafSpec<'_>) -> Self {
+        let certificate = build(name, &key, &self.name, &self.key, ca);
         Self { certificate, name: name.to_owned(), key }
     }
 
@@ -146,6 +162,10 @@ fn build(
         let names = names.build(&builder.x509v3_context(None, None)).unwrap();
         builder.append_extension(names).unwrap();
     }
-    builder.sign(signer, MessageDigest::sha256()).unwrap();
+    if leaf.for_clients {
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap()).unwrap();
+    }
+    let digest = if leaf.sha1 { MessageDigest::sha1() } else { MessageDigest::sha256() };
+    builder.sign(signer, digest).unwrap();
     Certificate::from_der(&builder.build().to_der().unwrap()).unwrap()
 }

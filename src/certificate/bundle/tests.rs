@@ -182,7 +182,7 @@ fn a_certificate_of_a_ca_stands_first_only_where_it_stands_alone() {
 fn each_certificate_of_a_chain_is_valid_now_and_for_as_long_as_is_asked() {
     let root = Authority::new("Root");
     for (leaf_days, middle_days, first) in [(10, 90, "a.test"), (90, 10, "Middle")] {
-        let middle = root.intermediate_until("Middle", middle_days);
+        let middle = root.under("Middle", new_key(), &LeafSpec { to_days: middle_days, ..LeafSpec::ca() });
         let (leaf, key) = middle.issue(&LeafSpec { to_days: leaf_days, ..LeafSpec::default() });
         let at = |when: Timestamp| {
             let said = defects(prove_for(&[], when, (&[&leaf, &middle.certificate], &key)));
