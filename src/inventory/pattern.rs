@@ -115,7 +115,7 @@ impl Term {
                 Regex::new(&format!("^(?:{expression})")).map_err(|error| invalid(error.to_string()))?;
             return Ok(Self { text: text.to_owned(), role, matcher: Matcher::Regex(regex), subscript: None });
         }
-        let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.rsplit_once('[')) {
             Some((name, inside)) if !name.is_empty() => match Subscript::parse(inside) {
                 Some(subscript) => (name, Some(subscript)),
                 // A character class of a wildcard.
@@ -132,29 +132,25 @@ impl Term {
     }
 
     fn hosts<'i>(&self, inventory: &'i Inventory) -> Result<Vec<&'i Host>, PatternError> {
+        let unknown = |nearest| PatternError::Unknown { term: self.text.clone(), nearest };
         let found: Vec<&Host> = match &self.matcher {
-            Matcher::Name(name) if inventory.group(name).is_some() => inventory.hosts_of(name),
-            Matcher::Name(name) => match inventory.host(name) {
-                Some(host) => vec![host],
-                None => {
-                    return Err(PatternError::Unknown {
-                        term: self.text.clone(),
-                        nearest: nearest(inventory, name),
-                    });
-                }
+            Matcher::Name(name) => match (inventory.group(name), inventory.host(name)) {
+                // As Ansible: what is added is a host before it is a group, and what is taken away is a group first.
+                (_, Some(host)) if self.role == Role::Union && self.subscript.is_none() => vec![host],
+                (Some(_), _) => inventory.hosts_of(name),
+                (None, Some(host)) => vec![host],
+                (None, None) => return Err(unknown(nearest(inventory, name))),
             },
             Matcher::Regex(regex) => {
-                let mut seen = HashSet::new();
-                let groups = inventory.groups.keys().filter(|group| regex.is_match(group));
-                let mut found: Vec<&Host> = groups.flat_map(|group| inventory.hosts_of(group)).collect();
-                // As Ansible: names of hosts count where no group matched.
-                if found.is_empty() {
-                    found =
-                        inventory.hosts().iter().filter(|host| regex.is_match(host.name.as_str())).collect();
-                }
-                found.retain(|host| seen.insert(&host.name));
-                if found.is_empty() {
-                    return Err(PatternError::Unknown { term: self.text.clone(), nearest: None });
+                let (groups, hosts) = &inventory.read;
+                let groups: Vec<&String> = groups.iter().filter(|group| regex.is_match(group)).collect();
+                let named = hosts.iter().filter(|host| regex.is_match(host));
+                let named = named.filter_map(|host| inventory.host(host));
+                // Each as often as it is met, which a subscript counts.
+                let found: Vec<&Host> =
+                    groups.iter().flat_map(|group| inventory.hosts_of(group)).chain(named).collect();
+                if found.is_empty() && groups.is_empty() {
+                    return Err(unknown(None));
                 }
                 found
             }
