@@ -252,3 +252,59 @@ impl Inventory {
         Ok(selected.into_iter().map(|host| host.name.clone()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{FileKind, InventoryFile};
+    use crate::yaml::{Problems, Sources};
+
+    fn inventory() -> Inventory {
+        let text = "web: {hosts: {web01.x: , web02.x: , '2001:db8::1': }}\nempty:\n";
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let file = InventoryFile { source: sources.add("hosts.yaml", text), kind: FileKind::Inventory };
+        Inventory::parse(&sources, &[file], &mut problems).unwrap()
+    }
+
+    fn selected(pattern: &str) -> Result<String, String> {
+        let pattern: Pattern = pattern.parse().map_err(|error: PatternError| error.to_string())?;
+        let hosts = inventory().select(&pattern).map_err(|error| error.to_string())?;
+        Ok(hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn an_address_and_a_slice_are_one_term_and_commas_leave_colons_alone() {
+        for (pattern, hosts) in [
+            ("2001:db8::1", "2001:db8::1"),
+            ("web02.x, 2001:db8::1", "web02.x 2001:db8::1"),
+            ("web[0:1]:!web01.x", "web02.x"),
+            ("web[0-1]", "web01.x web02.x"),
+            ("web[:1]", "web01.x web02.x"),
+            (" web01.x , web02.x ", "web01.x web02.x"),
+            ("web01.x::web02.x", "web01.x web02.x"),
+        ] {
+            assert_eq!(selected(pattern).as_deref(), Ok(hosts), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_an_error_and_what_is_empty_is_none() {
+        for (pattern, error) in [
+            ("", "the pattern is empty"),
+            (" , ", "the pattern is empty"),
+            ("wbe", "`wbe` names no group and no host; did you mean `web`?"),
+            ("web:!nothing", "`nothing` names no group and no host"),
+            ("web:&nothing", "`nothing` names no group and no host"),
+            ("~eb", "`~eb` names no group and no host"),
+            ("x*", "`x*` names no group and no host"),
+            ("!", "`!` is not a host pattern: a name must follow"),
+            ("&", "`&` is not a host pattern: a name must follow"),
+        ] {
+            assert_eq!(selected(pattern), Err(error.to_owned()), "{pattern}");
+        }
+        assert!(selected("~(").unwrap_err().starts_with("`~(` is not a host pattern: "));
+        for pattern in ["empty", "emp*", "web:&empty", "web:!web", "web[7]"] {
+            assert_eq!(selected(pattern).as_deref(), Ok(""), "{pattern}");
+        }
+    }
+}
