@@ -296,6 +296,7 @@ mod tests {
             ("web:!nothing", "`nothing` names no group and no host"),
             ("web:&nothing", "`nothing` names no group and no host"),
             ("~eb", "`~eb` names no group and no host"),
+            ("~x|eb", "`~x|eb` names no group and no host"),
             ("x*", "`x*` names no group and no host"),
             ("!", "`!` is not a host pattern: a name must follow"),
             ("&", "`&` is not a host pattern: a name must follow"),

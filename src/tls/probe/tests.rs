@@ -4,7 +4,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::ssl::{SslContextBuilder, SslOptions, SslVersion};
+use openssl::ssl::{AlpnError, NameType, SslContextBuilder, SslOptions, SslVersion};
 use openssl::x509::X509;
 use tokio::io::AsyncReadExt;
 
@@ -144,20 +144,25 @@ async fn a_certificate_that_changes_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn an_address_is_not_sent_as_a_name() {
+async fn a_name_is_sent_and_an_address_is_not() {
     let authority = Authority::new("ours").unwrap();
     let prober = trusting(&authority.root_pem().unwrap());
     let issued = of_key(&authority, &rsa(2048));
     for set in [old_suite("ALL"), old_suite("AES128-GCM-SHA256")] {
-        let context = serving(&[&issued], |context| {
-            set(context);
-            context.set_servername_callback(|ssl, _| {
-                assert_eq!(ssl.servername(openssl::ssl::NameType::HOST_NAME), None);
-                Ok(())
+        for (name, sent) in [("0.0.0.0", None), ("a.test", Some("a.test".to_owned()))] {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let context = serving(&[&issued], |context| {
+                set(context);
+                context.set_servername_callback(move |ssl, _| {
+                    sender.send(ssl.servername(NameType::HOST_NAME).map(str::to_owned)).unwrap();
+                    Ok(())
+                });
             });
-        });
-        let server = Server::openssl(vec![context]).await;
-        served(&prober, &Endpoint { server_name: "0.0.0.0".parse().unwrap(), ..server.endpoint() }).await;
+            let server = Server::openssl(vec![context]).await;
+            served(&prober, &Endpoint { server_name: name.parse().unwrap(), ..server.endpoint() }).await;
+            let asked: Vec<_> = receiver.try_iter().collect();
+            assert!(!asked.is_empty() && asked.iter().all(|one| *one == sent), "{asked:?}");
+        }
     }
 }
 
@@ -169,9 +174,9 @@ async fn a_request_is_held_with_either_library() {
     for (set, came) in [(old_suite("ALL"), 2), (old_suite("AES128-GCM-SHA256"), 3)] {
         let context = serving(&[&issued], |context| {
             set(context);
-            context.set_alpn_select_callback(|_, offered| {
-                assert_eq!(offered, b"\x08http/1.1");
-                Ok(&offered[1..])
+            context.set_alpn_select_callback(|_, offered| match offered {
+                b"\x08http/1.1" => Ok(&offered[1..]),
+                _ => Err(AlpnError::ALERT_FATAL),
             });
         });
         let server = Server::openssl(vec![context]).await;

@@ -1,6 +1,9 @@
 //! The dialogues, against a server that plays its part.
 
+use tokio::time::timeout;
+
 use super::*;
+use crate::tls::testing::PATIENCE;
 
 /// Plays a server: each part is what it waits for, and what it says then.
 async fn against(protocol: StartTls, script: &[(&[u8], &[u8])]) -> Result<(), String> {
@@ -18,13 +21,16 @@ async fn against(protocol: StartTls, script: &[(&[u8], &[u8])]) -> Result<(), St
         there.write_all(b"\x16").await.unwrap();
         there
     });
-    let ended = upgrade(&mut here, protocol, &"a.test".parse().unwrap()).await;
-    let there = server.await.unwrap();
-    if ended.is_ok() {
-        assert_eq!(here.read_u8().await.unwrap(), 0x16, "a byte of TLS was taken");
-    }
-    drop(there);
-    ended
+    let played = async {
+        let ended = upgrade(&mut here, protocol, &"a.test".parse().unwrap()).await;
+        let there = server.await.unwrap();
+        if ended.is_ok() {
+            assert_eq!(here.read_u8().await.unwrap(), 0x16, "a byte of TLS was taken");
+        }
+        drop(there);
+        ended
+    };
+    timeout(PATIENCE, played).await.expect("each waits for the other")
 }
 
 #[tokio::test]
@@ -104,6 +110,7 @@ async fn an_ldap_answer_in_the_long_form_is_understood() {
     let mut here: BoxedStream = Box::new(here);
     there.write_all(script[0].1).await.unwrap();
     there.write_all(b"\x16").await.unwrap();
+    there.shutdown().await.unwrap();
     upgrade(&mut here, StartTls::Ldap, &"a.test".parse().unwrap()).await.unwrap();
     assert_eq!(here.read_u8().await.unwrap(), 0x16);
 }
@@ -181,6 +188,7 @@ async fn an_answer_without_an_end_and_one_that_is_cut_are_told() {
         let (here, mut there) = tokio::io::duplex(2 * MOST);
         let mut here: BoxedStream = Box::new(here);
         there.write_all(&long).await.unwrap();
+        there.shutdown().await.unwrap();
         let said = upgrade(&mut here, protocol, &"a.test".parse().unwrap()).await;
         assert_eq!(said, Err("its answer has no end".to_owned()));
     }
