@@ -45,6 +45,13 @@ fn sources() -> Vec<(PathBuf, String)> {
     files("src")
 }
 
+/// The sources that are part of the program. A file of tests, or of their helpers, is not.
+fn program() -> impl Iterator<Item = (PathBuf, String)> {
+    sources().into_iter().filter(|(path, _)| {
+        !path.iter().any(|part| ["tests", "tests.rs", "testing", "testing.rs"].iter().any(|one| part == *one))
+    })
+}
+
 /// The room that a file is in: `src/ssh/exec.rs` is in `ssh`.
 fn room(path: &Path) -> String {
     let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
@@ -53,15 +60,6 @@ fn room(path: &Path) -> String {
 
 fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))
-}
-
-/// Whether a file holds nothing but tests, or what they need.
-fn is_of_tests(path: &Path) -> bool {
-    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
-    inside
-        .with_extension("")
-        .components()
-        .any(|part| ["tests", "testing"].iter().any(|name| part.as_os_str() == *name))
 }
 
 /// The code without its tests and comments.
@@ -77,7 +75,7 @@ fn named_rooms(code: &str) -> Vec<String> {
 
 #[test]
 fn a_module_names_only_modules_on_lower_floors() {
-    for (path, text) in sources() {
+    for (path, text) in program() {
         let own = room(&path);
         let Some(here) = floor(&own) else {
             assert!(matches!(own.as_str(), "lib" | "main"), "{} stands on no floor", path.display());
@@ -206,8 +204,8 @@ fn the_lower_floors_are_pure() {
         "getrandom",
         "rand::",
     ];
-    for (path, text) in sources() {
-        let pure = floor(&room(&path)).is_some_and(|floor| floor < PURE) && !is_of_tests(&path);
+    for (path, text) in program() {
+        let pure = floor(&room(&path)).is_some_and(|floor| floor < PURE);
         for word in forbidden.iter().filter(|_| pure) {
             assert!(!code(&text).contains(word), "{} uses `{word}`", path.display());
         }
@@ -264,8 +262,8 @@ fn secrets_are_taken_out_in_few_places() {
         "src/store/seal.rs",
         "src/store/seal_key.rs",
     ];
-    for (path, text) in sources() {
-        let known = allowed.iter().any(|file| path.ends_with(file)) || is_of_tests(&path);
+    for (path, text) in program() {
+        let known = allowed.iter().any(|file| path.ends_with(file));
         assert!(known || !code(&text).contains(".expose()"), "{} takes a secret out", path.display());
     }
 }

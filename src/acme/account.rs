@@ -53,3 +53,38 @@ fn name_of(issuer: &PlannedAcme) -> String {
     let host = issuer.directory.split('/').nth(2).unwrap_or_default().replace(':', "_");
     format!("{host}-{}.json", hex::encode(&sha256(what.as_bytes())[..4]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::testing::{Files, issuer};
+
+    #[test]
+    fn there_is_one_account_for_each_server_and_set_of_contacts() {
+        let ours = issuer();
+        let name = name_of(&ours);
+        assert!(name.starts_with("ca.test_14000-") && name.ends_with(".json"), "{name}");
+        let with = |directory: &str, contact: &[&str], profile: Option<&str>| {
+            let contact = contact.iter().map(|one| (*one).to_owned()).collect();
+            let profile = profile.map(str::to_owned);
+            name_of(&PlannedAcme { directory: directory.to_owned(), contact, profile, ..issuer() })
+        };
+        let (directory, contact) = (ours.directory.as_str(), ours.contact[0].as_str());
+        assert_eq!(with(directory, &[contact], Some("shortlived")), name);
+        assert_ne!(with("https://ca.test:14000/other", &[contact], None), name);
+        assert_ne!(with(directory, &[], None), name);
+        assert_ne!(with(directory, &[contact, "mailto:dev@example.com"], None), name);
+    }
+
+    #[tokio::test]
+    async fn an_account_that_the_server_forgot_is_put_aside_and_none_is_made_to_revoke() {
+        let (files, ours) = (Files::default(), issuer());
+        let none = existing(&files, &ours).await.err().unwrap();
+        assert_eq!(none.to_string(), "find an account at https://ca.test:14000/dir");
+        files.write(&name_of(&ours), &Secret::new(b"{}".to_vec())).unwrap();
+        let unreadable = existing(&files, &ours).await.err().unwrap();
+        assert!(matches!(unreadable, IssueError::Account { .. }), "{unreadable}");
+        forget(&files, &ours).unwrap();
+        assert_eq!(files.names(), [name_of(&ours).replace(".json", ".unknown")]);
+    }
+}

@@ -164,6 +164,7 @@ impl IssueError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acme::testing::refusal;
 
     #[test]
     fn a_web_server_that_answers_is_told_from_a_name_that_leads_elsewhere() {
@@ -179,5 +180,30 @@ mod tests {
         assert!(hint(boulder).contains("found no token"));
         let name = "DNS problem: NXDOMAIN looking up A for a4034.test";
         assert!(hint(name).contains("does the name lead to these hosts"));
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_servers_words_and_by_its_kind() {
+        let of = |kind| IssueError::of("take the order", "https://ca.test/dir", refusal(kind, Some(403)));
+        let limited = of(Some("rateLimited"));
+        assert_eq!(limited.to_string(), "get the ACME server to take the order: because (rateLimited)");
+        assert!(limited.hint().unwrap().starts_with("the CA's rate limit"));
+        assert!(of(Some("accountDoesNotExist")).is_unknown_account());
+        for other in [limited, of(Some("unauthorized")), of(None)] {
+            assert!(!other.is_unknown_account(), "{other}");
+        }
+        assert_eq!(of(None).to_string(), "get the ACME server to take the order: because");
+    }
+
+    #[test]
+    fn of_a_server_that_cannot_be_reached_the_last_cause_is_told() {
+        let of = |cause: &'static str| {
+            let outer = std::io::Error::other(std::io::Error::other(cause));
+            IssueError::of("take the order", "https://ca.test/dir", Error::Other(Box::new(outer)))
+        };
+        let away = of("connection refused");
+        assert_eq!(away.to_string(), "reach the ACME server https://ca.test/dir: connection refused");
+        assert!(away.hint().unwrap().contains("try again when it answers"));
+        assert!(of("certificate verify failed").hint().unwrap().contains("name its root in `ca_file`"));
     }
 }

@@ -46,3 +46,33 @@ pub(super) fn request(key: &PKey<Private>, names: &[DnsName]) -> Result<Vec<u8>,
     builder.sign(key, MessageDigest::sha256())?;
     builder.build().to_der()
 }
+
+#[cfg(test)]
+mod tests {
+    use openssl::x509::X509Req;
+
+    use super::*;
+    use crate::acme::testing::names;
+    use crate::certificate::testing::{Authority, LeafSpec};
+
+    #[test]
+    fn a_key_is_of_the_kind_that_was_asked_for_and_new() {
+        let authority = Authority::new("Root");
+        for kind in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Rsa2048] {
+            let key = generate(kind).unwrap();
+            assert_eq!(authority.certify(&key, &LeafSpec::default()).key_type(), Some(kind));
+        }
+        let [one, other] = [(); 2].map(|()| generate(KeyType::EcdsaP256).unwrap());
+        assert!(!one.public_eq(&other));
+    }
+
+    #[test]
+    fn a_request_is_for_all_names_and_signed_by_the_key_that_it_is_for() {
+        let key = generate(KeyType::EcdsaP256).unwrap();
+        let request = X509Req::from_der(&request(&key, &names(&["a.test", "*.b.test"])).unwrap()).unwrap();
+        assert!(request.verify(&key).unwrap() && request.public_key().unwrap().public_eq(&key));
+        assert_eq!(request.subject_name().entries().count(), 0);
+        let text = String::from_utf8(request.to_text().unwrap()).unwrap();
+        assert!(text.contains("DNS:a.test, DNS:*.b.test"), "{text}");
+    }
+}

@@ -111,3 +111,38 @@ impl ChallengeResponder for Listener {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn asked(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{}: {body}", head.lines().next().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_token_is_answered_for_from_when_it_is_published_to_when_it_is_withdrawn() {
+        let listener = Listener::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.address();
+        let path = "/.well-known/acme-challenge/token";
+        let unknown = "HTTP/1.1 404 Not Found: ";
+        assert_eq!(asked(address, path).await, unknown);
+        listener.publish("token", "token.proof").await.unwrap();
+        listener.publish("other", "other.proof").await.unwrap();
+        let proof = "HTTP/1.1 200 OK: token.proof";
+        assert_eq!(asked(address, path).await, proof);
+        assert_eq!(asked(address, &format!("{path}?x=1")).await, proof);
+        for wrong in ["/", "/token", "/.well-known/acme-challenge/", "/.well-known/acme-challenge/tok"] {
+            assert_eq!(asked(address, wrong).await, unknown, "{wrong}");
+        }
+        listener.withdraw("token").await;
+        assert_eq!(asked(address, path).await, unknown);
+        listener.close().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

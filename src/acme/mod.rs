@@ -17,3 +17,6 @@ pub use order::{Issued, Progress, issue};
 pub use placed::PlacedOrder;
 pub use request::Request;
 pub use revoke::revoke;
+
+#[cfg(test)]
+mod testing;

@@ -284,3 +284,34 @@ async fn certificate(order: &mut Order, url: &str) -> Result<String, IssueError>
     }
     Err(IssueError::TimedOut { act: ACT })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::testing::refusal;
+
+    #[test]
+    fn an_order_is_gone_where_the_server_does_not_know_it_and_not_where_it_may_come_back() {
+        for (kind, status, gone) in [
+            (Some("malformed"), Some(404), true),
+            (Some("unauthorized"), Some(403), true),
+            (None, Some(400), true),
+            (None, Some(410), true),
+            (Some("malformed"), None, true),
+            (Some("badNonce"), Some(400), false),
+            (Some("rateLimited"), Some(429), false),
+            (Some("serverInternal"), Some(500), false),
+            (None, Some(503), false),
+        ] {
+            assert_eq!(is_gone(&refusal(kind, status)), gone, "{kind:?} {status:?}");
+        }
+        assert!(!is_gone(&Error::Timeout(None)));
+    }
+
+    #[test]
+    fn a_nonce_that_was_refused_is_known_by_its_type() {
+        assert!(is_bad_nonce(&refusal(Some("badNonce"), Some(400))));
+        assert!(!is_bad_nonce(&refusal(Some("malformed"), Some(400))));
+        assert!(!is_bad_nonce(&refusal(None, Some(400))));
+    }
+}

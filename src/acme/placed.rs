@@ -59,3 +59,64 @@ impl PlacedOrder {
         orders.remove(&self.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::testing::{Files, issuer, names, request};
+    use crate::certificate::KeyType;
+    use crate::certificate::testing::new_key;
+    use crate::plan::PlannedAcme;
+
+    const URL: &str = "https://ca.test:14000/order/7";
+
+    #[test]
+    fn an_order_is_taken_up_again_by_the_same_request_alone() {
+        let (files, key) = (Files::default(), new_key());
+        let (ours, of_a) = (issuer(), names(&["a.test", "b.test"]));
+        let kept = request((&ours, &of_a, KeyType::EcdsaP256), &files);
+        PlacedOrder::keep(&kept, URL, &key).unwrap();
+        let (_, url, found) = PlacedOrder::find(&kept).unwrap().unwrap();
+        assert_eq!((url.as_str(), found.public_eq(&key)), (URL, true));
+        let other = |change: fn(&mut PlannedAcme)| {
+            let mut other = issuer();
+            change(&mut other);
+            other
+        };
+        let directory = other(|one| one.directory = "https://ca.test:14000/other".to_owned());
+        let contact = other(|one| one.contact = vec!["mailto:dev@example.com".to_owned()]);
+        let profile = other(|one| one.profile = Some("shortlived".to_owned()));
+        let (one_name, third) = (names(&["a.test"]), names(&["a.test", "c.test"]));
+        for asked in [
+            (&directory, &of_a, KeyType::EcdsaP256),
+            (&contact, &of_a, KeyType::EcdsaP256),
+            (&profile, &of_a, KeyType::EcdsaP256),
+            (&ours, &of_a, KeyType::EcdsaP384),
+            (&ours, &one_name, KeyType::EcdsaP256),
+            (&ours, &third, KeyType::EcdsaP256),
+        ] {
+            let (issuer, domains, kind) = asked;
+            let asked = request((issuer, domains, kind), &files);
+            assert!(PlacedOrder::find(&asked).unwrap().is_none(), "{issuer:?} {domains:?} {kind}");
+        }
+    }
+
+    /// Whoever dies in between leaves no URL to which nobody has the key.
+    #[test]
+    fn the_key_of_an_order_is_kept_before_its_url_and_both_go_when_it_is_done() {
+        let (files, ours, domains) = (Files::default(), issuer(), names(&["*.a.test"]));
+        let request = request((&ours, &domains, KeyType::EcdsaP256), &files);
+        let placed = PlacedOrder::keep(&request, URL, &new_key()).unwrap();
+        let written = files.written.lock().unwrap().clone();
+        let (first, then) = (&written[0], &written[1]);
+        assert!(first.starts_with("_.a.test-") && first.ends_with(".pem"), "{written:?}");
+        assert_eq!(*then, first.replace(".pem", ".url"));
+        for gone in [first, then] {
+            let kept = files.content.lock().unwrap().remove(gone).unwrap();
+            assert!(PlacedOrder::find(&request).unwrap().is_none(), "without {gone}");
+            files.content.lock().unwrap().insert(gone.clone(), kept);
+        }
+        placed.settle(&files).unwrap();
+        assert_eq!(files.names(), [""; 0]);
+    }
+}

@@ -37,3 +37,17 @@ pub async fn revoke(
 fn is_done(kind: &str) -> bool {
     kind.ends_with(":alreadyRevoked")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_revoked_before_is_done() {
+        for (kind, done) in
+            [("alreadyRevoked", true), ("badRevocationReason", false), ("unauthorized", false)]
+        {
+            assert_eq!(is_done(&format!("urn:ietf:params:acme:error:{kind}")), done, "{kind}");
+        }
+    }
+}

@@ -111,4 +111,20 @@ mod tests {
                 .contains("slow down (it says to try again after 120 s)")
         );
     }
+
+    #[test]
+    fn when_to_try_again_is_told_in_seconds_or_as_a_date() {
+        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+        for (retry, told) in [
+            ("120", "slow down (it says to try again after 120 s)".to_owned()),
+            (date, format!("slow down (it says to try again after {date})")),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static(retry));
+            let body = Bytes::from_static(br#"{"type":"x:rateLimited","detail":"slow down"}"#);
+            let body = problem(http::StatusCode::TOO_MANY_REQUESTS, &headers, body);
+            let told = serde_json::json!({"type": "x:rateLimited", "detail": told});
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), told);
+        }
+    }
 }

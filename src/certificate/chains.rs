@@ -47,16 +47,34 @@ impl ChainSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::testing::{Authority, LeafSpec, pem};
+    use crate::certificate::testing::{Authority, LeafSpec, pem, rsa_key};
+
+    fn set(first: &[&Certificate], second: Option<&[&Certificate]>) -> ChainSet {
+        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+        ChainSet::read(version, &pem(first), second.map(pem).as_deref()).unwrap()
+    }
 
     #[test]
     fn the_first_stands_for_what_is_not_asked_for() {
         let root = Authority::new("Root");
         let (leaf, _) = root.issue(&LeafSpec::default());
-        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
-        let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
+        let set = set(&[&leaf, &root.certificate], None);
         assert_eq!(set.of(None), [leaf.clone(), root.certificate.clone()]);
         assert_eq!(set.of(Some(KeyAlgorithm::Rsa))[0], leaf);
         assert_eq!(set.not_after(), leaf.not_after);
+    }
+
+    #[test]
+    fn of_dual_chains_each_stands_for_its_algorithm() {
+        let root = Authority::new("Root");
+        let ecdsa = root.issue(&LeafSpec::default()).0;
+        let rsa = root.certify(rsa_key(), &LeafSpec { to_days: 30, ..LeafSpec::default() });
+        for (first, second) in [(&ecdsa, &rsa), (&rsa, &ecdsa)] {
+            let set = set(&[first, &root.certificate], Some(&[second, &root.certificate]));
+            assert_eq!(set.of(None), [first.clone(), root.certificate.clone()]);
+            assert_eq!(set.of(Some(KeyAlgorithm::Ecdsa)), [ecdsa.clone(), root.certificate.clone()]);
+            assert_eq!(set.of(Some(KeyAlgorithm::Rsa)), [rsa.clone(), root.certificate.clone()]);
+            assert_eq!(set.not_after(), rsa.not_after);
+        }
     }
 }

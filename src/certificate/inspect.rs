@@ -184,15 +184,22 @@ mod tests {
 
     #[test]
     fn a_key_is_told_by_its_kind() {
-        use openssl::ec::{EcGroup, EcKey};
+        use openssl::bn::BigNum;
         use openssl::nid::Nid;
-        use openssl::pkey::PKey;
+        use openssl::pkey::{PKey, Private, Public};
         use openssl::rsa::Rsa;
 
         let authority = testing::Authority::new("Test Root");
-        let curve = |nid| EcKey::generate(&EcGroup::from_curve_name(nid).unwrap()).unwrap();
-        let ec = |nid| PKey::from_ec_key(curve(nid)).unwrap();
-        let rsa = |bits| PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+        let public =
+            |key: PKey<Private>| PKey::public_key_from_der(&key.public_key_to_der().unwrap()).unwrap();
+        let ec = |nid| public(testing::curve(nid));
+        // To make such a key takes seconds, and who reads a certificate sees half of it alone.
+        let rsa = |bits: i32| -> PKey<Public> {
+            let mut modulus = BigNum::from_u32(1).unwrap();
+            modulus.set_bit(bits - 1).unwrap();
+            let exponent = BigNum::from_u32(65_537).unwrap();
+            PKey::from_rsa(Rsa::from_public_components(modulus, exponent).unwrap()).unwrap()
+        };
         let (ecdsa, rivest) = (Some(KeyAlgorithm::Ecdsa), Some(KeyAlgorithm::Rsa));
         for (key, kind, algorithm) in [
             (ec(Nid::X9_62_PRIME256V1), Some(KeyType::EcdsaP256), ecdsa),
@@ -201,7 +208,9 @@ mod tests {
             (rsa(1024), None, rivest),
             (rsa(2048), Some(KeyType::Rsa2048), rivest),
             (rsa(3072), Some(KeyType::Rsa3072), rivest),
-            (PKey::generate_ed25519().unwrap(), None, None),
+            (rsa(4096), Some(KeyType::Rsa4096), rivest),
+            (rsa(8192), None, rivest),
+            (public(PKey::generate_ed25519().unwrap()), None, None),
         ] {
             let leaf = authority.certify(&key, &LeafSpec::default());
             assert_eq!((leaf.key_type(), leaf.key_algorithm()), (kind, algorithm), "{kind:?}");
@@ -209,9 +218,88 @@ mod tests {
     }
 
     #[test]
+    fn a_star_stands_for_one_whole_label_and_case_for_nothing() {
+        let authority = testing::Authority::new("Test Root");
+        for (of_leaf, wanted, covered) in [
+            ("a.test", "a.test", true),
+            ("A.Test", "a.test", true),
+            ("a.test.", "a.test", true),
+            ("a.test", "b.a.test", false),
+            ("b.a.test", "a.test", false),
+            ("*.a.test", "x.a.test", true),
+            ("*.A.test.", "x.a.test", true),
+            ("*.a.test", "a.test", false),
+            ("*.a.test", "x.y.a.test", false),
+            ("*.a.test", "*.a.test", true),
+            ("*.a.test", "*.b.test", false),
+            ("x*.a.test", "xy.a.test", false),
+            ("x.*.test", "x.a.test", false),
+        ] {
+            let (leaf, _) = authority.issue(&LeafSpec { names: &[of_leaf], ..LeafSpec::default() });
+            assert_eq!(leaf.covers(&wanted.parse().unwrap()), covered, "{of_leaf} and {wanted}");
+            // Wherever the name stands.
+            let both = LeafSpec { names: &["other.example", of_leaf], ..LeafSpec::default() };
+            assert_eq!(authority.issue(&both).0.covers(&wanted.parse().unwrap()), covered);
+        }
+    }
+
+    #[test]
+    fn addresses_of_either_family_are_names() {
+        let authority = testing::Authority::new("Test Root");
+        let spec = LeafSpec { names: &["a.test", "192.0.2.7", "2001:db8::7"], ..LeafSpec::default() };
+        let (leaf, _) = authority.issue(&spec);
+        assert_eq!(leaf.names, ["a.test", "192.0.2.7", "2001:db8::7"]);
+    }
+
+    #[test]
+    fn who_signed_is_told_by_name_and_by_signature() {
+        let (root, key) = (testing::Authority::new("Test Root"), testing::new_key());
+        let leaf = root.certify(&key, &LeafSpec::default());
+        let namesake = testing::Authority::new("Test Root").certificate;
+        assert!(leaf.is_signed_by(&root.certificate));
+        assert!(!leaf.is_signed_by(&namesake));
+        let renamed = root.renamed("Other Root");
+        assert!(!leaf.is_signed_by(&renamed.certificate));
+        assert!(renamed.certify(&key, &LeafSpec::default()).is_signed_by(&renamed.certificate));
+    }
+
+    #[test]
+    fn a_root_is_what_signed_itself_and_a_ca_is_what_says_so() {
+        for ca in [false, true] {
+            let (alone, _) = testing::self_signed(&LeafSpec { ca, ..LeafSpec::default() });
+            assert_eq!((alone.is_self_signed(), alone.is_ca), (true, ca));
+            let middle = testing::Authority::new("Test Root").intermediate("Middle");
+            let (leaf, _) = middle.issue(&LeafSpec { ca, ..LeafSpec::default() });
+            assert_eq!((leaf.is_self_signed(), leaf.is_ca), (false, ca));
+            assert!(middle.certificate.is_ca && !middle.certificate.is_self_signed());
+        }
+    }
+
+    #[test]
+    fn whatever_is_called_a_certificate_is_read() {
+        let (leaf, key) = testing::self_signed(&LeafSpec::default());
+        let pem = String::from_utf8(testing::pem(&[&leaf])).unwrap();
+        for label in ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"] {
+            let text = pem.replace("CERTIFICATE", label) + std::str::from_utf8(key.expose()).unwrap();
+            assert_eq!(parse_pem(text.as_bytes()).unwrap(), std::slice::from_ref(&leaf), "{label}");
+        }
+        assert!(parse_pem(key.expose()).is_err());
+    }
+
+    #[test]
     fn junk_is_not_a_certificate() {
         assert!(parse_pem(b"").is_err());
-        assert!(parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
-        assert!(parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n").is_err());
+        let odd = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let cut = b"-----BEGIN CERTIFICATE-----\nAAAA\n";
+        let (leaf, _) = testing::self_signed(&LeafSpec::default());
+        for junk in [&odd[..], cut] {
+            assert!(parse_pem(junk).is_err());
+            // What comes after a good one is no better.
+            assert!(parse_pem(&[&testing::pem(&[&leaf])[..], junk].concat()).is_err());
+        }
+        assert!(Certificate::from_der(&leaf.der).is_ok());
+        let followed = Certificate::from_der(&[&leaf.der[..], b"!"].concat()).unwrap_err();
+        assert_eq!(followed.to_string(), "not a certificate: 1 bytes follow it");
+        assert!(Certificate::from_der(&leaf.der[..leaf.der.len() - 1]).is_err());
     }
 }

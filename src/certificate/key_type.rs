@@ -97,3 +97,27 @@ impl fmt::Display for KeyType {
         f.pad(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are in playbooks, plans and journals.
+    #[test]
+    fn each_kind_has_one_word_and_one_algorithm() {
+        for (kind, word, algorithm) in [
+            (KeyType::EcdsaP256, "ecdsa-p256", "ecdsa"),
+            (KeyType::EcdsaP384, "ecdsa-p384", "ecdsa"),
+            (KeyType::Rsa2048, "rsa-2048", "rsa"),
+            (KeyType::Rsa3072, "rsa-3072", "rsa"),
+            (KeyType::Rsa4096, "rsa-4096", "rsa"),
+        ] {
+            assert_eq!((kind.to_string().as_str(), word.parse()), (word, Ok(kind)));
+            assert_eq!(serde_json::to_value(kind).unwrap(), word);
+            assert_eq!(kind.algorithm().to_string(), algorithm);
+            assert_eq!(serde_json::to_value(kind.algorithm()).unwrap(), algorithm);
+        }
+        assert!("rsa-1024".parse::<KeyType>().is_err() && "RSA-2048".parse::<KeyType>().is_err());
+        assert_eq!(KeyType::default(), KeyType::EcdsaP256);
+    }
+}

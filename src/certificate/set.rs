@@ -56,3 +56,39 @@ impl CertificateSet {
         self.bundles().map(|bundle| bundle.leaf().not_after).min().unwrap_or(Timestamp::MIN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::certificate::Requirements;
+    use crate::certificate::testing::{Authority, LeafSpec, key_pem, new_key, now, pem, rsa_key};
+
+    #[test]
+    fn of_dual_certificates_each_stands_for_its_algorithm() {
+        let middle = Authority::new("Root").intermediate("Middle");
+        let bundle = |key, to_days| {
+            let leaf = middle.certify(key, &LeafSpec { to_days, ..LeafSpec::default() });
+            let required = Requirements { names: &[], now: now(), at_least: Duration::ZERO };
+            let chain = pem(&[&leaf, &middle.certificate]);
+            Bundle::prove(&chain, &key_pem(key), now(), &required).unwrap()
+        };
+        let (ecdsa, rsa) = (bundle(&new_key(), 89), bundle(rsa_key(), 30));
+        let (elliptic, rivest) = (KeyAlgorithm::Ecdsa, KeyAlgorithm::Rsa);
+        for (first, second, other) in [(&ecdsa, &rsa, rivest), (&rsa, &ecdsa, elliptic)] {
+            let set = CertificateSet::new(first.clone(), Some(second.clone()));
+            let leaf = |algorithm| set.of(algorithm).leaf().fingerprint;
+            assert_eq!(leaf(None), first.leaf().fingerprint);
+            assert_eq!(leaf(Some(elliptic)), ecdsa.leaf().fingerprint);
+            assert_eq!(leaf(Some(rivest)), rsa.leaf().fingerprint);
+            assert_eq!(set.leaves(), [first.leaf().fingerprint, second.leaf().fingerprint]);
+            assert_eq!((set.version(), set.not_after()), (first.version(), rsa.leaf().not_after));
+            let files: Vec<_> = set.files().map(|(name, one)| (name, one.leaf().fingerprint)).collect();
+            assert_eq!(files, [(None, first.leaf().fingerprint), (Some(other), second.leaf().fingerprint)]);
+        }
+        let single = CertificateSet::new(ecdsa.clone(), None);
+        assert_eq!(single.of(Some(rivest)).leaf().fingerprint, ecdsa.leaf().fingerprint);
+        assert_eq!(single.not_after(), ecdsa.leaf().not_after);
+    }
+}

@@ -1,13 +1,16 @@
 //! Throw-away certificate authorities for unit tests.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::pkey::{HasPublic, PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
 use crate::certificate::Certificate;
@@ -23,11 +26,28 @@ pub(crate) struct LeafSpec<'a> {
     pub(crate) from_days: i64,
     pub(crate) to_days: i64,
     pub(crate) ca: bool,
+    /// It is signed by SHA-1.
+    pub(crate) sha1: bool,
+    /// It is for clients, and not for servers.
+    pub(crate) for_clients: bool,
 }
 
 impl Default for LeafSpec<'_> {
     fn default() -> Self {
-        Self { names: &["a.test"], from_days: -1, to_days: 89, ca: false }
+        let (names, from_days, to_days) = (&["a.test"][..], -1, 89);
+        Self { names, from_days, to_days, ca: false, sha1: false, for_clients: false }
+    }
+}
+
+impl LeafSpec<'_> {
+    /// A CA's.
+    pub(crate) fn ca() -> Self {
+        Self { names: &[], ca: true, to_days: 1_000, ..Self::default() }
+    }
+
+    /// Valid whatever the clock of this machine says.
+    pub(crate) fn lasting(self) -> Self {
+        Self { from_days: -7_000, to_days: 7_000, ..self }
     }
 }
 
@@ -38,8 +58,19 @@ pub(crate) struct Authority {
 }
 
 pub(crate) fn new_key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+    curve(Nid::X9_62_PRIME256V1)
+}
+
+/// A new key on that curve.
+pub(crate) fn curve(name: Nid) -> PKey<Private> {
+    PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(name).unwrap()).unwrap()).unwrap()
+}
+
+/// A key of RSA, always the same: to make one takes a while.
+pub(crate) fn rsa_key() -> &'static PKey<Private> {
+    static KEY: LazyLock<PKey<Private>> =
+        LazyLock::new(|| PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap());
+    &KEY
 }
 
 pub(crate) fn key_pem(key: &PKey<Private>) -> Secret {
@@ -52,16 +83,27 @@ pub(crate) fn pem(certificates: &[&Certificate]) -> Vec<u8> {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let key = new_key();
-        let root = LeafSpec { names: &[], ca: true, to_days: 3_650, ..LeafSpec::default() };
-        let certificate = build(name, &key, name, &key, &root);
+        Self::root(name, new_key(), &LeafSpec { to_days: 3_650, ..LeafSpec::ca() })
+    }
+
+    /// A root of its own making.
+    pub(crate) fn root(name: &str, key: PKey<Private>, root: &LeafSpec<'_>) -> Self {
+        let certificate = build(name, &key, name, &key, root);
         Self { certificate, name: name.to_owned(), key }
     }
 
+    /// The same key under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        Self::root(name, self.key.clone(), &LeafSpec::ca())
+    }
+
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let key = new_key();
-        let ca = LeafSpec { names: &[], ca: true, to_days: 1_000, ..LeafSpec::default() };
-        let certificate = build(name, &key, &self.name, &self.key, &ca);
+        self.under(name, new_key(), &LeafSpec::ca())
+    }
+
+    /// An intermediate of its own making.
+    pub(crate) fn under(&self, name: &str, key: PKey<Private>, ca: &LeafSpec<'_>) -> Self {
+        let certificate = build(name, &key, &self.name, &self.key, ca);
         Self { certificate, name: name.to_owned(), key }
     }
 
@@ -71,15 +113,21 @@ impl Authority {
     }
 
     /// For a key that is there already.
-    pub(crate) fn certify(&self, key: &PKey<Private>, leaf: &LeafSpec<'_>) -> Certificate {
+    pub(crate) fn certify(&self, key: &PKey<impl HasPublic>, leaf: &LeafSpec<'_>) -> Certificate {
         let subject = leaf.names.first().unwrap_or(&"leaf");
         build(subject, key, &self.name, &self.key, leaf)
     }
 }
 
+/// A certificate that signed itself, and its key.
+pub(crate) fn self_signed(leaf: &LeafSpec<'_>) -> (Certificate, Secret) {
+    let (subject, key) = (leaf.names[0], new_key());
+    (build(subject, &key, subject, &key, leaf), key_pem(&key))
+}
+
 fn build(
     subject: &str,
-    key: &PKey<Private>,
+    key: &PKey<impl HasPublic>,
     issuer: &str,
     signer: &PKey<Private>,
     leaf: &LeafSpec<'_>,
@@ -106,11 +154,18 @@ fn build(
     if !leaf.names.is_empty() {
         let mut names = SubjectAlternativeName::new();
         leaf.names.iter().for_each(|one| {
-            names.dns(one);
+            match one.parse::<std::net::IpAddr>() {
+                Ok(_) => names.ip(one),
+                Err(_) => names.dns(one),
+            };
         });
         let names = names.build(&builder.x509v3_context(None, None)).unwrap();
         builder.append_extension(names).unwrap();
     }
-    builder.sign(signer, MessageDigest::sha256()).unwrap();
+    if leaf.for_clients {
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap()).unwrap();
+    }
+    let digest = if leaf.sha1 { MessageDigest::sha1() } else { MessageDigest::sha256() };
+    builder.sign(signer, digest).unwrap();
     Certificate::from_der(&builder.build().to_der().unwrap()).unwrap()
 }

@@ -47,6 +47,9 @@ mod tests {
     #[test]
     fn files_are_told_apart_by_where_they_lie() {
         assert_eq!(FileKind::of_path("hosts.yaml"), FileKind::Inventory);
+        assert_eq!(FileKind::of_path("eu/group_vars.yaml"), FileKind::Inventory);
+        assert_eq!(FileKind::of_path("group_vars/web.json"), FileKind::GroupVars("web".to_owned()));
+        assert_eq!(FileKind::of_path("host_vars/a/x.yaml"), FileKind::HostVars("a".to_owned()));
         assert_eq!(FileKind::of_path("group_vars/web.yml"), FileKind::GroupVars("web".to_owned()));
         assert_eq!(FileKind::of_path("host_vars/a.b.test"), FileKind::HostVars("a.b.test".to_owned()));
         assert_eq!(FileKind::of_path("group_vars/all/x.yaml"), FileKind::GroupVars("all".to_owned()));

@@ -219,12 +219,80 @@ mod tests {
     }
 
     #[test]
+    fn each_variable_has_the_meaning_that_ansible_gives_it() {
+        let login = |vars: Value| {
+            let mut problems = Problems::default();
+            let login = host(vars.clone()).login(&mut problems);
+            login.unwrap_or_else(|| panic!("{vars}: {:?}", problems.sorted()))
+        };
+        let address = |vars| login(vars).address;
+        assert_eq!(address(json!({"ansible_ssh_host": "old.x"})), "old.x");
+        assert_eq!(address(json!({"ansible_ssh_host": "old.x", "ansible_host": "new.x"})), "new.x");
+        assert_eq!(address(json!({"ansible_host": null})), "web01.x");
+        assert_eq!(address(json!({"ansible_host": "{{ inventory_hostname_short }}.y"})), "web01.y");
+        assert_eq!(address(json!({"ansible_host": "2001:db8::7"})), "2001:db8::7");
+        let port = |vars| login(vars).port;
+        assert_eq!(port(json!({"ansible_ssh_port": 2222})), 2222);
+        assert_eq!(port(json!({"ansible_ssh_port": 2222, "ansible_port": "2223"})), 2223);
+        assert_eq!((port(json!({"ansible_port": 1})), port(json!({"ansible_port": 65_535}))), (1, 65_535));
+        let user = |vars| login(vars).user;
+        assert_eq!(user(json!({"ansible_ssh_user": "old"})).as_deref(), Some("old"));
+        assert_eq!(user(json!({"ansible_ssh_user": "old", "ansible_user": "new"})).as_deref(), Some("new"));
+        assert_eq!(user(json!({})), None);
+        let key = |vars| login(vars).key_file;
+        assert_eq!(key(json!({"ansible_private_key_file": "/old"})), Some("/old".into()));
+        let both = json!({"ansible_private_key_file": "/old", "ansible_ssh_private_key_file": "/new"});
+        assert_eq!(key(both), Some("/new".into()));
+        let files = |arguments: &str| login(json!({"ansible_ssh_common_args": arguments})).known_hosts;
+        let two = "-o UserKnownHostsFile=/a -ouserknownhostsfile='/b'";
+        assert_eq!(files(two), [PathBuf::from("/a"), PathBuf::from("/b")]);
+    }
+
+    #[test]
+    fn commands_run_as_another_user_only_where_that_is_said() {
+        for (vars, user) in [
+            (json!({}), None),
+            (json!({"ansible_become_user": "app"}), None),
+            (json!({"ansible_become": false, "ansible_become_user": "app"}), None),
+            (json!({"ansible_become": "No"}), None),
+            (json!({"ansible_become": 0}), None),
+            (json!({"ansible_become": true, "ansible_user": "ops"}), Some("root")),
+            (json!({"ansible_become": "Yes"}), Some("root")),
+            (json!({"ansible_become": "1", "ansible_become_user": "app"}), Some("app")),
+            (json!({"ansible_become": true, "ansible_become_method": "sudo"}), Some("root")),
+        ] {
+            let login = host(vars.clone()).login(&mut Problems::default()).unwrap();
+            assert_eq!(login.become_user.as_deref(), user, "{vars}");
+        }
+    }
+
+    #[test]
     fn what_would_be_left_out_in_silence_is_refused() {
-        assert!(problem(json!({"ansible_password": "x"})).contains("`ansible_password` is not supported"));
-        assert!(problem(json!({"ansible_ssh_common_args": "-J bastion"})).contains("`-J`"));
-        assert!(problem(json!({"ansible_connection": "local"})).contains("`local`"));
-        assert!(problem(json!({"ansible_port": 0})).contains("no port"));
-        assert!(problem(json!({"ansible_host": "{{ none }}"})).contains("cannot be resolved"));
-        assert!(problem(json!({"ansible_host": "{{ ansible_host }}"})).contains("cannot be resolved"));
+        for (name, _) in REFUSED {
+            assert!(problem(json!({name: "x"})).contains(&format!("`{name}` is not supported")), "{name}");
+        }
+        for (vars, words) in [
+            (json!({"ansible_ssh_common_args": "-J bastion"}), "`-J`"),
+            (json!({"ansible_ssh_extra_args": "-o ProxyJump=bastion"}), "`-o ProxyJump=bastion`"),
+            (json!({"ansible_ssh_args": "-o UserKnownHostsFile=/k -C"}), "`-C`"),
+            (json!({"ansible_ssh_common_args": "-o"}), "`-o `"),
+            (json!({"ansible_connection": "local"}), "`local`"),
+            (json!({"ansible_port": 0}), "no port"),
+            (json!({"ansible_port": 65_536}), "no port"),
+            (json!({"ansible_port": "ssh"}), "no port"),
+            (json!({"ansible_port": [22]}), "cannot be resolved"),
+            (json!({"ansible_host": "{{ none }}"}), "cannot be resolved"),
+            (json!({"ansible_host": "{{ ansible_host }}"}), "cannot be resolved"),
+            (json!({"ansible_host": "{{ name"}), "cannot be resolved"),
+            (json!({"ansible_become": "maybe"}), "`maybe`"),
+            (json!({"ansible_become": true, "ansible_become_method": "su"}), "`su`"),
+        ] {
+            let said = problem(vars);
+            assert!(said.contains(words), "{words} is not in {said}");
+        }
+        for connection in ["ssh", "smart", "ansible.builtin.ssh"] {
+            let vars = json!({"ansible_connection": connection});
+            assert!(host(vars).login(&mut Problems::default()).is_some());
+        }
     }
 }

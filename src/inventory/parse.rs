@@ -1,5 +1,6 @@
 //! From YAML to hosts with all their variables.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::inventory::Variables;
@@ -15,6 +16,8 @@ use crate::yaml::{Fields, Node, Problem, Problems, Sources, Span, Value, parse};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventory {
     pub(super) groups: BTreeMap<String, Group>,
+    /// The names of the groups in the order in which they were read, and those of the hosts.
+    pub(super) read: (Vec<String>, Vec<String>),
     hosts: Vec<Host>,
     index: HashMap<String, usize>,
 }
@@ -79,6 +82,8 @@ struct Reader<'p> {
     groups: BTreeMap<String, Group>,
     /// Groups in the order they were met.
     order: Vec<String>,
+    /// Hosts in the order they were met.
+    met: Vec<String>,
     own_vars: HashMap<String, Variables>,
     first_place: HashMap<String, Span>,
     group_vars: BTreeMap<String, Variables>,
@@ -92,6 +97,7 @@ impl<'p> Reader<'p> {
             problems,
             groups: BTreeMap::new(),
             order: Vec::new(),
+            met: Vec::new(),
             own_vars: HashMap::new(),
             first_place: HashMap::new(),
             group_vars: BTreeMap::new(),
@@ -150,8 +156,20 @@ impl<'p> Reader<'p> {
         if let Some(group) = self.groups.get_mut(name) {
             group.vars.extend(vars);
         }
+        // In the order written, in which a later value wins.
+        let start = |node: Option<&Node>| node.map(|node| node.span.start);
+        let children_first = start(children) < start(hosts);
+        if children_first {
+            self.read_children(name, children);
+        }
         self.read_hosts(name, hosts);
-        match children.map(|children| (&children.value, children)) {
+        if !children_first {
+            self.read_children(name, children);
+        }
+    }
+
+    fn read_children(&mut self, name: &str, node: Option<&Node>) {
+        match node.map(|node| (&node.value, node)) {
             Some((Value::Mapping(entries), _)) => {
                 for entry in entries {
                     self.read_group(&entry.key, entry.key_span, &entry.value);
@@ -229,7 +247,10 @@ impl<'p> Reader<'p> {
             if ranged {
                 here.insert(name.clone(), vars.clone());
             }
-            self.first_place.entry(name.clone()).or_insert(span);
+            if let Entry::Vacant(first) = self.first_place.entry(name.clone()) {
+                first.insert(span);
+                self.met.push(name.clone());
+            }
             self.own_vars.entry(name.clone()).or_default().extend(vars.clone());
             if self.members.insert((group.to_owned(), name.clone()))
                 && let Some(group) = self.groups.get_mut(group)
@@ -368,13 +389,13 @@ impl<'p> Reader<'p> {
             groups.sort_by_key(|group| (group.depth, group.priority(), group.name.as_str()));
             let mut vars = Variables::new();
             groups.iter().for_each(|group| vars.extend(group.vars.clone()));
+            // It is about groups, and no host's own.
+            vars.shift_remove("ansible_group_priority");
             for group in &groups {
                 vars.extend(self.group_vars.get(&group.name).cloned().unwrap_or_default());
             }
             vars.extend(self.own_vars.remove(&name).unwrap_or_default());
             vars.extend(self.host_vars.get(&name).cloned().unwrap_or_default());
-            // It is about groups, and no host's own.
-            vars.shift_remove("ansible_group_priority");
             let groups =
                 groups.iter().map(|group| group.name.clone()).filter(|group| group != "all").collect();
             let Ok(parsed) = name.parse() else { continue };
@@ -382,57 +403,9 @@ impl<'p> Reader<'p> {
             hosts.push(Host { name: parsed, vars, groups, span });
         }
         let index = hosts.iter().enumerate().map(|(at, host)| (host.name.to_string(), at)).collect();
-        Inventory { groups: self.groups, hosts, index }
+        Inventory { groups: self.groups, read: (self.order, self.met), hosts, index }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Inventory, String> {
-        let mut sources = Sources::default();
-        let source = sources.add("hosts.yaml", text);
-        let mut problems = Problems::default();
-        let file = InventoryFile { source, kind: FileKind::Inventory };
-        let inventory = Inventory::parse(&sources, &[file], &mut problems);
-        inventory.ok_or_else(|| {
-            problems.sorted().iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("\n")
-        })
-    }
-
-    #[test]
-    fn overlapping_ranges_may_agree_and_may_not_differ() {
-        let agreeing = "web:\n  hosts:\n    w[1:3]: {port: 1}\n    w[3:4]: {port: 1}\n";
-        assert_eq!(read(agreeing).unwrap().hosts().len(), 4);
-        let differing = "web:\n  hosts:\n    w[1:3]: {port: 1}\n    w[3:4]: {port: 2}\n";
-        assert_eq!(
-            read(differing).unwrap_err(),
-            "`w[3:4]` overlaps an earlier range: `w3` is in both, with other variables"
-        );
-        let exception = "web:\n  hosts:\n    w[1:3]: {port: 1}\n    w3: {port: 2}\n";
-        assert_eq!(read(exception).unwrap().host("w3").unwrap().text("port").as_deref(), Some("2"));
-    }
-
-    #[test]
-    fn what_is_no_inventory_says_why() {
-        for (text, words) in [
-            ("a:\n  children:\n    b:\n      children:\n        a:\n", "groups contain each other: `a`, `b`"),
-            ("web:\n  host:\n    w1:\n", "unknown key `host` in a group"),
-            ("web:\n  hosts: [w1]\n", "expected hosts, found a list"),
-            (
-                "web:\n  hosts:\n    w1: {secret: !vault x}\n",
-                "values encrypted by ansible-vault cannot be read",
-            ),
-            (
-                "web:\n  hosts:\n    w[3:1]:\n",
-                "the range `[3:1]` cannot be expanded: it ends before it begins",
-            ),
-            ("a b:\n  hosts:\n", "`a b` is not a name for a group"),
-            ("web:\n  hosts:\n    w1: 7\n", "expected variables, found `7`"),
-            ("- web\n", "expected groups of hosts, found a list"),
-        ] {
-            assert_eq!(read(text).unwrap_err(), words, "{text}");
-        }
-    }
-}
+mod tests;

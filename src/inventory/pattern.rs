@@ -115,7 +115,7 @@ impl Term {
                 Regex::new(&format!("^(?:{expression})")).map_err(|error| invalid(error.to_string()))?;
             return Ok(Self { text: text.to_owned(), role, matcher: Matcher::Regex(regex), subscript: None });
         }
-        let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        let (name, subscript) = match text.strip_suffix(']').and_then(|text| text.rsplit_once('[')) {
             Some((name, inside)) if !name.is_empty() => match Subscript::parse(inside) {
                 Some(subscript) => (name, Some(subscript)),
                 // A character class of a wildcard.
@@ -132,29 +132,25 @@ impl Term {
     }
 
     fn hosts<'i>(&self, inventory: &'i Inventory) -> Result<Vec<&'i Host>, PatternError> {
+        let unknown = |nearest| PatternError::Unknown { term: self.text.clone(), nearest };
         let found: Vec<&Host> = match &self.matcher {
-            Matcher::Name(name) if inventory.group(name).is_some() => inventory.hosts_of(name),
-            Matcher::Name(name) => match inventory.host(name) {
-                Some(host) => vec![host],
-                None => {
-                    return Err(PatternError::Unknown {
-                        term: self.text.clone(),
-                        nearest: nearest(inventory, name),
-                    });
-                }
+            Matcher::Name(name) => match (inventory.group(name), inventory.host(name)) {
+                // As Ansible: what is added is a host before it is a group, and what is taken away is a group first.
+                (_, Some(host)) if self.role == Role::Union && self.subscript.is_none() => vec![host],
+                (Some(_), _) => inventory.hosts_of(name),
+                (None, Some(host)) => vec![host],
+                (None, None) => return Err(unknown(nearest(inventory, name))),
             },
             Matcher::Regex(regex) => {
-                let mut seen = HashSet::new();
-                let groups = inventory.groups.keys().filter(|group| regex.is_match(group));
-                let mut found: Vec<&Host> = groups.flat_map(|group| inventory.hosts_of(group)).collect();
-                // As Ansible: names of hosts count where no group matched.
-                if found.is_empty() {
-                    found =
-                        inventory.hosts().iter().filter(|host| regex.is_match(host.name.as_str())).collect();
-                }
-                found.retain(|host| seen.insert(&host.name));
-                if found.is_empty() {
-                    return Err(PatternError::Unknown { term: self.text.clone(), nearest: None });
+                let (groups, hosts) = &inventory.read;
+                let groups: Vec<&String> = groups.iter().filter(|group| regex.is_match(group)).collect();
+                let named = hosts.iter().filter(|host| regex.is_match(host));
+                let named = named.filter_map(|host| inventory.host(host));
+                // Each as often as it is met, which a subscript counts.
+                let found: Vec<&Host> =
+                    groups.iter().flat_map(|group| inventory.hosts_of(group)).chain(named).collect();
+                if found.is_empty() && groups.is_empty() {
+                    return Err(unknown(None));
                 }
                 found
             }
@@ -254,5 +250,62 @@ impl Inventory {
             selected.retain(|host| !out.contains(&host.name));
         }
         Ok(selected.into_iter().map(|host| host.name.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{FileKind, InventoryFile};
+    use crate::yaml::{Problems, Sources};
+
+    fn inventory() -> Inventory {
+        let text = "web: {hosts: {web01.x: , web02.x: , '2001:db8::1': }}\nempty:\n";
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let file = InventoryFile { source: sources.add("hosts.yaml", text), kind: FileKind::Inventory };
+        Inventory::parse(&sources, &[file], &mut problems).unwrap()
+    }
+
+    fn selected(pattern: &str) -> Result<String, String> {
+        let pattern: Pattern = pattern.parse().map_err(|error: PatternError| error.to_string())?;
+        let hosts = inventory().select(&pattern).map_err(|error| error.to_string())?;
+        Ok(hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn an_address_and_a_slice_are_one_term_and_commas_leave_colons_alone() {
+        for (pattern, hosts) in [
+            ("2001:db8::1", "2001:db8::1"),
+            ("web02.x, 2001:db8::1", "web02.x 2001:db8::1"),
+            ("web[0:1]:!web01.x", "web02.x"),
+            ("web[0-1]", "web01.x web02.x"),
+            ("web[:1]", "web01.x web02.x"),
+            (" web01.x , web02.x ", "web01.x web02.x"),
+            ("web01.x::web02.x", "web01.x web02.x"),
+        ] {
+            assert_eq!(selected(pattern).as_deref(), Ok(hosts), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_an_error_and_what_is_empty_is_none() {
+        for (pattern, error) in [
+            ("", "the pattern is empty"),
+            (" , ", "the pattern is empty"),
+            ("wbe", "`wbe` names no group and no host; did you mean `web`?"),
+            ("web:!nothing", "`nothing` names no group and no host"),
+            ("web:&nothing", "`nothing` names no group and no host"),
+            ("~eb", "`~eb` names no group and no host"),
+            ("~x|eb", "`~x|eb` names no group and no host"),
+            ("x*", "`x*` names no group and no host"),
+            ("!", "`!` is not a host pattern: a name must follow"),
+            ("&", "`&` is not a host pattern: a name must follow"),
+        ] {
+            assert_eq!(selected(pattern), Err(error.to_owned()), "{pattern}");
+        }
+        assert!(selected("~(").unwrap_err().starts_with("`~(` is not a host pattern: "));
+        for pattern in ["empty", "emp*", "web:&empty", "web:!web", "web[7]"] {
+            assert_eq!(selected(pattern).as_deref(), Ok(""), "{pattern}");
+        }
     }
 }

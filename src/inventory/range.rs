@@ -73,6 +73,14 @@ mod tests {
         assert_eq!(expand("n[1:9:4]").unwrap(), ["n1", "n5", "n9"]);
         assert_eq!(expand("r[1:2]s[a:b]").unwrap(), ["r1sa", "r1sb", "r2sa", "r2sb"]);
         assert_eq!(expand("plain").unwrap(), ["plain"]);
+        assert_eq!(expand("w[98:101]").unwrap(), ["w98", "w99", "w100", "w101"]);
+        assert_eq!(expand("w[:2]").unwrap(), ["w0", "w1", "w2"]);
+        assert_eq!(expand("w[3:3]").unwrap(), ["w3"]);
+        assert_eq!(expand("w[a:g:3]").unwrap(), ["wa", "wd", "wg"]);
+        assert_eq!(expand("w[c:c]").unwrap(), ["wc"]);
+        assert_eq!(expand("w[1:6:2]").unwrap(), ["w1", "w3", "w5"]);
+        assert_eq!(expand("w[1:99999]").unwrap().len(), 99_999);
+        assert!(expand("w[1:1000]x[1:101]").is_err() && expand("w[1:1000]x[1:100]").is_ok());
         for bad in ["w[1]", "w[2:1]", "w[1:2:0]", "w[01:100]", "w[a:3]", "w[0:99999999]", "w[1:2:x]"] {
             assert!(expand(bad).is_err(), "{bad}");
         }

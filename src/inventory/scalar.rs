@@ -36,7 +36,10 @@ fn plain(scalar: &Scalar) -> Json {
         return Json::from(number);
     }
     let digits = text.replace('_', "");
+    // Without a sign, an exponent is none in YAML 1.1.
+    let signed = |at: usize| matches!(digits.as_bytes().get(at + 1), Some(b'+' | b'-'));
     let looks_like_a_float = digits.contains('.')
+        && digits.find(['e', 'E']).is_none_or(signed)
         && digits.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'));
     match digits.parse::<f64>() {
@@ -81,6 +84,23 @@ mod tests {
             ("0x1f", "31"),
             ("-7", "-7"),
             ("1.5", "1.5"),
+            ("1.5e+3", "1500.0"),
+            ("1.5e3", "\"1.5e3\""),
+            (".5", "0.5"),
+            ("1.", "1.0"),
+            ("1e5", "\"1e5\""),
+            (".", "\".\""),
+            ("0b101", "5"),
+            ("0o17", "\"0o17\""),
+            ("-0x1f", "-31"),
+            ("+7", "7"),
+            ("0", "0"),
+            ("", "null"),
+            ("NULL", "null"),
+            ("nULL", "\"nULL\""),
+            ("True", "true"),
+            ("tRUE", "\"tRUE\""),
+            ("n", "\"n\""),
             ("~", "null"),
             ("2026-11-23", "\"2026-11-23\""),
             ("089", "\"089\""),

@@ -25,3 +25,6 @@ pub use template::{MissingVariable, Template};
 pub use verify::VerifySettings;
 pub use wave::{OnFailure, Wave};
 pub use windows::Windows;
+
+#[cfg(test)]
+mod tests;

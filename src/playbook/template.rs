@@ -121,11 +121,26 @@ mod tests {
         let missing = read("\"{{ none }}\"").unwrap().render(&vars).unwrap_err();
         assert_eq!(missing.to_string(), "the variable `none` is not set");
         assert_eq!(read("plain").unwrap().render(&vars).unwrap(), "plain");
+        for (text, filled) in [
+            ("{{ a }}", "A"),
+            ("{{a}}{{b}}", "AB"),
+            ("x{{ a }}y{{ b }}z", "xAyBz"),
+            ("{{ _a1 }}", "_A1"),
+            ("}} {", "}} {"),
+        ] {
+            let template = read(&format!("\"{text}\"")).unwrap();
+            assert_eq!(template.render(&vars).unwrap(), filled);
+            assert_eq!(template.constant().is_some(), filled == text, "{text}");
+        }
     }
 
     #[test]
     fn jinja_is_refused() {
         assert_eq!(read("\"{{ a | b }}\"").unwrap_err(), "`a | b` is not the name of a variable");
         assert_eq!(read("\"{{ a\"").unwrap_err(), "`{{` without `}}`");
+        for name in ["", "1a", "a.b", "a-b", "ä"] {
+            let message = format!("`{name}` is not the name of a variable");
+            assert_eq!(read(&format!("\"{{{{ {name} }}}}\"")).unwrap_err(), message);
+        }
     }
 }

@@ -103,4 +103,23 @@ mod tests {
         ];
         assert_eq!(grouped(fleet), [vec!["web2", "web5"], vec!["web6"], vec!["web1", "web4"], vec!["web3"]]);
     }
+
+    #[test]
+    fn a_host_with_one_row_that_differs_is_not_alike() {
+        let mut rows = vec![World::new().row(), World::new().row(), World::new().named("web02").row()];
+        rows[1].endpoint.port = 8443;
+        rows[1].drifts = World::new().silent().row().drifts;
+        let groups = group(&rows);
+        let hosts: Vec<_> = groups.iter().map(|one| one.hosts[0].to_string()).collect();
+        assert_eq!((hosts, groups[1].rows.len()), (vec!["web02".to_owned(), rows[0].host.to_string()], 2));
+    }
+
+    #[test]
+    fn rows_that_say_the_same_are_told_once() {
+        let mut rows = vec![World::new().row(), World::new().row()];
+        rows[1].endpoint.address = "192.0.2.9".to_owned();
+        assert_eq!(group(&rows)[0].rows.len(), 1);
+        rows[1].endpoint.port = 8443;
+        assert_eq!(group(&rows)[0].rows.len(), 2);
+    }
 }

@@ -117,3 +117,66 @@ pub fn appraise(
     entry.days_left = Some(days_left(leaf.not_after, now));
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::certificate::testing::{Authority, LeafSpec, now};
+    use crate::verify::Served;
+
+    fn condition(leaf: &LeafSpec<'_>, trust: Result<(), &str>, must_fit: bool) -> Condition {
+        let (leaf, _) = Authority::new("Root").issue(leaf);
+        let observed = Observation::Served(Served {
+            chain: vec![leaf.der],
+            trust: trust.map_err(str::to_owned),
+            protocol: "TLSv1.3".to_owned(),
+            took: Duration::ZERO,
+        });
+        appraised(&observed, must_fit).condition
+    }
+
+    fn appraised(observed: &Observation, must_fit: bool) -> ScannedEndpoint {
+        let (host, asked) = ("web01".parse().unwrap(), "a.test".parse().unwrap());
+        appraise((&host, "192.0.2.1", 443), (Some(&asked), must_fit), observed, now())
+    }
+
+    #[test]
+    fn what_matters_most_to_a_client_is_told() {
+        let good = LeafSpec::default;
+        let named = || LeafSpec { names: &["b.test"], ..good() };
+        for (leaf, trust, must_fit, expected) in [
+            (good(), Ok(()), true, Condition::Valid),
+            (good(), Err("no root"), true, Condition::Untrusted),
+            (named(), Ok(()), true, Condition::WrongName),
+            (named(), Err("no root"), true, Condition::WrongName),
+            // What is only sent need not fit.
+            (named(), Ok(()), false, Condition::Valid),
+            (LeafSpec { to_days: 0, ..named() }, Err("no root"), true, Condition::Expired),
+            (LeafSpec { from_days: 1, ..named() }, Err("no root"), true, Condition::NotYetValid),
+            (LeafSpec { from_days: 0, ..good() }, Ok(()), true, Condition::Valid),
+        ] {
+            assert_eq!(condition(&leaf, trust, must_fit), expected, "{:?} {trust:?}", leaf.names);
+        }
+    }
+
+    #[test]
+    fn without_a_certificate_there_is_a_reason() {
+        let served = |chain| {
+            let (protocol, took) = (String::new(), Duration::ZERO);
+            Observation::Served(Served { chain, trust: Ok(()), protocol, took })
+        };
+        for (observed, condition, reason) in [
+            (Observation::NotTls("because".to_owned()), Condition::None, "because"),
+            (Observation::Unreachable("because".to_owned()), Condition::Unreachable, "because"),
+            (served(Vec::new()), Condition::None, "no certificate was sent"),
+        ] {
+            let entry = appraised(&observed, true);
+            assert_eq!((entry.condition, entry.error.as_deref()), (condition, Some(reason)));
+            assert_eq!((entry.leaf, entry.days_left), (None, None));
+        }
+        let odd = appraised(&served(vec![b"odd".to_vec()]), true);
+        assert!(odd.condition == Condition::None && odd.error.unwrap().starts_with("not a certificate"));
+    }
+}

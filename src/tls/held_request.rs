@@ -98,3 +98,91 @@ impl HeldRequest for HeldConnection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Answers the first request with this, and goes on only as long as it is kept.
+    async fn answering(head: &'static str) -> (BoxedStream, DuplexStream) {
+        let (here, mut there) = duplex(4096);
+        there.write_all(head.as_bytes()).await.unwrap();
+        (Box::new(here), there)
+    }
+
+    #[tokio::test]
+    async fn a_request_is_held_where_the_server_keeps_the_connection() {
+        for (head, kept) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", "held"),
+            ("HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\n\r\n", "held"),
+            ("HTTP/1.1 200 OK\r\nconnection: Close\r\n\r\n", "ended"),
+            ("HTTP/1.1 200 OK\r\nX-Connection: close\r\n\r\n", "held"),
+            ("HTTP/1.0 200 OK\r\n\r\n", "ended"),
+            ("SSH-2.0-x\r\n\r\n", "none"),
+            ("220 mail\r\n\r\n", "none"),
+        ] {
+            let (stream, _there) = answering(head).await;
+            let conversation = HeldConnection::converse(stream, &"a.test".parse().unwrap()).await;
+            let ended = match conversation {
+                Conversation::Held(_) => "held",
+                Conversation::Ended => "ended",
+                Conversation::None => "none",
+            };
+            assert_eq!(ended, kept, "{head:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_or_never_ends_its_answer_speaks_no_http() {
+        let (stream, there) = answering("HTTP/1.1 200 OK\r\n").await;
+        drop(there);
+        assert!(matches!(
+            HeldConnection::converse(stream, &"a.test".parse().unwrap()).await,
+            Conversation::None
+        ));
+        let (here, mut there) = duplex(4096);
+        let endless = tokio::spawn(async move {
+            let _ = there.write_all(b"HTTP/1.1 200 OK\r\n").await;
+            while there.write_all(&[b'x'; 1024]).await.is_ok() {}
+        });
+        let conversation = HeldConnection::converse(Box::new(here), &"a.test".parse().unwrap()).await;
+        assert!(matches!(conversation, Conversation::None));
+        endless.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_held_request_is_answered_by_http_alone() {
+        let cut = |reason: &str| HeldOutcome::Cut(reason.to_owned());
+        for (answer, outcome) in [
+            ("HTTP/1.1 500 Oh\r\n", HeldOutcome::Answered),
+            ("HTTP/1.0 200 OK\r\n", HeldOutcome::Answered),
+            ("220 mail\r\n", cut("the answer was not HTTP")),
+            ("HTT", cut("early eof")),
+            ("", cut("early eof")),
+        ] {
+            let (here, mut there) = duplex(4096);
+            let held = HeldConnection::ask(Box::new(here), &"a.test".parse().unwrap()).await.unwrap();
+            let server = tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    there.read_buf(&mut request).await.unwrap();
+                }
+                there.write_all(answer.as_bytes()).await.unwrap();
+            });
+            assert_eq!(held.finish(PATIENCE).await, outcome, "{answer:?}");
+            server.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_not_answered_in_time_was_cut() {
+        let (here, _there) = duplex(4096);
+        let held = HeldConnection::ask(Box::new(here), &"a.test".parse().unwrap()).await.unwrap();
+        let late = HeldOutcome::Cut("no answer within 20 ms".to_owned());
+        assert_eq!(held.finish(Duration::from_millis(20)).await, late);
+    }
+}

@@ -34,8 +34,8 @@ fn said(error: &Error) -> HandshakeError {
     }
 }
 
-/// What the alerts mean is in RFC 8446, section 6.2. A incompatible is one that speaks of what was offered, or that a server
-/// sends which does not understand its client.
+/// What the alerts mean is in RFC 8446, section 6.2. Libraries that do not fit are what an alert speaks of that is about what
+/// was offered, or that a server sends which does not understand its client.
 fn alerted(alert: AlertDescription) -> HandshakeError {
     HandshakeError::not_tls(match alert {
         AlertDescription::DecodeError

@@ -123,7 +123,13 @@ fn read_file(path: &Path) -> Result<Vec<X509>, TlsError> {
 
 #[cfg(test)]
 mod tests {
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+
     use super::*;
+    use crate::certificate::Certificate;
+    use crate::certificate::testing::{Authority as Certification, LeafSpec, curve, new_key, pem, rsa_key};
     use crate::lab::Authority;
 
     #[test]
@@ -148,5 +154,126 @@ mod tests {
             assert_eq!(judge(&strange, &good), Err("unable to get local issuer certificate".to_owned()));
         }
         assert_eq!(judge(&trusting, &[]), Err("no certificate was sent".to_owned()));
+    }
+
+    #[test]
+    fn each_certificate_on_the_way_to_a_root_is_strong_and_valid() {
+        let spec = LeafSpec::default;
+        let rsa = |bits| PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+        let root = Certification::root("Root", new_key(), &LeafSpec::ca().lasting());
+        let other = Certification::root("Other", new_key(), &LeafSpec::ca().lasting());
+        let under = |spec: LeafSpec<'_>| root.under("Middle", new_key(), &spec);
+        let good = under(LeafSpec::ca().lasting());
+        let trusting = of(&[&root.certificate]);
+        let judge = |middle: &Certification, leaf: &Certificate| {
+            trusting.judge(&[leaf.der.clone(), middle.certificate.der.clone()]).err().unwrap_or_default()
+        };
+        let lasting = |middle: &Certification| middle.certify(&new_key(), &spec().lasting());
+        // Versions of OpenSSL differ in how they begin to say it.
+        let told = |said: &str, reason: &str| {
+            assert!(said.ends_with(reason) && said.is_empty() == reason.is_empty(), "{said}, not {reason}");
+        };
+        told(&judge(&good, &lasting(&good)), "");
+        // The intermediate.
+        for (middle, reason) in [
+            (under(LeafSpec { to_days: -2_000, ..LeafSpec::ca().lasting() }), "certificate has expired"),
+            (
+                under(LeafSpec { from_days: 6_000, ..LeafSpec::ca().lasting() }),
+                "certificate is not yet valid",
+            ),
+            (under(LeafSpec { ca: false, ..LeafSpec::ca().lasting() }), "invalid CA certificate"),
+            (
+                under(LeafSpec { sha1: true, ..LeafSpec::ca().lasting() }),
+                "CA signature digest algorithm too weak",
+            ),
+            (root.under("Middle", rsa(1024), &LeafSpec::ca().lasting()), "CA certificate key too weak"),
+            (root.under("Middle", rsa_key().clone(), &LeafSpec::ca().lasting()), ""),
+            (
+                other.under("Middle", new_key(), &LeafSpec::ca().lasting()),
+                "unable to get local issuer certificate",
+            ),
+        ] {
+            told(&judge(&middle, &lasting(&middle)), reason);
+        }
+        // The leaf.
+        for (leaf, reason) in [
+            (
+                good.certify(&new_key(), &LeafSpec { to_days: -2_000, ..spec().lasting() }),
+                "certificate has expired",
+            ),
+            (
+                good.certify(&new_key(), &LeafSpec { from_days: 6_000, ..spec().lasting() }),
+                "certificate is not yet valid",
+            ),
+            (
+                good.certify(&new_key(), &LeafSpec { sha1: true, ..spec().lasting() }),
+                "CA signature digest algorithm too weak",
+            ),
+            (
+                good.certify(&new_key(), &LeafSpec { for_clients: true, ..spec().lasting() }),
+                "certificate purpose",
+            ),
+            (good.certify(&rsa(1024), &spec().lasting()), "EE certificate key too weak"),
+            (good.certify(rsa_key(), &spec().lasting()), ""),
+            (good.certify(&curve(Nid::X9_62_PRIME192V1), &spec().lasting()), "EE certificate key too weak"),
+        ] {
+            told(&judge(&good, &leaf), reason);
+        }
+    }
+
+    #[test]
+    fn a_chain_needs_all_that_stands_between_its_leaf_and_a_root() {
+        let root = Certification::root("Root", new_key(), &LeafSpec::ca().lasting());
+        let middle = root.under("Middle", new_key(), &LeafSpec::ca().lasting());
+        let leaf = middle.certify(&new_key(), &LeafSpec::default().lasting());
+        let (middle, trusting) = (middle.certificate, of(&[&root.certificate]));
+        let missing = Err("unable to get local issuer certificate".to_owned());
+        for (chain, trust) in [
+            (vec![&leaf], missing.clone()),
+            (vec![&leaf, &middle], Ok(())),
+            (vec![&leaf, &middle, &root.certificate], Ok(())),
+            (vec![&leaf, &root.certificate], missing),
+        ] {
+            let chain: Vec<_> = chain.iter().map(|one| one.der.clone()).collect();
+            assert_eq!(trusting.judge(&chain), trust, "{} certificates", chain.len());
+        }
+    }
+
+    #[test]
+    fn every_root_of_every_file_is_trusted() {
+        let roots: Vec<Certification> = ["One", "Two", "Three"]
+            .iter()
+            .map(|name| Certification::root(name, new_key(), &LeafSpec::ca().lasting()))
+            .collect();
+        let [one, two, three] = [0, 1, 2].map(|at| &roots[at].certificate);
+        let trusting = of_files(&[pem(&[one, two]), pem(&[three])]).unwrap();
+        for root in &roots {
+            let leaf = root.certify(&new_key(), &LeafSpec::default().lasting());
+            assert_eq!(trusting.judge(&[leaf.der]), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_root_is_refused() {
+        let missing = PathBuf::from("/nowhere/roots.pem");
+        assert!(matches!(Roots::new(&[missing], 2), Err(TlsError::Roots { .. })));
+        for text in [&b""[..], b"no certificate"] {
+            assert!(matches!(of_files(&[text.to_vec()]), Err(TlsError::NoRoots { .. })));
+        }
+    }
+
+    /// What trusts the roots in files with these texts.
+    fn of_files(texts: &[Vec<u8>]) -> Result<Roots, TlsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |(at, text): (usize, &Vec<u8>)| {
+            let path = folder.path().join(at.to_string());
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        Roots::new(&texts.iter().enumerate().map(file).collect::<Vec<_>>(), 2)
+    }
+
+    fn of(roots: &[&Certificate]) -> Roots {
+        of_files(&[pem(roots)]).unwrap()
     }
 }

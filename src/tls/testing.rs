@@ -42,7 +42,7 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::from_std(own_port()).unwrap();
         let address = listener.local_addr().unwrap();
         let came = Arc::new(AtomicUsize::new(0));
         let counted = came.clone();
@@ -110,6 +110,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A port that no later server gets. A prober remembers what it learned of an endpoint, and would take another server
+/// on the same port for the one before it.
+fn own_port() -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Taken for as long as the tests run.
+    std::mem::forget(listener.try_clone().unwrap());
+    listener
 }
 
 /// Answers every request that ends.

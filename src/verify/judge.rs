@@ -75,6 +75,7 @@ impl fmt::Display for Finding {
             Finding::ExtraRoot => f.write_str(
                 "the root is sent too: clients have it, and do not believe one that they are sent",
             ),
+            Finding::ExtraCertificates { count: 1 } => f.write_str("one certificate too many is sent"),
             Finding::ExtraCertificates { count } => write!(f, "{count} certificates too many are sent"),
             Finding::OtherChain => f.write_str("another chain is sent than was installed"),
             Finding::WrongName { wanted } => write!(f, "the certificate is not for `{wanted}`"),
@@ -224,104 +225,4 @@ fn chain_finding(expected: &[Fingerprint], sent: &[Fingerprint]) -> Option<Findi
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::certificate::testing::{Authority, LeafSpec, now};
-
-    struct World {
-        root: Authority,
-        middle: Authority,
-        leaf: Certificate,
-    }
-
-    fn world() -> World {
-        let root = Authority::new("Root");
-        let middle = root.intermediate("Middle");
-        let (leaf, _) = middle.issue(&LeafSpec::default());
-        World { root, middle, leaf }
-    }
-
-    fn served(chain: &[&Certificate]) -> Observation {
-        Observation::Served(Served {
-            chain: chain.iter().map(|one| one.der.clone()).collect(),
-            trust: Ok(()),
-            protocol: "TLSv1.3".to_owned(),
-            took: Duration::ZERO,
-        })
-    }
-
-    fn expecting(world: &World) -> Expectation {
-        Expectation {
-            chain: vec![world.leaf.fingerprint, world.middle.certificate.fingerprint],
-            server_name: "a.test".parse().unwrap(),
-            previous: Vec::new(),
-            known: BTreeSet::new(),
-        }
-    }
-
-    #[test]
-    fn the_six_states() {
-        let world = world();
-        let (other, _) = world.middle.issue(&LeafSpec::default());
-        let expected = expecting(&world);
-        let previous = Expectation { previous: vec![other.fingerprint], ..expected.clone() };
-        let known = Expectation { known: [other.fingerprint].into(), ..expected.clone() };
-        let reason = || "because".to_owned();
-        let state = |expected: &Expectation, observed: &Observation| judge(expected, observed, now()).state;
-        let whole = served(&[&world.leaf, &world.middle.certificate]);
-        assert!(judge(&expected, &whole, now()).is_good());
-        assert_eq!(state(&previous, &served(&[&other])), EndpointState::Previous);
-        assert_eq!(state(&known, &served(&[&other])), EndpointState::Known);
-        assert_eq!(state(&expected, &served(&[&other])), EndpointState::Unknown);
-        assert_eq!(state(&expected, &Observation::NotTls(reason())), EndpointState::None);
-        assert_eq!(state(&expected, &Observation::Unreachable(reason())), EndpointState::Unreachable);
-        assert_eq!(state(&expected, &served(&[])), EndpointState::None);
-    }
-
-    #[test]
-    fn each_finding_has_its_own_words() {
-        let world = world();
-        let (leaf, middle, root) = (&world.leaf, &world.middle.certificate, &world.root.certificate);
-        let expected = expecting(&world);
-        let words = |expected: &Expectation, observed: &Observation, now| {
-            let judgement = judge(expected, observed, now);
-            assert!(!judgement.is_good());
-            judgement.words()
-        };
-        let long = Expectation {
-            chain: vec![leaf.fingerprint, middle.fingerprint, root.fingerprint],
-            ..expected.clone()
-        };
-        let other = Expectation { server_name: "b.test".parse().unwrap(), ..expected.clone() };
-        let day = |days: i64| Timestamp::from_second(now().as_second() + days * 86_400).unwrap();
-        let untrusted = Observation::Served(Served {
-            chain: vec![leaf.der.clone(), middle.der.clone()],
-            trust: Err("self-signed certificate in certificate chain".to_owned()),
-            protocol: String::new(),
-            took: Duration::ZERO,
-        });
-        let texts = [
-            words(&expected, &served(&[leaf]), now()),
-            words(&expected, &served(&[leaf, middle, root]), now()),
-            words(&long, &served(&[leaf, root, middle]), now()),
-            words(&expected, &served(&[leaf, root]), now()),
-            words(&other, &served(&[leaf, middle]), now()),
-            words(&expected, &served(&[leaf, middle]), day(90)),
-            words(&expected, &served(&[leaf, middle]), day(-2)),
-            words(&expected, &untrusted, now()),
-        ];
-        insta::assert_snapshot!(texts.join("\n"), @r#"
-the new certificate is served, but the chain is incomplete: 1 of 2 certificates are sent; does the server's configuration name `cert.pem` instead of `fullchain.pem`?
-the new certificate is served, but the root is sent too: clients have it, and do not believe one that they are sent
-the new certificate is served, but the chain is sent in the wrong order
-the new certificate is served, but another chain is sent than was installed
-the new certificate is served, but the certificate is not for `b.test`
-the new certificate is served, but it expired on 2027-04-14T08:00:00Z
-the new certificate is served, but it is not valid before 2027-01-14T08:00:00Z
-the new certificate is served, but it is not trusted: self-signed certificate in certificate chain (a private CA's root goes into `verify: ca_file`)
-"#);
-    }
-}
+mod tests;

@@ -84,3 +84,22 @@ pub enum HeldOutcome {
     /// The connection was cut before the answer: the reason.
     Cut(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_told_with_its_port_and_the_key_that_is_asked_for() {
+        for (address, key, told) in [
+            ("192.0.2.1", None, "192.0.2.1:8443"),
+            ("web01.x", Some(KeyAlgorithm::Rsa), "web01.x:8443 (rsa)"),
+            ("2001:db8::1", Some(KeyAlgorithm::Ecdsa), "[2001:db8::1]:8443 (ecdsa)"),
+        ] {
+            let server_name = "a.test".parse().unwrap();
+            let (address, port, via) = (address.to_owned(), 8443, Via::Direct);
+            let endpoint = Endpoint { address, port, server_name, via, key, starttls: None };
+            assert_eq!(endpoint.to_string(), told);
+        }
+    }
+}

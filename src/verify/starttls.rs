@@ -71,3 +71,19 @@ impl FromStr for StartTls {
             .ok_or_else(|| format!("`{text}` is not a protocol that changes to TLS"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are in playbooks, plans and journals.
+    #[test]
+    fn each_protocol_has_one_word() {
+        let words = ["smtp", "imap", "pop3", "ldap", "postgres", "ftp", "xmpp", "mysql"];
+        for (protocol, word) in StartTls::ALL.into_iter().zip(words) {
+            assert_eq!((protocol.as_str(), word.parse()), (word, Ok(protocol)));
+            assert_eq!(serde_json::to_value(protocol).unwrap(), word);
+        }
+        assert_eq!("SMTP".parse::<StartTls>().unwrap_err(), "`SMTP` is not a protocol that changes to TLS");
+    }
+}

@@ -302,4 +302,69 @@ error: a share is at most `100%`, found `200%`
         let text = problems.sorted()[0].render(&sources, false);
         assert!(text.contains("found a value from outside the file") && !text.contains("hunter2"), "{text}");
     }
+
+    /// What a value comes to, or the first problem of it.
+    fn value<T: FromNode + std::fmt::Debug>(yaml: &str) -> String {
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let id = sources.add("test.yaml", yaml);
+        let node = parse(&sources, id, &mut problems).unwrap();
+        let read = T::from_node(&node, &mut problems);
+        match (read, problems.sorted().first()) {
+            (Some(value), None) => format!("{value:?}"),
+            (None, Some(problem)) => problem.message.clone(),
+            other => panic!("{yaml}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_value_is_what_is_wanted_and_nothing_like_it() {
+        for (text, read) in [("true", "true"), ("yes", "true"), ("false", "false"), ("no", "false")] {
+            assert_eq!(value::<bool>(text), read);
+        }
+        for text in ["on", "True", "1", "y"] {
+            assert_eq!(value::<bool>(text), format!("expected `true` or `false`, found `{text}`"));
+        }
+        assert_eq!(value::<u16>("65535"), "65535");
+        assert_eq!(value::<u16>("65536"), "expected a whole number from 0 to 65535, found `65536`");
+        assert_eq!(value::<u32>("-1"), "expected a whole number from 0 to 4294967295, found `-1`");
+        assert_eq!(value::<u32>("[1]"), "expected a whole number, found a list");
+        assert_eq!(value::<String>("\"null\""), "\"null\"");
+        for nothing in ["null", "~", ""] {
+            assert_eq!(value::<String>(nothing), "expected a text, found nothing");
+        }
+        assert_eq!(value::<Vec<u32>>("1"), "expected a list, found `1`");
+        assert_eq!(
+            value::<Vec<u32>>("[1, two]"),
+            "expected a whole number from 0 to 4294967295, found `two`"
+        );
+        assert_eq!(value::<OneOrMany<u32>>("1"), "OneOrMany([1])");
+        assert_eq!(value::<OneOrMany<u32>>("[1, 2]"), "OneOrMany([1, 2])");
+        assert_eq!(value::<OneOrMany<u32>>("[]"), "expected at least one, found an empty list");
+    }
+
+    #[test]
+    fn each_key_is_known_or_told() {
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let id = sources.add("test.yaml", "name: ~\nsoka: 5m\nx-note: hello\nbatch: 3\n");
+        let node = parse(&sources, id, &mut problems).unwrap();
+        let mut fields = Fields::of(&node, "a wave", &mut problems).unwrap();
+        assert!(fields.present("name").is_some());
+        let mut fields = Fields::of(&node, "a wave", &mut problems).unwrap();
+        assert_eq!(fields.optional::<String>("name", &mut problems), None);
+        assert_eq!(fields.required::<u32>("batch", &mut problems), Some(3));
+        fields.node("soak");
+        fields.finish(&mut problems);
+        let told: Vec<String> = problems
+            .sorted()
+            .iter()
+            .map(|problem| format!("{}: {}", problem.message, problem.hint.as_deref().unwrap_or("-")))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "unknown key `soka` in a wave: did you mean `soak`?",
+                "unknown key `x-note` in a wave: a wave knows the keys `name`, `batch`, `soak`",
+            ]
+        );
+    }
 }

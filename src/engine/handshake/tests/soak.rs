@@ -34,6 +34,50 @@ async fn only_the_new_certificate_without_a_finding_passes() {
 }
 
 #[tokio::test]
+async fn another_version_of_the_store_is_not_the_new_one() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.old)]);
+    world.stored.leaves = all.old.leaves().into_iter().collect();
+    let sample = soaked(&world, &Transcript::new(), Duration::from_millis(2_100)).await;
+    assert_eq!(sample.handshakes, Handshakes { tried: 5, failed: 5 });
+    let said = sample.first_failure.unwrap();
+    assert!(said.contains("another certificate of certwave's store is served"), "{said}");
+}
+
+#[tokio::test]
+async fn every_endpoint_of_every_service_is_watched() {
+    let all = certificates();
+    for of_two_services in [false, true] {
+        let mut world = World::nginx().showing(&[all.shown(&all.new)]);
+        let mut another = world.service().clone();
+        another.endpoints[0].port = 8443;
+        world.handshakes.shows("192.0.2.1:8443", &[silent()]);
+        match of_two_services {
+            true => world.host_mut().services.push(another),
+            false => world.host_mut().services[0].endpoints.append(&mut another.endpoints),
+        }
+        let sample = soaked(&world, &Transcript::new(), Duration::from_millis(2_100)).await;
+        assert_eq!(sample.handshakes, Handshakes { tried: 10, failed: 5 });
+    }
+}
+
+#[tokio::test]
+async fn a_soak_that_ends_in_the_middle_of_a_round_begins_no_other_handshake() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.new)]);
+    let mut another = world.service().endpoints[0].clone();
+    another.port = 8443;
+    world.handshakes.shows("192.0.2.1:8443", &[all.shown(&all.new)]);
+    world.host_mut().services[0].endpoints.push(another);
+    world.handshakes.take(&world.clock, Duration::from_secs(5));
+    let mut watch = world.fleet(&Transcript::new()).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+    world.clock.sleep(Duration::from_secs(2)).await;
+    watch.finish().await;
+    let made = [World::PLACE, "192.0.2.1:8443"].map(|place| world.handshakes.made(place));
+    assert_eq!(made, [1, 0]);
+}
+
+#[tokio::test]
 async fn a_host_is_named_once_and_the_first_failure_is_kept() {
     let all = certificates();
     let sample = five_rounds(&[all.shown(&all.new), silent(), not_tls(), all.shown(&all.old)]).await;

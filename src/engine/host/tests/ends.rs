@@ -157,6 +157,16 @@ async fn a_host_is_back_when_it_serves_the_previous_certificate() {
         world.known.exposure = exposure;
         assert_eq!(roll_back(&world, reload, ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
     }
+    // A flaw of what is taken back is no reason to give up.
+    let flawed = served(&[all.new.leaf()]);
+    let healing =
+        world().showing(&[flawed.clone(), flawed.clone(), flawed.clone(), flawed, all.shown(&all.old)]);
+    assert_eq!(roll_back(&healing, "no", ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+    // Another version of the store is not the previous one.
+    let mut other = world().showing(&[all.shown(&all.older)]);
+    other.stored.leaves = all.older.leaves().into_iter().collect();
+    let failed_by = failure_of(&roll_back(&other, "no", ok(rolled_back)).await);
+    assert!(failed_by.reason().contains("another certificate of certwave's store is served"));
     let world = world().showing(&[all.shown(&all.new)]);
     let reason = "nginx at 192.0.2.1:443: the new certificate is served";
     assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));

@@ -8,7 +8,7 @@ use crate::plan::HostIndex;
 use crate::ports::Effects;
 use crate::rollout::{Disproven, Measured, Step, StepEnded, Verified};
 use crate::service::{Command, ServiceSpec};
-use crate::verify::{EndpointState, HeldOutcome, Observation};
+use crate::verify::{Endpoint, EndpointState, HeldOutcome, Observation, Via};
 
 /// The new certificate, the previous one, and others that may be shown.
 fn shown(signs: &str) -> Vec<Observation> {
@@ -80,7 +80,9 @@ async fn a_flaw_of_the_new_certificate_is_not_waited_for() {
     assert!(flawed.clock.passed() < Duration::from_secs(1));
     // Two are not enough: an old process may have sent them.
     assert_eq!(verify(&world("ff+")).await, Verified::Proven(Measured::default()));
-    assert_eq!(verify(&world("ff-ff+")).await, Verified::Proven(Measured::default()));
+    for comes_and_goes in ["ff-ff+", "ff+f+", "ff?ff+"] {
+        assert_eq!(verify(&world(comes_and_goes)).await, Verified::Proven(Measured::default()));
+    }
 }
 
 #[tokio::test]
@@ -110,6 +112,49 @@ async fn what_stands_between_is_told_before_what_is_merely_late() {
         world.host_mut().services[0].endpoints = endpoints;
         assert_eq!(disproven(&world).await.state, EndpointState::Unknown);
     }
+}
+
+/// Another endpoint, which shows something else.
+fn with_another(world: &mut World, shown: &[Observation]) -> Endpoint {
+    let mut another = world.service().endpoints[0].clone();
+    another.port = 8443;
+    world.handshakes.shows("192.0.2.1:8443", shown);
+    another
+}
+
+#[tokio::test]
+async fn a_host_is_proven_by_every_endpoint_of_every_service() {
+    for (signs, state) in [("-", EndpointState::Previous), ("?", EndpointState::Unreachable)] {
+        let mut of_one = world("+");
+        let another = with_another(&mut of_one, &shown(signs));
+        of_one.host_mut().services[0].endpoints.push(another);
+        assert_eq!(disproven(&of_one).await.state, state);
+        let mut of_two = world("+");
+        let another = with_another(&mut of_two, &shown(signs));
+        let mut service = of_two.service().clone();
+        service.endpoints = vec![another];
+        of_two.host_mut().services.push(service);
+        assert_eq!(disproven(&of_two).await.state, state);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_is_dialled_all_the_same_so_that_the_reason_is_told() {
+    let mut world = world("+");
+    world.host_mut().services[0].endpoints[0].address = "lb.test".to_owned();
+    world.handshakes.shows("lb.test:443", &shown("?"));
+    assert_eq!(disproven(&world).await.state, EndpointState::Unreachable);
+}
+
+#[tokio::test]
+async fn what_is_dialled_through_the_host_is_resolved_by_the_host() {
+    let mut world = world("+");
+    let endpoint = &mut world.host_mut().services[0].endpoints[0];
+    (endpoint.address, endpoint.via) = ("lb.test".to_owned(), Via::Ssh);
+    world.handshakes.leads("lb.test", &["192.0.2.1", "192.0.2.2"]);
+    world.handshakes.shows("lb.test:443", &shown("+"));
+    assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+    assert_eq!(world.handshakes.made("lb.test:443"), 3);
 }
 
 #[tokio::test]
