@@ -67,7 +67,7 @@ fn another_issuer_is_told_of_the_same_kind_of_key_alone() {
     let plan = plan("");
     let other = Risk::OtherIssuer { now: "CN=two".to_owned(), then: "CN=one".to_owned() };
     let two = |host: &mut SeenHost| host.served[0].leaf.as_mut().unwrap().issuer = "CN=two".to_owned();
-    assert_eq!(risks(&plan, two), [other.clone()]);
+    assert_eq!(risks(&plan, two), std::slice::from_ref(&other));
     // On the disk, too.
     assert_eq!(risks(&plan, |host| host.on_disk[0].issuer = "CN=two".to_owned()), [other]);
     let rsa = |host: &mut SeenHost| {
