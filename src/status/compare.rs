@@ -348,14 +348,14 @@ mod tests {
 
     #[test]
     fn a_dead_man_switch_is_told_where_it_is_about_the_live_version() {
-        let armed = |target: &'static str| {
+        let armed = |target: &'static str, previous: &'static str| {
             words(&World::new().disk(|disk| {
-                let (target, previous) = (World::version(target), World::version("old"));
+                let (target, previous) = (World::version(target), World::version(previous));
                 disk.armed = Some(Armed { target, previous });
             }))
         };
-        assert!(armed("new").starts_with("not confirmed yet"));
-        assert_eq!(armed("old"), "nothing");
+        assert!(armed("new", "old").starts_with("not confirmed yet"));
+        assert_eq!(armed("old", "new"), "nothing");
         // It put back another version than somebody linked since.
         let fired = |previous: &'static str| {
             words(&World::new().serving("old").linked("old").disk(|disk| {
