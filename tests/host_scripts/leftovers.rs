@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use certwave::install::{Activation, Rollback, Staged};
+use certwave::install::{Activation, FilePart, Rollback, Staged};
 
 use crate::support::{Host, SHELLS, version};
 
@@ -42,6 +42,21 @@ fn a_commit_removes_what_killed_steps_left_of_this_certificate_alone() {
         for path in others {
             assert!(host.directory().join(path).exists(), "{shell:?}: {path}");
         }
+    }
+}
+
+#[test]
+fn a_commit_removes_the_draft_of_a_link_and_no_file_of_that_name() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        host.link("a.key", FilePart::Privkey);
+        host.link("a.crt", FilePart::Fullchain);
+        host.install(&version(1), None, "one");
+        let [draft, file] = ["a.key", "a.crt"].map(|name| host.file(&format!(".certwave-{name}")));
+        symlink("somewhere", &draft).unwrap();
+        fs::write(&file, "somebody's").unwrap();
+        host.commit(None);
+        assert!(!draft.is_symlink() && file.exists(), "{shell:?}");
     }
 }
 
