@@ -130,6 +130,9 @@ impl Lane {
     /// The first test that fails.
     fn failing_test(&self, tests: &[&str]) -> Option<String> {
         let mut command = self.cargo(&[], tests);
+        // Tests that are killed leave their folders. Whatever still waits there ends when they are gone.
+        let temporary = tempfile::tempdir().unwrap();
+        command.env("TMPDIR", temporary.path());
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
