@@ -94,3 +94,21 @@ fn an_upload_begins_with_an_empty_folder() {
         assert_eq!(names(2), names(1), "{shell:?}");
     }
 }
+
+#[test]
+fn a_host_whose_certificate_could_not_be_kept_has_nothing_to_undo() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let link = host.link("api.crt", FilePart::Fullchain);
+        fs::write(&link, "from before").unwrap();
+        host.stage(&version(2), "two").unwrap();
+        // As on a disk that has just filled up.
+        host.shim("cp", "exit 1");
+        assert!(host.activate(&version(2), Some(&version(1))).is_err(), "{shell:?}");
+        let before = host.tree();
+        // What may have been reloaded is never said to have gone back.
+        assert!(host.rollback(&version(1), true).is_err(), "{shell:?}");
+        assert_eq!(host.rollback(&version(1), false), Ok(Rollback::RolledBack), "{shell:?}");
+        assert_eq!((host.tree(), fs::read_to_string(&link).unwrap()), (before, "from before".to_owned()));
+    }
+}

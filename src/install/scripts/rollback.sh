@@ -3,6 +3,13 @@
 begin
 one_at_a_time
 
+# Where the certificate from before the first rollout could not be kept, nothing was switched either.
+if [ "$reload" = no ] && [ ! -e "$archive/$version" ] && [ ! -e "$live" ] && [ ! -L "$live" ]; then
+  disarm
+  forget_switch
+  say result rolled-back
+  exit
+fi
 complete "$version" || fail incomplete "$version"
 if [ -e "$live" ] && [ ! -L "$live" ]; then fail live-occupied "$live"; fi
 find_current
