@@ -216,6 +216,7 @@ fn each_rule_refuses_what_breaks_it_and_takes_its_neighbour() {
             "`ca_file` belongs to the playbook's own",
         ),
         ("nginx: {}", "haproxy: {test: 'true'}", "haproxy: {reload: master}", "`haproxy` needs to know"),
+        ("nginx: {}", "haproxy: {}", "haproxy: {reload: master}", "`haproxy` needs to know"),
         (
             "nginx: {}",
             "haproxy: {reload: master, crt_list: /l}",

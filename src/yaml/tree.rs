@@ -328,9 +328,10 @@ fn count(node: &Node) -> usize {
     }
 }
 
-/// Applies merge keys (`<<: *defaults`): a key given in the mapping itself wins, then earlier merges.
+/// Applies merge keys (`<<: *defaults`): a key given in the mapping itself wins, then what is
+/// first in a list, then later merges.
 fn merge(mut entries: Vec<MappingEntry>, merges: Vec<Node>) -> Result<Vec<MappingEntry>, Problem> {
-    for node in merges {
+    for node in merges.into_iter().rev() {
         let sources = match node.value {
             Value::Mapping(_) => vec![node],
             Value::Sequence(items) => items,

@@ -38,9 +38,8 @@ fn merge_keys_inherit_what_is_not_given() {
 }
 
 #[test]
-fn of_merged_mappings_the_first_wins() {
-    let text =
-        "a: &a {x: a, y: a}\nb: &b {x: b, z: b}\none:\n  <<: [*a, *b]\ntwo:\n  <<: [*b, *a]\n  y: own\n";
+fn of_a_list_of_merged_mappings_the_first_wins_and_of_several_merges_the_last() {
+    let text = "a: &a {x: a, y: a}\nb: &b {x: b, z: b}\none:\n  <<: [*a, *b]\ntwo:\n  <<: [*b, *a]\n  y: own\nthree:\n  <<: *a\n  <<: *b\n";
     let (node, problems) = read(text);
     assert_eq!(problems, [""; 0]);
     let Value::Mapping(entries) = node.unwrap().value else { panic!("a mapping") };
@@ -52,6 +51,7 @@ fn of_merged_mappings_the_first_wins() {
     };
     assert_eq!(merged(2), "x=`a` y=`a` z=`b`");
     assert_eq!(merged(3), "x=`b` y=`own` z=`b`");
+    assert_eq!(merged(4), "x=`b` y=`a` z=`b`");
     for wrong in ["a:\n  <<: 1\n", "a:\n  <<: [1]\n"] {
         assert_eq!(read(wrong).1, ["`<<` merges a mapping, or a list of mappings"]);
     }
