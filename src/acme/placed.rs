@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Whoever dies in between leaves no URL to which nobody has the key.
+    /// A process that dies between the two leaves a key without an order, and never an order without its key.
     #[test]
     fn the_key_of_an_order_is_kept_before_its_url_and_both_go_when_it_is_done() {
         let (files, ours, domains) = (Files::default(), issuer(), names(&["*.a.test"]));

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::lab::LabError;
 
-/// `+ GROUP` adds a process group, and `- GROUP` removes it. Each gets a second to end before it is killed.
+/// `+ GROUP` adds a process group, and `- GROUP` removes it. They have three seconds to end before they are killed.
 const SCRIPT: &str = r#"
 groups=' '
 while read -r change group; do
@@ -19,10 +19,17 @@ while read -r change group; do
     -) groups="${groups%% "$group" *} ${groups#* "$group" }" ;;
   esac
 done
-signal() { for group in $groups; do kill -s "$1" -- "-$group" 2>/dev/null; done; }
-[ "$groups" = ' ' ] && exit
+signal() {
+  sent=1
+  for group in $groups; do kill -s "$1" -- "-$group" 2>/dev/null && sent=0; done
+  return $sent
+}
 signal TERM
-sleep 1
+tries=0
+while signal 0 && [ $tries -lt 30 ]; do
+  tries=$((tries + 1))
+  sleep 0.1 2>/dev/null || sleep 1
+done
 signal KILL
 "#;
 
@@ -64,7 +71,7 @@ fn start() -> Result<ChildStdin, LabError> {
     let mut command = Command::new("/bin/sh");
     // A group of its own: a Ctrl-C ends its owner, which it outlives.
     command.args(["-c", SCRIPT]).stdin(Stdio::piped()).process_group(0);
-    // Whoever waits for the owner's output to end does not wait for the reaper.
+    // A reader of the owner's output sees its end when the owner ends, and not when the reaper does.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(LabError::io("start a reaper"))?;
     child.stdin.take().ok_or_else(|| LabError::io("start a reaper")(std::io::ErrorKind::BrokenPipe.into()))

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(crate::ports::Leases::holder(&world.leases, &record.certificate).unwrap(), None);
     }
 
-    /// What became of a rollout of two hosts, of which one is changed, by the end of its journal.
+    /// The last event of a rollout's journal.
     fn ended(world: &World, id: &OperationId) -> Option<Event> {
         world.journal.events(id).map(|event| event.unwrap().1).last()
     }

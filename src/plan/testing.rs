@@ -10,7 +10,7 @@ use crate::service::ServiceSpec;
 use crate::verify::{Endpoint, Via};
 use crate::yaml::{Problems, Sources, parse};
 
-/// Four hosts, of which one is a canary and the last has an address without a name.
+/// Four hosts. The first is the canary, and the last has an address and no name.
 const INVENTORY: &str = "\
 all:
   vars: {folder: /srv}
@@ -54,16 +54,21 @@ pub(crate) fn first_host(sections: &str) -> HostPlan {
     resolved(sections).unwrap().plan.hosts.first().unwrap().clone()
 }
 
-/// `web01` with the certificate `a.test` for one service, which is proven at one address.
-pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
-    let endpoint = Endpoint {
+/// Port 443 of one address, asked for `a.test`.
+pub(crate) fn endpoint() -> Endpoint {
+    Endpoint {
         address: "192.0.2.1".to_owned(),
         port: 443,
         server_name: "a.test".parse().unwrap(),
         via: Via::Direct,
         key: None,
         starttls: None,
-    };
+    }
+}
+
+/// `web01` with the certificate `a.test` for one service, which is proven at one address.
+pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
+    let endpoint = endpoint();
     let login = Login {
         host: "web01".parse().unwrap(),
         address: "192.0.2.1".to_owned(),

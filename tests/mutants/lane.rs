@@ -26,7 +26,8 @@ const FAST: &[&str] = &[
 /// The scripts that run on hosts.
 const SCRIPTS: &[&str] = &["--test=host_scripts"];
 
-/// Several times what the tests take on a slow machine. What takes longer hangs, and has noticed nothing.
+/// Several times what the tests take on a slow machine. A run that takes longer has noticed nothing. `tests/bounded.sh` ends
+/// most that hang before that, as a failure.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What became of a mutant.

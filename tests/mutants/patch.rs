@@ -78,7 +78,7 @@ impl Mutant {
         self.list.contains(part) || self.title.contains(part)
     }
 
-    /// Whether it changes a script that runs on hosts.
+    /// Whether it changes a script that runs on hosts. The one below `src/cli` is a controller's timer.
     pub(crate) fn is_of_a_script(&self) -> bool {
         self.file.extension() == Some("sh".as_ref()) && !self.file.starts_with("src/cli")
     }

@@ -152,7 +152,7 @@ struct Setup {
     commands: Vec<Event>,
 }
 
-/// What came of it.
+/// How a driven rollout ended, and which effects it had.
 struct Came {
     driven: Driven,
     done: Vec<String>,

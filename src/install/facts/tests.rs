@@ -82,7 +82,7 @@ fn each_thing_that_would_fail_a_rollout_is_a_problem_and_nothing_else_is() {
         ("certwave:free 63\n", "no room in `/etc/certwave`: 63 KiB free, 64 KiB needed"),
         ("certwave:no-owner\n", "user `web` does not exist on the host"),
         ("certwave:no-group\n", "group `ssl` does not exist on the host"),
-        // Whoever does not exist is given nothing.
+        // A user or group that does not exist is named once, and not also as somebody else's.
         ("certwave:no-owner\ncertwave:foreign-owner\n", "user `web` does not exist on the host"),
         ("certwave:no-group\ncertwave:foreign-group\n", "group `ssl` does not exist on the host"),
         ("certwave:live-occupied\n", "`/etc/certwave/live/a.test` was not made by certwave: move it away"),

@@ -1,4 +1,4 @@
-//! What the scripts on a host are told.
+//! The settings that a plan gives to the scripts on a host.
 
 use std::time::Duration;
 

@@ -114,7 +114,8 @@ fn words(proof: &Proof) -> String {
 mod tests {
     use super::*;
     use crate::certificate::testing::{Authority, LeafSpec, now, pem};
-    use crate::verify::{Endpoint, Judgement, Via};
+    use crate::plan;
+    use crate::verify::Judgement;
 
     #[test]
     fn those_that_are_proven_are_one_line_and_each_other_one_says_why() {
@@ -122,18 +123,8 @@ mod tests {
         let (leaf, _) = root.issue(&LeafSpec::default());
         let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
         let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
-        let proof = |result| Proof {
-            service: "nginx".parse().unwrap(),
-            endpoint: Endpoint {
-                address: "192.0.2.1".to_owned(),
-                port: 443,
-                server_name: "a.test".parse().unwrap(),
-                via: Via::Direct,
-                key: None,
-                starttls: None,
-            },
-            result,
-        };
+        let proof =
+            |result| Proof { service: "nginx".parse().unwrap(), endpoint: plan::testing::endpoint(), result };
         let silent = || Judgement {
             state: EndpointState::Unreachable,
             findings: Vec::new(),

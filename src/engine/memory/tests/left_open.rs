@@ -1,4 +1,4 @@
-//! Transactions of HAProxy's runtime API, of which none of ours may stay open: the next `set` would go into it.
+//! A transaction of ours in HAProxy's runtime API never stays open. The next `set` would join it.
 
 use super::haproxy::{NAME, SOCKET, one, settings, to, world};
 use super::{ready, take};

@@ -1,4 +1,4 @@
-//! What is told of a rollout.
+//! The summary of a rollout: its sentence, its reasons and its hosts.
 
 use super::*;
 use crate::certificate::testing::Authority;
