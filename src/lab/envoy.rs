@@ -52,7 +52,7 @@ impl EnvoyServer {
             ]);
             command.current_dir(directory);
             let log = directory.join("envoy.log");
-            let mut process = Process::start(format!("envoy on {}", options.address), command, &log)?;
+            let mut process = Process::start(format!("envoy on {}", options.address), &command, &log)?;
             match process.wait_for_port(https) {
                 Ok(()) => return Ok(Self { process, https, admin }),
                 Err(error) => failure = Some(error),

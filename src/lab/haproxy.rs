@@ -61,7 +61,7 @@ impl HaproxyServer {
             command.arg("-W").arg("-f").arg(&config).arg("-p").arg(directory.join("haproxy.pid"));
             command.arg("-S").arg(format!("unix@{},level,admin", master_socket.display()));
             let log = directory.join("haproxy.log");
-            let mut process = Process::start(format!("haproxy on {}", options.address), command, &log)?;
+            let mut process = Process::start(format!("haproxy on {}", options.address), &command, &log)?;
             match process.wait_for_port(https) {
                 Ok(()) => return Ok(Self { process, https, socket, master_socket, config }),
                 Err(error) => failure = Some(error),

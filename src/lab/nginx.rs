@@ -82,7 +82,7 @@ fn serve(program: &Path, prefix: &Path, https: SocketAddr) -> Result<Process, La
     command.arg("-p").arg(prefix).arg("-c").arg(prefix.join("nginx.conf"));
     command.arg("-e").arg(prefix.join("logs/error.log")).args(["-g", "daemon off;"]);
     let name = format!("nginx on {}", https.ip());
-    let mut process = Process::start(name, command, &prefix.join("logs/stderr.log"))?;
+    let mut process = Process::start(name, &command, &prefix.join("logs/stderr.log"))?;
     process.wait_for_port(https).map(|()| process)
 }
 

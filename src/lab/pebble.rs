@@ -81,7 +81,7 @@ impl Pebble {
         } else {
             command.args(["-dns01", &dns_port.to_string()]);
         }
-        let mut dns = Process::start("pebble-challtestsrv", command, &directory.join("dns.log"))?;
+        let mut dns = Process::start("pebble-challtestsrv", &command, &directory.join("dns.log"))?;
         dns.wait_for_port(control)?;
 
         let authority = Authority::new("certwave lab's API")?;
@@ -105,7 +105,7 @@ impl Pebble {
         let mut command = Command::new(&pebble);
         command.arg("-config").arg(directory.join("pebble.json")).args(["-dnsserver", &dns_port.to_string()]);
         command.envs(QUICK).envs(environment.iter().copied());
-        let mut server = Process::start("pebble", command, &directory.join("pebble.log"))?;
+        let mut server = Process::start("pebble", &command, &directory.join("pebble.log"))?;
         server.wait_for_port(acme)?;
         server.wait_for_port(management)?;
         let directory_url = format!("https://{acme}/dir");

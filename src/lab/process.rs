@@ -5,9 +5,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,21 +36,14 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(name: impl Into<String>, mut command: Command, log: &Path) -> Result<Self, LabError> {
+    pub fn start(name: impl Into<String>, command: &Command, log: &Path) -> Result<Self, LabError> {
         let name = name.into();
         let out = File::options().create(true).append(true).open(log);
         let out = out.map_err(LabError::io(format!("open `{}`", log.display())))?;
         let err = out.try_clone().map_err(LabError::io(format!("open `{}`", log.display())))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .process_group(0)
-            .spawn()
-            .map_err(LabError::io(format!("start {name}")))?;
-        let mut process = Self { child: Some(child), reaped: None, name, log: log.to_owned() };
-        process.reaped = Some(Reaped::new(process.id())?);
-        Ok(process)
+        let started = Reaped::spawn(command, out.into(), err.into());
+        let (child, reaped) = started.map_err(LabError::io(format!("start {name}")))?;
+        Ok(Self { child: Some(child), reaped: Some(reaped), name, log: log.to_owned() })
     }
 
     /// Its process id; 0 once it ended.

@@ -2,13 +2,16 @@
 //!
 //! The reaper is a shell. It reads from a pipe which process groups there are. The kernel closes the pipe however its
 //! owner ends, also by `kill -9`, and then the reaper ends every group that is left.
+//!
+//! A server adds its own group before it becomes the server, so the owner cannot die in between. Until then the server
+//! holds the pipe open, and the reaper waits for what it has to say.
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-
-use crate::lab::LabError;
 
 /// `+ GROUP` adds a process group, and `- GROUP` removes it. They have three seconds to end before they are killed.
 const SCRIPT: &str = r#"
@@ -33,6 +36,9 @@ done
 signal KILL
 "#;
 
+/// Adds its own group through the pipe that is its input, and becomes the server.
+const SERVER: &str = r#"echo "+ $$" >&0 && exec "$@" </dev/null"#;
+
 /// The pipe to the reaper of this process, once it has one.
 static REAPER: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
@@ -43,16 +49,29 @@ pub(super) struct Reaped {
 }
 
 impl Reaped {
-    /// Tells the reaper of a group, and starts the reaper where there is none yet.
-    pub(super) fn new(group: u32) -> Result<Self, LabError> {
+    /// Starts a command in a process group of its own, and the reaper where there is none yet.
+    pub(super) fn spawn(command: &Command, out: Stdio, err: Stdio) -> std::io::Result<(Child, Self)> {
         let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
-        if reaper.is_none() {
-            *reaper = Some(start()?);
+        let pipe = match reaper.take() {
+            Some(pipe) => pipe,
+            None => start()?,
+        };
+        let pipe = reaper.insert(pipe).as_fd().try_clone_to_owned()?;
+        drop(reaper);
+        let mut server = Command::new("/bin/sh");
+        server.args(["-c", SERVER, "sh"].map(OsStr::new)).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => server.env(name, value),
+                None => server.env_remove(name),
+            };
         }
-        if let Some(pipe) = reaper.as_mut() {
-            writeln!(pipe, "+ {group}").map_err(LabError::io("tell the reaper of a server"))?;
+        if let Some(folder) = command.get_current_dir() {
+            server.current_dir(folder);
         }
-        Ok(Self { group })
+        let child = server.process_group(0).stdin(pipe).stdout(out).stderr(err).spawn()?;
+        let group = child.id();
+        Ok((child, Self { group }))
     }
 }
 
@@ -61,18 +80,17 @@ impl Drop for Reaped {
     fn drop(&mut self) {
         let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipe) = reaper.as_mut() {
-            // A reaper that was killed ends nothing any more.
-            let _ = writeln!(pipe, "- {}", self.group);
+            // One write, which no server's line can cut in two. A reaper that was killed ends nothing any more.
+            let _ = pipe.write_all(format!("- {}\n", self.group).as_bytes());
         }
     }
 }
 
-fn start() -> Result<ChildStdin, LabError> {
+fn start() -> std::io::Result<ChildStdin> {
     let mut command = Command::new("/bin/sh");
     // A group of its own: a Ctrl-C ends its owner, which it outlives.
     command.args(["-c", SCRIPT]).stdin(Stdio::piped()).process_group(0);
     // A reader of the owner's output sees its end when the owner ends, and not when the reaper does.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(LabError::io("start a reaper"))?;
-    child.stdin.take().ok_or_else(|| LabError::io("start a reaper")(std::io::ErrorKind::BrokenPipe.into()))
+    command.spawn()?.stdin.take().ok_or_else(|| std::io::ErrorKind::BrokenPipe.into())
 }

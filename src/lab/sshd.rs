@@ -119,7 +119,7 @@ fn serve(program: &Path, directory: &Path, address: SocketAddr) -> Result<Proces
     let mut command = Command::new(program);
     command.args(["-D", "-e", "-f"]).arg(directory.join("sshd_config"));
     let name = format!("sshd on {}", address.ip());
-    let mut process = Process::start(name, command, &directory.join("sshd.log"))?;
+    let mut process = Process::start(name, &command, &directory.join("sshd.log"))?;
     process.wait_for_port(address).map(|()| process)
 }
 

@@ -16,7 +16,7 @@ fn roll_out_to(fleet: &Fleet, service: &str) -> Run {
 }
 
 pub(crate) fn start(name: &str, command: Command, folder: &Path, ports: &[SocketAddr]) -> Process {
-    let mut process = Process::start(name, command, &folder.join("stderr.log")).unwrap();
+    let mut process = Process::start(name, &command, &folder.join("stderr.log")).unwrap();
     for port in ports {
         process.wait_for_port(*port).unwrap();
     }
