@@ -3,11 +3,12 @@
 //! ```sh
 //! cargo test --test mutants -- --ignored --nocapture
 //! MUTANTS=rollout cargo test --test mutants -- --ignored --nocapture
+//! MUTANTS_EVERY=10 cargo test --test mutants -- --ignored --nocapture
 //! ```
 //!
 //! The mutants stand in the `.diff` files beside this one ([`patch`] describes them). The lane copies the project to
 //! `target/mutants`, breaks one rule there, and runs the fast tests, or those of the host scripts where a script was
-//! changed. `MUTANTS` chooses mutants by a part of their list's name or of their title.
+//! changed. `MUTANTS` chooses mutants by a part of their list's name or of their title, and `MUTANTS_EVERY` one of so many.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test says what it expects by failing.
 
@@ -38,7 +39,9 @@ fn every_mutant_changes_the_code_as_it_is() {
 #[ignore = "it builds and tests the project once for every mutant"]
 fn tests_notice_when_a_rule_is_broken() {
     let wanted = std::env::var("MUTANTS").unwrap_or_default();
-    let mutants: Vec<Mutant> = Mutant::all().into_iter().filter(|mutant| mutant.is_about(&wanted)).collect();
+    let every = std::env::var("MUTANTS_EVERY").map_or(1, |every| every.parse().expect("a number"));
+    let mutants = Mutant::all().into_iter().filter(|mutant| mutant.is_about(&wanted));
+    let mutants: Vec<Mutant> = mutants.step_by(every).collect();
     assert!(!mutants.is_empty(), "no mutant is called `{wanted}`");
     let lane = Lane::new();
     lane.passes_unchanged(&mutants);
