@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use openssl::pkey::{Id, PKey, Private};
+use openssl::sha::Sha256;
 use openssl::x509::X509;
 
 use crate::certificate::KeyType;
@@ -145,7 +146,7 @@ impl Bundle {
         defects.extend(chain.iter().filter_map(|certificate| date_defect(certificate, required)));
         match key.as_ref().and_then(|key| key.private_key_to_pem_pkcs8().ok()) {
             Some(key) if defects.is_empty() => {
-                let version = Version::new(issued, &leaf.fingerprint);
+                let version = Version::new(issued, &leaf.fingerprint, &content([chain.as_slice()]));
                 Ok(Self { version, key: Secret::new(key), chain })
             }
             _ => Err(defects),
@@ -162,7 +163,18 @@ impl Bundle {
         self.leaf().key_type()
     }
 
-    /// The version: when it was issued, and which leaf.
+    /// The same as if it had been issued then.
+    pub fn issued_at(self, issued: Timestamp) -> Self {
+        let version = Version::new(issued, &self.leaf().fingerprint, &self.content());
+        self.with_version(version)
+    }
+
+    /// The SHA-256 over all that is installed of it but the key, which the leaf stands for.
+    pub fn content(&self) -> Fingerprint {
+        content([self.chain.as_slice()])
+    }
+
+    /// The version: when it was issued, which leaf, and which content.
     pub fn version(&self) -> &Version {
         &self.version
     }
@@ -171,6 +183,11 @@ impl Bundle {
     pub fn leaf(&self) -> &Certificate {
         // A bundle is made of at least one.
         &self.chain[0]
+    }
+
+    /// All certificates, leaf first.
+    pub(super) fn chain(&self) -> &[Certificate] {
+        &self.chain
     }
 
     /// The fingerprints of all certificates, leaf first.
@@ -212,6 +229,16 @@ impl Bundle {
     pub fn fullchain_pem(&self) -> Vec<u8> {
         encode(&self.chain)
     }
+}
+
+/// The SHA-256 over chains, each with how many certificates it has.
+pub(super) fn content<'c>(chains: impl IntoIterator<Item = &'c [Certificate]>) -> Fingerprint {
+    let mut all = Sha256::new();
+    for chain in chains {
+        all.update(&chain.len().to_be_bytes());
+        chain.iter().for_each(|certificate| all.update(&certificate.der));
+    }
+    Fingerprint::new(all.finish())
 }
 
 fn encode(chain: &[Certificate]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::certificate::bundle::content;
 use crate::certificate::{Bundle, Certificate, KeyAlgorithm};
 use crate::model::{Fingerprint, Version};
 
@@ -19,7 +20,15 @@ impl CertificateSet {
         Self { first, second }
     }
 
-    /// Its version: when the first was issued, and which leaf that is.
+    /// With a second one, which was issued after the first: a version of its own, which sorts behind that of the first.
+    pub fn joined_by(self, second: Bundle) -> Self {
+        let content = content([self.first.chain(), second.chain()]);
+        let version = self.version().joined_by(second.version(), &self.leaf().fingerprint, &content);
+        let first = self.first.with_version(version.clone());
+        Self { first, second: Some(second.with_version(version)) }
+    }
+
+    /// Its version: when it was issued, which leaf the first one has, and which content all have together.
     pub fn version(&self) -> &Version {
         self.first.version()
     }
@@ -88,6 +97,18 @@ mod tests {
             assert_eq!(files, [(None, first.leaf().fingerprint), (Some(other), second.leaf().fingerprint)]);
         }
         let single = CertificateSet::new(ecdsa.clone(), None);
+        // A second certificate is a version of its own, which sorts behind both.
+        let pair = single.clone().joined_by(rsa.clone());
+        assert!(pair.version() > single.version() && pair.version() > rsa.version());
+        assert!(pair.version().has_leaf_of(single.version()));
+        assert!(pair.bundles().all(|one| one.version() == pair.version()));
+        assert_eq!(pair.leaves(), [ecdsa.leaf().fingerprint, rsa.leaf().fingerprint]);
+        let late = rsa.clone().issued_at(now() + jiff::SignedDuration::from_hours(1));
+        let other = single.clone().joined_by(late.clone());
+        assert!(
+            other.version() > single.version()
+                && other.version().as_str()[..16] == late.version().as_str()[..16]
+        );
         assert_eq!(single.of(Some(rivest)).leaf().fingerprint, ecdsa.leaf().fingerprint);
         assert_eq!(single.not_after(), ecdsa.leaf().not_after);
     }

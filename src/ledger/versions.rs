@@ -83,9 +83,10 @@ impl Versions {
         self.issued.get(version)
     }
 
-    /// Whether a version was revoked, and why.
+    /// Whether a version was revoked, and why. A CA revokes a leaf: every version with that leaf is revoked, whatever its chain.
     pub fn revocation(&self, version: &Version) -> Option<&Revocation> {
-        self.revoked.get(version)
+        let same = || self.revoked.iter().find(|(revoked, _)| revoked.has_leaf_of(version));
+        self.revoked.get(version).or_else(|| same().map(|(_, revocation)| revocation))
     }
 
     /// Every version that was revoked.

@@ -84,28 +84,50 @@ impl fmt::Display for Serial {
     }
 }
 
-/// One issued version of a certificate, and the name of its folder on hosts and in the store:
-/// issue time (UTC) and the first eight hex digits of the leaf's SHA-256,
-/// `20261123T200100Z-3f9a1c2e`. Versions of one certificate sort by age.
+/// One version of a certificate, and the name of its folder on hosts and in the store. It names all that is installed:
+/// issue time (UTC), the first eight hex digits of the leaf's SHA-256, and the first six of the content's:
+/// `20261123T200100Z-3f9a1c2e-7d41aa`. Versions of one certificate sort by age.
+///
+/// What a host had before certwave came has no content's digits, and neither have versions that older releases issued.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version(String);
 
+/// Hex digits of the content's SHA-256 in a version: enough to tell the few chains apart that one leaf ever has.
+const CONTENT: usize = 6;
+
 impl Version {
-    /// The version of the leaf with that fingerprint, issued at that time.
-    pub fn new(issued: Timestamp, leaf: &Fingerprint) -> Self {
-        Self(format!("{}-{}", issued.strftime("%Y%m%dT%H%M%SZ"), leaf.short()))
+    /// The version of the leaf with that fingerprint and of all that is installed with it, issued at that time.
+    pub fn new(issued: Timestamp, leaf: &Fingerprint, content: &Fingerprint) -> Self {
+        let Self(found) = Self::found(issued, leaf);
+        Self(format!("{found}-{}", &content.to_string()[..CONTENT]))
+    }
+
+    /// What a host had before certwave came: of what else belongs to the leaf nothing is known.
+    pub fn found(not_before: Timestamp, leaf: &Fingerprint) -> Self {
+        Self(format!("{}-{}", not_before.strftime("%Y%m%dT%H%M%SZ"), leaf.short()))
     }
 
     /// The version of a leaf that was issued after this one: it sorts behind it, also where the clock was set back
     /// since.
-    pub fn followed_by(&self, issued: Timestamp, leaf: &Fingerprint) -> Self {
-        let own = Self::new(issued, leaf);
+    pub fn followed_by(&self, issued: Timestamp, leaf: &Fingerprint, content: &Fingerprint) -> Self {
+        let own = Self::new(issued, leaf, content);
         let next = || self.issued()?.checked_add(SignedDuration::from_secs(1)).ok();
         match own.0[..16] > self.0[..16] {
             true => own,
-            false => next().map_or(own, |next| Self::new(next, leaf)),
+            false => next().map_or(own, |next| Self::new(next, leaf, content)),
         }
+    }
+
+    /// The version of this leaf and of another one that joined it: it sorts behind this one and not before the other.
+    pub fn joined_by(&self, other: &Version, leaf: &Fingerprint, content: &Fingerprint) -> Self {
+        let issued = other.issued().or(self.issued()).unwrap_or(Timestamp::MIN);
+        self.followed_by(issued, leaf, content)
+    }
+
+    /// Whether both have the same leaf, and so the same key: who revokes one revokes the other.
+    pub fn has_leaf_of(&self, other: &Version) -> bool {
+        self.short() == other.short()
     }
 
     /// None where the digits are no time.
@@ -121,7 +143,7 @@ impl Version {
 
     /// The first eight hex digits of the leaf's fingerprint: what people compare.
     pub fn short(&self) -> &str {
-        &self.0[17..]
+        &self.0[17..25]
     }
 }
 
@@ -138,10 +160,10 @@ impl FromStr for Version {
                 other => other,
             })
             .collect();
-        if shape == "00000000T000000Z-ffffffff" {
+        if let "00000000T000000Z-ffffffff" | "00000000T000000Z-ffffffff-ffffff" = shape.as_str() {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!("`{text}` is not a version: one looks like `20261123T200100Z-3f9a1c2e`"))
+            Err(format!("`{text}` is not a version: one looks like `20261123T200100Z-3f9a1c2e-7d41aa`"))
         }
     }
 }
@@ -172,12 +194,19 @@ mod tests {
     #[test]
     fn versions_read_back_and_sort_by_age() {
         let leaf = Fingerprint::new([0x3f; 32]);
-        let older = Version::new("2026-11-23T20:01:00Z".parse().unwrap(), &leaf);
-        let newer = Version::new("2026-11-23T20:01:01Z".parse().unwrap(), &leaf);
-        assert_eq!(older.as_str(), "20261123T200100Z-3f3f3f3f");
-        assert_eq!(older.short(), "3f3f3f3f");
-        assert!(older < newer);
-        assert_eq!(older.as_str().parse::<Version>().unwrap(), older);
+        let content = Fingerprint::new([0xab; 32]);
+        let older = Version::new("2026-11-23T20:01:00Z".parse().unwrap(), &leaf, &content);
+        let newer = Version::new("2026-11-23T20:01:01Z".parse().unwrap(), &leaf, &content);
+        let found = Version::found("2026-11-23T20:01:00Z".parse().unwrap(), &leaf);
+        assert_eq!(older.as_str(), "20261123T200100Z-3f3f3f3f-ababab");
+        assert_eq!(found.as_str(), "20261123T200100Z-3f3f3f3f");
+        assert_eq!((older.short(), found.short()), ("3f3f3f3f", "3f3f3f3f"));
+        assert!(found < older && older < newer);
+        for version in [&older, &found] {
+            assert_eq!(version.as_str().parse::<Version>().unwrap(), *version);
+        }
+        let other = Version::new("2026-11-23T20:01:00Z".parse().unwrap(), &content, &leaf);
+        assert!(newer.has_leaf_of(&found) && !newer.has_leaf_of(&other));
         for bad in [
             "",
             "../..",
@@ -187,6 +216,11 @@ mod tests {
             "2026112aT200100Z-3f9a1c2e",
             "20261123T200100Z_3f9a1c2e",
             "2026é123T200100Z-3f9a1c2",
+            "20261123T200100Z-3f9a1c2e-",
+            "20261123T200100Z-3f9a1c2e-7d41a",
+            "20261123T200100Z-3f9a1c2e-7d41aaa",
+            "20261123T200100Z-3f9a1c2e-7d41ag",
+            "20261123T200100Z-3f9a1c2e_7d41aa",
         ] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
@@ -196,13 +230,14 @@ mod tests {
     fn a_version_sorts_behind_the_one_before_whatever_the_clock_says() {
         let leaf = Fingerprint::new([0x3f; 32]);
         let last: Version = "20261123T200159Z-ffffffff".parse().unwrap();
-        let after = |issued: &str| last.followed_by(issued.parse().unwrap(), &leaf).as_str().to_owned();
-        assert_eq!(after("2026-11-23T20:02:30Z"), "20261123T200230Z-3f3f3f3f");
-        assert_eq!(after("2026-11-23T20:01:59Z"), "20261123T200200Z-3f3f3f3f");
-        assert_eq!(after("2026-11-23T19:02:30Z"), "20261123T200200Z-3f3f3f3f");
+        let after =
+            |issued: &str| last.followed_by(issued.parse().unwrap(), &leaf, &leaf).as_str().to_owned();
+        assert_eq!(after("2026-11-23T20:02:30Z"), "20261123T200230Z-3f3f3f3f-3f3f3f");
+        assert_eq!(after("2026-11-23T20:01:59Z"), "20261123T200200Z-3f3f3f3f-3f3f3f");
+        assert_eq!(after("2026-11-23T19:02:30Z"), "20261123T200200Z-3f3f3f3f-3f3f3f");
         let no_time: Version = "20269923T200159Z-ffffffff".parse().unwrap();
         let issued = "2026-11-23T19:02:30Z".parse().unwrap();
-        assert_eq!(no_time.followed_by(issued, &leaf), Version::new(issued, &leaf));
+        assert_eq!(no_time.followed_by(issued, &leaf, &leaf), Version::new(issued, &leaf, &leaf));
     }
 
     #[test]

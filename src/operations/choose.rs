@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::certificate::{Bundle, CertificateSet, Requirements};
 use crate::ledger::Versions;
-use crate::model::{Secret, Version};
+use crate::model::{CertificateName, Secret, Version};
 use crate::operations::OperationError;
 use crate::operations::certificates::{self, words};
 use crate::operations::files::read_bytes;
@@ -94,6 +94,8 @@ pub(super) fn choose(
 pub(super) fn known(
     plan: &Plan,
     choice: &Choice,
+    store: &dyn Certificates,
+    versions: &Versions,
     now: Timestamp,
 ) -> Result<Option<CertificateSet>, OperationError> {
     if let Choice::Stored(set, _) = choice {
@@ -103,8 +105,9 @@ pub(super) fn known(
     let (chain, key) = read_files(files)?;
     let required = Requirements { names: &plan.certificate.domains, now, at_least: MIN_REMAINING };
     // What will not do is told when it is rolled out, or another issuer is asked.
-    let bundle = Bundle::prove(&chain, &key, now, &required).ok();
-    Ok(bundle.map(|bundle| CertificateSet::new(of_files(bundle), None)))
+    let Ok(bundle) = Bundle::prove(&chain, &key, now, &required) else { return Ok(None) };
+    let bundle = of_files(store, &plan.certificate.name, bundle)?;
+    Ok(versions.revocation(bundle.version()).is_none().then(|| CertificateSet::new(bundle, None)))
 }
 
 /// The chain and the key in the files of an issuer.
@@ -115,10 +118,21 @@ pub(super) fn read_files(files: &PlannedFiles) -> Result<(Vec<u8>, Secret), Oper
     Ok((read_bytes(&files.certificate)?, Secret::new(read_bytes(&files.key)?)))
 }
 
-/// Read again tomorrow, the same files are the same version.
-pub(super) fn of_files(bundle: Bundle) -> Bundle {
-    let version = Version::new(bundle.leaf().not_before, &bundle.leaf().fingerprint);
-    bundle.with_version(version)
+/// Read again tomorrow, the same files are the same version. What an older release stored keeps the name that it had.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn of_files(
+    store: &dyn Certificates,
+    name: &CertificateName,
+    bundle: Bundle,
+) -> Result<Bundle, OperationError> {
+    let issued = bundle.leaf().not_before;
+    let old = Version::found(issued, &bundle.leaf().fingerprint);
+    if store.versions(name)?.contains(&old) && store.chains(name, &old)? == [bundle.fullchain_pem()] {
+        return Ok(bundle.with_version(old));
+    }
+    Ok(bundle.issued_at(issued))
 }
 
 #[cfg(test)]
@@ -246,6 +260,17 @@ mod tests {
         let plan = world.plan();
         assert_eq!(why(&world, &plan, (false, None)).unwrap(), "it is read from its files");
         let choice = Choice::New(String::new(), None);
-        assert!(matches!(known(&plan, &choice, now()).unwrap_err().problem, Problem::File { .. }));
+        assert!(matches!(
+            known(
+                &plan,
+                &choice,
+                &world.certificates,
+                &ledger::versions(&world.journal, &name()).unwrap(),
+                now()
+            )
+            .unwrap_err()
+            .problem,
+            Problem::File { .. }
+        ));
     }
 }

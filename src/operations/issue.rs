@@ -67,29 +67,33 @@ pub async fn issue(
     kept: Option<Bundle>,
 ) -> Result<CertificateSet, OperationError> {
     let wanted = &plan.certificate;
-    let mut pairs: Vec<Bundle> = kept.into_iter().collect();
-    for key in wanted.keys.iter().skip(pairs.len()) {
+    let had = usize::from(kept.is_some());
+    let mut issued = kept.map(|first| CertificateSet::new(first, None));
+    for key in wanted.keys.iter().skip(had) {
         let (bundle, order, issuer) = issue_one(context, held, plan, *key).await?;
-        pairs.push(match pairs.first() {
-            Some(first) => bundle.with_version(first.version().clone()),
-            None => bundle,
+        let not_after = bundle.leaf().not_after;
+        let set = match issued {
+            Some(first) => first.joined_by(bundle),
+            None => CertificateSet::new(bundle, None),
+        };
+        let (name, version) = (wanted.name.clone(), set.version().clone());
+        let read = matches!(issuer, PlannedIssuer::Files(_));
+        context.progress.say(&News::Issued {
+            name,
+            version: version.clone(),
+            not_after,
+            issuer: issuer.name(),
+            read,
         });
-        let version = pairs[0].version().clone();
         let pair =
             |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
-        let stored = StoredCertificate { version, pairs: pairs.iter().map(pair).collect() };
+        let stored = StoredCertificate { version, pairs: set.bundles().map(pair).collect() };
         context.certificates.put(&wanted.name, &stored)?;
-        if let Some(set) = together(&pairs) {
-            held.note(context, ledger::issued(&wanted.name, &set, Some(issuer)))?;
-        }
+        held.note(context, ledger::issued(&wanted.name, &set, Some(issuer)))?;
         settle(context, order)?;
+        issued = Some(set);
     }
-    together(&pairs).ok_or_else(|| Problem::NoKeyType(wanted.name.clone()).into())
-}
-
-/// One certificate, or two.
-fn together(pairs: &[Bundle]) -> Option<CertificateSet> {
-    Some(CertificateSet::new(pairs.first()?.clone(), pairs.get(1).cloned()))
+    issued.ok_or_else(|| Problem::NoKeyType(wanted.name.clone()).into())
 }
 
 /// Its certificate is kept: the order is done.
@@ -106,6 +110,7 @@ async fn issue_one<'p>(
     key: KeyType,
 ) -> Result<(Bundle, Option<PlacedOrder>, &'p PlannedIssuer), OperationError> {
     let wanted = &plan.certificate;
+    let versions = ledger::versions(context.journal.as_ref(), &wanted.name)?;
     let (mut refused, mut advice) = (Vec::new(), None);
     for issuer in &plan.issuers {
         held.check()?;
@@ -137,11 +142,11 @@ async fn issue_one<'p>(
         let now = context.now();
         let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
         let bundle = match (Bundle::prove(&chain, &private_key, now, &required), issuer) {
-            (Ok(bundle), PlannedIssuer::Files(_)) => of_files(bundle),
+            (Ok(bundle), PlannedIssuer::Files(_)) => of_files(context.certificates, &wanted.name, bundle)?,
             (Ok(bundle), PlannedIssuer::Acme(_)) => {
                 match context.certificates.versions(&wanted.name)?.pop() {
                     Some(last) => {
-                        let version = last.followed_by(now, &bundle.leaf().fingerprint);
+                        let version = last.followed_by(now, &bundle.leaf().fingerprint, &bundle.content());
                         bundle.with_version(version)
                     }
                     None => bundle,
@@ -154,19 +159,17 @@ async fn issue_one<'p>(
                 continue;
             }
         };
+        if versions.revocation(bundle.version()).is_some() {
+            settle(context, order)?;
+            refuse(format!("it brought {}, which was revoked", bundle.version()))?;
+            continue;
+        }
         let algorithm = bundle.leaf().key_algorithm();
         if wanted.keys.len() > 1 && algorithm != Some(key.algorithm()) {
             let has = algorithm.map_or("another", KeyAlgorithm::as_str);
             refuse(format!("its key is {has}, and a certificate with `{key}` is wanted"))?;
             continue;
         }
-        context.progress.say(&News::Issued {
-            name: wanted.name.clone(),
-            version: bundle.version().clone(),
-            not_after: bundle.leaf().not_after,
-            issuer: name,
-            read: matches!(issuer, PlannedIssuer::Files(_)),
-        });
         return Ok((bundle, order, issuer));
     }
     let problem = Problem::NotIssued { name: wanted.name.clone(), advice };

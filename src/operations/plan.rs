@@ -113,7 +113,7 @@ fn candidate(
     let (store, now) = (context.certificates, context.now());
     let versions = ledger::versions(context.journal.as_ref(), &plan.certificate.name)?;
     let choice = choose(plan, store, &versions, (force, version), now)?;
-    let set = known(plan, &choice, now)?;
+    let set = known(plan, &choice, store, &versions, now)?;
     let (next, why) = match choice {
         Choice::Stored(set, why) => {
             let version = set.version().clone();

@@ -87,7 +87,7 @@ fn served_by_nobody(
     version: &Version,
 ) -> Result<(), OperationError> {
     let served = ledger::hosts(context.journal.as_ref(), name, None)?;
-    let served = served.served_by_host().filter(|(_, one)| *one == version);
+    let served = served.served_by_host().filter(|(_, one)| one.has_leaf_of(version));
     let hosts: Vec<HostName> = served.map(|(host, _)| host.clone()).collect();
     if hosts.is_empty() {
         return Ok(());

@@ -62,7 +62,7 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     let choice = choose(&plan, store, &versions, (force, version), context.now())?;
     match &saved {
         Some(saved) => {
-            let set = known(&plan, &choice, context.now())?;
+            let set = known(&plan, &choice, store, &versions, context.now())?;
             saved.same_certificate(&choice, set.as_ref())?;
             saved.same_hosts(context, set.as_ref()).await?;
         }

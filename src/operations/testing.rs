@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use crate::certificate::KeyType;
 use crate::certificate::testing::{Authority, LeafSpec, now, pem};
+use crate::certificate::{KeyType, parse_pem};
 use crate::clock::SteadyClock;
 use crate::install::{InstallSpec, Layout};
 use crate::inventory::Login;
@@ -255,6 +255,13 @@ impl World {
         for (file, bytes) in [("a.crt", fullchain.as_slice()), ("a.key", key.expose())] {
             std::fs::write(self.folder.path().join(file), bytes).unwrap();
         }
+    }
+
+    /// Gives the certificate in those files another chain of the same length: the authority signed itself once more.
+    pub(super) fn rechain_files(&self) {
+        let file = self.folder.path().join("a.crt");
+        let chain = parse_pem(&std::fs::read(&file).unwrap()).unwrap();
+        std::fs::write(file, pem(&[&chain[0], &self.authority.renamed("Root").certificate])).unwrap();
     }
 
     /// A file of what certwave remembers.

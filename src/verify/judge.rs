@@ -162,7 +162,12 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
         }
         None => return no_handshake(EndpointState::None, &"no certificate was sent".to_owned()),
     };
-    let state = if expected.chain.first() == Some(&leaf.fingerprint) {
+    let sent: Vec<Fingerprint> =
+        served.chain.iter().map(|der| Fingerprint::new(openssl::sha::sha256(der))).collect();
+    // Where both have the same leaf, their chains tell them apart.
+    let is_new = expected.chain.first() == Some(&leaf.fingerprint)
+        && (sent == expected.chain || !expected.previous.contains(&leaf.fingerprint));
+    let state = if is_new {
         EndpointState::New
     } else if expected.previous.contains(&leaf.fingerprint) {
         EndpointState::Previous
@@ -172,15 +177,19 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
         EndpointState::Unknown
     };
     let findings =
-        if state == EndpointState::New { findings(expected, served, &leaf, now) } else { Vec::new() };
+        if state == EndpointState::New { findings(expected, served, &sent, &leaf, now) } else { Vec::new() };
     Judgement { state, findings, leaf: Some(leaf), reason: None }
 }
 
-fn findings(expected: &Expectation, served: &Served, leaf: &Certificate, now: Timestamp) -> Vec<Finding> {
+fn findings(
+    expected: &Expectation,
+    served: &Served,
+    sent: &[Fingerprint],
+    leaf: &Certificate,
+    now: Timestamp,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let sent: Vec<Fingerprint> =
-        served.chain.iter().map(|der| Fingerprint::new(openssl::sha::sha256(der))).collect();
-    findings.extend(match chain_finding(&expected.chain, &sent) {
+    findings.extend(match chain_finding(&expected.chain, sent) {
         Some(Finding::ExtraCertificates { count: 1 }) if ends_with_root(served) => Some(Finding::ExtraRoot),
         finding => finding,
     });

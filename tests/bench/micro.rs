@@ -82,7 +82,7 @@ fn comparing(criterion: &mut Criterion) {
     let authority = Authority::new("the bench's root").unwrap();
     let (pem, _) = authority.issue(&["api.example.com"], -1, 90).unwrap();
     let chain = [pem.clone(), authority.root_pem().unwrap()].concat();
-    let version = Version::new(Timestamp::now(), &parse_pem(&pem).unwrap()[0].fingerprint);
+    let version = Version::found(Timestamp::now(), &parse_pem(&pem).unwrap()[0].fingerprint);
     let set = ChainSet::read(version.clone(), &chain, None).unwrap();
     let served = served(&chain);
     let wanted = ExpectedVersion { set, known: BTreeSet::new(), own: BTreeMap::new() };

@@ -113,6 +113,18 @@ impl Fleet {
     }
 }
 
+/// The chain that is served to a name, each by its SHA-256.
+pub(crate) fn chain(address: std::net::SocketAddr, name: &str) -> Vec<String> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    builder.set_verify(SslVerifyMode::NONE);
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    let mut config = builder.build().configure().unwrap();
+    config.set_verify_hostname(false);
+    let stream = config.connect(name, stream).unwrap();
+    let chain = stream.ssl().peer_cert_chain().unwrap();
+    chain.iter().map(|one| hex::encode(openssl::sha::sha256(&one.to_der().unwrap()))).collect()
+}
+
 /// The SHA-256 of the leaf that is served to a name, and to these signature algorithms.
 pub(crate) fn leaf(address: std::net::SocketAddr, name: &str, signatures: &str) -> String {
     let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();

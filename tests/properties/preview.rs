@@ -228,7 +228,7 @@ fn what_is_wrong_with_a_host_is_found() {
         ours: true,
     };
     let previous = |hours: i64, revoked: bool| Previous {
-        version: Version::new(start(), &Fingerprint::new([1; 32])),
+        version: Version::found(start(), &Fingerprint::new([1; 32])),
         leaves: Vec::new(),
         not_after: start() + SignedDuration::from_hours(hours),
         revoked,
@@ -320,7 +320,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
     let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
     let good = SeenHost {
         clock_ahead: 0,
-        live: Some(Version::new(start(), &Fingerprint::new([1; 32]))),
+        live: Some(Version::found(start(), &Fingerprint::new([1; 32]))),
         on_disk: vec![leaf],
         proven: false,
         staged: false,

@@ -134,7 +134,7 @@ pub(crate) fn start() -> Timestamp {
 
 /// The version that every host had before.
 pub(crate) fn before() -> Version {
-    Version::new(start(), &Fingerprint::new([1; 32]))
+    Version::found(start(), &Fingerprint::new([1; 32]))
 }
 
 impl World {

@@ -54,7 +54,7 @@ fn a_version_is_named_after_its_leaf_and_when_it_was_issued() {
     let issued = now() - SignedDuration::from_hours(5);
     let required = Requirements { names: &[], now: now(), at_least: DAY };
     let bundle = Bundle::prove(&pem(&[&leaf, &middle.certificate]), &key, issued, &required).unwrap();
-    assert_eq!(*bundle.version(), Version::new(issued, &leaf.fingerprint));
+    assert_eq!(*bundle.version(), Version::new(issued, &leaf.fingerprint, &bundle.content()));
     let other: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
     assert_eq!(*bundle.with_version(other.clone()).version(), other);
 }

@@ -60,9 +60,10 @@ impl<C: Connection> WayBack<'_, C> {
     /// first sets the time.
     fn previous(&self, version: Option<&Version>, leaves: Vec<Certificate>) -> Option<Previous> {
         let first = leaves.first()?;
-        let version = version.cloned().unwrap_or_else(|| Version::new(first.not_before, &first.fingerprint));
+        let version =
+            version.cloned().unwrap_or_else(|| Version::found(first.not_before, &first.fingerprint));
         let not_after = leaves.iter().map(|leaf| leaf.not_after).min()?;
-        let revoked = self.revoked.contains(&version);
+        let revoked = self.revoked.iter().any(|revoked| revoked.has_leaf_of(&version));
         let leaves = leaves.iter().map(|leaf| leaf.fingerprint).collect();
         Some(Previous { version, leaves, not_after, revoked })
     }

@@ -156,12 +156,15 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 Some(name) => name.to_owned(),
                 None => self.begin(socket, certificate).await?,
             };
-            // Only what has to change needs a transaction: somebody else's is then in nobody's way.
-            if self.holds(socket, &name, wanted).await.is_err() {
-                self.clear(socket, &name, list.open.as_deref()).await?;
-                self.replace(socket, &name, wanted).await?;
-            } else if list.open.as_deref() == Some(name.as_str()) {
-                self.clear(socket, &name, list.open.as_deref()).await?;
+            let looks_right = self.holds(socket, &name, wanted).await.is_ok();
+            let replaced = match self.clear(socket, &name, list.open.as_deref()).await {
+                Ok(()) => self.replace(socket, &name, wanted).await,
+                Err(busy) => Err(busy),
+            };
+            // Two chains of one leaf can look alike, so that what looks right is replaced, too. It need not be: somebody
+            // else's transaction is in the way of nothing that a rollout has to undo.
+            if !looks_right {
+                replaced?;
             }
             if let Some(crt_list) = &self.haproxy.crt_list {
                 self.add_to_list(socket, crt_list.as_str(), &name).await?;

@@ -52,7 +52,10 @@ async fn what_an_issuer_brings_is_kept_and_written_down() {
     let set = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
     // The same files are the same version, whenever they are read.
     let leaf = set.leaf();
-    assert_eq!(*set.version(), Version::new(leaf.not_before, &leaf.fingerprint));
+    assert_eq!(
+        *set.version(),
+        Version::new(leaf.not_before, &leaf.fingerprint, &set.bundles().next().unwrap().content())
+    );
     assert_eq!(world.context().certificates.versions(&name()).unwrap(), [set.version().clone()]);
     let kept = world.context().certificates.get(&name(), set.version()).unwrap();
     assert_eq!(kept.pairs.len(), 1);
@@ -68,6 +71,49 @@ async fn what_an_issuer_brings_is_kept_and_written_down() {
     issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
     assert_eq!(world.context().certificates.versions(&name()).unwrap().len(), 1);
     assert!(matches!(world.heard()[0], News::Issued { read: true, .. }));
+}
+
+#[tokio::test]
+async fn the_same_leaf_with_another_chain_is_another_version() {
+    let world = World::new();
+    world.write_files(&["a.test"], 60);
+    let first = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    world.rechain_files();
+    let second = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    assert_eq!(second.leaves(), first.leaves());
+    assert!(second.version() != first.version() && second.version().has_leaf_of(first.version()));
+    let kept = world.context().certificates.versions(&name()).unwrap();
+    assert!(kept.len() == 2 && kept.contains(first.version()) && kept.contains(second.version()));
+}
+
+#[tokio::test]
+async fn files_that_an_older_release_stored_keep_their_name_while_they_are_the_same() {
+    let world = World::new();
+    world.write_files(&["a.test"], 60);
+    let first = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    let old = Version::found(first.leaf().not_before, &first.leaf().fingerprint);
+    let pair = |bundle: &Bundle| StoredPair { fullchain: bundle.fullchain_pem(), key: bundle.key().clone() };
+    let stored = StoredCertificate { version: old.clone(), pairs: first.bundles().map(pair).collect() };
+    world.context().certificates.put(&name(), &stored).unwrap();
+    let again = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    assert_eq!(*again.version(), old);
+    world.rechain_files();
+    let other = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    assert!(*other.version() != old && other.version().has_leaf_of(&old));
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_not_taken_from_files_whatever_its_chain() {
+    let world = World::new();
+    world.write_files(&["a.test"], 60);
+    let first = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap();
+    world.revoke(first.version());
+    for _ in 0..2 {
+        let refused = issued(&world, &world.plan(), lease(&world).as_ref()).await.unwrap_err();
+        assert!(refused.causes[0].contains("which was revoked"), "{refused:?}");
+        world.rechain_files();
+    }
+    assert_eq!(world.context().certificates.versions(&name()).unwrap().len(), 1);
 }
 
 #[tokio::test]

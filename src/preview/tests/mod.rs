@@ -24,7 +24,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 fn version(number: u8) -> Version {
-    Version::new(start(), &Fingerprint::new([number; 32]))
+    Version::found(start(), &Fingerprint::new([number; 32]))
 }
 
 /// What a playbook with these sections plans for four hosts.

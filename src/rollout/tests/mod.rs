@@ -41,7 +41,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn version(number: u8) -> Version {
-    Version::new(start(), &Fingerprint::new([number; 32]))
+    Version::found(start(), &Fingerprint::new([number; 32]))
 }
 
 /// A version to go back to that is valid for so many seconds from the start.

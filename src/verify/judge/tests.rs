@@ -77,6 +77,22 @@ fn a_certificate_that_is_several_things_is_what_the_rollout_asks_for_first() {
 }
 
 #[test]
+fn of_two_chains_of_one_leaf_only_the_wanted_one_is_new() {
+    let world = world();
+    let (leaf, middle) = (&world.leaf, &world.middle.certificate);
+    let other = world.root.intermediate("Other").certificate;
+    let expected = Expectation { previous: vec![leaf.fingerprint], ..expecting(&world) };
+    let state = |chain: &[&Certificate]| judge(&expected, &served(chain), now()).state;
+    assert_eq!(state(&[leaf, middle]), EndpointState::New);
+    for before in [&[leaf][..], &[leaf, &other], &[leaf, middle, &other]] {
+        assert_eq!(state(before), EndpointState::Previous);
+    }
+    // Where something else was served before, the new certificate is there, and there is something wrong with it.
+    let judgement = judge(&expecting(&world), &served(&[leaf, &other]), now());
+    assert_eq!((judgement.state, judgement.findings), (EndpointState::New, vec![Finding::OtherChain]));
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_is_none_that_was_issued() {
     let mut cut = served(&[&world().leaf]);
     if let Observation::Served(served) = &mut cut {

@@ -25,6 +25,11 @@ pub(crate) fn issue(subject: &str, issuer: Option<&Issued>, names: &[&str]) -> I
 pub(crate) fn issue_on(curve: Nid, subject: &str, issuer: Option<&Issued>, names: &[&str]) -> Issued {
     let group = EcGroup::from_curve_name(curve).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    certify(key, subject, issuer, names)
+}
+
+/// A certificate for a key that is there already.
+pub(crate) fn certify(key: PKey<Private>, subject: &str, issuer: Option<&Issued>, names: &[&str]) -> Issued {
     let mut name = X509Name::builder().unwrap();
     name.append_entry_by_text("CN", subject).unwrap();
     let name = name.build();

@@ -1,5 +1,6 @@
 //! A rollout from its plan to its proof, as people start it, steer it, look at it and take it back.
 
+mod chain;
 mod demo;
 mod interrupted;
 mod ledger;

@@ -70,7 +70,7 @@ async fn what_stands_at_the_links_is_a_version_named_by_when_its_validity_began(
     let standing: String = standing.lines().map(|line| format!("|{line}\n")).collect();
     let said = looked(None, &[], &format!("certwave:begin active\n{standing}certwave:end active\n"));
     let way = said.way(|transcript| transcript).await.unwrap().unwrap();
-    assert_eq!(way.version, Version::new(all.foreign.not_before, &all.foreign.fingerprint));
+    assert_eq!(way.version, Version::found(all.foreign.not_before, &all.foreign.fingerprint));
     assert_eq!((way.leaves, way.not_after), (vec![all.foreign.fingerprint], all.foreign.not_after));
 }
 
@@ -97,7 +97,7 @@ async fn where_the_target_is_live_already_the_newest_other_version_is_the_way_ba
 async fn a_newer_version_is_a_way_back_unless_the_target_is_undone() {
     let all = certificates();
     let later = Authority::new("Root").issue(&LeafSpec::default()).0;
-    let newer = Version::new(later.not_after, &later.fingerprint);
+    let newer = Version::found(later.not_after, &later.fingerprint);
     let more = format!("certwave:version {newer}\n");
     let said = looked(Some(&all.new), &[&all.old, &all.new], &more);
     let shown = String::from_utf8(pem(&[&later])).unwrap();

@@ -55,7 +55,7 @@ async fn one_certificate_of_two_that_is_too_long_has_haproxy_reload() {
     // By itself the first is set.
     both.sockets.truncate(1);
     let new = &certificates().new;
-    let said = to(SOCKET).list(None, &[NAME]).holding(new).holding(new);
+    let said = to(SOCKET).list(None, &[NAME]).holding(new).created().committed().holding(new);
     assert_eq!(take(&by_command(both), said.0).await, Ok(()));
 }
 

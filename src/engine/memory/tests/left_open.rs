@@ -8,7 +8,8 @@ use crate::service::Haproxy;
 #[tokio::test]
 async fn one_of_ours_is_ended_where_the_certificate_is_in_memory_already() {
     let new = &certificates().new;
-    let said = to(SOCKET).list(Some(NAME), &[NAME]).holding(new).aborted(NAME).holding(new);
+    let said =
+        to(SOCKET).list(Some(NAME), &[NAME]).holding(new).aborted(NAME).created().committed().holding(new);
     assert_eq!(take(&one(), said.0).await, Ok(()));
 }
 
