@@ -50,6 +50,15 @@ impl OnDisk {
     }
 }
 
+/// Reads the answer of [`InstallSpec::show_certificates`]: the leaves of a version (PEM), none where it has none.
+///
+/// # Errors
+/// When the script did not come to its end.
+pub fn shown_leaves(output: &Output<'_>) -> Result<Vec<String>, InstallError> {
+    let answer = Answer::read(output)?;
+    Ok(answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

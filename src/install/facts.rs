@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
-use crate::install::{Armed, Fired, InstallError, InstallSpec, Output, ScriptService};
+use crate::install::{Armed, Fired, History, InstallError, InstallSpec, Output, ScriptService};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -89,6 +89,8 @@ pub struct Facts {
     pub live: Live,
     /// Complete versions in the archive, oldest first.
     pub complete: Vec<Version>,
+    /// Which versions were verified on it.
+    pub history: History,
     /// A dead-man switch that waits for the live version to be confirmed.
     pub armed: Option<Armed>,
     /// What a dead-man switch did since the last commit.
@@ -134,6 +136,7 @@ impl Facts {
             may_give: true,
             live: Live::Missing,
             complete: Vec::new(),
+            history: History::default(),
             armed: None,
             fired: None,
             links: Vec::new(),
@@ -172,6 +175,7 @@ impl Facts {
                 "live" => facts.live = live(value, spec),
                 "live-occupied" => facts.live = Live::Foreign,
                 "version" => facts.complete.extend(value.parse::<Version>().ok()),
+                "history" => facts.history.take_in(value),
                 "armed" => facts.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
                 "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
@@ -221,6 +225,12 @@ impl Facts {
             Live::Version(version) => Some(version),
             Live::Missing | Live::Foreign => None,
         }
+    }
+
+    /// Whether the live version waits for a confirmation that never came: it is nothing to go back to.
+    pub fn is_unconfirmed(&self) -> bool {
+        let Some(live) = self.live_version() else { return false };
+        self.armed.as_ref().is_some_and(|armed| armed.target == *live) || self.history.lacks(live)
     }
 
     /// Services that do not run, each as the error that it is where they have to.

@@ -36,12 +36,14 @@ impl Task {
 }
 
 /// What the host said a moment ago, under the same lock. It is not asked for that once more, which takes processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlreadyKnown {
     /// The version is staged; else its files are compared with its manifest.
     pub whole: bool,
     /// Every link leads into what is live, and that is the version before; else each is read.
     pub linked: bool,
+    /// What was live. Where nobody confirmed it, that is not what the host goes back to.
+    pub live: Option<Version>,
 }
 
 impl InstallSpec {
@@ -88,7 +90,7 @@ impl InstallSpec {
         version: &Version,
         previous: Option<&Version>,
         dead_man: Option<&DeadMan>,
-        seen: AlreadyKnown,
+        seen: &AlreadyKnown,
     ) -> Task {
         let armed = dead_man.map(DeadMan::settings).unwrap_or_default();
         let previous = previous.map_or("", Version::as_str);
@@ -98,6 +100,7 @@ impl InstallSpec {
             ("whole", word(seen.whole)),
             ("linked", word(seen.linked)),
             ("previous", previous),
+            ("found", seen.live.as_ref().map_or("", Version::as_str)),
             ("armed", &armed),
         ];
         Task::new("activate", &settings)
@@ -112,10 +115,12 @@ impl InstallSpec {
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
     /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
-    /// Answer: [`crate::install::Pruned`].
-    pub fn commit(version: &Version, previous: Option<&Version>) -> Task {
+    /// `shorter` is what the history is to begin with, where it became too long. Answer: [`crate::install::Pruned`].
+    pub fn commit(version: &Version, previous: Option<&Version>, shorter: &[Version]) -> Task {
         let previous = previous.map_or("", Version::as_str);
-        Task::new("commit", &[("committed", version.as_str()), ("previous", previous)])
+        let verified = shorter.iter().map(Version::as_str).collect::<Vec<_>>().join(" ");
+        let settings = [("committed", version.as_str()), ("previous", previous), ("verified", &verified)];
+        Task::new("commit", &settings)
     }
 
     /// Prints a file of a version, which may be a key; fails where there is none. Changes nothing.
@@ -129,9 +134,13 @@ impl InstallSpec {
         Script::new().assign("path", path).text(include_str!("scripts/without_keys.sh"))
     }
 
-    /// Prints the leaves of a version in the archive, each with what follows it; changes nothing.
+    /// Prints the leaves of a version in the archive; changes nothing. Answer: [`crate::install::shown_leaves`].
     pub fn show_certificates(&self, version: &Version) -> Script {
-        self.prelude().assign("version", version.as_str()).text(COMMON).text(include_str!("scripts/show.sh"))
+        self.prelude()
+            .assign("version", version.as_str())
+            .text(COMMON)
+            .text(ACTIVE)
+            .text(include_str!("scripts/show.sh"))
     }
 
     pub(super) fn prelude(&self) -> Script {

@@ -376,6 +376,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
             staged: true,
             previous,
             armed: false,
+            already: false,
             undone: None,
             risks,
         }))

@@ -58,6 +58,7 @@ pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
         staged: host.staged,
         previous: host.previous.clone(),
         armed: host.armed,
+        already: host.already,
         undone: host.undone.clone().map(Box::new),
         risks,
     }

@@ -85,6 +85,9 @@ pub struct SeenHost {
     pub unconfirmed: bool,
     /// So does the target, which is live already.
     pub armed: bool,
+    /// The target is live, and was made final before.
+    #[serde(default)]
+    pub already: bool,
     /// What its dead-man switch did since the last commit.
     pub undone: Option<Undone>,
     /// What stands at each link's path, in the order of the settings.

@@ -102,6 +102,7 @@ impl<'s> Tally<'s> {
                 }),
                 error: host.error.clone(),
                 breaks_at: None,
+                kept: host.already && host.is_touched(),
                 risks: std::mem::take(&mut risks[number]),
                 handshakes: measured.handshakes.tried,
             }

@@ -211,7 +211,15 @@ mod tests {
         assert_eq!(told(StepEnded::Stage(Ok(()))), [None, Some("staged".to_owned())]);
         let inspected = |proven, armed| {
             let (undone, risks) = (None, Vec::new());
-            StepEnded::Inspect(Ok(Inspected { proven, staged: false, previous: None, armed, undone, risks }))
+            StepEnded::Inspect(Ok(Inspected {
+                proven,
+                staged: false,
+                previous: None,
+                armed,
+                already: false,
+                undone,
+                risks,
+            }))
         };
         let both = |text: &str| [Some(text.to_owned()), Some(text.to_owned())];
         assert_eq!(told(inspected(false, false)), [None, Some("inspected".to_owned())]);

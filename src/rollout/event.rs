@@ -96,6 +96,8 @@ pub enum WaveFailure {
 pub enum RefusedRollback {
     /// There was no certificate before.
     NoPrevious,
+    /// It had the new certificate before this rollout.
+    Already,
     /// The one before is no longer valid.
     Lapsed {
         /// Since when.
@@ -119,6 +121,9 @@ impl fmt::Display for RefusedRollback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RefusedRollback::NoPrevious => f.write_str("there is no previous certificate to go back to"),
+            RefusedRollback::Already => {
+                f.write_str("it had this certificate before the rollout, and keeps it")
+            }
             RefusedRollback::Lapsed { not_after } => {
                 write!(f, "its previous certificate expired on {not_after} and is not put back")
             }

@@ -44,6 +44,8 @@ pub struct HostState {
     pub phase: HostPhase,
     /// What it can go back to, once inspected.
     pub previous: Option<Previous>,
+    /// It had the new certificate before this rollout, for good.
+    pub already: bool,
     /// How far it has gone, as far as is known.
     pub exposure: Exposure,
     /// What was seen while it was switched.
@@ -58,6 +60,7 @@ impl HostState {
         Self {
             phase: HostPhase::Pending,
             previous: None,
+            already: false,
             exposure: Exposure::None,
             measured: None,
             error: None,
@@ -119,7 +122,7 @@ pub(super) fn undo_step(host: &mut HostState, previous: Option<&Previous>) {
 pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, undo: bool) {
     let cause = host.error.take().map_or(reason.to_string(), |cause| format!("{cause}; {reason}"));
     // Where it was only to be undone, it serves on what it was proven with.
-    let untouched = undo || host.exposure < Exposure::Reloaded;
+    let untouched = undo || host.exposure < Exposure::Reloaded || *reason == RefusedRollback::Already;
     let outcome = if untouched { HostOutcome::Failed } else { HostOutcome::RollbackFailed };
     host.fail(&cause, HostPhase::Done(outcome));
 }
@@ -150,9 +153,10 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded) {
 }
 
 impl HostState {
-    fn inspected(&mut self, Inspected { proven, staged, previous, armed, .. }: &Inspected) {
+    fn inspected(&mut self, Inspected { proven, staged, previous, armed, already, .. }: &Inspected) {
         if !self.is_touched() {
             self.previous.clone_from(previous);
+            self.already = *already;
         }
         if *armed {
             self.exposure = Exposure::Reloaded;

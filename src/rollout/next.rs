@@ -327,6 +327,7 @@ fn refused_rollback(schedule: &Schedule, state: &State, now: Timestamp) -> Optio
             return None;
         }
         let reason = match &host.previous {
+            None if host.already && schedule.undo().is_none() => RefusedRollback::Already,
             None => RefusedRollback::NoPrevious,
             Some(previous) if previous.revoked => {
                 RefusedRollback::Revoked { version: previous.version.clone() }

@@ -134,6 +134,9 @@ pub struct Inspected {
     /// The new version waits for its confirmation: else the dead-man switch undoes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub armed: bool,
+    /// The new version is live and was made final before this rollout: there is nothing to undo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already: bool,
     /// What the dead-man switch did since the last commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<Box<Undone>>,

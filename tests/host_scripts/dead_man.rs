@@ -65,11 +65,11 @@ impl Host {
 fn armed(after: u64, not_after: Timestamp) -> Task {
     let (target, previous) = (version(2), version(1));
     let switch = DeadMan { target, previous, not_after, after: Duration::from_secs(after) };
-    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), AlreadyKnown::default())
+    InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), &AlreadyKnown::default())
 }
 
 fn commit() -> Task {
-    InstallSpec::commit(&version(2), Some(&version(1)))
+    InstallSpec::commit(&version(2), Some(&version(1)), &[])
 }
 
 pub(crate) fn is_over(process: &str) -> bool {
@@ -117,8 +117,8 @@ fn back_on_the_version_before_what_nobody_confirmed_is_really_switched() {
         let (target, previous) = (version(1), version(1));
         let after = Duration::from_secs(NEVER);
         let switch = DeadMan { target, previous, not_after: Timestamp::MAX, after };
-        let task =
-            InstallSpec::activate(&version(1), Some(&version(1)), Some(&switch), AlreadyKnown::default());
+        let seen = AlreadyKnown { live: Some(version(2)), ..AlreadyKnown::default() };
+        let task = InstallSpec::activate(&version(1), Some(&version(1)), Some(&switch), &seen);
         let ended = host.ask(&task);
         let activated = Activation::parse(&ended.output(), &host.services);
         assert_eq!(activated, Ok(Activation::Activated), "{shell:?}");
@@ -183,7 +183,7 @@ fn a_refused_version_and_a_rollback_disarm_it() {
             &version(3),
             Some(&previous),
             Some(&switch),
-            AlreadyKnown::default(),
+            &AlreadyKnown::default(),
         ));
         let refused = Activation::parse(&ended.output(), &host.services).unwrap();
         assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
@@ -265,7 +265,9 @@ fn what_a_lost_rollout_left_unconfirmed_is_nothing_to_go_back_to() {
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
         // Another rollout, of version 3, whose test fails: back to 1, not to 2.
         host.stage(&version(3), "bad").unwrap();
-        let refused = host.activate(&version(3), Some(&version(1))).unwrap();
+        let seen = AlreadyKnown { live: Some(version(2)), ..AlreadyKnown::default() };
+        let ended = host.ask(&InstallSpec::activate(&version(3), Some(&version(1)), None, &seen));
+        let refused = Activation::parse(&ended.output(), &host.services).unwrap();
         assert!(matches!(refused, Activation::Refused { swapped_back: true, .. }), "{refused:?}");
         assert_eq!(host.live_version(), Some(version(1)), "{shell:?}");
     }

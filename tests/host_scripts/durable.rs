@@ -85,8 +85,8 @@ fn activate_armed(host: &Host) {
         not_after: jiff::Timestamp::MAX,
         after: std::time::Duration::from_secs(3600),
     };
-    let seen = AlreadyKnown { whole: true, linked: true };
-    let task = InstallSpec::activate(&version(3), Some(&version(2)), Some(&dead_man), seen);
+    let seen = AlreadyKnown { whole: true, linked: true, live: None };
+    let task = InstallSpec::activate(&version(3), Some(&version(2)), Some(&dead_man), &seen);
     let done = Activation::parse(&host.ask(&task).output(), &host.services);
     assert_eq!(done, Ok(Activation::Activated), "{:?}", host.shell);
 }

@@ -198,7 +198,7 @@ fn fire(host: &mut Host, haproxy: &Haproxy) -> Fired {
     let (target, previous) = (version(2), version(1));
     let (not_after, after) = (jiff::Timestamp::MAX, std::time::Duration::from_secs(1));
     let switch = DeadMan { target, previous, not_after, after };
-    let task = InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), AlreadyKnown::default());
+    let task = InstallSpec::activate(&version(2), Some(&version(1)), Some(&switch), &AlreadyKnown::default());
     let activated = Activation::parse(&host.ask(&task).output(), &host.services);
     assert_eq!(activated, Ok(Activation::Activated));
     drop(sleepers);

@@ -112,10 +112,10 @@ impl Step {
         match self {
             Step::Stage => host.task(&InstallSpec::stage(&version(2), &host.payload("two"))),
             Step::Activate => {
-                host.task(&InstallSpec::activate(&version(2), previous, None, AlreadyKnown::default()))
+                host.task(&InstallSpec::activate(&version(2), previous, None, &AlreadyKnown::default()))
             }
             Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
-            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None)),
+            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None, &[])),
         }
     }
 }
@@ -185,18 +185,19 @@ fn kill_everywhere(shell: Shell, start: Start) {
             assert_whole(&host, start, &session.first, &context);
             session.ask(&InstallSpec::stage(&version(2), &host.payload("two")));
             let again = if step == Step::Commit { None } else { previous.as_ref() };
-            let task = InstallSpec::activate(&version(2), again, None, AlreadyKnown::default());
+            let task = InstallSpec::activate(&version(2), again, None, &AlreadyKnown::default());
             let activated = Activation::parse(&session.ask(&task).output(), &host.services);
             assert_eq!(activated, Ok(Activation::Activated), "{context}");
             assert_eq!(read(&host.file("a.key")), "two key\n", "{context}");
-            let committed = session.ask(&InstallSpec::commit(&version(2), None));
+            let committed = session.ask(&InstallSpec::commit(&version(2), None, &[]));
             assert_eq!(committed.status, 0, "{context}: {}", committed.text());
             let facts = assert_whole(&host, start, &session.ask(&InstallSpec::inspect()), &context);
             session.end();
             assert_eq!(facts.complete, [version(2)], "{context}");
             let hidden = |path: &String| path.starts_with('.') || path.contains("/.");
             let names: Vec<_> = host.tree().into_iter().filter(hidden).collect();
-            assert_eq!(names, [format!("archive/a.test/{}/.manifest", version(2))], "{context}: leftovers");
+            let manifest = format!("archive/a.test/{}/.manifest", version(2));
+            assert_eq!(names, ["archive/a.test/.history", &manifest], "{context}: leftovers");
             let beside = fs::read_dir(host.file("")).unwrap().map(|entry| entry.unwrap().file_name());
             assert_eq!(beside.filter(|name| name.to_str().unwrap().starts_with('.')).count(), 0, "{context}");
         }

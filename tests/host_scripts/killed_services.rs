@@ -164,7 +164,7 @@ fn haproxy(shell: Shell) {
     balancer.stage();
     let host = &balancer.host;
     let forward =
-        host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
+        host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, &AlreadyKnown::default()));
     let starts = |context: &str| balancer.starts(context);
     kill_everywhere(host, &forward, &starts, &|context| balancer.activate(context));
 
@@ -201,7 +201,7 @@ fn envoy(shell: Shell) {
     let staged =
         host.ask(&InstallSpec::stage(&version(2), &payload(&host, &Authority::new("root").unwrap())));
     assert_eq!(staged.status, 0, "{}", staged.text());
-    let call = host.task(&InstallSpec::activate(&version(2), None, None, AlreadyKnown::default()));
+    let call = host.task(&InstallSpec::activate(&version(2), None, None, &AlreadyKnown::default()));
     // A file that is there is whole.
     let left = |context: &str| {
         for secret in &envoy.secrets {

@@ -13,6 +13,7 @@ mod dead_man_fires;
 mod durable;
 mod envoy;
 mod haproxy;
+mod history;
 mod inspect;
 mod killed;
 mod killed_services;

@@ -1,8 +1,8 @@
 //! What services are asked for, in which order, and what becomes of what they say.
 
-use certwave::install::{Activation, FilePart, InstallSpec};
+use certwave::install::{Activation, InstallSpec, shown_leaves};
 
-use crate::support::{Host, SHELLS, body, quoted, read, version};
+use crate::support::{Host, SHELLS, quoted, read, version};
 
 /// Which commands ran, each on a line.
 fn note(host: &Host, what: &str) -> String {
@@ -88,14 +88,33 @@ fn the_leaves_of_both_certificates_of_a_version_are_shown() {
         let host = Host::new(shell);
         host.install(&version(1), None, "one");
         let write = |name: &str, text: &str| std::fs::write(host.live(name), certificate(text)).unwrap();
+        write("cert.pem", "one");
         write("cert.ecdsa.pem", "EC");
         write("fullchain.ecdsa.pem", "ECandChain");
         write("fullchain.rsa.pem", "RSAandChain");
         let shown = host.run(&host.spec.show_certificates(&version(1)));
-        let leaves = [body("one", FilePart::Cert), certificate("EC"), certificate("RSAandChain")].concat();
-        assert_eq!(shown.text(), leaves, "{shell:?}");
+        let leaves = [certificate("one"), certificate("EC"), certificate("RSAandChain")];
+        let leaves = leaves.map(|leaf| leaf.trim_end().to_owned());
+        assert_eq!(shown_leaves(&shown.output()).unwrap(), leaves, "{shell:?}");
         let active = host.facts(&host.ask(&InstallSpec::inspect())).active;
-        let both = ["EC", "RSAandChain"].map(|name| certificate(name).trim_end().to_owned());
-        assert_eq!(active, both, "{shell:?}");
+        assert_eq!(active, leaves, "{shell:?}");
+        // What is live does not matter, and a version may have nothing but what HAProxy reads.
+        host.install(&version(2), Some(&version(1)), "two");
+        assert_eq!(
+            shown_leaves(&host.run(&host.spec.show_certificates(&version(1))).output()).unwrap(),
+            leaves
+        );
+        let only = host.directory().join("archive/a.test").join(version(2).as_str());
+        let key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n";
+        for (part, text) in
+            [("cert", None), ("fullchain", None), ("combined", Some([key, &certificate("C")].concat()))]
+        {
+            let path = only.join(format!("{part}.pem"));
+            std::fs::remove_file(&path).unwrap();
+            text.into_iter().for_each(|text| std::fs::write(&path, text).unwrap());
+        }
+        let shown = host.run(&host.spec.show_certificates(&version(2)));
+        assert_eq!(shown_leaves(&shown.output()).unwrap(), [certificate("C").trim_end()], "{shell:?}");
+        assert!(!shown.text().contains("SECRET"), "{shell:?}");
     }
 }

@@ -274,8 +274,8 @@ fn a_link_that_was_ours_a_moment_ago_is_looked_at_again() {
         host.install(&version(1), None, "one");
         let activate = |host: &Host, n, before| {
             host.stage(&version(n), &format!("new {n}")).unwrap();
-            let seen = AlreadyKnown { whole: true, linked: true };
-            let ended = host.ask(&InstallSpec::activate(&version(n), Some(&version(before)), None, seen));
+            let seen = AlreadyKnown { whole: true, linked: true, live: None };
+            let ended = host.ask(&InstallSpec::activate(&version(n), Some(&version(before)), None, &seen));
             Activation::parse(&ended.output(), &host.services).map_err(|error| error.to_string())
         };
         assert_eq!(activate(&host, 2, 1), Ok(Activation::Activated), "{shell:?}");
@@ -321,7 +321,7 @@ fn the_archive_is_pruned() {
         let mut left: Vec<_> =
             fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [version(1).as_str(), version(2).as_str(), "notes"]);
+        assert_eq!(left, [".history", version(1).as_str(), version(2).as_str(), "notes"]);
         assert_eq!(host.commit(None).pruned, []);
     }
 }
@@ -350,7 +350,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         host.command(&test, "true");
         host.stage(&version(2), "two").unwrap();
         let call =
-            host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, AlreadyKnown::default()));
+            host.task(&InstallSpec::activate(&version(2), Some(&version(1)), None, &AlreadyKnown::default()));
         let mut lost = host.login_command(&call.script).spawn().unwrap();
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         assert!(wait_for(PATIENCE, || begun.exists()), "{shell:?}");

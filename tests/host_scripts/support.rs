@@ -326,7 +326,7 @@ impl Host {
         version: &Version,
         previous: Option<&Version>,
     ) -> Result<Activation, InstallError> {
-        let ended = self.ask(&InstallSpec::activate(version, previous, None, AlreadyKnown::default()));
+        let ended = self.ask(&InstallSpec::activate(version, previous, None, &AlreadyKnown::default()));
         Activation::parse(&ended.output(), &self.services)
     }
 
@@ -336,7 +336,7 @@ impl Host {
     }
 
     pub(crate) fn commit(&self, previous: Option<&Version>) -> Pruned {
-        let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous));
+        let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous, &[]));
         Pruned::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
     }
 

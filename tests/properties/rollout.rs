@@ -176,6 +176,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             staged: false,
             previous: None,
             armed: false,
+            already: false,
             undone: None,
             risks: Vec::new(),
         }))),

@@ -274,6 +274,7 @@ impl Run {
             if let HostPhase::Done(outcome) = host.phase
                 && truth.serves_new
                 && truth.ever_switched
+                && !truth.already
             {
                 let shown_clean = matches!(
                     outcome,
@@ -425,15 +426,21 @@ impl Run {
             }
             RolloutOutcome::RolledBack => {
                 let undo = self.schedule.undo().is_some();
-                let back =
-                    self.world.hosts.iter().all(|host| !(host.serves_new && (undo || host.ever_switched)));
+                let back = self
+                    .world
+                    .hosts
+                    .iter()
+                    .all(|host| !(host.serves_new && (undo || host.ever_switched)) || host.already);
                 assert!(back, "seed {seed}: rolled back, but a host serves the new certificate");
             }
             RolloutOutcome::Failed => {
                 let touched = has(HostOutcome::Changed) || has(HostOutcome::RollbackFailed);
                 assert!(!touched, "seed {seed}: failed before any host was changed, but");
                 assert!(
-                    self.world.hosts.iter().all(|host| !(host.serves_new && host.ever_switched)),
+                    self.world
+                        .hosts
+                        .iter()
+                        .all(|host| !(host.serves_new && host.ever_switched) || host.already),
                     "seed {seed}"
                 );
             }

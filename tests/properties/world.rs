@@ -41,6 +41,8 @@ pub(crate) struct TrueHost {
     /// The new certificate was being served at some time because of this rollout.
     pub(crate) ever_switched: bool,
     pub(crate) previous: Option<Previous>,
+    /// It had the new certificate before, for good; its servers may serve another all the same.
+    pub(crate) already: bool,
     /// Its dead-man switch waits for a confirmation.
     pub(crate) armed: bool,
     /// Its server does not take the new certificate.
@@ -143,7 +145,7 @@ impl World {
         let breakage = [0, 0, 10, 40][random.below(4)];
         let hosts = (0..hosts)
             .map(|_| {
-                let already = random.chance(if undo { 90 } else { 5 });
+                let already = random.chance(if undo { 90 } else { 10 });
                 let valid_for = if random.chance(5) { -1 } else { 86_400 };
                 let previous = Previous {
                     version: before(),
@@ -152,12 +154,13 @@ impl World {
                     revoked: random.chance(4),
                 };
                 TrueHost {
-                    serves_new: already,
+                    already: already && !undo,
+                    serves_new: already && (undo || random.chance(50)),
                     link_new: already,
                     staged: already || random.chance(10),
                     ever_switched: false,
                     armed: false,
-                    previous: (!random.chance(5)).then_some(previous),
+                    previous: (!random.chance(5) && (undo || !already)).then_some(previous),
                     broken: random.chance(breakage),
                 }
             })
@@ -211,6 +214,7 @@ impl World {
                 staged: host.staged,
                 previous: host.previous.clone(),
                 armed: host.link_new && host.armed,
+                already: host.already,
                 undone: None,
                 risks: Vec::new(),
             })),

@@ -74,6 +74,7 @@ impl Effects for Hosts {
                 staged: true,
                 previous: Some(previous),
                 armed: false,
+                already: false,
                 undone: None,
                 risks: Vec::new(),
             })),

@@ -12,7 +12,11 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn activate(&mut self) -> Result<Activated, StepFailure> {
         let (plan, rollout, known) = (self.plan, self.rollout, self.known);
         let prepared = self.slot.prepared.take();
-        let seen = AlreadyKnown { whole: prepared.is_some(), linked: self.slot.linked };
+        let seen = AlreadyKnown {
+            whole: prepared.is_some(),
+            linked: self.slot.linked,
+            live: self.slot.live.clone(),
+        };
         self.session.probes.clear();
         let prepared = match prepared {
             Some(prepared) => prepared,
@@ -32,7 +36,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             let (previous, not_after) = (previous.version.clone(), previous.not_after);
             DeadMan { target: target.clone(), previous, not_after, after }
         });
-        let task = InstallSpec::activate(target, before, dead_man.as_ref(), seen);
+        let task = InstallSpec::activate(target, before, dead_man.as_ref(), &seen);
         let output = self.session.task(&task, plan.patience()).await?;
         let activation = match Activation::parse(&answer(&output), &services) {
             Ok(activation) => activation,

@@ -10,7 +10,7 @@ use crate::rollout::{Committed, StepFailure};
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn commit(&mut self) -> Result<Committed, StepFailure> {
         let before = self.known.previous.as_ref().map(|previous| &previous.version);
-        let task = InstallSpec::commit(self.rollout.target.set.version(), before);
+        let task = InstallSpec::commit(self.rollout.target.set.version(), before, &self.slot.shorter);
         let output = self.session.task(&task, SCRIPT).await?;
         match install::Pruned::parse(&answer(&output)) {
             Ok(_) => Ok(Committed::Final),

@@ -18,6 +18,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         self.slot.linked = facts.is_linked();
+        self.slot.live = facts.live_version().cloned();
+        self.slot.shorter = facts.history.shortened().to_vec();
         let mut problems = facts.problems(&plan.install, &services);
         if !forward {
             problems.extend(facts.not_running(&services));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::certificate::{Certificate, parse_pem};
-use crate::engine::host::session::Session;
-use crate::install::Facts;
+use crate::engine::host::session::{Session, answer, failed};
+use crate::install::{Facts, shown_leaves};
 use crate::model::Version;
 use crate::plan::{HostPlan, SCRIPT};
 use crate::ports::Connection;
@@ -29,15 +29,17 @@ impl<C: Connection> WayBack<'_, C> {
         let facts = self.facts;
         let live = facts.live_version();
         let active = facts.active.iter().filter_map(|pem| read_leaf(pem)).collect();
-        let unconfirmed = facts.armed.as_ref().filter(|armed| Some(&armed.target) == live);
         match live {
             // What nobody confirmed is nothing to go back to.
-            Some(_) if unconfirmed.is_some() => self.archived(unconfirmed.map(|armed| &armed.previous)).await,
-            // From an earlier try: what it could go back to is the newest other version.
-            Some(version) if Some(version) == self.target => {
-                let fits = |other: &&Version| if self.undo { *other < version } else { *other != version };
-                self.archived(facts.complete.iter().rev().find(fits)).await
+            Some(version) if facts.is_unconfirmed() => {
+                let armed = facts.armed.as_ref().filter(|armed| armed.target == *version);
+                self.archived(armed.map(|armed| &armed.previous).or(facts.history.before(version))).await
             }
+            Some(version) if Some(version) == self.target && self.undo => {
+                self.archived(facts.history.before(version)).await
+            }
+            // It had the target before: there is nothing to undo.
+            Some(version) if Some(version) == self.target => Ok(None),
             // A damaged version is nothing to go back to.
             Some(version) if !facts.complete.contains(version) => Ok(None),
             live => Ok(self.previous(live, active)),
@@ -51,9 +53,8 @@ impl<C: Connection> WayBack<'_, C> {
         };
         let script = self.plan.install.show_certificates(version);
         let output = self.session.run(self.plan, &script, None, SCRIPT).await?;
-        let certificates = parse_pem(&output.stdout).unwrap_or_default();
-        let leaves = certificates.into_iter().filter(|one| !one.is_ca || one.is_self_signed()).collect();
-        Ok(self.previous(Some(version), leaves))
+        let leaves = shown_leaves(&answer(&output)).map_err(|error| failed(&error))?;
+        Ok(self.previous(Some(version), leaves.iter().filter_map(|pem| read_leaf(pem)).collect()))
     }
 
     /// What certwave did not issue is named by when its validity began; of two certificates, the one that expires

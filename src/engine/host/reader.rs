@@ -89,6 +89,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         };
         let previous = way_back.find().await?;
         let live = facts.live_version().cloned();
+        let unconfirmed = facts.is_unconfirmed();
         let on_disk: Vec<Leaf> =
             facts.active.iter().filter_map(|pem| read_leaf(pem)).map(|leaf| (&leaf).into()).collect();
         let stands =
@@ -104,13 +105,13 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let all_new = !shown.is_empty() && shown.iter().all(|one| self.is_new(one));
         let before = previous.iter().flat_map(|previous| previous.leaves.iter().copied()).collect();
         let known = self.known(&[on_disk.clone(), stands].concat(), before, &reads);
-        let unconfirmed = facts.armed.as_ref().is_some_and(|armed| Some(&armed.target) == live.as_ref());
         let seen = SeenHost {
             clock_ahead,
             proven: live.is_some() && live.as_ref() == target && all_new,
             staged: target.is_some_and(|target| facts.complete.contains(target)),
             unconfirmed,
             armed: unconfirmed && live.as_ref() == target,
+            already: !unconfirmed && live.is_some() && live.as_ref() == target,
             undone: facts.fired.map(|fired| Undone {
                 at: fired.at,
                 target: fired.target,

@@ -13,7 +13,7 @@ use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
 use crate::install::{InstallSpec, RemoteShells, StagePayload};
-use crate::model::{ServiceName, later};
+use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
 use crate::preview;
@@ -47,13 +47,20 @@ pub(super) struct Kept<H> {
     pub(super) prepared: Option<Vec<Prepared<H>>>,
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
+    /// What was live then.
+    pub(super) live: Option<Version>,
+    /// What its history is to begin with, where that became too long.
+    pub(super) shorter: Vec<Version>,
     /// What it was found to be, where it is going to be switched.
     pub(super) inspected: Option<HostFacts>,
 }
 
 impl<C: Connection, H> Default for HostSlot<C, H> {
     fn default() -> Self {
-        Self { session: None, kept: Kept { prepared: None, linked: false, inspected: None } }
+        Self {
+            session: None,
+            kept: Kept { prepared: None, linked: false, live: None, shorter: Vec::new(), inspected: None },
+        }
     }
 }
 

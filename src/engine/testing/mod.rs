@@ -25,7 +25,7 @@ use crate::ports::{
 
 pub(crate) use clock::VirtualClock;
 pub(crate) use handshakes::{Handshakes, not_tls, served, silent};
-pub(crate) use world::{World, certificates, envoy, facts, haproxy, previous};
+pub(crate) use world::{World, certificates, envoy, facts, haproxy, previous, verified};
 
 /// What a host answers: what it prints and its exit status, or how the transport fails.
 pub(crate) type Answer = Result<RemoteOutput, RemoteError>;

@@ -82,6 +82,11 @@ pub(crate) fn facts(live: Option<&CertificateSet>, complete: &[&CertificateSet],
     said + "certwave:ready 1\ncertwave:result inspected\n\n"
 }
 
+/// What `inspect` prints besides of a host that was verified on these, oldest first.
+pub(crate) fn verified(sets: &[&CertificateSet]) -> String {
+    sets.iter().map(|set| format!("certwave:history +{}\n", set.version())).collect()
+}
+
 /// A host on which nothing was done yet, and the world around it.
 pub(crate) struct World {
     pub(crate) plan: Plan,

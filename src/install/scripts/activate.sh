@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Switches to a version, tests, reloads. Settings: version, whole (yes: it was staged a moment ago), linked (yes: a moment
-# ago every link led into `live`, and that to the version before), previous (may be empty), armed (the dead-man switch's
+# ago every link led into `live`, and that to the version before), previous (what to go back to; may be empty), found (what
+# was live a moment ago; empty where that is not known, or is not ours), armed (the dead-man switch's
 # settings; may be empty). The shell's own: services, await and fire (what the switch does), shared (what it has in
 # common with this).
 begin
@@ -19,22 +20,12 @@ still_linked 2>/dev/null || find_links
 leads_now=$current
 if [ -z "$current" ] && { [ -e "$live" ] || [ -L "$live" ]; }; then fail live-occupied "$live"; fi
 [ "$whole" = yes ] || complete "$version" || fail incomplete "$version"
-# A version that nobody confirmed is no version to go back to: the one before it is, also where that is the version that
-# is wanted now.
-unconfirmed() {
-  { read -r line <"$switch"; } 2>/dev/null || return 1
-  line=${line#* # }
-  [ "$current" = "${line%% *}" ] && [ "$previous" = "${line#* }" ]
-}
+# A version that nobody confirmed is live, but no version to go back to: the one before it is, also where that is the
+# version that is wanted now.
 case $current in
   '' | "$version" | "$previous") ;;
-  *)
-    if unconfirmed; then
-      current=$previous
-    else
-      ! complete "$current" || fail moved "$current"
-    fi
-    ;;
+  "$found") [ -z "$previous" ] || current=$previous ;;
+  *) ! complete "$current" || fail moved "$current" ;;
 esac
 
 # What stands at the links before the first rollout becomes a version of its own.
@@ -64,6 +55,11 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
   flush_version "$previous"
 fi
 base=${current:-$previous}
+# What was live before the first rollout was good; what is live later was noted when it was made final.
+if [ -n "$previous" ] && [ ! -s "$history" ]; then
+  text=$(note "+$previous" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  noted=$history
+fi
 
 # Whether a path can become a link without changing what is read there.
 fits() { # PATH FILE
@@ -133,7 +129,7 @@ arm() {
   [ $# = 0 ] || rm -f "$@" || return 1
   umask 077
   printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch" &&
-    flush_version "$version" "$switch" "$directory" || { disarm; forget_switch; return 1; }
+    flush_version "$version" "$switch" "$directory" ${noted:+"$noted"} || { disarm; forget_switch; return 1; }
   start_switch 2>/dev/null </dev/null 8>&-
 }
 waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }
@@ -153,7 +149,7 @@ if [ -n "$armed" ]; then
     sleep 0.05 2>/dev/null || sleep 1
   done
 else
-  flush_version "$version"
+  flush_version "$version" ${noted:+"$noted"}
 fi
 
 # A power failure may bring the version before back until the version is committed, which flushes it. Where there was

@@ -11,6 +11,7 @@ begin() {
   unread=
   shut=077
   disarmed=no
+  noted=
   trap 'status=$?; cleanup; conclude "$status"' EXIT
   # A lost controller must not stop a step half-way: what was begun is brought to its end.
   trap '' HUP PIPE
@@ -56,6 +57,11 @@ flush_version() { # VERSION [PATH...]
   flush "$folder"/*.pem "$folder/.manifest" "$folder" "$archive" "$@"
 }
 
+# Adds a line to the history. What a power failure leaves of a line before is a line of its own, which says nothing.
+note() { # +VERSION or =VERSION
+  own_file "$history" && printf '\n%s\n' "$1" >>"$history"
+}
+
 # A service's test or reload: INDEX STEP. What it says goes to $output, a file and not a pipe, since
 # a command that starts a daemon would hold a pipe open for ever.
 run() {
@@ -79,7 +85,7 @@ disarm() { # [PATH...]
   [ -e "$switch" ] || return 0
   rm -r "$switch" "$@" 2>/dev/null || { [ ! -e "$switch" ]; return; }
   disarmed=yes
-  flush "$directory" "$live_folder"
+  flush "$directory" "$live_folder" ${noted:+"$noted"}
 }
 # What is left of a switch that was disarmed.
 forget_switch() { [ "$disarmed" = no ] || rm -f "$switch~on"; }

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Makes the live version final: the dead-man switch is disarmed, the archive pruned. Settings: committed (the
-# version), keep, previous (may be empty).
+# version), keep, previous (may be empty), verified (the versions that the history is to begin with, where it is too long
+# as it is; else empty).
 begin
 
 count=0
@@ -35,6 +36,23 @@ firing() {
 }
 is_live() { { [ -L "$live" ] && [ "$live" -ef "$archive/$committed" ]; } 2>/dev/null; }
 
+# Written before the switch is taken away: nothing may be final without it.
+remember() {
+  [ -z "$verified" ] || {
+    (umask 077 && for one in $verified; do printf '+%s\n' "$one"; done >"$history~new") &&
+      flush "$history~new" && mv -f "$history~new" "$history"
+  } || return 1
+  note "+$committed"
+}
+if is_live; then
+  text=$(remember 2>&1) || {
+    reason "$text"
+    [ ! -e "$switch" ] || fail armed "$switch"
+    fail unwritable "$archive"
+  }
+  noted=$history
+fi
+
 # A switch that was taken away does not fire, and nothing else that could change the host is under way. Without either, it
 # is waited for.
 if [ "$alone" = yes ] && is_live; then with_leftovers disarm || fail armed "$switch"; fi
@@ -46,7 +64,7 @@ fi
 current=$committed
 is_live || find_current
 if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
-[ "$disarmed" = yes ] || flush "$directory" "$live_folder"
+[ "$disarmed" = yes ] || flush "$directory" "$live_folder" ${noted:+"$noted"}
 [ "$tidied" = yes ] || attempt with_leftovers tidy || { reason "$text"; fail unwritable "$archive"; }
 remove_draft() {
   link_draft "$1"

@@ -22,6 +22,8 @@ elif [ "$current" != "$version" ] && ! settle_live "$version" >/dev/null 2>&1; t
   result=unwritable
 else
   result=rolled-back
+  # Where it cannot be written down, the version that was live is not in it either.
+  note "=$version" && flush "$history"
   for service in $services; do
     if ! run "$service" test; then
       step=test-failed

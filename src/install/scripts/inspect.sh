@@ -170,6 +170,13 @@ if [ -z "$good" ]; then
   esac
 fi
 
+# What a killed step left of a line is no line.
+while IFS= read -r line; do
+  case $line in
+    [+=]*) say "history $line" ;;
+  esac
+done 2>/dev/null <"$history"
+
 if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
 [ ! -f "$switch~fired" ] || say "fired $(one_line "$(head -n 1 "$switch~fired")")"
 

@@ -16,6 +16,8 @@ find_current
 if [ "$current" != "$version" ]; then
   attempt settle_live "$version" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
+text=$(note "=$version" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+flush "$history"
 [ "$reload" = yes ] || services=
 
 # Every service is tried, whatever became of the one before; the first failure is the one told.

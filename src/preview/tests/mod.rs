@@ -69,6 +69,7 @@ fn host(plan: &Plan) -> SeenHost {
         }),
         unconfirmed: false,
         armed: false,
+        already: false,
         undone: None,
         links: vec![LinkState::Ours],
         problems: Vec::new(),

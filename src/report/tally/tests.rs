@@ -48,6 +48,7 @@ fn inspected(proven: bool, risks: &[&str]) -> StepEnded {
         staged: true,
         previous: None,
         armed: false,
+        already: false,
         undone: None,
         risks,
     }))

@@ -56,6 +56,9 @@ pub struct HostSummary {
     pub risks: Vec<Remark>,
     #[serde(skip)]
     pub(in crate::report) handshakes: u64,
+    /// It had the certificate before the rollout, and keeps it.
+    #[serde(skip)]
+    pub(in crate::report) kept: bool,
 }
 
 /// How a rollout went.
@@ -219,21 +222,23 @@ impl Summary {
             ]
         };
         let parts = [
-            (HostOutcome::Changed, changed),
-            (HostOutcome::Unchanged, unchanged),
-            (HostOutcome::RolledBack, rolled_back),
-            (HostOutcome::Failed, "failed before anything live was changed"),
-            (HostOutcome::Unreachable, "could not be reached and were not changed"),
-            (HostOutcome::Untouched, "were not touched"),
-            (HostOutcome::RollbackFailed, "need a person"),
+            (HostOutcome::Changed, false, changed),
+            (HostOutcome::Unchanged, false, unchanged),
+            (HostOutcome::RolledBack, false, rolled_back),
+            (HostOutcome::Failed, false, "failed before anything live was changed"),
+            (HostOutcome::Failed, true, "failed and kept the certificate from before the rollout"),
+            (HostOutcome::Unreachable, false, "could not be reached and were not changed"),
+            (HostOutcome::Untouched, false, "were not touched"),
+            (HostOutcome::RollbackFailed, false, "need a person"),
         ];
         let parts: Vec<String> = parts
             .into_iter()
-            .filter_map(|(outcome, words)| {
+            .filter_map(|(outcome, kept, words)| {
                 let hosts: Vec<&str> = self
                     .hosts
                     .iter()
                     .filter(|host| host.outcome == outcome)
+                    .filter(|host| outcome != HostOutcome::Failed || host.kept == kept)
                     .map(|host| host.host.as_str())
                     .collect();
                 let named = match hosts.len() {

@@ -57,6 +57,7 @@ fn found() -> Inspected {
         staged: false,
         previous: Some(previous(1, 86_400)),
         armed: false,
+        already: false,
         undone: None,
         risks: Vec::new(),
     }
@@ -283,6 +284,7 @@ fn why(reason: &WaveFailure) -> String {
 fn why_not(reason: &RefusedRollback) -> &'static str {
     match reason {
         RefusedRollback::NoPrevious => "nothing before",
+        RefusedRollback::Already => "had it before",
         RefusedRollback::Lapsed { .. } => "lapsed",
         RefusedRollback::TooSoon { .. } => "too soon",
         RefusedRollback::Revoked { .. } => "revoked",

@@ -1,7 +1,7 @@
 //! Which hosts go back when a wave failed, in which order, and which must not.
 
 use super::*;
-use crate::plan::Undo;
+use crate::plan::{HostIndex, Undo};
 
 /// Two waves of two hosts, of which the first passed and the second failed on its last host.
 fn failed_in_the_second_wave(on_failure: OnFailure) -> (Story, String) {
@@ -170,4 +170,23 @@ fn an_undo_reloads() {
     assert_eq!(story.ends("a1", good(Step::Inspect)), "a1 rollback");
     assert_eq!(story.host("a1").exposure, crate::rollout::Exposure::Reloaded);
     assert_eq!(story.ends("a1", good(Step::Rollback)), "a passes, rolled_back");
+}
+
+#[test]
+fn a_host_that_had_the_certificate_before_keeps_it_whatever_its_verification_says() {
+    let mut story = Story::of(&[2]);
+    story.go();
+    let had = Inspected { staged: true, previous: None, already: true, ..found() };
+    assert_eq!(story.ends("a1", StepEnded::Inspect(Ok(had))), "a1 activate");
+    story.ends("a1", good(Step::Activate));
+    story.change(&["a2"]);
+    let told = story.ends("a1", disproven(EndpointState::Unknown));
+    assert!(told.contains("a1 stays: had it before"), "{told}");
+    assert_eq!(story.ends("a2", good(Step::Rollback)), "rolled_back");
+    let host = story.state.host(HostIndex::new(0));
+    assert_eq!(host.outcome(), HostOutcome::Failed, "it needs no person");
+    assert_eq!(
+        host.error.as_deref(),
+        Some("it serves something else; it had this certificate before the rollout, and keeps it")
+    );
 }

@@ -76,6 +76,7 @@ fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
                 revoked: false,
             }),
             armed: false,
+            already: false,
             undone: None,
             risks: Vec::new(),
         })),

@@ -5,6 +5,7 @@ mod breakage;
 mod clock;
 mod controller;
 mod dead_man;
+mod half_way;
 mod host;
 mod killed;
 mod link;

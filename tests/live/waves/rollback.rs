@@ -120,3 +120,19 @@ fn one_that_would_expire_before_a_renewal_could_finish_has_to_be_accepted() {
     );
     assert_eq!(version(&back(&fleet, &["--accept", &first]).expect(0)), first);
 }
+
+#[test]
+fn a_repeated_rollout_whose_verification_fails_takes_no_certificate_off_its_hosts() {
+    let fleet = Fleet::mixed(1, 1, 1);
+    let all = || (fleet.all_served(), fleet.front_served(0), fleet.front_served(1));
+    fleet.roll_out(&[]).expect(0);
+    fleet.roll_out(&["--force"]).expect(0);
+    let good = all();
+    fleet.edit("  timeout: 20s", "  timeout: 5s\n  server_name: other.lab.test");
+    let run = fleet.roll_out(&[]).expect(1);
+    assert_eq!(run.last()["outcome"], "failed");
+    let reason = run.error(0);
+    assert!(reason.contains("not for `other.lab.test`"), "{reason}");
+    assert!(reason.ends_with("it had this certificate before the rollout, and keeps it"), "{reason}");
+    assert_eq!(all(), good);
+}

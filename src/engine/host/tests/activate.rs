@@ -34,7 +34,7 @@ fn envoy() -> World {
 fn line(whole: &str, armed: &str) -> String {
     let all = certificates();
     format!(
-        "task run version='{}'; whole='{whole}'; linked='no'; previous='{}'; armed='{armed}'; activate",
+        "task run version='{}'; whole='{whole}'; linked='no'; previous='{}'; found=''; armed='{armed}'; activate",
         all.new.version(),
         all.old.version()
     )

@@ -24,8 +24,11 @@ async fn stage(world: &World, answer: Answer) -> StepEnded {
 
 async fn commit(world: &World, answer: Answer) -> StepEnded {
     let all = certificates();
-    let asked =
-        format!("task run committed='{}'; previous='{}'; commit", all.new.version(), all.old.version());
+    let asked = format!(
+        "task run committed='{}'; previous='{}'; verified=''; commit",
+        all.new.version(),
+        all.old.version()
+    );
     world.step(Step::Commit, &Transcript::locked().then(asked, answer)).await
 }
 

@@ -3,7 +3,7 @@
 use super::{failure_of, showing_pem};
 use crate::engine::testing::{
     Transcript, World, certificates, ended, facts, maybe_sent, not_sent, not_tls, ok, previous, served,
-    silent,
+    silent, verified,
 };
 use crate::plan::{Direction, Undo};
 use crate::ports::RemoteErrorKind;
@@ -27,13 +27,24 @@ async fn failure(world: &World, said: &str) -> StepFailure {
 }
 
 #[tokio::test]
-async fn a_host_that_serves_the_target_has_nothing_to_do_and_names_the_version_before() {
+async fn a_host_that_serves_the_target_has_nothing_to_do_and_nothing_to_undo() {
     let all = certificates();
     let world = World::nginx().showing(&[all.shown(&all.new)]);
-    let said = facts(Some(&all.new), &[&all.older, &all.old, &all.new], "");
+    for history in [String::new(), verified(&[&all.older, &all.old, &all.new])] {
+        let inspected = found(&world, &facts(Some(&all.new), &[&all.old, &all.new], &history)).await;
+        assert!(inspected.proven && inspected.staged && inspected.already && !inspected.armed);
+        assert_eq!(inspected.previous, None);
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_live_and_was_never_made_final_waits_for_its_confirmation_without_a_switch() {
+    let all = certificates();
+    let world = World::nginx().showing(&[all.shown(&all.new)]);
+    let said = facts(Some(&all.new), &[&all.older, &all.old, &all.new], &verified(&[&all.older, &all.old]));
     let ended = inspect(&world, &said, |transcript| showing_pem(transcript, &all.old)).await;
     let StepEnded::Inspect(Ok(inspected)) = ended else { panic!("{ended:?}") };
-    assert!(inspected.proven && inspected.staged && !inspected.armed);
+    assert!(inspected.proven && inspected.armed && !inspected.already);
     assert_eq!(inspected.previous, Some(previous(&all.old)));
 }
 
@@ -44,9 +55,7 @@ async fn a_target_that_is_live_and_not_served_is_not_proven() {
         let mut world = World::nginx().showing(&[shown]);
         // Half-way: how it is does not hold it up.
         world.known.exposure = Exposure::Reloaded;
-        let said = facts(Some(&all.new), &[&all.old, &all.new], "");
-        let ended = inspect(&world, &said, |transcript| showing_pem(transcript, &all.old)).await;
-        let StepEnded::Inspect(Ok(inspected)) = ended else { panic!("{ended:?}") };
+        let inspected = found(&world, &facts(Some(&all.new), &[&all.old, &all.new], "")).await;
         assert!(!inspected.proven && inspected.staged);
     }
 }
@@ -247,7 +256,7 @@ async fn a_host_that_is_undone_goes_back_to_something_older() {
     let mut world = World::nginx().showing(&[all.shown(&all.new)]);
     let undo = Undo { lasts_until: crate::certificate::testing::now(), accepted: Vec::new() };
     world.plan.schedule.direction = Direction::Undo(undo);
-    let said = facts(Some(&all.new), &[&all.old, &all.new], "");
+    let said = facts(Some(&all.new), &[&all.old, &all.new], &verified(&[&all.old, &all.new]));
     let ended = inspect(&world, &said, |transcript| showing_pem(transcript, &all.old)).await;
     let StepEnded::Inspect(Ok(inspected)) = ended else { panic!("{ended:?}") };
     assert_eq!(inspected.previous, Some(previous(&all.old)));

@@ -24,7 +24,16 @@ fn in_doubt(reason: &str) -> StepFailure {
 
 /// The certificates of a version in the archive are asked for.
 fn showing_pem(transcript: Transcript, set: &CertificateSet) -> Transcript {
-    let asked = format!("exec …version='\\''{}'\\''…cert fullchain…", set.version());
-    let leaves: Vec<u8> = set.bundles().flat_map(|bundle| bundle.cert_pem()).collect();
-    transcript.then(asked, ok(std::str::from_utf8(&leaves).unwrap()))
+    let asked = format!("exec …version='\\''{}'\\''…show_active…", set.version());
+    let leaves = set.bundles().map(|bundle| String::from_utf8(bundle.cert_pem()).unwrap());
+    transcript.then(asked, ok(&archive_shows(leaves)))
+}
+
+/// What a host says of a version in its archive.
+fn archive_shows(leaves: impl IntoIterator<Item = String>) -> String {
+    let block = |pem: String| {
+        let lines: String = pem.lines().map(|line| format!("|{line}\n")).collect();
+        format!("certwave:begin active\n{lines}certwave:end active\n")
+    };
+    leaves.into_iter().map(block).collect::<String>() + "certwave:result shown\n"
 }

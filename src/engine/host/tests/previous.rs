@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{in_doubt, showing_pem};
+use super::{archive_shows, in_doubt, showing_pem};
 use crate::certificate::CertificateSet;
 use crate::certificate::testing::{Authority, LeafSpec, pem};
 use crate::engine::host::previous::WayBack;
 use crate::engine::host::session::{Session, answer};
-use crate::engine::testing::{Transcript, World, certificates, facts, maybe_sent, ok, previous};
+use crate::engine::testing::{Transcript, World, certificates, facts, maybe_sent, ok, previous, verified};
 use crate::install::Facts;
 use crate::model::Version;
 use crate::rollout::{Previous, StepFailure};
@@ -87,25 +87,39 @@ async fn of_dual_certificates_the_one_that_expires_first_sets_the_time() {
 }
 
 #[tokio::test]
-async fn where_the_target_is_live_already_the_newest_other_version_is_the_way_back() {
+async fn where_the_target_is_live_for_good_there_is_nothing_to_undo() {
     let all = certificates();
-    looked(Some(&all.new), &[&all.older, &all.old, &all.new], "").to(&all.old).await;
-    looked(Some(&all.new), &[&all.new], "").nowhere().await;
+    let complete = [&all.older, &all.old, &all.new];
+    looked(Some(&all.new), &complete, "").nowhere().await;
+    looked(Some(&all.new), &complete, &verified(&[&all.older, &all.old, &all.new])).nowhere().await;
 }
 
 #[tokio::test]
-async fn a_newer_version_is_a_way_back_unless_the_target_is_undone() {
+async fn what_a_host_went_back_from_or_never_confirmed_is_no_way_back() {
     let all = certificates();
-    let later = Authority::new("Root").issue(&LeafSpec::default()).0;
-    let newer = Version::found(later.not_after, &later.fingerprint);
-    let more = format!("certwave:version {newer}\n");
-    let said = looked(Some(&all.new), &[&all.old, &all.new], &more);
-    let shown = String::from_utf8(pem(&[&later])).unwrap();
-    let asked = format!("exec …version='\\''{newer}'\\''…");
-    let way = said.way(|transcript| transcript.then(asked, ok(&shown))).await.unwrap().unwrap();
-    assert_eq!((way.version, way.leaves), (newer, vec![later.fingerprint]));
-    said.undone().to(&all.old).await;
-    looked(Some(&all.new), &[&all.new], &more).undone().nowhere().await;
+    let complete = [&all.older, &all.old, &all.new];
+    // No switch waits, and yet nobody made the live version final.
+    looked(Some(&all.new), &complete, &verified(&[&all.older])).to(&all.older).await;
+    looked(Some(&all.old), &complete, &verified(&[&all.older])).to(&all.older).await;
+    looked(Some(&all.old), &[&all.old], &verified(&[&all.older])).nowhere().await;
+    // The newest in the archive is one that the host went back from.
+    let back = verified(&[&all.older, &all.old]) + &format!("certwave:history ={}\n", all.older.version());
+    looked(Some(&all.new), &complete, &back).to(&all.older).await;
+    // What the switch says comes first: it was armed by whoever switched last.
+    let more = verified(&[&all.old, &all.older]) + &armed(&all.new, &all.old);
+    looked(Some(&all.new), &complete, &more).to(&all.old).await;
+}
+
+#[tokio::test]
+async fn who_undoes_the_target_goes_back_to_what_was_verified_before_it_whatever_its_age() {
+    let all = certificates();
+    let complete = [&all.older, &all.old, &all.new];
+    let said = |sets: &[&CertificateSet]| looked(Some(&all.new), &complete, &verified(sets)).undone();
+    said(&[&all.older, &all.old, &all.new]).to(&all.old).await;
+    said(&[&all.old, &all.older, &all.new]).to(&all.older).await;
+    said(&[&all.new]).nowhere().await;
+    // Of a host that an older release switched nothing is known.
+    said(&[]).nowhere().await;
 }
 
 #[tokio::test]
@@ -131,7 +145,7 @@ async fn a_revoked_version_is_marked() {
     assert!(!said.way(|transcript| transcript).await.unwrap().unwrap().revoked);
     said.revoked.insert(all.old.version().clone());
     assert!(said.way(|transcript| transcript).await.unwrap().unwrap().revoked);
-    let mut said = looked(Some(&all.new), &[&all.old, &all.new], "");
+    let mut said = looked(Some(&all.new), &[&all.old, &all.new], &verified(&[&all.old]));
     said.revoked.insert(all.old.version().clone());
     assert!(said.way(|transcript| showing_pem(transcript, &all.old)).await.unwrap().unwrap().revoked);
 }
@@ -139,17 +153,11 @@ async fn a_revoked_version_is_marked() {
 #[tokio::test]
 async fn an_archive_that_shows_no_certificate_is_no_way_back_and_one_that_was_not_read_is_in_doubt() {
     let all = certificates();
-    let said = looked(Some(&all.new), &[&all.old, &all.new], "");
-    assert_eq!(said.way(|transcript| transcript.then("exec …", ok(""))).await, Ok(None));
+    let said = looked(Some(&all.new), &[&all.old, &all.new], &verified(&[&all.old]));
+    let shows = |text: String| said.way(move |transcript| transcript.then("exec …", ok(&text)));
+    assert_eq!(shows(archive_shows([])).await, Ok(None));
+    assert_eq!(shows(archive_shows(["nonsense".to_owned()])).await, Ok(None));
+    assert!(matches!(shows(String::new()).await, Err(StepFailure::InDoubt { .. })));
     let broken = said.way(|transcript| transcript.then("exec …", maybe_sent("it broke"))).await;
     assert_eq!(broken, Err(in_doubt("it broke")));
-}
-
-#[tokio::test]
-async fn an_intermediate_that_is_in_the_archived_file_is_no_leaf() {
-    let all = certificates();
-    let said = looked(Some(&all.new), &[&all.old, &all.new], "");
-    let chain = String::from_utf8(all.old.bundles().next().unwrap().fullchain_pem()).unwrap();
-    let way = said.way(|transcript| transcript.then("exec …", ok(&chain))).await;
-    assert_eq!(way, Ok(Some(previous(&all.old))));
 }

@@ -14,6 +14,7 @@ fn summary(outcome: RolloutOutcome, back: bool, undo: bool, hosts: &[HostOutcome
         seconds: 0.0,
         error: None,
         breaks_at: None,
+        kept: false,
         risks: vec![Remark { risk: "clock".to_owned(), text: "its clock is 7 s behind".to_owned() }],
         handshakes: 0,
     };
