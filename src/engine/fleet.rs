@@ -1,6 +1,5 @@
 //! A plan's hosts, and the steps that are taken on them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -9,7 +8,7 @@ use crate::engine::handshake::soak::{FleetWatch, Watching};
 use crate::engine::host::{HostRun, HostSlot, Rollout};
 use crate::engine::target::Target;
 use crate::gate::Gate;
-use crate::install::{InstallSpec, RemoteShells, StagePayload, files};
+use crate::install::{RemoteShells, StagePayload, files};
 use crate::plan::{HostIndex, PerHost, Plan};
 use crate::ports::{Clock, Connector, Effects, Prober};
 use crate::rollout::{HostState, Step, StepEnded, StepFailure};
@@ -27,17 +26,12 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let files = files(&target.set);
         let leaves = target.set.bundles().map(|bundle| bundle.leaf().into()).collect();
         let version = target.set.version();
-        let mut payloads = HashMap::new();
-        for InstallSpec { layout, key_mode, .. } in plan.hosts.iter().map(|host| &host.install) {
-            payloads
-                .entry(*key_mode)
-                .or_insert_with(|| StagePayload::new(layout, version, &files, *key_mode));
-        }
+        let payload = StagePayload::new(&plan.certificate.name, version, &files);
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
         let scripts = plan.hosts.iter().flat_map(|host| &host.services).map(|service| service.spec.script());
         let shells = RemoteShells::new(&who, scripts);
         let rate = Arc::default();
-        let rollout = Rollout { plan, target, leaves, payloads, connector, prober, clock, rate, shells };
+        let rollout = Rollout { plan, target, leaves, payload, connector, prober, clock, rate, shells };
         Self { rollout, slots }
     }
 }

@@ -2,8 +2,9 @@
 
 use openssl::sha::sha256;
 
-use crate::install::{FileName, Layout};
-use crate::model::{Secret, Version};
+use crate::install::FileName;
+use crate::install::layout::link_target;
+use crate::model::{CertificateName, Secret, Version};
 
 /// What the `stage` script reads on its standard input.
 #[derive(Debug, Clone)]
@@ -20,16 +21,16 @@ impl StagePayload {
     /// layout's own; and with them comes the link that is to be renamed to `live`: so a host needs no process to make either.
     /// Names that are too long for that are in a plain folder, and without the link.
     ///
-    /// Files have the modes that they are to have on the host: `key_mode` where they hold a key, else 0644. The manifest
+    /// Files with a key are for their owner alone, the others 0644; the host widens that where it has to. The manifest
     /// travels with the files and not on the command line, and is 0600 on the host: a digest does not give a key away, but
     /// nobody has to rely on that.
-    pub fn new(layout: &Layout, version: &Version, files: &[(FileName, Secret)], key_mode: u16) -> Self {
+    pub fn new(name: &CertificateName, version: &Version, files: &[(FileName, Secret)]) -> Self {
         let manifest: String = files
             .iter()
             .map(|(file, bytes)| format!("{}  {file}\n", hex::encode(sha256(bytes.expose()))))
             .collect();
         let manifest = Secret::new(manifest.into_bytes());
-        let (name, target) = (layout.name(), layout.live_target(version));
+        let target = link_target(name, version);
         let beside = format!("archive/{name}/.{version}.partial.new");
         // Then the folder fits as well, and the link's own name.
         let fits = target.len() <= NAME;
@@ -42,7 +43,7 @@ impl StagePayload {
         let file = |name: String, bytes, mode| TarEntry { folder: &folder, name, is: Is::File(bytes, mode) };
         let entries: Vec<TarEntry<'_>> = (link.into_iter())
             .chain(files.iter().map(|(name, bytes)| {
-                file(name.to_string(), bytes, if name.is_secret() { key_mode } else { 0o644 })
+                file(name.to_string(), bytes, if name.is_secret() { 0o600 } else { 0o644 })
             }))
             .chain([file(".manifest".to_owned(), &manifest, 0o600)])
             .collect();

@@ -60,7 +60,6 @@ impl RemoteShells {
             .assign("who", &self.who)
             .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &install.keep.to_string())
-            .assign("key_mode", &format!("{:04o}", install.key_mode))
             .assign("survey", "no")
             .assign("room", &(NEEDED_KIB * 1024).to_string())
             .assign("own", own.as_str())

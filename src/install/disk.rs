@@ -72,9 +72,9 @@ mod tests {
         let spec = InstallSpec {
             layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
             keep: 3,
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            key_mode: 0o600,
+            owner: None,
+            group: None,
+            key_mode: None,
             links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
         };
         let said = format!("\n{said}certwave:result looked\n");

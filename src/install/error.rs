@@ -79,6 +79,16 @@ pub enum InstallError {
         /// `OWNER:GROUP`
         owner: String,
     },
+    /// Files with a private key that are replaced differ, and the playbook does not say which of them is right.
+    #[error(
+        "{first}, and {second}: say in `install` which `owner`, `group` and `mode` the new files shall have"
+    )]
+    KeysDiffer {
+        /// A file, and whose it is.
+        first: String,
+        /// Another one.
+        second: String,
+    },
     /// A link's folder is missing.
     #[error("the folder of link `{path}` does not exist")]
     NoFolder {

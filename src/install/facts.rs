@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
-use crate::install::{Armed, Fired, History, InstallError, InstallSpec, Output, ScriptService};
+use crate::install::{
+    Armed, Fired, History, InstallError, InstallSpec, KeyFile, Output, Ownership, ScriptService,
+};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -97,6 +99,8 @@ pub struct Facts {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
+    /// The files with a private key that stand at the links, else in the live version.
+    pub key_files: Vec<KeyFile>,
     /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None
     /// where there are none, two where there are dual certificates.
     pub active: Vec<String>,
@@ -140,6 +144,7 @@ impl Facts {
             armed: None,
             fired: None,
             links: Vec::new(),
+            key_files: Vec::new(),
             active: blocks("active"),
             stands: blocks("stands"),
             services: Vec::new(),
@@ -175,6 +180,7 @@ impl Facts {
                 "live" => facts.live = live(value, spec),
                 "live-occupied" => facts.live = Live::Foreign,
                 "version" => facts.complete.extend(value.parse::<Version>().ok()),
+                "key-file" => facts.key_files.push(KeyFile::parse(value).ok_or_else(unexpected)?),
                 "history" => facts.history.take_in(value),
                 "armed" => facts.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
                 "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
@@ -233,6 +239,14 @@ impl Facts {
         self.armed.as_ref().is_some_and(|armed| armed.target == *live) || self.history.lacks(live)
     }
 
+    /// Whether the live version's files have another owner, group or mode than they should.
+    pub fn is_misowned(&self, spec: &InstallSpec) -> bool {
+        let Ok(wanted) = Ownership::of(spec, &self.key_files) else { return false };
+        self.live_version().is_some()
+            && self.is_linked()
+            && self.key_files.iter().any(|file| !wanted.holds_for(file))
+    }
+
     /// Services that do not run, each as the error that it is where they have to.
     pub fn not_running(&self, services: &[ScriptService]) -> Vec<InstallError> {
         let error = |at: &usize| {
@@ -256,14 +270,20 @@ impl Facts {
             let path = spec.layout.directory().to_string();
             problems.push(InstallError::NoRoom { path, free_kib: self.free_kib, needed_kib: NEEDED_KIB });
         }
+        let ownership = Ownership::of(spec, &self.key_files);
+        let wanted = ownership.clone().unwrap_or_else(|_| Ownership::without_any(spec));
+        problems.extend(ownership.err());
         if !self.owner_exists {
-            problems.push(InstallError::NoOwner { owner: spec.owner.clone() });
+            problems.push(InstallError::NoOwner { owner: wanted.owner.clone() });
         }
         if !self.group_exists {
-            problems.push(InstallError::NoGroup { group: spec.group.clone() });
+            problems.push(InstallError::NoGroup { group: wanted.group.clone() });
         }
-        if !self.may_give && self.owner_exists && self.group_exists {
-            let owner = format!("{}:{}", spec.owner, spec.group);
+        // The host was asked about owners that the playbook names.
+        let is_theirs = wanted.owner == self.user || wanted.owner == self.uid.to_string();
+        let may_give = self.may_give && (self.uid == 0 || spec.owner.is_some() || is_theirs);
+        if !may_give && self.owner_exists && self.group_exists {
+            let owner = format!("{}:{}", wanted.owner, wanted.group);
             problems.push(InstallError::MayNotGive { user: self.user.clone(), owner });
         }
         if self.live == Live::Foreign {

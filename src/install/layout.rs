@@ -53,7 +53,7 @@ impl Layout {
 
     /// What the `live` link says for a version; relative, so that the folder can be moved or mounted elsewhere.
     pub fn live_target(&self, version: &Version) -> String {
-        format!("../archive/{}/{version}", self.name)
+        link_target(&self.name, version)
     }
 
     /// The lock's file. One for the folder, not for each certificate: two reloads of one server at a time could
@@ -61,6 +61,10 @@ impl Layout {
     pub fn lock(&self) -> HostPath {
         self.directory.join(".lock")
     }
+}
+
+pub(super) fn link_target(name: &CertificateName, version: &Version) -> String {
+    format!("../archive/{name}/{version}")
 }
 
 /// What a file of a version holds.
@@ -162,12 +166,12 @@ pub struct InstallSpec {
     pub layout: Layout,
     /// How many versions stay in the archive; the live one and the previous one always do.
     pub keep: u32,
-    /// The files' owner: a name or a number.
-    pub owner: String,
-    /// The files' group: a name or a number.
-    pub group: String,
-    /// The mode of the files that hold the private key; the others are 0644.
-    pub key_mode: u16,
+    /// The files' owner, a name or a number; none: that of the file that is replaced ([`crate::install::Ownership`]).
+    pub owner: Option<String>,
+    /// The files' group, likewise.
+    pub group: Option<String>,
+    /// The mode of the files that hold the private key, likewise; the others are 0644.
+    pub key_mode: Option<u16>,
     /// Paths that servers' configurations already name, each made a link to a file of the live version.
     pub links: Vec<(HostPath, FileName)>,
 }

@@ -2,7 +2,9 @@
 
 use crate::install::answer::Answer;
 use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
-use crate::install::{InstallError, InstallSpec, Layout, Output, Script, ScriptService, StagePayload};
+use crate::install::{
+    InstallError, InstallSpec, Layout, Output, Ownership, Script, ScriptService, StagePayload,
+};
 use crate::model::{HostName, ServiceName, Version};
 
 /// What became of one service's test.
@@ -37,13 +39,16 @@ impl InstallSpec {
     /// Puts a version [aside](InstallSpec::aside); its payload goes to standard input. Answer: [`crate::install::Staged`].
     pub fn stage_aside(&self, version: &Version, payload: &StagePayload) -> Script {
         let aside = self.aside();
+        let Ownership { owner, group, key_mode } = Ownership::without_any(self);
         aside
-            .owned(aside.prelude())
+            .prelude()
+            .assign("owner", &owner)
+            .assign("group", &group)
             .assign("version", version.as_str())
             .assign("size", &payload.bytes.size().to_string())
             .assign("folder", &payload.folder)
             .assign("alone", "no")
-            .assign("key_mode", &format!("{:04o}", self.key_mode))
+            .assign("key_mode", &format!("{key_mode:04o}"))
             .text(COMMON)
             .text(CHANGE)
             .text(STAGE)

@@ -1,7 +1,7 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
 use crate::install::shell::assignments;
-use crate::install::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
+use crate::install::{DeadMan, FileName, InstallSpec, Ownership, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -73,10 +73,16 @@ impl InstallSpec {
     }
 
     /// Puts a version into the archive. Answer: [`crate::install::Staged`].
-    pub fn stage(version: &Version, payload: &StagePayload) -> Task {
+    pub fn stage(version: &Version, payload: &StagePayload, ownership: &Ownership) -> Task {
         let size = payload.bytes.size().to_string();
-        let settings =
-            assignments(&[("version", version.as_str()), ("size", &size), ("folder", &payload.folder)]);
+        let settings = assignments(&[
+            ("version", version.as_str()),
+            ("size", &size),
+            ("folder", &payload.folder),
+            ("owner", &ownership.owner),
+            ("group", &ownership.group),
+            ("key_mode", &format!("{:04o}", ownership.key_mode)),
+        ]);
         Task { line: format!("take {settings}stage"), payload: Some(payload.bytes.clone()) }
     }
 
@@ -149,8 +155,10 @@ impl InstallSpec {
             .assign("name", self.layout.name().as_str())
     }
 
+    /// Whose files are, as far as the playbook says: what stands on the host may say the rest.
     pub(super) fn owned(&self, script: Script) -> Script {
-        script.assign("owner", &self.owner).assign("group", &self.group)
+        let said = |name: &Option<String>| name.clone().unwrap_or_default();
+        script.assign("owner", &said(&self.owner)).assign("group", &said(&self.group))
     }
 
     /// Defines `each_link COMMAND`, which calls it with every link's path and file; `read_links`, which prints where

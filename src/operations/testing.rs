@@ -168,9 +168,9 @@ impl World {
             install: InstallSpec {
                 layout: Layout::new("/etc/certwave".parse().unwrap(), name()),
                 keep: 3,
-                owner: "root".to_owned(),
-                group: "root".to_owned(),
-                key_mode: 0o600,
+                owner: None,
+                group: None,
+                key_mode: None,
                 links: Vec::new(),
             },
             services: vec![PlannedService {

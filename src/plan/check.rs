@@ -48,7 +48,7 @@ fn check_host(plan: &Plan, host: &HostPlan) -> Vec<String> {
     if install.keep < 2 {
         broken.push("the version before would be pruned".to_owned());
     }
-    if install.key_mode & 0o007 != 0 {
+    if install.key_mode.is_some_and(|mode| mode & 0o007 != 0) {
         broken.push("others could read the private key".to_owned());
     }
     let paths: HashSet<_> = install.links.iter().map(|(path, _)| path).collect();

@@ -39,7 +39,6 @@ pub struct Note {
 const NAMED: usize = 5;
 const DIRECTORY: &str = "/etc/certwave";
 const KEEP: u32 = 3;
-const KEY_MODE: u16 = 0o600;
 /// One new answer says little while old workers still accept.
 const ANSWERS: u32 = 3;
 /// For all that a switch and its proof do besides waiting for servers.
@@ -339,12 +338,8 @@ impl HostResolver<'_> {
             Some(template) => self.value::<HostPath>(Some(template)),
             None => DIRECTORY.parse().ok(),
         };
-        let name_or_root = |this: &mut Self, template: &Option<Template>| match template {
-            Some(template) => this.value::<String>(Some(template)),
-            None => Some("root".to_owned()),
-        };
-        let owner = name_or_root(self, &settings.owner);
-        let group = name_or_root(self, &settings.group);
+        let owner = settings.owner.as_ref().map(|template| self.value::<String>(Some(template)));
+        let group = settings.group.as_ref().map(|template| self.value::<String>(Some(template)));
         let mut links = Vec::new();
         for (path, file) in &settings.links {
             let keys = self.playbook.certificate.keys.iter().skip(1).map(|key| key.algorithm());
@@ -362,9 +357,11 @@ impl HostResolver<'_> {
             }
             links.extend(self.value::<HostPath>(Some(path)).map(|path| (path, *file)));
         }
-        let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok()).unwrap_or(KEY_MODE);
+        let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok());
         let layout = Layout::new(directory?, self.playbook.certificate.name.clone());
         let keep = settings.keep.unwrap_or(KEEP);
-        Some(InstallSpec { layout, keep, owner: owner?, group: group?, key_mode, links })
+        let (owner, group) =
+            (owner.map_or(Some(None), |one| one.map(Some))?, group.map_or(Some(None), |one| one.map(Some))?);
+        Some(InstallSpec { layout, keep, owner, group, key_mode, links })
     }
 }

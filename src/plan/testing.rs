@@ -81,9 +81,9 @@ pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
     let install = InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
         keep: 3,
-        owner: "root".to_owned(),
-        group: "root".to_owned(),
-        key_mode: 0o600,
+        owner: None,
+        group: None,
+        key_mode: None,
         links: Vec::new(),
     };
     let services = vec![PlannedService { name: service.parse().unwrap(), spec, endpoints: vec![endpoint] }];

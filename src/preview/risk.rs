@@ -63,6 +63,11 @@ pub enum Risk {
         /// Its path.
         path: String,
     },
+    /// A key that is replaced can be read by everybody: the new one will not be.
+    KeyOpen {
+        /// Its path.
+        path: String,
+    },
     /// The host's clock is off: what it writes down is dated wrong, and its dead-man switch may judge wrong what has
     /// expired.
     Clock {
@@ -171,6 +176,7 @@ impl Risk {
             | Risk::Foreign { .. } => Bar::UnlessAccepted,
             Risk::StillReads { .. }
             | Risk::LinkNotNamed { .. }
+            | Risk::KeyOpen { .. }
             | Risk::Clock { .. }
             | Risk::NoWayBack
             | Risk::WayBackUnfit { .. }
@@ -205,6 +211,12 @@ impl fmt::Display for Risk {
             ),
             Risk::LinkNotNamed { path } => {
                 write!(f, "no server's configuration names `{path}`: is the link needed?")
+            }
+            Risk::KeyOpen { path } => {
+                write!(
+                    f,
+                    "everybody can read the key in `{path}`: only its owner and its group will read the new one"
+                )
             }
             Risk::Clock { ahead } => {
                 let (seconds, where_) = (ahead.unsigned_abs(), if *ahead > 0 { "ahead" } else { "behind" });
@@ -268,6 +280,7 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
         return risks;
     }
     risks.extend(reading_risks(plan, host));
+    risks.extend(host.open_keys.iter().map(|path| Risk::KeyOpen { path: path.clone() }));
     if host.clock_ahead.abs() > CLOCK {
         risks.push(Risk::Clock { ahead: host.clock_ahead });
     }
@@ -398,6 +411,7 @@ mod tests {
             Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
             Risk::NotNamed { service: text("nginx") },
             Risk::LinkNotNamed { path: text("/etc/ssl/a.crt") },
+            Risk::KeyOpen { path: text("/etc/ssl/a.key") },
             Risk::Clock { ahead: 94 },
             Risk::Clock { ahead: -7 },
             Risk::NoWayBack,
@@ -426,6 +440,7 @@ mod tests {
         nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
         nginx names no file that the rollout switches: it would go on to serve what it serves
         no server's configuration names `/etc/ssl/a.crt`: is the link needed?
+        everybody can read the key in `/etc/ssl/a.key`: only its owner and its group will read the new one
         its clock is 94 s ahead
         its clock is 7 s behind
         has no certificate to go back to

@@ -92,6 +92,9 @@ pub struct SeenHost {
     pub undone: Option<Undone>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
+    /// Files with a private key that everybody can read, and that are replaced.
+    #[serde(default)]
+    pub open_keys: Vec<String>,
     /// What makes a rollout fail there, before anything live is changed.
     pub problems: Vec<String>,
     /// Its servers that do not run.

@@ -181,9 +181,9 @@ fn scripts(criterion: &mut Criterion) {
     let install = InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap()),
         keep: 3,
-        owner: "root".to_owned(),
-        group: "root".to_owned(),
-        key_mode: 0o600,
+        owner: None,
+        group: None,
+        key_mode: None,
         links: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {

@@ -73,7 +73,7 @@ fn a_plan_in_full() {
         change    upload, switch, reload services, prove
         serves    nginx at 192.0.2.1:443: 2c6022e4, ecdsa-p256, by CN=Old CA, until 2099-01-01 (N days left)
         on disk   2c6022e4, ecdsa-p256, by CN=Old CA, until 2099-01-01 (N days left)
-        files     /etc/certwave/archive/api.example.com/VERSION/: certificate, chain and key (0600)
+        files     /etc/certwave/archive/api.example.com/VERSION/: certificate, chain and key (owner and mode of the file that is replaced, else root and 0600)
         files     /etc/certwave/live/api.example.com: a link to it
         runs      /usr/sbin/nginx -t
         runs      /usr/sbin/nginx -s reload

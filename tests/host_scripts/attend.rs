@@ -21,7 +21,7 @@ fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
 fn what_a_task_is_sent_ends_where_the_next_task_begins() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let stage = |content: &str| InstallSpec::stage(&version(2), &host.payload(content));
+        let stage = |content: &str| InstallSpec::stage(&version(2), &host.payload(content), &host.own());
         let mut changed = stage("two");
         let mut bytes = host.payload("two").bytes.expose().to_vec();
         // Of the first file, after the link and its own header.
@@ -54,7 +54,7 @@ fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_tas
         let blocked = host.directory().join("archive/a.test");
         std::fs::rename(&blocked, host.file("elsewhere")).unwrap();
         std::fs::write(&blocked, "in the way").unwrap();
-        let stage = InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000)));
+        let stage = InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000)), &host.own());
         let answers = answers(&host, &[stage, InstallSpec::inspect()]);
         let statuses: Vec<u32> = answers.iter().map(|(_, status)| *status).collect();
         assert_eq!(statuses, [1, 0], "{shell:?}: {answers:?}");

@@ -179,7 +179,7 @@ fn a_rehearsal_leaves_the_crt_list_alone() {
         host.set(&haproxy);
         fs::write(&new, "").unwrap();
         let (aside, files) = (host.spec.aside(), files("rehearsed"));
-        let payload = StagePayload::new(&aside.layout, &version(9), &files, host.spec.key_mode);
+        let payload = StagePayload::new(aside.layout.name(), &version(9), &files);
         let staged = host.run_with(&host.spec.stage_aside(&version(9), &payload), payload.bytes.expose());
         assert_eq!(Staged::parse(&staged.output()), Ok(Staged::New), "{shell:?}");
         let ended = host.run(&host.spec.rehearse(&version(9), &host.services));

@@ -26,8 +26,8 @@ impl Host {
     fn log_in_as_nobody(&mut self) {
         if is_root() {
             self.uid = Some(65534);
-            self.spec.owner = "nobody".to_owned();
-            self.spec.group = "nogroup".to_owned();
+            self.spec.owner = Some("nobody".to_owned());
+            self.spec.group = Some("nogroup".to_owned());
             chown(self.file(""), Some(65534), Some(65534)).unwrap();
         }
     }
@@ -52,7 +52,7 @@ fn inspecting_leaves_nothing_behind() {
         let facts = host.inspect();
         assert_eq!((host.tree(), names(&host.file("")), names(&host.file("server"))), before, "{shell:?}");
         assert!(facts.free_kib > 64 && facts.missing_tools.is_empty() && facts.unwritable.is_empty());
-        assert_eq!(facts.user, host.spec.owner);
+        assert_eq!(Some(facts.user), host.spec.owner);
     }
 }
 
@@ -108,8 +108,8 @@ fn a_group_that_the_login_may_not_give_files_to_is_told() {
         let mut host = Host::new(shell);
         host.log_in_as_nobody();
         assert_eq!(host.problems(), [""; 0], "{shell:?}");
-        host.spec.group = "root".to_owned();
-        let told = format!("user `{0}` may not give files to `{0}:root`", host.spec.owner);
+        host.spec.group = Some("root".to_owned());
+        let told = format!("user `{0}` may not give files to `{0}:root`", host.spec.owner.as_ref().unwrap());
         let problems = host.problems();
         assert!(problems.len() == 1 && problems[0].starts_with(&told), "{shell:?}: {problems:?}");
     }

@@ -110,7 +110,7 @@ enum Step {
 impl Step {
     fn call(self, host: &Host, previous: Option<&certwave::model::Version>) -> Call {
         match self {
-            Step::Stage => host.task(&InstallSpec::stage(&version(2), &host.payload("two"))),
+            Step::Stage => host.task(&InstallSpec::stage(&version(2), &host.payload("two"), &host.own())),
             Step::Activate => {
                 host.task(&InstallSpec::activate(&version(2), previous, None, &AlreadyKnown::default()))
             }
@@ -183,7 +183,7 @@ fn kill_everywhere(shell: Shell, start: Start) {
             // The same again, by a controller that inspects the host first.
             let mut session = Session::of(&host);
             assert_whole(&host, start, &session.first, &context);
-            session.ask(&InstallSpec::stage(&version(2), &host.payload("two")));
+            session.ask(&InstallSpec::stage(&version(2), &host.payload("two"), &host.own()));
             let again = if step == Step::Commit { None } else { previous.as_ref() };
             let task = InstallSpec::activate(&version(2), again, None, &AlreadyKnown::default());
             let activated = Activation::parse(&session.ask(&task).output(), &host.services);

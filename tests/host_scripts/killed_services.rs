@@ -113,7 +113,11 @@ impl Balancer {
     }
 
     fn stage(&self) {
-        let staged = self.host.ask(&InstallSpec::stage(&version(2), &payload(&self.host, &self.authority)));
+        let staged = self.host.ask(&InstallSpec::stage(
+            &version(2),
+            &payload(&self.host, &self.authority),
+            &self.host.own(),
+        ));
         assert_eq!(staged.status, 0, "{}", staged.text());
     }
 
@@ -198,8 +202,11 @@ fn envoy(shell: Shell) {
     };
     host.add_service("envoy", &ServiceSpec::Envoy(envoy.clone()), 30);
     arm(&mut host);
-    let staged =
-        host.ask(&InstallSpec::stage(&version(2), &payload(&host, &Authority::new("root").unwrap())));
+    let staged = host.ask(&InstallSpec::stage(
+        &version(2),
+        &payload(&host, &Authority::new("root").unwrap()),
+        &host.own(),
+    ));
     assert_eq!(staged.status, 0, "{}", staged.text());
     let call = host.task(&InstallSpec::activate(&version(2), None, None, &AlreadyKnown::default()));
     // A file that is there is whole.

@@ -20,6 +20,7 @@ mod killed_services;
 mod leftovers;
 mod lock;
 mod nginx;
+mod ownership;
 mod private;
 mod refusals;
 mod rehearsal;

@@ -55,7 +55,7 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
         FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
         _ => (file.into(), Secret::new(pem.clone())),
     });
-    let ended = host.ask(&InstallSpec::stage(version, &host.payload_of(version, &files)));
+    let ended = host.ask(&InstallSpec::stage(version, &host.payload_of(version, &files), &host.own()));
     assert_eq!(Staged::parse(&ended.output()), Ok(Staged::New));
 }
 
@@ -278,7 +278,7 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
         (file.into(), Secret::new(pem))
     });
     let payload = site.host.payload_of(&version(2), &files);
-    site.host.ask(&InstallSpec::stage(&version(2), &payload));
+    site.host.ask(&InstallSpec::stage(&version(2), &payload, &site.host.own()));
     assert!(matches!(site.activate_next(), Activation::Refused { swapped_back: true, .. }));
 }
 

@@ -44,7 +44,7 @@ fn others_may_not_enter_an_upload_before_its_files_are_whose_they_shall_be() {
     for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell);
         if is_root() {
-            host.spec.owner = "nobody".to_owned();
+            host.spec.owner = Some("nobody".to_owned());
         }
         let seen = host.file("seen");
         let look = format!("for path; do :; done\nls -ld \"${{path%/*}}\" >'{}'", seen.display());

@@ -22,7 +22,7 @@ fn a_payload_that_is_cut_off_or_changed_is_thrown_away() {
         host.install(&version(1), None, "one");
         let before = host.tree();
         let whole = host.payload("two");
-        let mut task = InstallSpec::stage(&version(2), &whole);
+        let mut task = InstallSpec::stage(&version(2), &whole, &host.own());
         let whole = whole.bytes;
         for length in [0, 100, 512, 1000, 1024, 1536, 3000, whole.size() - 1500] {
             task.payload = Some(Secret::new(whole.expose()[..length].to_vec()));
@@ -47,7 +47,8 @@ fn a_file_size_limit_stops_staging_and_changes_nothing() {
         host.install(&version(1), None, "one");
         let before = host.tree();
         host.login = "ulimit -f 8; ".to_owned();
-        let ended = host.ask(&InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000))));
+        let ended =
+            host.ask(&InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000)), &host.own()));
         let error = refused(Staged::parse(&ended.output()));
         assert!(error.starts_with("no room left") || error.contains("unpacked"), "{shell:?}: {error}");
         assert_eq!(host.tree(), before);
@@ -125,7 +126,7 @@ fn a_folder_of_someone_else_is_told() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         host.uid = is_root().then_some(65534);
-        host.spec.owner = "root".to_owned();
+        host.spec.owner = Some("root".to_owned());
         fs::create_dir(host.directory()).unwrap();
         let allow = |mode| fs::set_permissions(host.directory(), fs::Permissions::from_mode(mode)).unwrap();
         allow(0o777);
@@ -142,8 +143,8 @@ fn a_folder_of_someone_else_is_told() {
 fn users_and_groups_that_do_not_exist_are_told() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
-        host.spec.owner = "no such user".to_owned();
-        host.spec.group = "nogroup.*".to_owned();
+        host.spec.owner = Some("no such user".to_owned());
+        host.spec.group = Some("nogroup.*".to_owned());
         let problems = host.problems();
         assert!(
             problems.contains(&"user `no such user` does not exist on the host".to_owned()),

@@ -27,7 +27,7 @@ fn a_rehearsal_is_seen_by_the_test_alone_and_leaves_nothing() {
             }
             let (tree, before) = (host.tree(), fs::read(&link).unwrap());
             let (aside, files) = (host.spec.aside(), files("rehearsed"));
-            let payload = StagePayload::new(&aside.layout, &version(9), &files, host.spec.key_mode);
+            let payload = StagePayload::new(aside.layout.name(), &version(9), &files);
             let staged = host.spec.stage_aside(&version(9), &payload);
             let staged = host.run_with(&staged, payload.bytes.expose());
             assert_eq!(Staged::parse(&staged.output()).unwrap(), Staged::New, "{shell:?}");

@@ -247,11 +247,11 @@ fn files_have_their_modes_whoever_logs_in() {
     for shell in SHELLS {
         for key_mode in [0o600, 0o640] {
             let mut host = Host::new(shell).with_command();
-            host.spec.key_mode = key_mode;
+            host.spec.key_mode = Some(key_mode);
             if is_root() {
                 host.uid = Some(65534);
-                host.spec.owner = "nobody".to_owned();
-                host.spec.group = "nogroup".to_owned();
+                host.spec.owner = Some("nobody".to_owned());
+                host.spec.group = Some("nogroup".to_owned());
                 std::os::unix::fs::chown(host.file(""), Some(65534), Some(65534)).unwrap();
             }
             host.install(&version(1), None, "one");

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use certwave::install::{
-    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Pruned,
-    RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
+    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Ownership,
+    Pruned, RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
@@ -94,9 +94,9 @@ impl Host {
         let spec = InstallSpec {
             layout: Layout::new(directory, "a.test".parse().unwrap()),
             keep: 3,
-            owner: OWNER.clone(),
-            group: GROUP.clone(),
-            key_mode: 0o600,
+            owner: Some(OWNER.clone()),
+            group: Some(GROUP.clone()),
+            key_mode: Some(0o600),
             links: Vec::new(),
         };
         Host {
@@ -308,7 +308,12 @@ impl Host {
     }
 
     pub(crate) fn payload_of(&self, version: &Version, files: &[(FileName, Secret)]) -> StagePayload {
-        StagePayload::new(&self.spec.layout, version, files, self.spec.key_mode)
+        StagePayload::new(self.spec.layout.name(), version, files)
+    }
+
+    /// Whose its files are, where nothing stands there.
+    pub(crate) fn own(&self) -> Ownership {
+        Ownership::without_any(&self.spec)
     }
 
     /// Version 2, of files that name `content`.
@@ -318,7 +323,7 @@ impl Host {
 
     pub(crate) fn stage(&self, version: &Version, content: &str) -> Result<Staged, InstallError> {
         let payload = self.payload_of(version, &files(content));
-        Staged::parse(&self.ask(&InstallSpec::stage(version, &payload)).output())
+        Staged::parse(&self.ask(&InstallSpec::stage(version, &payload, &self.own())).output())
     }
 
     pub(crate) fn activate(

@@ -66,7 +66,7 @@ impl Step {
         let (one, two) = (version(1), version(2));
         let ended = match self {
             Step::Inspect => host.ask(&InstallSpec::inspect()),
-            Step::Stage => host.ask(&InstallSpec::stage(&two, &host.payload("two"))),
+            Step::Stage => host.ask(&InstallSpec::stage(&two, &host.payload("two"), &host.own())),
             Step::Activate => {
                 let after = Duration::from_secs(3600);
                 let switch =

@@ -124,7 +124,8 @@ fn an_upload_that_never_ends_holds_up_nothing() {
         host.install(&version(1), None, "one");
         // More than what tar reads at once.
         let two = "2".repeat(10_000);
-        let Call { script, input } = host.task(&InstallSpec::stage(&version(2), &host.payload(&two)));
+        let Call { script, input } =
+            host.task(&InstallSpec::stage(&version(2), &host.payload(&two), &host.own()));
         let mut lost = host.login_command(&script).spawn().unwrap();
         let (some, rest) = input.split_at(40_000);
         lost.stdin.as_mut().unwrap().write_all(some).unwrap();

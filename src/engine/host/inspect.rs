@@ -2,7 +2,7 @@
 
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{Facts, InstallSpec};
+use crate::install::{Facts, InstallSpec, Ownership};
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{self, Bar, Risk};
 use crate::rollout::{Inspected, StepFailure};
@@ -19,6 +19,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         self.slot.linked = facts.is_linked();
         self.slot.live = facts.live_version().cloned();
+        self.slot.ownership = Ownership::of(&plan.install, &facts.key_files).ok();
         self.slot.shorter = facts.history.shortened().to_vec();
         let mut problems = facts.problems(&plan.install, &services);
         if !forward {

@@ -90,10 +90,13 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let previous = way_back.find().await?;
         let live = facts.live_version().cloned();
         let unconfirmed = facts.is_unconfirmed();
+        let misowned = facts.is_misowned(&self.plan.install);
         let on_disk: Vec<Leaf> =
             facts.active.iter().filter_map(|pem| read_leaf(pem)).map(|leaf| (&leaf).into()).collect();
         let stands =
             facts.stands.iter().filter_map(|pem| read_leaf(pem)).map(|leaf| (&leaf).into()).collect();
+        let open_keys = facts.key_files.iter().filter(|file| file.is_open()).map(|file| file.path.clone());
+        let open_keys = open_keys.collect();
         let down = facts.down.iter().filter_map(|at| {
             let (service, state) = (self.plan.services.get(*at)?, facts.services.get(*at)?);
             Some(SeenDown { service: service.name.clone(), reason: state.clone().err()? })
@@ -107,8 +110,9 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let known = self.known(&[on_disk.clone(), stands].concat(), before, &reads);
         let seen = SeenHost {
             clock_ahead,
-            proven: live.is_some() && live.as_ref() == target && all_new,
-            staged: target.is_some_and(|target| facts.complete.contains(target)),
+            proven: live.is_some() && live.as_ref() == target && all_new && !misowned,
+            // What is staged again is brought in line.
+            staged: target.is_some_and(|target| facts.complete.contains(target)) && !misowned,
             unconfirmed,
             armed: unconfirmed && live.as_ref() == target,
             already: !unconfirmed && live.is_some() && live.as_ref() == target,
@@ -121,6 +125,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             served: shown.into_iter().map(|one| served(one, &known)).collect(),
             on_disk,
             previous,
+            open_keys,
             problems,
             down,
             reads,

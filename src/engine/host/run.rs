@@ -1,6 +1,5 @@
 //! One step on one host, and all that it works with.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::engine::host::reader::{HostFacts, HostReader};
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
-use crate::install::{InstallSpec, RemoteShells, StagePayload};
+use crate::install::{InstallSpec, Ownership, RemoteShells, StagePayload};
 use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
@@ -26,8 +25,8 @@ pub(crate) struct Rollout<C, P, K> {
     pub(crate) target: Arc<Target>,
     /// The leaves that are rolled out.
     pub(crate) leaves: Vec<Leaf>,
-    /// What hosts are sent when they are staged, by the mode that their keys are to have: the same bytes for all.
-    pub(crate) payloads: HashMap<u16, StagePayload>,
+    /// What hosts are sent when they are staged: the same bytes for all.
+    pub(crate) payload: StagePayload,
     pub(crate) connector: Arc<C>,
     pub(crate) prober: Arc<P>,
     pub(crate) clock: Arc<K>,
@@ -47,6 +46,8 @@ pub(super) struct Kept<H> {
     pub(super) prepared: Option<Vec<Prepared<H>>>,
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
+    /// Whose its files are to be.
+    pub(super) ownership: Option<Ownership>,
     /// What was live then.
     pub(super) live: Option<Version>,
     /// What its history is to begin with, where that became too long.
@@ -59,7 +60,14 @@ impl<C: Connection, H> Default for HostSlot<C, H> {
     fn default() -> Self {
         Self {
             session: None,
-            kept: Kept { prepared: None, linked: false, live: None, shorter: Vec::new(), inspected: None },
+            kept: Kept {
+                prepared: None,
+                linked: false,
+                ownership: None,
+                live: None,
+                shorter: Vec::new(),
+                inspected: None,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::handshake::availability::prepare;
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{InstallSpec, Staged};
+use crate::install::{InstallSpec, Ownership, Staged};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
 use crate::rollout::StepFailure;
@@ -12,8 +12,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
     pub(super) async fn stage(&mut self) -> Result<(), StepFailure> {
         let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
-        let payload = &rollout.payloads[&plan.install.key_mode];
-        let task = InstallSpec::stage(rollout.target.set.version(), payload);
+        let ownership = self.slot.ownership.clone().unwrap_or_else(|| Ownership::without_any(&plan.install));
+        let task = InstallSpec::stage(rollout.target.set.version(), &rollout.payload, &ownership);
         let staging = session.task(&task, SCRIPT);
         let (output, (shown, ready)) =
             tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));

@@ -30,7 +30,7 @@ async fn run<C: Connector>(
     let shells = RemoteShells::new(who, plan.services.iter().map(|one| one.spec.script()));
     let session = Session::open(connector, plan, &shells, None).await?;
     let (install, version) = (&plan.install, throwaway.version());
-    let payload = StagePayload::new(&install.aside().layout, version, &files(throwaway), install.key_mode);
+    let payload = StagePayload::new(install.layout.name(), version, &files(throwaway));
     let script = install.stage_aside(version, &payload);
     let output = session.run(plan, &script, Some(payload.bytes), SCRIPT).await?;
     Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;

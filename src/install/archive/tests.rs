@@ -31,13 +31,13 @@ fn programs() -> impl Iterator<Item = &'static [&'static str]> {
 }
 
 fn payload(name: &str) -> StagePayload {
-    let layout = Layout::new("/etc/certwave".parse().unwrap(), name.parse().unwrap());
+    let name: CertificateName = name.parse().unwrap();
     let files = [
         (FilePart::Cert.into(), Secret::new(b"abc".to_vec())),
         (FilePart::Privkey.into(), Secret::new(vec![b'k'; 513])),
         (FilePart::Combined.into(), Secret::new(vec![b'c'; 512])),
     ];
-    StagePayload::new(&layout, &version(), &files, 0o640)
+    StagePayload::new(&name, &version(), &files)
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn tar_reads_the_payload_and_the_manifest_comes_last() {
             assert_eq!(manifest.lines().count(), 3);
             let listed = tar(program, &["-tvf", "-"], &payload.bytes);
             let modes: Vec<&str> = listed.lines().map(|line| &line[..10]).collect();
-            assert_eq!(modes, ["lrwxrwxrwx", "-rw-r--r--", "-rw-r-----", "-rw-r-----", "-rw-------"]);
+            assert_eq!(modes, ["lrwxrwxrwx", "-rw-r--r--", "-rw-------", "-rw-------", "-rw-------"]);
             let target = format!(" -> ../archive/{name}/{}\n", version());
             assert!(listed.contains(&target), "{listed}");
         }

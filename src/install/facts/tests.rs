@@ -9,9 +9,9 @@ fn spec() -> InstallSpec {
     InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "a.test".parse().unwrap()),
         keep: 3,
-        owner: "web".to_owned(),
-        group: "ssl".to_owned(),
-        key_mode: 0o600,
+        owner: Some("web".to_owned()),
+        group: Some("ssl".to_owned()),
+        key_mode: Some(0o600),
         links: vec![
             ("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into()),
             ("/etc/ssl/a.key".parse().unwrap(), FilePart::Privkey.into()),

@@ -13,7 +13,7 @@ fi
 
 # uid=0(root) gid=0(root) groups=0(root),4(adm). Where root's own are wanted, nothing else matters.
 identity='uid=0(root) gid=0(root)'
-if [ "$owner:$group" != root:root ] || [ ! -O /proc/sys ] || [ ! -G /proc/sys ]; then identity=$(id); fi
+if [ "${owner:-root}:${group:-root}" != root:root ] || [ ! -O /proc/sys ] || [ ! -G /proc/sys ]; then identity=$(id); fi
 user=${identity#uid=}
 user=${user%% gid=*}
 uid=${user%%"("*}
@@ -95,8 +95,9 @@ END
   say "free $free"
 fi
 
-[ "$owner" = "$user" ] || id -u "$owner" >/dev/null 2>&1 || say no-owner
+[ -z "$owner" ] || [ "$owner" = "$user" ] || id -u "$owner" >/dev/null 2>&1 || say no-owner
 case $group:${identity##* gid=} in
+  :*) ;;
   *[!0-9]*:*"($group)"*) ;;
   *[!0-9]*:*)
     getent group "$group" >/dev/null 2>&1 ||
@@ -105,14 +106,36 @@ case $group:${identity##* gid=} in
     ;;
 esac
 if [ "$uid" != 0 ]; then
-  [ "$owner" = "$user" ] || [ "$(id -u "$owner" 2>/dev/null)" = "$uid" ] || say foreign-owner
+  [ -z "$owner" ] || [ "$owner" = "$user" ] || [ "$(id -u "$owner" 2>/dev/null)" = "$uid" ] || say foreign-owner
   case " $(id -G) $(id -Gn 2>/dev/null) " in
     *" $group "*) ;;
-    *) say foreign-group ;;
+    *) [ -z "$group" ] || say foreign-group ;;
   esac
 fi
 
 find_links
+# Whose the files with a key are that stand there.
+show_keys() {
+  set -f
+  IFS='
+'
+  # shellcheck disable=SC2086
+  set -- $keys
+  unset IFS
+  set +f
+  [ $# = 0 ] || stat -L -c '%u %g %a %U %G %n' "$@" 2>/dev/null | while IFS= read -r line; do say "key-file $line"; speak; done
+}
+keys=
+add_key() { # PATH FILE
+  case $2 in
+    privkey* | combined*) [ ! -f "$1" ] || keys="$keys$1
+" ;;
+  esac
+}
+if [ "$all_ours" = no ]; then each_link add_key; fi
+[ -n "$keys" ] || add_key "$live/privkey.pem" privkey
+[ -n "$keys" ] || add_key "$live/combined.pem" combined
+show_keys
 if [ -n "$current" ]; then
   say "live ../archive/$name/$current"
 elif [ -L "$live" ]; then

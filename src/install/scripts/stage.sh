@@ -4,7 +4,16 @@
 begin
 unread=$size
 
+# Gives the files of a folder to whom they belong. Unless it is root, busybox's tar takes the umask off the modes.
+give() { # FOLDER
+  attempt chown "$owner:$group" "$1"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
+  attempt chmod 0644 "$1"/cert*.pem "$1"/chain*.pem "$1"/fullchain*.pem &&
+    attempt chmod "$key_mode" "$1"/privkey*.pem "$1"/combined*.pem ||
+    { reason "$text"; fail unwritable "$archive"; }
+}
 if complete "$version"; then
+  # The playbook may say otherwise since.
+  give "$archive/$version"
   say result already
   exit 0
 fi
@@ -17,7 +26,7 @@ for path in "$archive/.$version.partial".*; do
 done
 # Until its files are whose they shall be, nobody else may enter the folder. root's are that from the beginning.
 shut=077
-if [ "$owner:$group" = root:root ] && [ -O /proc/sys ] && [ -G /proc/sys ] && [ -G "$archive" ]; then
+if [ "$owner:$group $key_mode" = 'root:root 0600' ] && [ -O /proc/sys ] && [ -G /proc/sys ] && [ -G "$archive" ]; then
   shut=022
 fi
 umask "$shut"
@@ -48,13 +57,7 @@ unread=
 text=$(unpack) || { reason "$text"; fail unpack "$version"; }
 { cd "$partial" && [ -s .manifest ] && sha256sum -c .manifest; } >/dev/null 2>&1 || fail corrupt "$version"
 
-if [ "$shut" = 077 ]; then
-  attempt chown "$owner:$group" "$partial"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
-  # Unless it is root, busybox's tar takes the umask off the modes.
-  attempt chmod 0644 "$partial"/cert*.pem "$partial"/chain*.pem "$partial"/fullchain*.pem &&
-    { [ "$key_mode" = 0600 ] || attempt chmod "$key_mode" "$partial"/privkey*.pem "$partial"/combined*.pem; } ||
-    { reason "$text"; fail unwritable "$archive"; }
-fi
+[ "$shut" = 022 ] || give "$partial"
 
 if [ ! -d "$archive/$version" ]; then
   if attempt seal "$version"; then

@@ -120,10 +120,18 @@ fn each_rule_of_a_host_is_told_when_it_is_broken() {
         ("keep 0", |host| host.install.keep = 0, Some("the version before would be pruned")),
         ("keep 1", |host| host.install.keep = 1, Some("the version before would be pruned")),
         ("keep 2", |host| host.install.keep = 2, None),
-        ("others read", |host| host.install.key_mode = 0o604, Some("others could read the private key")),
-        ("others write", |host| host.install.key_mode = 0o602, Some("others could read the private key")),
-        ("others run", |host| host.install.key_mode = 0o601, Some("others could read the private key")),
-        ("the group reads", |host| host.install.key_mode = 0o640, None),
+        (
+            "others read",
+            |host| host.install.key_mode = Some(0o604),
+            Some("others could read the private key"),
+        ),
+        (
+            "others write",
+            |host| host.install.key_mode = Some(0o602),
+            Some("others could read the private key"),
+        ),
+        ("others run", |host| host.install.key_mode = Some(0o601), Some("others could read the private key")),
+        ("the group reads", |host| host.install.key_mode = Some(0o640), None),
         (
             "one path for two files",
             |host| {

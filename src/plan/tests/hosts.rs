@@ -70,7 +70,7 @@ fn the_dead_man_switch_waits_for_the_switch_of_every_server_and_its_proof() {
 fn files_lie_where_nobody_but_root_can_read_the_key_unless_somebody_says_otherwise() {
     let plain = first_host("").install;
     assert_eq!(plain.layout.live().as_str(), "/etc/certwave/live/a.test");
-    assert_eq!((plain.owner.as_str(), plain.group.as_str(), plain.key_mode), ("root", "root", 0o600));
+    assert_eq!((&plain.owner, &plain.group, plain.key_mode), (&None, &None, None));
     assert_eq!((plain.keep, plain.links.len()), (3, 0));
     let own = first_host(
         "install: {directory: \"{{ folder }}/tls\", owner: o, group: \"g{{ number }}\", mode: \"0640\", keep: 2, \
@@ -78,7 +78,8 @@ fn files_lie_where_nobody_but_root_can_read_the_key_unless_somebody_says_otherwi
     );
     let own = own.install;
     assert_eq!(own.layout.live().as_str(), "/srv/tls/live/a.test");
-    assert_eq!((own.owner.as_str(), own.group.as_str(), own.key_mode, own.keep), ("o", "g1", 0o640, 2));
+    assert_eq!((own.owner.as_deref(), own.group.as_deref()), (Some("o"), Some("g1")));
+    assert_eq!((own.key_mode, own.keep), (Some(0o640), 2));
     let links: Vec<String> = own.links.iter().map(|(path, file)| format!("{path} -> {file}")).collect();
     assert_eq!(links, ["/etc/ssl/1.crt -> fullchain.pem", "/etc/ssl/a.key -> privkey.pem"]);
 }

@@ -70,6 +70,7 @@ fn host(plan: &Plan) -> SeenHost {
         unconfirmed: false,
         armed: false,
         already: false,
+        open_keys: Vec::new(),
         undone: None,
         links: vec![LinkState::Ours],
         problems: Vec::new(),

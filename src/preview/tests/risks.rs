@@ -60,6 +60,8 @@ fn a_host_that_has_it_all_is_told_only_what_makes_it_fail() {
     assert_eq!(found, [Risk::Unconfirmed]);
     let undone = Undone { at: start(), target: version(2), previous: version(1), problem: None };
     assert_eq!(risks(&plan, |host| host.undone = Some(undone)), [Risk::Undone { target: version(2) }]);
+    let open = Risk::KeyOpen { path: "/a.key".to_owned() };
+    assert_eq!(risks(&plan, |host| host.open_keys = vec!["/a.key".to_owned()]), [open]);
 }
 
 #[test]

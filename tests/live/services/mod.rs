@@ -5,5 +5,6 @@ mod crossed;
 mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod others;
+mod ownership;
 mod starttls;
 mod sudo;

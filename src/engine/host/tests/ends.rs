@@ -16,7 +16,7 @@ fn world() -> World {
 
 async fn stage(world: &World, answer: Answer) -> StepEnded {
     let asked = format!(
-        "task take version='{0}'; size='…'; folder='archive/a.test/.{0}.partial.new'; stage < … B",
+        "task take version='{0}'; size='…'; folder='archive/a.test/.{0}.partial.new'; owner='root'; group='root'; key_mode='0600'; stage < … B",
         certificates().new.version()
     );
     world.step(Step::Stage, &Transcript::locked().then(asked, answer)).await

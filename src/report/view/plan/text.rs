@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::Leaf;
-use crate::install::LinkState;
+use crate::install::{InstallSpec, LinkState};
 use crate::inventory::compact;
 use crate::model::format_duration;
 use crate::plan::{HostIndex, HostPlan, PlannedWindows, WaveSchedule};
@@ -283,11 +283,25 @@ fn leaf_words(leaf: &Leaf, now: Timestamp) -> String {
     format!("{}, {key}, by {}, until {until} ({left})", leaf.fingerprint_sha256.short(), leaf.issuer)
 }
 
+/// What is known of it before the host is changed.
+fn ownership(install: &InstallSpec) -> String {
+    let replaced = || "that of the file that is replaced".to_owned();
+    match (&install.owner, &install.group, install.key_mode) {
+        (None, None, None) => "owner and mode of the file that is replaced, else root and 0600".to_owned(),
+        (owner, group, mode) => format!(
+            "owner {}, group {}, mode {}",
+            owner.clone().unwrap_or_else(replaced),
+            group.clone().unwrap_or_else(replaced),
+            mode.map_or_else(replaced, |mode| format!("{mode:04o}"))
+        ),
+    }
+}
+
 /// What is written where, and what stands there now.
 fn files(plan: &HostPlan, seen: &SeenHost) -> Vec<String> {
     let layout = &plan.install.layout;
     let mut files = vec![
-        format!("{}/VERSION/: certificate, chain and key ({:04o})", layout.archive(), plan.install.key_mode),
+        format!("{}/VERSION/: certificate, chain and key ({})", layout.archive(), ownership(&plan.install)),
         format!("{}: a link to it", layout.live()),
     ];
     for ((path, file), state) in plan.install.links.iter().zip(&seen.links) {
