@@ -20,8 +20,11 @@ const FAST: &[&[&str]] = &[
     &["--lib"],
     &["--test=architecture", "--test=cli", "--test=inventory", "--test=journals", "--test=properties"],
 ];
-/// The scripts that run on hosts.
-const SCRIPTS: &[&[&str]] = &[&["--test=host_scripts"]];
+/// The scripts that run on hosts. Those that kill them at every point come last: they take the longest.
+const SCRIPTS: &[&[&str]] = &[
+    &["--test=host_scripts", "--", "--skip=killed", "--skip=twice::"],
+    &["--test=host_scripts", "--", "killed", "twice::"],
+];
 
 /// Several times what the tests take on a slow machine. A run that takes longer has noticed nothing. `tests/bounded.sh` ends
 /// most that hang before that, as a failure.
