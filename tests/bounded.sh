@@ -7,7 +7,11 @@ case "$*" in
   *\ --bench*|*\ --ignored*) exec "$@" ;;
 esac
 case $1 in
-  */deps/live-*) bound=3600 ;;
+  */deps/live-*)
+    bound=3600
+    # They mostly wait: for servers, for pauses before a host is tried again, for a link to be given up.
+    export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
+    ;;
   */deps/host_scripts-* | */deps/ssh-* | */deps/acme-* | */deps/lab-* | */deps/growth-*) bound=1200 ;;
   # Units, messages, properties.
   */deps/*) bound=300 ;;

@@ -32,7 +32,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program in the foreground; what it says goes to a log.
+    /// Starts a program in the foreground; what it says goes to a log. Of the command, the program, its arguments, environment
+    /// and folder count, and nothing else: a server that is to run as another user is started by `setpriv`.
     ///
     /// # Errors
     /// When it cannot be started.

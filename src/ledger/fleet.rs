@@ -157,6 +157,8 @@ mod tests {
         assert_eq!(back("1++ 2++ <1+."), to(1));
         assert_eq!(back("1+. 2.+"), WayBack::Apart);
         assert_eq!(back("2+. 1.+ 2.+"), WayBack::Before(version(2)));
+        // Three steps of the first host are fewer than two of each.
+        assert_eq!(back("1+. 2++ 5.+ 3+. 4+. 1.+"), to(1));
     }
 
     #[test]

@@ -99,9 +99,11 @@ mod tests {
         assert_eq!(asked().len(), 4);
         append(&pause("ann"));
         assert_eq!(asked(), [pause("bob"), abort.clone()]);
-        // Resuming by name cancels a pause, but not an abort.
+        // Resuming by name cancels a pause, but not an abort, and nothing that is asked of another rollout.
+        journal.command(&other, &pause("ann")).unwrap();
         journal.forget_pauses(&one).unwrap();
         assert_eq!(asked(), std::slice::from_ref(&abort));
+        assert_eq!(journal.commands(&other).unwrap().len(), 1);
         // What is asked while it is taken up counts.
         journal.command(&one, &pause("ann")).unwrap();
         append(&Event::Resumed);

@@ -83,6 +83,17 @@ fn no_key_passes_any_awk() {
     }
 }
 
+/// An Ed25519 key (RFC 8410) has 48 bytes. What is shorter is a name.
+#[test]
+fn the_shortest_key_passes_no_awk() {
+    let ed25519 = format!("MC4CAQAwBQYDK2VwBCIEI{}", &key()[..43]);
+    for awk in AWKS {
+        assert_eq!(shown(awk, &format!("a: {{b: {ed25519}}}\n")), "a: {b: left-out}\n", "{awk}");
+        let name = format!("a: {{b: {}}}\n", &ed25519[1..]);
+        assert_eq!(shown(awk, &name), name, "{awk}");
+    }
+}
+
 /// A passphrase is short: only what stands before it tells what it is.
 #[test]
 fn no_short_value_passes_any_awk() {

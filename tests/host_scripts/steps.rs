@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 
 use certwave::install::{
     Activation, AlreadyKnown, FilePart, InstallSpec, LinkState, Live, OnDisk, Rollback, Staged,
@@ -355,7 +356,11 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
         lost.stdin.as_mut().unwrap().write_all(&call.input).unwrap();
         assert!(wait_for(PATIENCE, || begun.exists()), "{shell:?}");
         drop((lost.stdin.take(), lost.stdout.take(), lost.stderr.take()));
-        words("kill", &["-HUP", &lost.id().to_string()]);
+        // The step is a process of its own below the shell that attends the host.
+        let attends = lost.id().to_string();
+        let step = read(Path::new(&format!("/proc/{attends}/task/{attends}/children")));
+        assert_eq!(step.split_whitespace().count(), 1, "{shell:?}: {step}");
+        words("kill", &["-HUP", &attends, step.trim()]);
         let log = host.file("reloads");
         // Without flock nothing can wait for it but this test.
         if shell == Shell::Busybox {

@@ -142,6 +142,9 @@ fn a_server_that_is_down_is_no_problem_and_one_that_is_not_ready_is() {
     // A reason is that of what follows it, and of nothing after.
     let found = read("certwave:reason odd\n", OURS, "certwave:ready 1\ncertwave:unready 2\n").unwrap();
     assert_eq!(found.services, [Ok(()), Err("odd".to_owned())]);
+    let of_a_folder = "certwave:reason it is full\ncertwave:unwritable /a\n";
+    let found = read(of_a_folder, OURS, "certwave:down 1\ncertwave:unready 2\n").unwrap();
+    assert_eq!(found.services, [Err(String::new()), Err(String::new())]);
 }
 
 #[test]

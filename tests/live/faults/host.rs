@@ -101,8 +101,8 @@ fn a_disk_that_became_read_only_is_found_before_the_switch_and_told_after_it() {
     drop(read_only);
     assert_eq!(fleet.resume().expect(3).hosts(), ["rolled_back", "untouched"]);
 
-    // Behind it the same.
-    fleet.edit("  timeout: 20s", "  timeout: 20s\n  answers: 500");
+    // Behind it the same, in a proof that takes five seconds at least.
+    fleet.edit("  timeout: 20s", "  timeout: 20s\n  answers: 100");
     let mut rollout = Running::rollout(&fleet);
     rollout.until_step("web01", "verify");
     let read_only = disk.read_only();
@@ -117,7 +117,7 @@ fn a_disk_that_became_read_only_is_found_before_the_switch_and_told_after_it() {
     assert_eq!(fleet.all_served(), before);
     let armed = fleet.lab.hosts[0].root.join("etc/certwave/.dead-man.api.lab.test");
     assert!(wait_for(PATIENCE, || !armed.exists()));
-    fleet.edit("answers: 500", "answers: 3");
+    fleet.edit("answers: 100", "answers: 3");
     let run = roll_out(&fleet).expect(0);
     assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
     watch.end();

@@ -3,11 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use certwave::lab::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// So many demos run beside each other.
+const AT_ONCE: usize = 4;
 
 fn demo(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_certwave"));
@@ -46,27 +50,41 @@ fn ends_every_process(folder: &Path) {
     assert!(gone, "{:?}", processes_of(folder));
 }
 
+/// One demo of two hosts and what stands before them.
+fn runs_and_leaves_nothing_behind(args: &[&str], code: i32, words: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(folder.path(), &[&["--hosts", "2"], args].concat()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(words), "{text}");
+    leaves_no_process(folder.path());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its folder is still there");
+}
+
+/// Several demos at a time, since they mostly wait.
 #[test]
 fn it_runs_breaks_and_leaves_nothing_behind() {
-    for (args, code, words) in [
-        (&["--hosts", "2"][..], 0, "succeeded: 4 of 4 hosts serve api.lab.test"),
-        (&["--hosts", "2", "--break", "config"], 1, "web01 failed before anything live was changed"),
-        (&["--hosts", "2", "--break", "key"], 3, "web01 is proven back on its previous certificate"),
-        (&["--hosts", "2", "--break", "chain"], 3, "web01 is proven back on its previous certificate"),
-        (&["--hosts", "2", "--break", "unreachable"], 1, "web01 could not be reached and was not changed"),
-        (&["--hosts", "2", "--break", "haproxy"], 3, "unknown keyword"),
-        (&["--hosts", "2", "--break", "envoy"], 3, "does not watch"),
-        (&["--hosts", "2", "--break", "mismatch"], 1, "web01 failed before anything live was changed"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let output = demo(folder.path(), args).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        assert!(text.contains(words), "{text}");
-        leaves_no_process(folder.path());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its folder is still there");
-    }
+    let all: [(&[&str], i32, &str); 8] = [
+        (&[], 0, "succeeded: 4 of 4 hosts serve api.lab.test"),
+        (&["--break", "config"], 1, "web01 failed before anything live was changed"),
+        (&["--break", "key"], 3, "web01 is proven back on its previous certificate"),
+        (&["--break", "chain"], 3, "web01 is proven back on its previous certificate"),
+        (&["--break", "unreachable"], 1, "web01 could not be reached and was not changed"),
+        (&["--break", "haproxy"], 3, "unknown keyword"),
+        (&["--break", "envoy"], 3, "does not watch"),
+        (&["--break", "mismatch"], 1, "web01 failed before anything live was changed"),
+    ];
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(&(args, code, words)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    runs_and_leaves_nothing_behind(args, code, words);
+                }
+            });
+        }
+    });
 }
 
 #[test]

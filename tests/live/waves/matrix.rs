@@ -81,6 +81,7 @@ fn two_certificates_are_issued_installed_and_proven_by_their_algorithms() {
             text[at..end].lines().filter(|line| !line.contains(".rsa.")).collect::<Vec<_>>().join("\n");
         format!("{}{kept}\n        {}", &text[..at], &text[end..])
     });
+    fleet.edit("timeout: 20s", "timeout: 5s");
     let run = fleet.roll_out(&["--force"]).expect(4);
     let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("(rsa)"), "{reason}");

@@ -94,35 +94,38 @@ fn bars(screen: &[String]) -> Vec<&String> {
     screen.iter().filter(|line| numbers.is_match(line.trim_end())).collect()
 }
 
+/// Two terminals beside each other, each with a fleet of its own.
 #[test]
 fn bars_fit_the_terminal() {
-    let fleet = Fleet::with_soak(2, "12s");
-    for columns in [80, 40] {
-        let mut terminal = Terminal::start(
-            &fleet,
-            columns,
-            Some("xterm"),
-            &["rollout", "playbook.yaml", "--yes", "--force"],
-        );
-        terminal.until("soak: ");
-        let (code, seen) = terminal.end();
-        assert_eq!(code, Some(0), "{seen}");
-        let screens = screens(&seen, columns);
-        let drawn = screens.iter().filter(|screen| !bars(screen).is_empty()).count();
-        assert!(drawn > 10, "{columns}: no bars in\n{seen}");
-        for screen in &screens {
-            // One for the rollout with its time, one for the wave: whole lines, and none that was left behind.
-            let bars = bars(screen);
-            assert!(bars.len() <= 2, "{columns}:\n{}", screen.join("\n"));
-            for bar in bars {
-                let whole = bar.starts_with("api.lab") || bar.starts_with("wave ") || bar.starts_with(' ');
-                assert!(whole, "{columns}: `{bar}` in\n{}", screen.join("\n"));
-            }
+    std::thread::scope(|scope| {
+        for columns in [80, 40] {
+            scope.spawn(move || bars_fit(columns));
         }
-        let last = screens.iter().rev().find(|screen| bars(screen).len() == 2);
-        let last = last.unwrap_or_else(|| panic!("{columns}: no two bars in\n{seen}"));
-        assert!(bars(last)[0].trim_end().ends_with('s'), "{columns}: no time in\n{}", last.join("\n"));
+    });
+}
+
+fn bars_fit(columns: u16) {
+    let fleet = Fleet::with_soak(2, "12s");
+    let args = ["rollout", "playbook.yaml", "--yes", "--force"];
+    let mut terminal = Terminal::start(&fleet, columns, Some("xterm"), &args);
+    terminal.until("soak: ");
+    let (code, seen) = terminal.end();
+    assert_eq!(code, Some(0), "{seen}");
+    let screens = screens(&seen, columns);
+    let drawn = screens.iter().filter(|screen| !bars(screen).is_empty()).count();
+    assert!(drawn > 10, "{columns}: no bars in\n{seen}");
+    for screen in &screens {
+        // One for the rollout with its time, one for the wave: whole lines, and none that was left behind.
+        let bars = bars(screen);
+        assert!(bars.len() <= 2, "{columns}:\n{}", screen.join("\n"));
+        for bar in bars {
+            let whole = bar.starts_with("api.lab") || bar.starts_with("wave ") || bar.starts_with(' ');
+            assert!(whole, "{columns}: `{bar}` in\n{}", screen.join("\n"));
+        }
     }
+    let last = screens.iter().rev().find(|screen| bars(screen).len() == 2);
+    let last = last.unwrap_or_else(|| panic!("{columns}: no two bars in\n{seen}"));
+    assert!(bars(last)[0].trim_end().ends_with('s'), "{columns}: no time in\n{}", last.join("\n"));
 }
 
 #[test]
