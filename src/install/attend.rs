@@ -35,6 +35,7 @@ impl RemoteShells {
             .text("shared=$own$common\neval \"$shared$links\"")
             .text(ACTIVE)
             .text(READS)
+            .text(DeadMan::starting().as_str())
             .function("inspect", INSPECT)
             .function("stage", STAGE)
             .function("activate", include_str!("scripts/activate.sh"))

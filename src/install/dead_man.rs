@@ -4,10 +4,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::install::Script;
 use crate::install::shell::assignments;
 use crate::model::Version;
+
+/// What keeps a switch alive on a host.
+pub(super) const KEEPER: &str = include_str!("scripts/dead_man_keeper.sh");
 
 /// What a switch does when nobody disarms it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +44,38 @@ impl DeadMan {
 
     /// What it does when nobody disarmed it, after what the shell that armed it was given, too.
     pub(super) fn firing() -> Script {
-        Script::new().text(include_str!("scripts/dead_man_fire.sh"))
+        Script::new().text(include_str!("scripts/host_log.sh")).text(include_str!("scripts/dead_man_fire.sh"))
+    }
+
+    /// Starts one where the end of a login does not end it.
+    pub(super) fn starting() -> Script {
+        Script::new().text(KEEPER).text(include_str!("scripts/dead_man_start.sh"))
+    }
+}
+
+/// What keeps a switch alive once the login that armed it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeper {
+    /// The host's systemd, which root asks for it.
+    System,
+    /// The user's own systemd, which lingers.
+    User,
+    /// Nothing: systemd may end it with the login's session.
+    Session,
+    /// Nothing, on a host that systemd does not run: no login's end ends it.
+    None,
+}
+
+impl Keeper {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "system" => Self::System,
+            "user" => Self::User,
+            "session" => Self::Session,
+            "none" => Self::None,
+            _ => return None,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
-use crate::install::{Armed, Fired, InstallError, InstallSpec, Output, ScriptService};
+use crate::install::{Armed, Fired, InstallError, InstallSpec, Keeper, Output, ScriptService};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -72,6 +72,8 @@ pub struct Facts {
     pub user: String,
     /// The host's clock; only a survey asks for it.
     pub clock: Option<Timestamp>,
+    /// What would keep a dead-man switch alive; only a survey asks for it.
+    pub keeper: Option<Keeper>,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -126,6 +128,7 @@ impl Facts {
             uid: 0,
             user: String::new(),
             clock: None,
+            keeper: None,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -156,6 +159,7 @@ impl Facts {
                     let seconds = value.parse().map_err(|_| unexpected())?;
                     facts.clock = Some(Timestamp::from_second(seconds).map_err(|_| unexpected())?);
                 }
+                "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

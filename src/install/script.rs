@@ -1,5 +1,6 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
+use crate::install::dead_man::KEEPER;
 use crate::install::shell::assignments;
 use crate::install::{DeadMan, FileName, InstallSpec, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
@@ -58,6 +59,7 @@ impl InstallSpec {
             .text(&self.each_link())
             .text(ACTIVE)
             .text(READS)
+            .text(KEEPER)
             .text(INSPECT)
     }
 

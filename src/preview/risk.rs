@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
+use crate::install::Keeper;
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
@@ -85,6 +86,8 @@ pub enum Risk {
         /// When.
         not_after: Timestamp,
     },
+    /// The dead-man switch would live in the login's session.
+    SwitchInSession,
     /// The live version was never confirmed.
     Unconfirmed,
     /// The dead-man switch put something back since the last rollout.
@@ -175,6 +178,7 @@ impl Risk {
             | Risk::NoWayBack
             | Risk::WayBackUnfit { .. }
             | Risk::WayBackShort { .. }
+            | Risk::SwitchInSession
             | Risk::Unconfirmed
             | Risk::Undone { .. }
             | Risk::OtherIssuer { .. }
@@ -217,6 +221,11 @@ impl fmt::Display for Risk {
             Risk::WayBackShort { version, not_after } => {
                 write!(f, "would go back to {version}, which expires on {}", date(not_after))
             }
+            Risk::SwitchInSession => f.write_str(
+                "its dead-man switch would live in the login's session, and end with it where systemd is told so \
+                 (`KillUserProcesses=yes`): nobody would put the previous certificate back; use `ansible_become`, or type \
+                 `loginctl enable-linger USER` on the host",
+            ),
             Risk::Unconfirmed => f.write_str("has a live version that was never confirmed"),
             Risk::Undone { target } => {
                 write!(f, "went back by itself from {target}, which nobody had confirmed")
@@ -272,6 +281,9 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
         risks.push(Risk::Clock { ahead: host.clock_ahead });
     }
     risks.extend(way_back_risk(host, now));
+    if plan.dead_man.is_some() && host.previous.is_some() && host.keeper == Some(Keeper::Session) {
+        risks.push(Risk::SwitchInSession);
+    }
     if host.unconfirmed {
         risks.push(Risk::Unconfirmed);
     }
@@ -403,6 +415,7 @@ mod tests {
             Risk::NoWayBack,
             Risk::WayBackUnfit { version: version.clone(), reason: text("was revoked") },
             Risk::WayBackShort { version: version.clone(), not_after: time },
+            Risk::SwitchInSession,
             Risk::Unconfirmed,
             Risk::Undone { target: version },
             Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
@@ -431,6 +444,7 @@ mod tests {
         has no certificate to go back to
         would not go back to 20261123T200100Z-3f9a1c2e: it was revoked
         would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
+        its dead-man switch would live in the login's session, and end with it where systemd is told so (`KillUserProcesses=yes`): nobody would put the previous certificate back; use `ansible_become`, or type `loginctl enable-linger USER` on the host
         has a live version that was never confirmed
         went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
         nginx at 192.0.2.1:443: TLS handshake fails now: timed out

@@ -75,6 +75,7 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
     };
     Seen::Host(Box::new(SeenHost {
         clock_ahead: 0,
+        keeper: None,
         live: None,
         on_disk: Vec::new(),
         proven: host.serves_new && host.link_new,
@@ -235,6 +236,7 @@ fn what_is_wrong_with_a_host_is_found() {
     };
     let good = SeenHost {
         clock_ahead: 5,
+        keeper: None,
         live: None,
         on_disk: Vec::new(),
         proven: false,
@@ -320,6 +322,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
     let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
     let good = SeenHost {
         clock_ahead: 0,
+        keeper: None,
         live: Some(Version::new(start(), &Fingerprint::new([1; 32]))),
         on_disk: vec![leaf],
         proven: false,

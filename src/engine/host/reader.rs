@@ -107,6 +107,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let unconfirmed = facts.armed.as_ref().is_some_and(|armed| Some(&armed.target) == live.as_ref());
         let seen = SeenHost {
             clock_ahead,
+            keeper: facts.keeper,
             proven: live.is_some() && live.as_ref() == target && all_new,
             staged: target.is_some_and(|target| facts.complete.contains(target)),
             unconfirmed,

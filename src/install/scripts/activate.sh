@@ -111,18 +111,6 @@ swap_back() {
   fi
 }
 
-# systemd keeps it when the login's session ends, where systemd runs: see sd_booted(3).
-start_switch() {
-  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null &&
-    unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token &&
-    systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch" >/dev/null; then
-    return 0
-  elif command -v setsid >/dev/null; then
-    setsid sh "$switch" &
-  else
-    sh "$switch" &
-  fi
-}
 # All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.
 arm() {
   # One that waits is executed from its file: that must not change.
@@ -134,7 +122,7 @@ arm() {
   umask 077
   printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch" &&
     flush_version "$version" "$switch" "$directory" || { disarm; forget_switch; return 1; }
-  start_switch 2>/dev/null </dev/null 8>&-
+  start_switch </dev/null 8>&- || { disarm; forget_switch; return 1; }
 }
 waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }
 if [ -n "$armed" ]; then

@@ -24,7 +24,11 @@ case $user in
     ;;
 esac
 say "user $uid $user"
-[ "$survey" = no ] || say "clock $(date +%s)"
+if [ "$survey" = yes ]; then
+  say "clock $(date +%s)"
+  find_keeper
+  say "keeper $keeper"
+fi
 
 # Folders that will be written to, each once. A draft is the proof.
 probed=

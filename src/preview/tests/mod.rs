@@ -57,6 +57,7 @@ fn host(plan: &Plan) -> SeenHost {
     let file = SeenFile { path: "/live/fullchain.pem".to_owned(), is_key: false, ours: true, leaf: None };
     SeenHost {
         clock_ahead: 0,
+        keeper: None,
         live: Some(version(1)),
         on_disk: vec![leaf(1, 86_400)],
         proven: false,

@@ -1,6 +1,7 @@
 //! What a careful person should know of a host, at the edges.
 
 use super::*;
+use crate::install::Keeper;
 use crate::model::DnsName;
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
 use crate::rollout::Undone;
@@ -27,6 +28,20 @@ fn a_clock_is_off_by_more_than_five_seconds() {
         let found = risks(&plan(""), |host| host.clock_ahead = ahead);
         assert_eq!(found == [Risk::Clock { ahead }], off, "{ahead}");
     }
+}
+
+#[test]
+fn a_dead_man_switch_that_may_end_with_the_login_is_a_risk() {
+    use Keeper::{None as Process, Session, System, User};
+    let off = plan("install: {dead_man: off}");
+    for (keeper, risky) in [(Session, true), (System, false), (User, false), (Process, false)] {
+        let found = risks(&plan(""), |host| host.keeper = Some(keeper));
+        assert_eq!(found == [Risk::SwitchInSession], risky, "{keeper:?}");
+        assert_eq!(risks(&off, |host| host.keeper = Some(keeper)), []);
+    }
+    // A first installation has no switch.
+    let first = |host: &mut SeenHost| (host.keeper, host.previous) = (Some(Session), None);
+    assert_eq!(risks(&plan(""), first), [Risk::NoWayBack]);
 }
 
 #[test]
