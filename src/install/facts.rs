@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
-use crate::install::{Armed, Fired, InstallError, InstallSpec, Keeper, Output, ScriptService};
+use crate::install::{Armed, Boots, Fired, InstallError, InstallSpec, Keeper, Output, ScriptService};
 use crate::model::Version;
 
 /// What the `live` link is.
@@ -74,6 +74,8 @@ pub struct Facts {
     pub clock: Option<Timestamp>,
     /// What would keep a dead-man switch alive; only a survey asks for it.
     pub keeper: Option<Keeper>,
+    /// Whether that switch would outlive a reboot; only a survey asks for it, where root's systemd would keep it.
+    pub boots: Option<Boots>,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -129,6 +131,7 @@ impl Facts {
             user: String::new(),
             clock: None,
             keeper: None,
+            boots: None,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -160,6 +163,7 @@ impl Facts {
                     facts.clock = Some(Timestamp::from_second(seconds).map_err(|_| unexpected())?);
                 }
                 "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
+                "boots" => facts.boots = Some(Boots::parse(value).ok_or_else(unexpected)?),
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

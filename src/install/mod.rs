@@ -25,7 +25,7 @@ mod shell;
 
 pub use archive::StagePayload;
 pub use attend::{Attending, RemoteShells};
-pub use dead_man::{Armed, DeadMan, Fired, Keeper};
+pub use dead_man::{Armed, Boots, DeadMan, Fired, Guard, Keeper};
 pub use disk::OnDisk;
 pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live, NamedFile, Reads};

@@ -171,6 +171,7 @@ impl World {
                 owner: "root".to_owned(),
                 group: "root".to_owned(),
                 key_mode: 0o600,
+                boot_unit: true,
                 links: Vec::new(),
             },
             services: vec![PlannedService {

@@ -365,6 +365,7 @@ impl HostResolver<'_> {
         let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok()).unwrap_or(KEY_MODE);
         let layout = Layout::new(directory?, self.playbook.certificate.name.clone());
         let keep = settings.keep.unwrap_or(KEEP);
-        Some(InstallSpec { layout, keep, owner: owner?, group: group?, key_mode, links })
+        let boot_unit = settings.boot_unit.unwrap_or(true);
+        Some(InstallSpec { layout, keep, owner: owner?, group: group?, key_mode, links, boot_unit })
     }
 }

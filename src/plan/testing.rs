@@ -84,6 +84,7 @@ pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
         owner: "root".to_owned(),
         group: "root".to_owned(),
         key_mode: 0o600,
+        boot_unit: true,
         links: Vec::new(),
     };
     let services = vec![PlannedService { name: service.parse().unwrap(), spec, endpoints: vec![endpoint] }];

@@ -184,6 +184,7 @@ fn scripts(criterion: &mut Criterion) {
         owner: "root".to_owned(),
         group: "root".to_owned(),
         key_mode: 0o600,
+        boot_unit: true,
         links: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {

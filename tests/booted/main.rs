@@ -10,6 +10,7 @@ mod dead_man;
 mod fleet;
 mod host;
 mod logins;
+mod reboots;
 mod restarts;
 #[path = "../live/running.rs"]
 #[allow(dead_code, reason = "shared with the live tests")]

@@ -9,6 +9,7 @@ mod require;
 mod attend;
 mod awks;
 mod dead_man;
+mod dead_man_boots;
 mod dead_man_fires;
 mod dead_man_keeper;
 mod dead_man_log;

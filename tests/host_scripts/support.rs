@@ -105,6 +105,7 @@ impl Host {
             owner: OWNER.clone(),
             group: GROUP.clone(),
             key_mode: 0o600,
+            boot_unit: true,
             links: Vec::new(),
         };
         Host {

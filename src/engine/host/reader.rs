@@ -108,9 +108,11 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let seen = SeenHost {
             clock_ahead,
             keeper: facts.keeper,
+            boots: facts.boots,
             proven: live.is_some() && live.as_ref() == target && all_new,
             staged: target.is_some_and(|target| facts.complete.contains(target)),
             unconfirmed,
+            guard: facts.armed.as_ref().filter(|_| unconfirmed).map(|armed| armed.guard),
             armed: unconfirmed && live.as_ref() == target,
             undone: facts.fired.map(|fired| Undone {
                 at: fired.at,

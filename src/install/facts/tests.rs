@@ -12,6 +12,7 @@ fn spec() -> InstallSpec {
         owner: "web".to_owned(),
         group: "ssl".to_owned(),
         key_mode: 0o600,
+        boot_unit: true,
         links: vec![
             ("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into()),
             ("/etc/ssl/a.key".parse().unwrap(), FilePart::Privkey.into()),

@@ -115,13 +115,16 @@ swap_back() {
 arm() {
   # One that waits is executed from its file: that must not change.
   set --
+  { read -r line <"$switch"; } 2>/dev/null && find_token "$line" && find_boot_file "$armed_token" &&
+    [ -n "$boot_file" ] && set -- "$boot_file"
   for path in "$switch" "$switch~on" "$switch~fired" "$switch~firing"; do
     [ ! -e "$path" ] || set -- "$@" "$path"
   done
   [ $# = 0 ] || rm -f "$@" || return 1
   umask 077
   printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch" &&
-    flush_version "$version" "$switch" "$directory" || { disarm; forget_switch; return 1; }
+    arm_for_boot &&
+    flush_version "$version" "$switch" "$directory" ${boot_file:+"$boot_file" "$boot_folder"} || { disarm; forget_switch; return 1; }
   start_switch </dev/null 8>&- || { disarm; forget_switch; return 1; }
 }
 waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }

@@ -17,11 +17,11 @@ esac
 tries=0
 until mv -f "$switch" "$switch~firing" 2>/dev/null; do
   armed || exit 0
-  if [ "$tries" = 0 ]; then
-    log err "nobody confirmed $target, and $version cannot be put back: $directory cannot be written to; this is tried again for an hour"
-  elif [ "$tries" -ge 120 ]; then
+  if [ "$tries" -ge "$retries" ]; then
     log err "nobody confirmed $target, and $version was not put back: $directory cannot be written to; put it back by hand, or by certwave"
     exit 1
+  elif [ "$tries" = 0 ]; then
+    log err "nobody confirmed $target, and $version cannot be put back: $directory cannot be written to; this is tried again for an hour"
   fi
   tries=$((tries + 1))
   # Whoever mends it is not held up.
@@ -62,4 +62,5 @@ esac
 (umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch~fired.new") &&
   flush "$switch~fired.new" &&
   mv -f "$switch~fired.new" "$switch~fired"
-rm -f "$switch~firing" "$switch~on"
+find_boot_file "$token"
+rm -f "$switch~firing" "$switch~on" ${boot_file:+"$boot_file"}

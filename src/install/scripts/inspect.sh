@@ -28,6 +28,10 @@ if [ "$survey" = yes ]; then
   say "clock $(date +%s)"
   find_keeper
   say "keeper $keeper"
+  if [ "$keeper" = system ]; then
+    find_boots
+    say "boots $boots"
+  fi
 fi
 
 # Folders that will be written to, each once. A draft is the proof.
@@ -174,7 +178,10 @@ if [ -z "$good" ]; then
   esac
 fi
 
-if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
+if { read -r line <"$switch"; } 2>/dev/null; then
+  find_guard "$line"
+  say "armed ${line#* # } $guard"
+fi
 [ ! -f "$switch~fired" ] || say "fired $(one_line "$(head -n 1 "$switch~fired")")"
 
 show_link() {

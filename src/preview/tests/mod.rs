@@ -58,6 +58,7 @@ fn host(plan: &Plan) -> SeenHost {
     SeenHost {
         clock_ahead: 0,
         keeper: None,
+        boots: None,
         live: Some(version(1)),
         on_disk: vec![leaf(1, 86_400)],
         proven: false,
@@ -69,6 +70,7 @@ fn host(plan: &Plan) -> SeenHost {
             revoked: false,
         }),
         unconfirmed: false,
+        guard: None,
         armed: false,
         undone: None,
         links: vec![LinkState::Ours],
