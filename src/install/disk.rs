@@ -75,6 +75,7 @@ mod tests {
             owner: None,
             group: None,
             key_mode: None,
+            boot_unit: true,
             links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
         };
         let said = format!("\n{said}certwave:result looked\n");
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(disk(&format!("certwave:live ../archive/b.test/{VERSION}\n")).live, Live::Foreign);
         assert_eq!(disk("certwave:live-occupied\n").live, Live::Foreign);
         assert!(disk("certwave:damaged\n").damaged);
-        let armed = disk(&format!("certwave:armed {VERSION} {OLDER}\n")).armed.unwrap();
+        let armed = disk(&format!("certwave:armed {VERSION} {OLDER} boot\n")).armed.unwrap();
         assert_eq!((armed.target, armed.previous), (version(VERSION), version(OLDER)));
         let fired = disk(&format!("certwave:fired 12 {VERSION} {OLDER} rolled-back\n")).fired.unwrap();
         assert_eq!((fired.target, fired.previous, fired.problem), (version(VERSION), version(OLDER), None));

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Fired, History, InstallError, InstallSpec, KeyFile, Output, Ownership, ScriptService,
+    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
+    ScriptService,
 };
 use crate::model::Version;
 
@@ -74,6 +75,10 @@ pub struct Facts {
     pub user: String,
     /// The host's clock; only a survey asks for it.
     pub clock: Option<Timestamp>,
+    /// What would keep a dead-man switch alive; only a survey asks for it.
+    pub keeper: Option<Keeper>,
+    /// Whether that switch would outlive a reboot; only a survey asks for it, where root's systemd would keep it.
+    pub boots: Option<Boots>,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -132,6 +137,8 @@ impl Facts {
             uid: 0,
             user: String::new(),
             clock: None,
+            keeper: None,
+            boots: None,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -164,6 +171,8 @@ impl Facts {
                     let seconds = value.parse().map_err(|_| unexpected())?;
                     facts.clock = Some(Timestamp::from_second(seconds).map_err(|_| unexpected())?);
                 }
+                "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
+                "boots" => facts.boots = Some(Boots::parse(value).ok_or_else(unexpected)?),
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

@@ -174,6 +174,17 @@ pub struct InstallSpec {
     pub key_mode: Option<u16>,
     /// Paths that servers' configurations already name, each made a link to a file of the live version.
     pub links: Vec<(HostPath, FileName)>,
+    /// A boot unit may be installed, so that the dead-man switch outlives a reboot.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub boot_unit: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ mod shell;
 
 pub use archive::StagePayload;
 pub use attend::{Attending, RemoteShells};
-pub use dead_man::{Armed, DeadMan, Fired};
+pub use dead_man::{Armed, Boots, DeadMan, Fired, Guard, Keeper};
 pub use disk::{OnDisk, shown_leaves};
 pub use error::InstallError;
 pub use facts::{Facts, LinkState, Live, NamedFile, Reads};

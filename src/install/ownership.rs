@@ -111,6 +111,7 @@ mod tests {
             owner: owner.map(str::to_owned),
             group: group.map(str::to_owned),
             key_mode,
+            boot_unit: true,
             links: Vec::new(),
         }
     }

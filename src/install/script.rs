@@ -1,5 +1,6 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
+use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::shell::assignments;
 use crate::install::{DeadMan, FileName, InstallSpec, Ownership, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
@@ -60,6 +61,9 @@ impl InstallSpec {
             .text(&self.each_link())
             .text(ACTIVE)
             .text(READS)
+            .text(BOOT_FILE)
+            .text(GUARD)
+            .raw(DeadMan::lasting(self.boot_unit))
             .text(INSPECT)
     }
 
@@ -69,6 +73,8 @@ impl InstallSpec {
             .text(COMMON)
             .text(&self.each_link())
             .text(ACTIVE)
+            .text(BOOT_FILE)
+            .text(GUARD)
             .text(include_str!("scripts/status.sh"))
     }
 

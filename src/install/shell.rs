@@ -47,6 +47,12 @@ impl Script {
         self
     }
 
+    /// Appends another script, which may assign texts with lines that look like comments.
+    pub(super) fn raw(mut self, script: Script) -> Self {
+        self.0.push_str(&script.0);
+        self
+    }
+
     /// Appends a function, of such text.
     pub(super) fn function(self, name: &str, text: &str) -> Self {
         self.text(&format!("{name}() {{")).text(text).text("}")

@@ -267,6 +267,8 @@ install:
   directory: "{{{{ root }}}}/etc/certwave"
   owner: {owner}
   group: {group}
+  # The hosts are folders of this machine: a unit would be this machine's.
+  boot_unit: off
   links:
     "{{{{ root }}}}/etc/ssl/api.crt": fullchain.pem
     "{{{{ root }}}}/etc/ssl/api-leaf.crt": cert.pem

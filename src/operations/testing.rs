@@ -171,6 +171,7 @@ impl World {
                 owner: None,
                 group: None,
                 key_mode: None,
+                boot_unit: true,
                 links: Vec::new(),
             },
             services: vec![PlannedService {

@@ -362,6 +362,7 @@ impl HostResolver<'_> {
         let keep = settings.keep.unwrap_or(KEEP);
         let (owner, group) =
             (owner.map_or(Some(None), |one| one.map(Some))?, group.map_or(Some(None), |one| one.map(Some))?);
-        Some(InstallSpec { layout, keep, owner, group, key_mode, links })
+        let boot_unit = settings.boot_unit.unwrap_or(true);
+        Some(InstallSpec { layout, keep, owner, group, key_mode, links, boot_unit })
     }
 }

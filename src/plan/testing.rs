@@ -84,6 +84,7 @@ pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
         owner: None,
         group: None,
         key_mode: None,
+        boot_unit: true,
         links: Vec::new(),
     };
     let services = vec![PlannedService { name: service.parse().unwrap(), spec, endpoints: vec![endpoint] }];

@@ -23,6 +23,8 @@ pub struct InstallSettings {
     /// How long a host waits for its new certificate to be confirmed before it undoes it by itself; `None` inside
     /// for never; else derived from the proof's time.
     pub dead_man: Option<Spanned<Option<Duration>>>,
+    /// Whether hosts may get a boot unit, so that the dead-man switch outlives a reboot; else they may.
+    pub boot_unit: Option<bool>,
     /// Paths that servers' configurations name, and the file that each leads to.
     pub links: Vec<(Template, FileName)>,
 }
@@ -43,9 +45,19 @@ impl FromNode for InstallSettings {
         let group = fields.optional("group", problems);
         let mode = fields.node("mode").and_then(|node| file_mode(node, problems));
         let dead_man = fields.node("dead_man").and_then(|node| dead_man(node, problems));
+        let boot_unit = fields.node("boot_unit").and_then(|node| on_or_off(node, "boot_unit", problems));
         let links = fields.node("links").map(|node| links(node, problems)).unwrap_or_default();
         fields.finish(problems);
-        Some(Self { directory, keep: keep.map(|keep| keep.value), owner, group, mode, dead_man, links })
+        Some(Self {
+            directory,
+            keep: keep.map(|keep| keep.value),
+            owner,
+            group,
+            mode,
+            dead_man,
+            boot_unit,
+            links,
+        })
     }
 }
 
@@ -53,6 +65,19 @@ fn dead_man(node: &Node, problems: &mut Problems) -> Option<Spanned<Option<Durat
     let off = matches!(&node.value, Value::Scalar(scalar) if scalar.text == "off");
     let value = if off { None } else { Some(Duration::from_node(node, problems)?) };
     Some(Spanned { value, span: node.span })
+}
+
+fn on_or_off(node: &Node, key: &str, problems: &mut Problems) -> Option<bool> {
+    let text = String::from_node(node, problems)?;
+    let value = match text.as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    };
+    if value.is_none() {
+        problems.push(Problem::at(node.span, format!("`{key}` is `on` or `off`, not `{text}`")));
+    }
+    value
 }
 
 fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {

@@ -84,6 +84,11 @@ fn what_is_said_is_read() {
     let dead_man = |text: &str| install(text).dead_man.map(|one| one.value);
     assert_eq!(dead_man("dead_man: off"), Some(None));
     assert_eq!(dead_man("dead_man: 90s"), Some(Some(Duration::from_secs(90))));
+    let boot_unit = |text: &str| install(text).boot_unit;
+    assert_eq!(
+        [boot_unit("keep: 2"), boot_unit("boot_unit: off"), boot_unit("boot_unit: on")],
+        [None, Some(false), Some(true)]
+    );
     let wave = |text: &str| valid(&with("soak: 5m", text)).waves.remove(0);
     assert!(wave("approval: required").approval);
     assert_eq!(wave("batch: 3").batch, [Amount::Count(3)]);

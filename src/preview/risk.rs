@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
+use crate::install::{Boots, Guard, Keeper};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
@@ -90,8 +91,20 @@ pub enum Risk {
         /// When.
         not_after: Timestamp,
     },
+    /// The dead-man switch would live in the login's session.
+    SwitchInSession,
+    /// The dead-man switch would not outlive a reboot.
+    SwitchEndsAtReboot {
+        /// Why, in words.
+        reason: String,
+    },
     /// The live version was never confirmed.
     Unconfirmed,
+    /// Nor will anybody put the one before back: the dead-man switch's process is gone.
+    Unguarded {
+        /// But for the host's next boot.
+        until_boot: bool,
+    },
     /// The dead-man switch put something back since the last rollout.
     Undone {
         /// The version that nobody confirmed.
@@ -181,7 +194,10 @@ impl Risk {
             | Risk::NoWayBack
             | Risk::WayBackUnfit { .. }
             | Risk::WayBackShort { .. }
+            | Risk::SwitchInSession
+            | Risk::SwitchEndsAtReboot { .. }
             | Risk::Unconfirmed
+            | Risk::Unguarded { .. }
             | Risk::Undone { .. }
             | Risk::OtherIssuer { .. }
             | Risk::WaveStops { .. }
@@ -229,7 +245,22 @@ impl fmt::Display for Risk {
             Risk::WayBackShort { version, not_after } => {
                 write!(f, "would go back to {version}, which expires on {}", date(not_after))
             }
+            Risk::SwitchInSession => f.write_str(
+                "its dead-man switch would live in the login's session, and end with it where systemd is told so \
+                 (`KillUserProcesses=yes`), or at a reboot: nobody would put the previous certificate back; use \
+                 `ansible_become`, or type `loginctl enable-linger USER` on the host",
+            ),
+            Risk::SwitchEndsAtReboot { reason } => write!(
+                f,
+                "its dead-man switch would end at a reboot, and nobody would put the previous certificate back: {reason}"
+            ),
             Risk::Unconfirmed => f.write_str("has a live version that was never confirmed"),
+            Risk::Unguarded { until_boot } => write!(
+                f,
+                "nobody puts the previous certificate back{}: the process of its dead-man switch is gone; `certwave resume` \
+                 confirms the live version or goes back",
+                if *until_boot { " before its next boot" } else { "" }
+            ),
             Risk::Undone { target } => {
                 write!(f, "went back by itself from {target}, which nobody had confirmed")
             }
@@ -285,8 +316,14 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
         risks.push(Risk::Clock { ahead: host.clock_ahead });
     }
     risks.extend(way_back_risk(host, now));
+    if plan.dead_man.is_some() && host.previous.is_some() {
+        risks.extend(switch_risk(host));
+    }
     if host.unconfirmed {
         risks.push(Risk::Unconfirmed);
+        if let Some(guard @ (Guard::Boot | Guard::Nobody)) = host.guard {
+            risks.push(Risk::Unguarded { until_boot: guard == Guard::Boot });
+        }
     }
     if let Some(undone) = &host.undone {
         risks.push(Risk::Undone { target: undone.target.clone() });
@@ -297,6 +334,23 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     risks.sort();
     risks.dedup();
     risks
+}
+
+/// What may end a dead-man switch before its time.
+fn switch_risk(host: &SeenHost) -> Option<Risk> {
+    let reason = match (host.keeper?, host.boots) {
+        (Keeper::Session, _) => return Some(Risk::SwitchInSession),
+        (Keeper::User, _) => "the login is not root",
+        (Keeper::None, _) => "systemd does not run the host",
+        (Keeper::System, None | Some(Boots::Unit)) => return None,
+        (Keeper::System, Some(Boots::Off)) => "`install: boot_unit` is `off`",
+        (Keeper::System, Some(Boots::Masked)) => "`certwave-dead-man.service` is masked",
+        (Keeper::System, Some(Boots::Unsafe)) => {
+            "others than root may write on the way to `install: directory`, `/etc/systemd/system` or `/var/lib`"
+        }
+        (Keeper::System, Some(Boots::Unwritable)) => "`/etc/systemd/system` or `/var/lib` is read-only",
+    };
+    Some(Risk::SwitchEndsAtReboot { reason: reason.to_owned() })
 }
 
 /// What endpoints serve that they should not, or do not serve.
@@ -390,71 +444,4 @@ fn other_issuer(served: &Leaf, next: &[Leaf]) -> Option<Risk> {
     let then = next.iter().find(|leaf| leaf.key_type == served.key_type)?;
     let differs = served.issuer != then.issuer;
     differs.then(|| Risk::OtherIssuer { now: served.issuer.clone(), then: then.issuer.clone() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each in words: a new one has to be read aloud first.
-    #[test]
-    fn every_risk_reads_well() {
-        let text = |text: &str| text.to_owned();
-        let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
-        let time: Timestamp = "2026-12-24T18:00:00Z".parse().unwrap();
-        let wave: WaveName = "canary".parse().unwrap();
-        let risks = [
-            Risk::Away { reason: text("connection refused") },
-            Risk::Fails { reason: text("there is no `tar`") },
-            Risk::NotRunning { service: text("nginx"), reason: text("there is no pid file") },
-            Risk::Broken { service: text("nginx"), reason: text("unknown directive \"x\"") },
-            Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
-            Risk::NotNamed { service: text("nginx") },
-            Risk::LinkNotNamed { path: text("/etc/ssl/a.crt") },
-            Risk::KeyOpen { path: text("/etc/ssl/a.key") },
-            Risk::Clock { ahead: 94 },
-            Risk::Clock { ahead: -7 },
-            Risk::NoWayBack,
-            Risk::WayBackUnfit { version: version.clone(), reason: text("was revoked") },
-            Risk::WayBackShort { version: version.clone(), not_after: time },
-            Risk::Unconfirmed,
-            Risk::Undone { target: version },
-            Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
-            Risk::Foreign {
-                endpoint: text("nginx at 192.0.2.1:443"),
-                names: vec![text("b.test")],
-                issuer: text("CN=R10"),
-            },
-            Risk::NotTrusted { reason: text("self-signed certificate in certificate chain") },
-            Risk::OtherIssuer { now: text("CN=R10"), then: text("CN=R11") },
-            Risk::WaveStops { wave: wave.clone(), reason: text("2 of 3 hosts failed, 0 may fail") },
-            Risk::MayMissDeadline { wave },
-            Risk::TooLate { expires: time, over: time },
-        ];
-        let lines: Vec<String> = risks.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(lines.join("\n"), @r#"
-        does not answer: connection refused
-        would fail before anything live is changed: there is no `tar`
-        nginx does not run: there is no pid file
-        nginx does not take its configuration as it is: unknown directive "x"
-        nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
-        nginx names no file that the rollout switches: it would go on to serve what it serves
-        no server's configuration names `/etc/ssl/a.crt`: is the link needed?
-        everybody can read the key in `/etc/ssl/a.key`: only its owner and its group will read the new one
-        its clock is 94 s ahead
-        its clock is 7 s behind
-        has no certificate to go back to
-        would not go back to 20261123T200100Z-3f9a1c2e: it was revoked
-        would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
-        has a live version that was never confirmed
-        went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
-        nginx at 192.0.2.1:443: TLS handshake fails now: timed out
-        nginx at 192.0.2.1:443: another certificate is served, for b.test by `CN=R10`, which this rollout does not replace; check the server's configuration, `verify`, or for a proxy in front
-        the new certificate is not trusted: self-signed certificate in certificate chain; name its CA's root in `verify: ca_file`
-        serves a certificate of `CN=R10` now, and would one of `CN=R11`: soak longer
-        wave `canary` would stop: 2 of 3 hosts failed, 0 may fail
-        wave `canary` may miss its deadline where everything takes all its time
-        what is served now begins to expire on 2026-12-24 18:00:00Z, and the rollout may take until 2026-12-24 18:00:00Z
-        "#);
-    }
 }

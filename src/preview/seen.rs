@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::LinkState;
+use crate::install::{Boots, Guard, Keeper, LinkState};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Undone};
 use crate::verify::Endpoint;
@@ -70,6 +70,12 @@ pub struct SeenReads {
 pub struct SeenHost {
     /// So many seconds its clock is ahead; negative: behind. Less than the look took counts as nothing.
     pub clock_ahead: i64,
+    /// What would keep its dead-man switch alive; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<Keeper>,
+    /// Whether that switch would outlive a reboot; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boots: Option<Boots>,
     /// The version that its `live` link leads to.
     pub live: Option<Version>,
     /// The certificates that are active on its disk: one, two of dual certificates, or none.
@@ -83,6 +89,9 @@ pub struct SeenHost {
     /// The live version waits for a confirmation that never came.
     #[serde(default)]
     pub unconfirmed: bool,
+    /// Who would put the one before back, where it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
     /// So does the target, which is live already.
     pub armed: bool,
     /// The target is live, and was made final before.

@@ -208,7 +208,7 @@ fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &ExpectedVersion) -> Vec<
         drifts.push(Drift::Damaged);
     }
     if let Some(armed) = disk.armed.as_ref().filter(|armed| armed.target == *live) {
-        drifts.push(Drift::Unconfirmed { back_to: armed.previous.clone() });
+        drifts.push(Drift::Unconfirmed { back_to: armed.previous.clone(), guard: armed.guard });
     }
     let strays = plan.install.links.iter().zip(&disk.links).filter(|(_, state)| **state != LinkState::Ours);
     let strays: Vec<HostPath> = strays.map(|((path, _), _)| path.clone()).collect();

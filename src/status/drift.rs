@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::install::Guard;
 use crate::model::{HostPath, Serial, Version};
 use crate::verify::Finding;
 
@@ -33,10 +34,12 @@ pub enum Drift {
     PathsElsewhere(Vec<HostPath>),
     /// The live version's files are not what was installed.
     Damaged,
-    /// A dead-man switch will undo the live version unless it is confirmed.
+    /// Nobody confirmed the live version.
     Unconfirmed {
-        /// What it will put back.
+        /// What its dead-man switch puts back.
         back_to: Version,
+        /// Who does, if anybody.
+        guard: Guard,
     },
     /// The file is another than what is served, and a restart would help.
     NotReloaded {
@@ -135,8 +138,16 @@ impl fmt::Display for Drift {
                 write!(f, "{} {lead} not lead to the live version", named.join(", "))
             }
             Drift::Damaged => f.write_str("the live version's files are not what was installed"),
-            Drift::Unconfirmed { back_to } => {
+            Drift::Unconfirmed { back_to, guard: Guard::Process } => {
                 write!(f, "not confirmed yet: without that the host goes back to {back_to} by itself")
+            }
+            Drift::Unconfirmed { back_to, guard } => {
+                let until = if *guard == Guard::Boot { " before the host's next boot" } else { "" };
+                write!(
+                    f,
+                    "never confirmed, and nobody puts {back_to} back{until}: the process of the dead-man switch is gone; \
+                     `certwave resume` confirms the live version or goes back"
+                )
             }
             Drift::NotReloaded { served, file } => {
                 write!(f, "the reload did not happen: {file} is on disk, {served} is served")

@@ -184,6 +184,7 @@ fn scripts(criterion: &mut Criterion) {
         owner: None,
         group: None,
         key_mode: None,
+        boot_unit: true,
         links: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {

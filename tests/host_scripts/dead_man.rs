@@ -40,6 +40,10 @@ impl Host {
         Activation::parse(&ended.output(), &self.services)
     }
 
+    pub(crate) fn armed_call(&self, after: u64) -> Call {
+        self.call(after, Timestamp::MAX)
+    }
+
     pub(crate) fn switch(&self, suffix: &str) -> std::path::PathBuf {
         self.directory().join(format!(".dead-man.a.test{suffix}"))
     }

@@ -17,6 +17,7 @@ use certwave::service::{self, ServiceSpec};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+pub(crate) use crate::managed::Manager;
 pub(crate) use crate::running::{Ended, PATIENCE, finish, within};
 pub(crate) use crate::shells::{AWKS, SHELLS, Shell, each_shell, in_every_shell};
 use crate::shells::{TOOLS, busybox_has};
@@ -57,6 +58,8 @@ pub(crate) struct Host {
     pub(crate) uid: Option<u32>,
     /// The user that scripts become through sudo.
     pub(crate) become_user: Option<String>,
+    /// What manages its services.
+    pub(crate) manager: Manager,
 }
 
 impl Host {
@@ -66,7 +69,11 @@ impl Host {
     }
 
     pub(crate) fn named(shell: Shell, folder: &str) -> Host {
-        let root = tempfile::tempdir_in(&*PLACE).unwrap();
+        Host::within(&PLACE, shell, folder)
+    }
+
+    pub(crate) fn within(place: &Path, shell: Shell, folder: &str) -> Host {
+        let root = tempfile::tempdir_in(place).unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let bin = root.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -81,10 +88,11 @@ impl Host {
                 symlink("/bin/busybox", bin.join(tool)).unwrap();
             }
         }
-        // Where systemd runs this machine, it is told nothing of hosts that are folders.
-        let systemd_run = bin.join("systemd-run");
-        fs::write(&systemd_run, "#!/bin/sh\nexit 1\n").unwrap();
-        fs::set_permissions(systemd_run, fs::Permissions::from_mode(0o755)).unwrap();
+        // Where systemd runs this machine, its log is not the host's.
+        let logger = bin.join("logger");
+        let log = quoted(&root.path().join("log"));
+        fs::write(&logger, format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{log}'\n")).unwrap();
+        fs::set_permissions(logger, fs::Permissions::from_mode(0o755)).unwrap();
         match std::env::var("CERTWAVE_TEST_AWK") {
             Ok(awk) => link_awk(&bin, &awk),
             Err(_) if shell == Shell::Bash => link_awk(&bin, "gawk"),
@@ -97,6 +105,7 @@ impl Host {
             owner: Some(OWNER.clone()),
             group: Some(GROUP.clone()),
             key_mode: Some(0o600),
+            boot_unit: true,
             links: Vec::new(),
         };
         Host {
@@ -108,6 +117,7 @@ impl Host {
             login: String::new(),
             uid: None,
             become_user: None,
+            manager: Manager::None,
         }
     }
 
@@ -214,11 +224,11 @@ impl Host {
         if self.shell != Shell::Busybox {
             path.push_str(":/usr/local/bin:/usr/bin:/bin");
         }
-        let mut command = Command::new(bin.join("sh"));
+        let mut command = self.manager.command(self, &bin.join("sh"));
         command.args(["-c", &format!("{}{}", self.login, script.line(self.become_user.as_deref()))]);
         command.env_clear().env("PATH", path).env("HOME", "/").current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        if let Some(uid) = self.uid {
+        if let (Some(uid), Manager::None) = (self.uid, &self.manager) {
             command.uid(uid).gid(uid);
         }
         command

@@ -110,10 +110,13 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let known = self.known(&[on_disk.clone(), stands].concat(), before, &reads);
         let seen = SeenHost {
             clock_ahead,
+            keeper: facts.keeper,
+            boots: facts.boots,
             proven: live.is_some() && live.as_ref() == target && all_new && !misowned,
             // What is staged again is brought in line.
             staged: target.is_some_and(|target| facts.complete.contains(target)) && !misowned,
             unconfirmed,
+            guard: facts.armed.as_ref().filter(|_| unconfirmed).map(|armed| armed.guard),
             armed: unconfirmed && live.as_ref() == target,
             already: !unconfirmed && live.is_some() && live.as_ref() == target,
             undone: facts.fired.map(|fired| Undone {

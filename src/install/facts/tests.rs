@@ -12,6 +12,7 @@ fn spec() -> InstallSpec {
         owner: Some("web".to_owned()),
         group: Some("ssl".to_owned()),
         key_mode: Some(0o600),
+        boot_unit: true,
         links: vec![
             ("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into()),
             ("/etc/ssl/a.key".parse().unwrap(), FilePart::Privkey.into()),

@@ -107,30 +107,22 @@ swap_back() {
   fi
 }
 
-# systemd keeps it when the login's session ends, where systemd runs: see sd_booted(3).
-start_switch() {
-  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null &&
-    unit=certwave-dead-man-$(printf '%s' "$name" | tr -c 'A-Za-z0-9.-' _)-$token &&
-    systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch" >/dev/null; then
-    return 0
-  elif command -v setsid >/dev/null; then
-    setsid sh "$switch" &
-  else
-    sh "$switch" &
-  fi
-}
 # All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.
 arm() {
   # One that waits is executed from its file: that must not change.
   set --
+  { read -r line <"$switch"; } 2>/dev/null && find_token "$line" && find_boot_file "$armed_token" &&
+    [ -n "$boot_file" ] && set -- "$boot_file"
   for path in "$switch" "$switch~on" "$switch~fired" "$switch~firing"; do
     [ ! -e "$path" ] || set -- "$@" "$path"
   done
   [ $# = 0 ] || rm -f "$@" || return 1
   umask 077
   printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n" "$token" "$version" "$previous" "$armed" "$await" "$shared" "$fire" >"$switch" &&
-    flush_version "$version" "$switch" "$directory" ${noted:+"$noted"} || { disarm; forget_switch; return 1; }
-  start_switch 2>/dev/null </dev/null 8>&-
+    arm_for_boot &&
+    flush_version "$version" "$switch" "$directory" ${noted:+"$noted"} ${boot_file:+"$boot_file" "$boot_folder"} ||
+    { disarm; forget_switch; return 1; }
+  start_switch </dev/null 8>&- || { disarm; forget_switch; return 1; }
 }
 waiting() { { read -r line <"$switch~on"; } 2>/dev/null && [ "${line% *}" = "$token" ]; }
 if [ -n "$armed" ]; then

@@ -83,7 +83,9 @@ show_output() {
 # go with it goes by the same process, and after it.
 disarm() { # [PATH...]
   [ -e "$switch" ] || return 0
-  rm -r "$switch" "$@" 2>/dev/null || { [ ! -e "$switch" ]; return; }
+  boot_file=
+  { read -r line <"$switch"; } 2>/dev/null && find_token "$line" && find_boot_file "$armed_token"
+  rm -r "$switch" ${boot_file:+"$boot_file"} "$@" 2>/dev/null || { [ ! -e "$switch" ]; return; }
   disarmed=yes
   flush "$directory" "$live_folder" ${noted:+"$noted"}
 }

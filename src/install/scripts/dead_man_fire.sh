@@ -7,12 +7,28 @@ find_current
 case $current in
   "$target" | "$version") ;;
   *)
+    log notice "${current:-nothing of certwave} is live, and not $target, which nobody confirmed: $version is not put back"
     disarm
     exit 0
     ;;
 esac
-# Only one of two can rename it: this one, or who disarms it.
-mv -f "$switch" "$switch~firing" 2>/dev/null || exit 0
+# Only one of two can rename it: this one, or who disarms it. Where the folder became read-only, nothing can be put back
+# until somebody mends that.
+tries=0
+until mv -f "$switch" "$switch~firing" 2>/dev/null; do
+  armed || exit 0
+  if [ "$tries" -ge "$retries" ]; then
+    log err "nobody confirmed $target, and $version was not put back: $directory cannot be written to; put it back by hand, or by certwave"
+    exit 1
+  elif [ "$tries" = 0 ]; then
+    log err "nobody confirmed $target, and $version cannot be put back: $directory cannot be written to; this is tried again for an hour"
+  fi
+  tries=$((tries + 1))
+  # Whoever mends it is not held up.
+  exec 8>&-
+  sleep 30
+  one_at_a_time
+done
 
 if [ "$(date +%s)" -ge "$until" ]; then
   result=lapsed
@@ -37,7 +53,16 @@ else
     result="$step $called"
   done
 fi
+case $result in
+  rolled-back) log warning "nobody confirmed $target: $version was put back" ;;
+  lapsed) log err "nobody confirmed $target, and $version was not put back: it has expired" ;;
+  incomplete) log err "nobody confirmed $target, and $version was not put back: its files in $archive are not complete" ;;
+  unwritable) log err "nobody confirmed $target, and $version was not put back: $live could not be switched" ;;
+  test-failed*) log err "nobody confirmed $target: $version was put back on the disk, but $called refuses its configuration" ;;
+  *) log err "nobody confirmed $target: $version was put back on the disk, but $called could not be reloaded" ;;
+esac
 (umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch~fired.new") &&
   flush "$switch~fired.new" &&
   mv -f "$switch~fired.new" "$switch~fired"
-rm -f "$switch~firing" "$switch~on"
+find_boot_file "$token"
+rm -f "$switch~firing" "$switch~on" ${boot_file:+"$boot_file"}

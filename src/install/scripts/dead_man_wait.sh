@@ -15,6 +15,9 @@ printf '%s %s\n' "$token" "$$" >"$switch~on" || exit 1
 umask 022
 # Who armed it waits until this is closed.
 exec >/dev/null 2>&1
+# So often, a folder that cannot be written to is tried again.
+retries=120
+booted=
 left=$seconds
 nap=2
 while armed && [ "$left" -gt 0 ]; do

@@ -24,7 +24,15 @@ case $user in
     ;;
 esac
 say "user $uid $user"
-[ "$survey" = no ] || say "clock $(date +%s)"
+if [ "$survey" = yes ]; then
+  say "clock $(date +%s)"
+  find_keeper
+  say "keeper $keeper"
+  if [ "$keeper" = system ]; then
+    find_boots
+    say "boots $boots"
+  fi
+fi
 
 # Folders that will be written to, each once. A draft is the proof.
 probed=
@@ -200,7 +208,10 @@ while IFS= read -r line; do
   esac
 done 2>/dev/null <"$history"
 
-if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
+if { read -r line <"$switch"; } 2>/dev/null; then
+  find_guard "$line"
+  say "armed ${line#* # } $guard"
+fi
 [ ! -f "$switch~fired" ] || say "fired $(one_line "$(head -n 1 "$switch~fired")")"
 
 show_link() {

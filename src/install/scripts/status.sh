@@ -13,7 +13,10 @@ if [ -L "$live" ]; then
 elif [ -e "$live" ]; then
   say live-occupied
 fi
-if { read -r line <"$switch"; } 2>/dev/null; then say "armed ${line#* # }"; fi
+if { read -r line <"$switch"; } 2>/dev/null; then
+  find_guard "$line"
+  say "armed ${line#* # } $guard"
+fi
 [ ! -f "$switch~fired" ] || say "fired $(one_line "$(head -n 1 "$switch~fired")")"
 
 show_link() {

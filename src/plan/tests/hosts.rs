@@ -71,7 +71,8 @@ fn files_lie_where_nobody_but_root_can_read_the_key_unless_somebody_says_otherwi
     let plain = first_host("").install;
     assert_eq!(plain.layout.live().as_str(), "/etc/certwave/live/a.test");
     assert_eq!((&plain.owner, &plain.group, plain.key_mode), (&None, &None, None));
-    assert_eq!((plain.keep, plain.links.len()), (3, 0));
+    assert_eq!((plain.keep, plain.links.len(), plain.boot_unit), (3, 0, true));
+    assert!(!first_host("install: {boot_unit: off}").install.boot_unit);
     let own = first_host(
         "install: {directory: \"{{ folder }}/tls\", owner: o, group: \"g{{ number }}\", mode: \"0640\", keep: 2, \
          links: {\"/etc/ssl/{{ number }}.crt\": fullchain.pem, /etc/ssl/a.key: privkey.pem}}",
@@ -98,6 +99,8 @@ fn files_that_could_not_be_meant_are_told() {
         ("links: {/a: key.pem}", "`key.pem` is not a file of a version"),
         ("links: {/a: cert.rsa.pem}", "there is no `cert.rsa.pem` in a version"),
         ("directory: etc", "it must be absolute"),
+        ("boot_unit: no", "`boot_unit` is `on` or `off`, not `no`"),
+        ("bootunit: off", "unknown key `bootunit`"),
     ];
     for (setting, words) in cases {
         let told = resolved(&format!("install: {{{setting}}}")).unwrap_err();

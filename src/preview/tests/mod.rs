@@ -57,6 +57,8 @@ fn host(plan: &Plan) -> SeenHost {
     let file = SeenFile { path: "/live/fullchain.pem".to_owned(), is_key: false, ours: true, leaf: None };
     SeenHost {
         clock_ahead: 0,
+        keeper: None,
+        boots: None,
         live: Some(version(1)),
         on_disk: vec![leaf(1, 86_400)],
         proven: false,
@@ -68,6 +70,7 @@ fn host(plan: &Plan) -> SeenHost {
             revoked: false,
         }),
         unconfirmed: false,
+        guard: None,
         armed: false,
         already: false,
         open_keys: Vec::new(),

@@ -1,7 +1,8 @@
 //! What a careful person should know of a host, at the edges.
 
 use super::*;
-use crate::model::DnsName;
+use crate::install::{Boots, Guard, Keeper};
+use crate::model::{DnsName, WaveName};
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
 use crate::rollout::Undone;
 
@@ -26,6 +27,43 @@ fn a_clock_is_off_by_more_than_five_seconds() {
     for (ahead, off) in [(5, false), (-5, false), (6, true), (-6, true)] {
         let found = risks(&plan(""), |host| host.clock_ahead = ahead);
         assert_eq!(found == [Risk::Clock { ahead }], off, "{ahead}");
+    }
+}
+
+#[test]
+fn what_may_end_a_dead_man_switch_before_its_time_is_a_risk() {
+    use Keeper::{None as Process, Session, System, User};
+    let off = plan("install: {dead_man: off}");
+    for (keeper, boots, id) in [
+        (Session, None, Some("switch_in_session")),
+        (User, None, Some("switch_ends_at_reboot")),
+        (Process, None, Some("switch_ends_at_reboot")),
+        (System, None, None),
+        (System, Some(Boots::Unit), None),
+        (System, Some(Boots::Off), Some("switch_ends_at_reboot")),
+        (System, Some(Boots::Masked), Some("switch_ends_at_reboot")),
+        (System, Some(Boots::Unsafe), Some("switch_ends_at_reboot")),
+        (System, Some(Boots::Unwritable), Some("switch_ends_at_reboot")),
+    ] {
+        let change = |host: &mut SeenHost| (host.keeper, host.boots) = (Some(keeper), boots);
+        let found: Vec<String> = risks(&plan(""), change).iter().map(|risk| risk.remark().risk).collect();
+        assert_eq!(found, Vec::from_iter(id), "{keeper:?}, {boots:?}");
+        assert_eq!(risks(&off, change), []);
+        // A first installation has no switch.
+        let first =
+            |host: &mut SeenHost| (host.keeper, host.boots, host.previous) = (Some(keeper), boots, None);
+        assert_eq!(risks(&plan(""), first), [Risk::NoWayBack]);
+    }
+}
+
+#[test]
+fn an_unconfirmed_version_that_nobody_will_undo_is_a_risk_of_its_own() {
+    for (guard, until_boot) in
+        [(Guard::Process, None), (Guard::Boot, Some(true)), (Guard::Nobody, Some(false))]
+    {
+        let found = risks(&plan(""), |host| (host.unconfirmed, host.guard) = (true, Some(guard)));
+        let unguarded = until_boot.map(|until_boot| Risk::Unguarded { until_boot });
+        assert_eq!(found, [Some(Risk::Unconfirmed), unguarded].into_iter().flatten().collect::<Vec<_>>());
     }
 }
 
@@ -182,4 +220,74 @@ fn a_remark_keeps_the_id_of_its_risk() {
     assert_eq!((remark.risk.as_str(), remark.text.as_str()), ("clock", "its clock is 9 s ahead"));
     assert_eq!(Risk::NoWayBack.remark().risk, "no_way_back");
     assert!(Bar::Never < Bar::UnlessAccepted && Bar::UnlessAccepted < Bar::Always);
+}
+
+/// Each in words: a new one has to be read aloud first.
+#[test]
+fn every_risk_reads_well() {
+    let text = |text: &str| text.to_owned();
+    let version: Version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
+    let time: Timestamp = "2026-12-24T18:00:00Z".parse().unwrap();
+    let wave: WaveName = "canary".parse().unwrap();
+    let risks = [
+        Risk::Away { reason: text("connection refused") },
+        Risk::Fails { reason: text("there is no `tar`") },
+        Risk::NotRunning { service: text("nginx"), reason: text("there is no pid file") },
+        Risk::Broken { service: text("nginx"), reason: text("unknown directive \"x\"") },
+        Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
+        Risk::NotNamed { service: text("nginx") },
+        Risk::LinkNotNamed { path: text("/etc/ssl/a.crt") },
+        Risk::KeyOpen { path: text("/etc/ssl/a.key") },
+        Risk::Clock { ahead: 94 },
+        Risk::Clock { ahead: -7 },
+        Risk::NoWayBack,
+        Risk::WayBackUnfit { version: version.clone(), reason: text("was revoked") },
+        Risk::WayBackShort { version: version.clone(), not_after: time },
+        Risk::SwitchInSession,
+        Risk::SwitchEndsAtReboot { reason: text("the host does not run systemd") },
+        Risk::Unconfirmed,
+        Risk::Unguarded { until_boot: false },
+        Risk::Unguarded { until_boot: true },
+        Risk::Undone { target: version },
+        Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
+        Risk::Foreign {
+            endpoint: text("nginx at 192.0.2.1:443"),
+            names: vec![text("b.test")],
+            issuer: text("CN=R10"),
+        },
+        Risk::NotTrusted { reason: text("self-signed certificate in certificate chain") },
+        Risk::OtherIssuer { now: text("CN=R10"), then: text("CN=R11") },
+        Risk::WaveStops { wave: wave.clone(), reason: text("2 of 3 hosts failed, 0 may fail") },
+        Risk::MayMissDeadline { wave },
+        Risk::TooLate { expires: time, over: time },
+    ];
+    let lines: Vec<String> = risks.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    does not answer: connection refused
+    would fail before anything live is changed: there is no `tar`
+    nginx does not run: there is no pid file
+    nginx does not take its configuration as it is: unknown directive "x"
+    nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
+    nginx names no file that the rollout switches: it would go on to serve what it serves
+    no server's configuration names `/etc/ssl/a.crt`: is the link needed?
+    everybody can read the key in `/etc/ssl/a.key`: only its owner and its group will read the new one
+    its clock is 94 s ahead
+    its clock is 7 s behind
+    has no certificate to go back to
+    would not go back to 20261123T200100Z-3f9a1c2e: it was revoked
+    would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
+    its dead-man switch would live in the login's session, and end with it where systemd is told so (`KillUserProcesses=yes`), or at a reboot: nobody would put the previous certificate back; use `ansible_become`, or type `loginctl enable-linger USER` on the host
+    its dead-man switch would end at a reboot, and nobody would put the previous certificate back: the host does not run systemd
+    has a live version that was never confirmed
+    nobody puts the previous certificate back: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
+    nobody puts the previous certificate back before its next boot: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
+    went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
+    nginx at 192.0.2.1:443: TLS handshake fails now: timed out
+    nginx at 192.0.2.1:443: another certificate is served, for b.test by `CN=R10`, which this rollout does not replace; check the server's configuration, `verify`, or for a proxy in front
+    the new certificate is not trusted: self-signed certificate in certificate chain; name its CA's root in `verify: ca_file`
+    serves a certificate of `CN=R10` now, and would one of `CN=R11`: soak longer
+    wave `canary` would stop: 2 of 3 hosts failed, 0 may fail
+    wave `canary` may miss its deadline where everything takes all its time
+    what is served now begins to expire on 2026-12-24 18:00:00Z, and the rollout may take until 2026-12-24 18:00:00Z
+    "#);
 }

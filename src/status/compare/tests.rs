@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::certificate::KeyAlgorithm;
-use crate::install::{Armed, Fired};
+use crate::install::{Armed, Fired, Guard};
 use crate::status::testing::World;
 
 fn words(world: &World) -> String {
@@ -27,7 +27,7 @@ fn each_drift_is_named_for_what_it_is() {
         words(&world().disk(|disk| disk.damaged = true)),
         words(&world().disk(|disk| {
             let (target, previous) = (World::version("new"), World::version("old"));
-            disk.armed = Some(Armed { target, previous });
+            disk.armed = Some(Armed { target, previous, guard: Guard::Process });
         })),
         words(&world().serving("old").linked("old").disk(|disk| {
             let (target, previous) = (World::version("new"), World::version("old"));
@@ -77,10 +77,22 @@ fn days_are_whole_and_below_zero_once_it_expired() {
 #[test]
 fn a_dead_mans_switch_counts_for_the_version_that_is_live() {
     let version = World::version;
-    let armed =
-        |target| World::new().disk(|disk| disk.armed = Some(Armed { target, previous: version("old") }));
-    assert_eq!(words(&armed(version("old"))), "nothing");
-    assert!(words(&armed(version("new"))).starts_with("not confirmed yet"));
+    let armed = |target, guard| {
+        World::new().disk(|disk| disk.armed = Some(Armed { target, previous: version("old"), guard }))
+    };
+    assert_eq!(words(&armed(version("old"), Guard::Nobody)), "nothing");
+    assert!(
+        words(&armed(version("new"), Guard::Process))
+            .ends_with("goes back to 20261115T080000Z-00000000 by itself")
+    );
+    // Its file alone promises nothing.
+    for (guard, promise) in [
+        (Guard::Nobody, "nobody puts 20261115T080000Z-00000000 back: "),
+        (Guard::Boot, "nobody puts 20261115T080000Z-00000000 back before the host's next boot: "),
+    ] {
+        let said = words(&armed(version("new"), guard));
+        assert!(said.contains(promise) && said.contains("`certwave resume`"), "{said}");
+    }
     let fired = |previous| {
         World::new().serving("old").linked("old").disk(|disk| {
             let (at, target) = (Timestamp::UNIX_EPOCH, version("new"));

@@ -1,5 +1,5 @@
-//! A host that is rebooted between its switch and its proof: its dead-man switch does not outlive that, so what
-//! nobody confirmed comes up with the servers, and somebody has to prove it.
+//! A host that is rebooted between its switch and its proof, without systemd: its dead-man switch does not outlive that, so
+//! what nobody confirmed comes up with the servers, and somebody has to prove it. With systemd: see `tests/booted`.
 
 use std::path::PathBuf;
 

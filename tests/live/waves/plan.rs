@@ -133,7 +133,11 @@ fn it_says_what_it_would_do_and_every_risk() {
     let lines = run.lines();
     let risks = |name: &str| -> Vec<String> {
         let risks = host(&lines, name)["risks"].as_array().unwrap();
-        risks.iter().map(|risk| risk["risk"].as_str().unwrap().to_owned()).collect()
+        let names = risks.iter().map(|risk| risk["risk"].as_str().unwrap().to_owned());
+        // What keeps a dead-man switch alive is this machine's, as its hosts are.
+        let (of_switch, others): (Vec<_>, Vec<_>) = names.partition(|risk| risk.starts_with("switch_"));
+        assert!(of_switch.len() == usize::from(name != "web05"), "{name}: {of_switch:?}");
+        others
     };
     assert_eq!(risks("web01"), ["link_not_named"]);
     assert_eq!(risks("web02"), ["still_reads", "not_named", "link_not_named", "link_not_named"]);

@@ -121,7 +121,7 @@ async fn a_switch_that_is_armed_for_the_target_is_told_and_what_it_would_put_bac
     let all = certificates();
     let world = World::nginx().showing(&[all.shown(&all.new)]);
     // The newest other version was never live.
-    let armed = format!("certwave:armed {} {}\n", all.new.version(), all.older.version());
+    let armed = format!("certwave:armed {} {} process\n", all.new.version(), all.older.version());
     let said = facts(Some(&all.new), &[&all.older, &all.old, &all.new], &armed);
     let ended = inspect(&world, &said, |transcript| showing_pem(transcript, &all.older)).await;
     let StepEnded::Inspect(Ok(inspected)) = ended else { panic!("{ended:?}") };
@@ -132,7 +132,7 @@ async fn a_switch_that_is_armed_for_the_target_is_told_and_what_it_would_put_bac
 #[tokio::test]
 async fn a_switch_that_is_armed_for_another_version_arms_nothing() {
     let all = certificates();
-    let armed = format!("certwave:armed {} {}\n", all.new.version(), all.old.version());
+    let armed = format!("certwave:armed {} {} process\n", all.new.version(), all.old.version());
     let inspected = found(&World::nginx(), &facts(Some(&all.old), &[&all.old], &armed)).await;
     assert!(!inspected.armed);
 }

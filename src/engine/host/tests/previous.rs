@@ -24,7 +24,7 @@ fn looked(live: Option<&CertificateSet>, complete: &[&CertificateSet], more: &st
 }
 
 fn armed(target: &CertificateSet, previous: &CertificateSet) -> String {
-    format!("certwave:armed {} {}\n", target.version(), previous.version())
+    format!("certwave:armed {} {} process\n", target.version(), previous.version())
 }
 
 impl Looked {

@@ -1,0 +1,38 @@
+# shellcheck shell=sh disable=SC2154
+# Arms a switch for the host's next boot: one file is all that a rollout writes. What the unit and its runner are is in
+# $unit_text and $runner; what a switch does first at a boot, in $at_boot.
+
+# One rename, and only where it is not there as it is: PATH TEXT
+put_file() {
+  ! printf '%s\n' "$2" | cmp -s - "$1" || return 0
+  rm -f "$1.new" && printf '%s\n' "$2" >"$1.new" && flush "$1.new" && mv -f "$1.new" "$1"
+}
+# Once a host. The next boot reads it: systemd need not be told.
+install_boot_unit() {
+  # In part there, it is finished here; the link that makes it count comes last.
+  (
+    umask 077
+    { [ -d "$boot_folder" ] || mkdir -p "$boot_folder"; } && put_file "${boot_folder%/*}/boot.sh" "$runner"
+  ) && only_roots "$boot_folder" &&
+    (
+      umask 022
+      put_file "$unit_folder/$own_unit" "$unit_text" &&
+        { [ -L "$wanted" ] || { mkdir -p "${wanted%/*}" && ln -s "../$own_unit" "$wanted" && flush "${wanted%/*}"; }; }
+    )
+}
+# Sets $boot_file. Where it cannot be had the switch is armed without: a plan has named that risk.
+arm_for_boot() {
+  boot_file=
+  find_keeper
+  case $keeper:$token in
+    *:*[!0-9a-f-]*) return 0 ;;
+    system:*) ;;
+    *) return 0 ;;
+  esac
+  find_boots
+  [ "$boots" = unit ] && install_boot_unit || return 0
+  boot_file=$boot_folder/$token
+  (umask 077 && printf "token='%s' # %s %s\n%s\n%s\n%s\n%s\n%s\n" \
+    "$token" "$version" "$previous" "$armed" "$shared" "$roots" "$at_boot" "$fire" >"$boot_file") ||
+    { rm -f "$boot_file"; boot_file=; }
+} 2>/dev/null
