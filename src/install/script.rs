@@ -141,6 +141,11 @@ impl InstallSpec {
         Script::new().assign("path", path.as_str()).text("exec cat \"$path\"")
     }
 
+    /// Prints a key of somebody else's; fails where there is none. Changes nothing.
+    pub fn read_key(path: &str) -> Script {
+        Script::new().assign("path", path).text("exec cat \"$path\"")
+    }
+
     /// Prints a file of somebody else's, but not what could be a key in it; fails where there is none.
     pub fn show_without_keys(path: &str) -> Script {
         Script::new().assign("path", path).text(include_str!("scripts/without_keys.sh"))

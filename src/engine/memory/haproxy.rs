@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
 use crate::engine::host::session::Session;
 use crate::engine::memory::socket::ask;
+use crate::install::InstallSpec;
 use crate::model::{HostPath, Secret, Version};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection};
@@ -145,8 +146,28 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         }
         let certificates = parse_pem(&output.stdout).map_err(|error| error.to_string())?;
         let chain = certificates.len() - 1;
+        let pem = Secret::new(output.stdout);
+        let pem = if has_key(&pem) { pem } else { self.with_its_key(certificate, pem).await? };
         let leaf = certificates.into_iter().next();
-        Ok(leaf.map(|leaf| ToServe { pem: Secret::new(output.stdout), leaf, chain }))
+        Ok(leaf.map(|leaf| ToServe { pem, leaf, chain }))
+    }
+
+    /// Where a file of somebody else's has no key, HAProxy reads it from a file beside it (`ssl-load-extra-files`, HAProxy
+    /// configuration manual, 3.1). No rollout changes that one.
+    async fn with_its_key(&self, certificate: &HaproxyCertificate, pem: Secret) -> Result<Secret, String> {
+        let path = format!("{}.key", certificate.path);
+        let output = self.session.run(self.plan, &InstallSpec::read_key(&path), None, SCRIPT).await;
+        let output = output.map_err(|_| format!("`{path}` could not be read from the host"))?;
+        if output.status != 0 {
+            return Err(format!("the certificate from before has no key, and neither has `{path}`"));
+        }
+        let key = Secret::new(output.stdout);
+        // All at once: a growing vector would leave copies of the key behind in freed memory.
+        let mut both = Vec::with_capacity(pem.size() + 1 + key.size());
+        both.extend_from_slice(pem.expose());
+        both.push(b'\n');
+        both.extend_from_slice(key.expose());
+        Ok(Secret::new(both))
     }
 
     async fn update(&self, certificate: &HaproxyCertificate, wanted: &ToServe) -> Result<(), String> {
@@ -328,6 +349,11 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         master::read_processes(&answer)
             .ok_or_else(|| format!("`{socket}` is not the socket of a master process"))
     }
+}
+
+/// Whether a file in PEM holds a private key of any kind (RFC 7468, sections 10 and 11; RFC 5915).
+fn has_key(pem: &Secret) -> bool {
+    pem.expose().windows(16).any(|part| part == b"PRIVATE KEY-----")
 }
 
 fn wanted(bundle: &Bundle) -> ToServe {

@@ -305,3 +305,30 @@ fn a_folder_of_certificates_is_known_by_the_names_in_it_and_takes_new_ones() {
     reload(haproxy(&fleet));
     assert_eq!(fleet.front_served_as(0, "new.lab.test"), new);
 }
+
+/// HAProxy reads a key from a file beside its certificate, where that has none.
+#[test]
+fn a_certificate_whose_key_stands_in_a_file_of_its_own_comes_back() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let folder = fleet.lab.directory().join("hosts/lb01/etc/ssl");
+    let combined = std::fs::read_to_string(folder.join("api.pem")).unwrap();
+    let at = combined.find("-----BEGIN PRIVATE KEY-----").unwrap();
+    std::fs::write(folder.join("api.pem.key"), &combined[at..]).unwrap();
+    std::fs::write(folder.join("api.pem"), &combined[..at]).unwrap();
+    reload(haproxy(&fleet));
+    let before = fleet.front_served(0);
+    // What it reads is not what it should serve: back it goes, on disk and in memory.
+    fleet.edit("  timeout: 20s", "  timeout: 5s\n  server_name: other.lab.test");
+    let run = fleet.roll_out(&["--limit", "lb01"]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back"], "{}", run.last());
+    assert_eq!(fleet.front_served(0), before);
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served(0), before);
+    fleet.edit("  timeout: 5s\n  server_name: other.lab.test", "  timeout: 20s");
+    fleet.roll_out(&[]).expect(0);
+    assert_ne!(fleet.front_served(0), before);
+    fleet.run(&["rollback", "playbook.yaml", "--yes"]).expect(0);
+    assert_eq!(fleet.front_served(0), before);
+    reload(haproxy(&fleet));
+    assert_eq!(fleet.front_served(0), before);
+}

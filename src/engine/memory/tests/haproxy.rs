@@ -328,8 +328,8 @@ async fn put_back(world: &World, transcript: Transcript) -> Result<(), String> {
 fn on_disk() -> Transcript {
     let all = certificates();
     let path = format!("/etc/certwave/archive/a.test/{}/combined.pem", all.old.version());
-    let chain = all.old.bundles().next().unwrap().fullchain_pem();
-    Transcript::new().then(format!("exec …{path}…cat…"), ok(std::str::from_utf8(&chain).unwrap()))
+    let combined = all.old.bundles().next().unwrap().combined_pem();
+    Transcript::new().then(format!("exec …{path}…cat…"), ok(std::str::from_utf8(combined.expose()).unwrap()))
 }
 
 #[tokio::test]
@@ -379,4 +379,29 @@ async fn a_process_that_does_not_go_back_is_told() {
     let said = on_disk().and(to(SOCKET).list(Some("other.pem"), &[NAME]).holding(&certificates().new).0);
     let reason = put_back(&one(), said).await.unwrap_err();
     assert!(reason.starts_with("haproxy did not go back: somebody else has a transaction open"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_key_that_stands_in_a_file_of_its_own_is_put_back_with_its_certificate() {
+    let all = certificates();
+    let bundle = all.old.bundles().next().unwrap();
+    let chain = String::from_utf8(bundle.fullchain_pem()).unwrap();
+    let key = String::from_utf8(bundle.key().expose().to_vec()).unwrap();
+    let without_key = || Transcript::new().then("exec …cat…", ok(&chain));
+    let beside = || format!("exec …{NAME}.key…cat…");
+    let said = to(SOCKET)
+        .list(None, &[NAME])
+        .holding(&all.new)
+        .asked(
+            &format!("set ssl cert {NAME} <<\n{chain}{key}\n"),
+            &format!("Transaction created for certificate {NAME}!\n\n"),
+        )
+        .committed()
+        .holding(&all.old);
+    let asked = without_key().then(beside(), ok(&key)).and(said.0);
+    assert_eq!(put_back(&one(), asked).await, Ok(()));
+    // Where there is none, the memory cannot go back.
+    let asked = without_key().then(beside(), ended(1, "", "cat: No such file or directory\n"));
+    let reason = put_back(&one(), asked).await.unwrap_err();
+    assert!(reason.contains("has no key, and neither has `/etc/haproxy/a.pem.key`"), "{reason}");
 }
