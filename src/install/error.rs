@@ -361,6 +361,8 @@ mod tests {
     fn owners_are_told_from_groups() {
         let named = |reason| InstallError::named("owner ann root:web", reason).to_string();
         assert_eq!(named("chown: invalid user: 'root:web'"), "user `root` does not exist on the host");
+        // Names may have the words in them.
+        assert_eq!(named("chown: invalid user: 'root:group'"), "user `root` does not exist on the host");
         assert_eq!(named("chown: invalid group: 'root:web'"), "group `web` does not exist on the host");
         assert_eq!(named("chown: unknown group web"), "group `web` does not exist on the host");
         assert!(named("Operation not permitted").starts_with("user `ann` may not give files to `root:web`"));

@@ -111,5 +111,6 @@ mod tests {
         append(&abort);
         append(&pause("ann"));
         assert!(asked().is_empty());
+        assert_eq!(journal.commands(&other).unwrap().len(), 1);
     }
 }

@@ -90,6 +90,14 @@ fn a_rollback_that_failed_tells_its_cause_and_is_not_tried_again() {
     assert_eq!(error, Some("it serves something else; rollback failed: it would not"));
 }
 
+#[test]
+fn a_rollback_that_failed_for_the_same_reason_tells_it_once() {
+    let mut story = one();
+    story.ends_at("a1", StepEnded::Activate(Err(failed())));
+    story.ends("a1", StepEnded::Rollback(Err(failed())));
+    assert_eq!(story.host("a1").error.as_deref(), Some("it would not"));
+}
+
 /// What a rollback is told decides whether it reloads: what was never reloaded serves on as it did.
 #[test]
 fn how_far_a_switch_came_is_known_when_its_host_goes_back() {

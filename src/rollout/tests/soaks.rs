@@ -1,6 +1,7 @@
 //! How long a wave is watched, and what that comes to.
 
 use super::*;
+use crate::rollout::Phase;
 
 /// A wave of three whose soak has just begun.
 fn soaking(on_failure: OnFailure) -> Story {
@@ -129,4 +130,15 @@ fn a_wave_soaks_where_something_in_it_is_new() {
     failed_one.go();
     failed_one.ends("a1", unchanged());
     assert_eq!(failed_one.ends("a2", StepEnded::Inspect(Err(failed()))), "a passes, incomplete");
+}
+
+#[test]
+fn of_a_gate_only_its_last_measurement_is_kept() {
+    let mut story = soaking(OnFailure::Halt);
+    for tried in [3, 6, 9] {
+        story.measure(tried, 0, &[]);
+        let Phase::Soaking { samples, .. } = &story.state.phase else { panic!("{:?}", story.state.phase) };
+        let [Sample::Handshakes(sample)] = samples.as_slice() else { panic!("{samples:?}") };
+        assert_eq!(sample.handshakes.tried, tried);
+    }
 }
