@@ -15,7 +15,7 @@ use crate::install::{InstallSpec, Ownership, RemoteShells, StagePayload};
 use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
-use crate::preview;
+use crate::preview::{self, SeenServed};
 use crate::rollout::{HostState, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 
@@ -50,6 +50,8 @@ pub(super) struct Kept<H> {
     pub(super) ownership: Option<Ownership>,
     /// What was live then.
     pub(super) live: Option<Version>,
+    /// What its endpoints showed before it was switched; none where this process did not see that.
+    pub(super) before: Vec<SeenServed>,
     /// What its history is to begin with, where that became too long.
     pub(super) shorter: Vec<Version>,
     /// What it was found to be, where it is going to be switched.
@@ -65,6 +67,7 @@ impl<C: Connection, H> Default for HostSlot<C, H> {
                 linked: false,
                 ownership: None,
                 live: None,
+                before: Vec::new(),
                 shorter: Vec::new(),
                 inspected: None,
             },
@@ -149,10 +152,22 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             result.map_err(|judgement| Disproof { service, endpoint, judgement })
         };
         let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
+        // What was not as wanted before the switch need not be so after the way back.
+        all.retain(|proof| {
+            !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.slot.before, one))
+        });
         // Something that stands between matters more than a server that is merely late.
         all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
         all.into_iter().collect()
     }
+}
+
+/// Whether an endpoint shows what it showed before the switch: the same certificate of somebody else's, or none.
+fn is_as_before(before: &[SeenServed], Disproof { service, endpoint, judgement }: &Disproof) -> bool {
+    let seen = before.iter().find(|seen| seen.service == *service && seen.endpoint == *endpoint);
+    let leaf = judgement.leaf.as_ref().map(|leaf| leaf.fingerprint);
+    judgement.state != EndpointState::New
+        && seen.is_some_and(|seen| seen.leaf.as_ref().map(|leaf| leaf.fingerprint_sha256) == leaf)
 }
 
 /// An endpoint that is not as wanted.
@@ -171,4 +186,46 @@ impl fmt::Display for Disproof {
 /// A server's words, which may be many lines, for messages that are one.
 pub(super) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::Certificate;
+    use crate::engine::testing::{World, certificates};
+
+    #[test]
+    fn an_endpoint_is_as_before_where_it_shows_the_same_or_nothing_as_before() {
+        use EndpointState::{New, Unknown, Unreachable};
+        let (all, world) = (certificates(), World::nginx());
+        let service = &world.host().services[0];
+        let (name, endpoint) = (service.name.clone(), service.endpoints[0].clone());
+        let seen = |leaf: Option<&Certificate>| SeenServed {
+            service: name.clone(),
+            endpoint: endpoint.clone(),
+            leaf: leaf.map(Leaf::from),
+            ours: false,
+            reason: None,
+        };
+        let disproof = |state, leaf: Option<&Certificate>| Disproof {
+            service: name.clone(),
+            endpoint: endpoint.clone(),
+            judgement: Judgement { state, findings: Vec::new(), leaf: leaf.cloned(), reason: None },
+        };
+        let (foreign, new) = (Some(&all.foreign), Some(all.new.leaf()));
+        for (before, after, is_as_before) in [
+            (None, disproof(Unreachable, None), true),
+            (foreign, disproof(Unknown, foreign), true),
+            (None, disproof(Unknown, foreign), false),
+            (foreign, disproof(Unreachable, None), false),
+            (foreign, disproof(Unknown, Some(all.old.leaf())), false),
+            (None, disproof(New, new), false),
+            (new, disproof(New, new), false),
+        ] {
+            assert_eq!(super::is_as_before(&[seen(before)], &after), is_as_before, "{after}");
+        }
+        assert!(!super::is_as_before(&[], &disproof(Unreachable, None)), "nobody looked");
+        let elsewhere = SeenServed { endpoint: Endpoint { port: 1, ..endpoint.clone() }, ..seen(None) };
+        assert!(!super::is_as_before(&[elsewhere], &disproof(Unreachable, None)));
+    }
 }

@@ -20,6 +20,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
         if let Some(mut host) = self.slot.inspected.take() {
             host.add(shown);
+            self.slot.before.clone_from(&host.seen.served);
             self.refuse(&host)?;
         }
         self.slot.prepared = Some(ready);
