@@ -147,7 +147,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         let certificates = parse_pem(&output.stdout).map_err(|error| error.to_string())?;
         let chain = certificates.len() - 1;
         let pem = Secret::new(output.stdout);
-        let pem = if has_key(&pem) { pem } else { self.with_its_key(certificate, pem).await? };
+        let pem = if api::has_key(&pem) { pem } else { self.with_its_key(certificate, pem).await? };
         let leaf = certificates.into_iter().next();
         Ok(leaf.map(|leaf| ToServe { pem, leaf, chain }))
     }
@@ -161,13 +161,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         if output.status != 0 {
             return Err(format!("the certificate from before has no key, and neither has `{path}`"));
         }
-        let key = Secret::new(output.stdout);
-        // All at once: a growing vector would leave copies of the key behind in freed memory.
-        let mut both = Vec::with_capacity(pem.size() + 1 + key.size());
-        both.extend_from_slice(pem.expose());
-        both.push(b'\n');
-        both.extend_from_slice(key.expose());
-        Ok(Secret::new(both))
+        Ok(api::with_key(&pem, &Secret::new(output.stdout)))
     }
 
     async fn update(&self, certificate: &HaproxyCertificate, wanted: &ToServe) -> Result<(), String> {
@@ -349,11 +343,6 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         master::read_processes(&answer)
             .ok_or_else(|| format!("`{socket}` is not the socket of a master process"))
     }
-}
-
-/// Whether a file in PEM holds a private key of any kind (RFC 7468, sections 10 and 11; RFC 5915).
-fn has_key(pem: &Secret) -> bool {
-    pem.expose().windows(16).any(|part| part == b"PRIVATE KEY-----")
 }
 
 fn wanted(bundle: &Bundle) -> ToServe {

@@ -134,6 +134,22 @@ pub fn set(name: &str, pem: &Secret, bufsize: u32) -> Option<Secret> {
     Some(Secret::new(command))
 }
 
+/// Whether a file in PEM holds a private key of any kind (RFC 7468, sections 10 and 11; RFC 5915).
+pub fn has_key(pem: &Secret) -> bool {
+    const END: &[u8] = b"PRIVATE KEY-----";
+    pem.expose().windows(END.len()).any(|part| part == END)
+}
+
+/// A certificate, and its key from a file of its own, as [`set`] takes them.
+pub fn with_key(certificate: &Secret, key: &Secret) -> Secret {
+    // All at once: a growing vector would leave copies of the key behind in freed memory.
+    let mut both = Vec::with_capacity(certificate.size() + 1 + key.size());
+    both.extend_from_slice(certificate.expose());
+    both.push(b'\n');
+    both.extend_from_slice(key.expose());
+    Secret::new(both)
+}
+
 /// Reads what `set ssl cert` said.
 ///
 /// # Errors
