@@ -4,7 +4,7 @@ use crate::model::Version;
 
 /// Lines from which on a history is written anew.
 const LONG: usize = 40;
-/// Versions that a history begins with then. Hosts keep fewer in their archives.
+/// Versions that a history begins with then.
 const KEPT: usize = 10;
 
 /// The versions that a host was verified on and did not go back from, oldest first. A host that was never switched has
@@ -16,7 +16,8 @@ pub struct History {
 }
 
 impl History {
-    /// The next line: `+VERSION` was made final, or the host went back to `=VERSION`. Any other line says nothing.
+    /// The next line: `+VERSION` was made final, or the host went back to `=VERSION`. Any other line says only that a history
+    /// was begun.
     pub(super) fn take_in(&mut self, line: &str) {
         self.lines += 1;
         let Some((what, version)) = line.split_at_checked(1) else { return };
@@ -30,9 +31,9 @@ impl History {
         }
     }
 
-    /// Whether nothing is known.
+    /// Whether nothing is known: only an older release switched this host, or none.
     pub fn is_empty(&self) -> bool {
-        self.verified.is_empty()
+        self.lines == 0
     }
 
     /// Whether this version is live and nobody ever confirmed it, as far as is known.
@@ -40,10 +41,9 @@ impl History {
         !self.is_empty() && !self.verified.contains(live)
     }
 
-    /// The version that was verified last, this one aside where it is that.
-    pub fn before(&self, version: &Version) -> Option<&Version> {
-        let (last, earlier) = self.verified.split_last()?;
-        if last == version { earlier.last() } else { Some(last) }
+    /// The versions that were verified before this one, newest first.
+    pub fn before<'h>(&'h self, version: &'h Version) -> impl Iterator<Item = &'h Version> {
+        self.verified.iter().rev().filter(move |one| *one != version)
     }
 
     /// The version that was verified last.
@@ -100,10 +100,15 @@ mod tests {
         for (story, of, before) in
             [("", 1, None), ("+1", 1, None), ("+1", 2, Some(1)), ("+1 +2", 2, Some(1)), ("+1 +2", 1, Some(2))]
         {
-            assert_eq!(history(story).before(&version(of)).cloned(), before.map(version), "{story} {of}");
+            assert_eq!(
+                history(story).before(&version(of)).next().cloned(),
+                before.map(version),
+                "{story} {of}"
+            );
         }
         assert!(history("+1").lacks(&version(2)) && !history("+1").lacks(&version(1)));
         assert!(!history("").lacks(&version(1)), "of a host of an older release nothing is known");
+        assert!(history("-x").lacks(&version(1)), "there was nothing before, and nobody confirmed it");
     }
 
     #[test]

@@ -21,14 +21,16 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// `UID GID MODE USER GROUP PATH`, as GNU's and busybox's `stat -c '%u %g %a %U %G %n'` print it.
+    /// `UID GID MODE PATH|USER|GROUP`, as GNU's and busybox's `stat -c '%u %g %a %n|%U|%G'` print it. Paths and names may
+    /// have spaces.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut words = text.splitn(6, ' ');
+        let mut words = text.splitn(4, ' ');
         let (uid, gid) = (words.next()?, words.next()?);
         let mode = u16::from_str_radix(words.next()?, 8).ok()? & 0o777;
+        let mut names = words.next()?.rsplitn(3, '|');
+        let (group, user, path) = (names.next()?, names.next()?, names.next()?);
         let named = |number: &str, name: &str| if name == "UNKNOWN" { number } else { name }.to_owned();
-        let (owner, group) = (named(uid, words.next()?), named(gid, words.next()?));
-        Some(Self { path: words.next()?.to_owned(), owner, group, mode })
+        Some(Self { path: path.to_owned(), owner: named(uid, user), group: named(gid, group), mode })
     }
 
     /// Whether everybody can read it.
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn the_playbook_is_heard_first_then_what_stands_there_then_root() {
         let open = spec(None, None, None);
-        let haproxy = "109 112 600 haproxy haproxy /etc/ssl/a b.pem";
+        let haproxy = "109 112 600 /etc/ssl/a b.pem|haproxy|haproxy";
         assert_eq!(of(&open, &[]).unwrap(), "root:root 0600");
         assert_eq!(of(&open, &[haproxy]).unwrap(), "haproxy:haproxy 0600");
         assert_eq!(of(&open, &[haproxy, haproxy]).unwrap(), "haproxy:haproxy 0600");
@@ -138,7 +140,7 @@ mod tests {
         assert_eq!(of(&spec(None, None, Some(0o640)), &[haproxy]).unwrap(), "haproxy:haproxy 0640");
         assert_eq!(of(&spec(None, Some("ssl"), Some(0o640)), &[]).unwrap(), "root:ssl 0640");
         // A user that the host does not know by name.
-        assert_eq!(of(&open, &["4711 4712 400 UNKNOWN UNKNOWN /a"]).unwrap(), "4711:4712 0400");
+        assert_eq!(of(&open, &["4711 4712 400 /a|UNKNOWN|UNKNOWN"]).unwrap(), "4711:4712 0400");
     }
 
     #[test]
@@ -154,14 +156,14 @@ mod tests {
             ("755", "0640"),
             ("0", "0400"),
         ] {
-            let owned = of(&spec(None, None, None), &[&format!("0 33 {stands} root www-data /a")]).unwrap();
+            let owned = of(&spec(None, None, None), &[&format!("0 33 {stands} /a|root|www-data")]).unwrap();
             assert_eq!(owned, format!("root:www-data {becomes}"), "{stands}");
         }
     }
 
     #[test]
     fn two_files_that_differ_are_named_unless_the_playbook_settles_it() {
-        let two = ["0 0 600 root root /a", "0 33 640 root www-data /b"];
+        let two = ["0 0 600 /a|root|root", "0 33 640 /b|root|www-data"];
         let error = of(&spec(None, None, None), &two).unwrap_err().to_string();
         assert!(
             error.contains("`/a` is root:root 0600") && error.contains("`/b` is root:www-data 0640"),
@@ -174,13 +176,14 @@ mod tests {
     #[test]
     fn a_file_is_as_it_should_be_by_owner_group_and_mode() {
         let owned = Ownership { owner: "root".to_owned(), group: "ssl".to_owned(), key_mode: 0o640 };
-        assert!(owned.holds_for(&file("0 7 640 root ssl /a")));
-        for other in ["0 7 600 root ssl /a", "0 0 640 root root /a", "5 7 640 app ssl /a"] {
+        assert!(owned.holds_for(&file("0 7 640 /a|root|ssl")));
+        for other in ["0 7 600 /a|root|ssl", "0 0 640 /a|root|root", "5 7 640 /a|app|ssl"] {
             assert!(!owned.holds_for(&file(other)), "{other}");
         }
         let numbers = Ownership { owner: "0".to_owned(), group: "7".to_owned(), key_mode: 0o640 };
-        assert!(numbers.holds_for(&file("0 7 640 root ssl /a")));
-        for bad in ["", "0 0 600 root root", "0 0 9 root root /a"] {
+        assert_eq!(file("9 9 600 /a b|c|ad\\user|domain users").group, "domain users");
+        assert!(numbers.holds_for(&file("0 7 640 /a|root|ssl")));
+        for bad in ["", "0 0 600 root root", "0 0 9 /a|root|root"] {
             assert_eq!(KeyFile::parse(bad), None, "{bad}");
         }
     }

@@ -89,6 +89,11 @@ impl Versions {
         self.revoked.get(version).or_else(|| same().map(|(_, revocation)| revocation))
     }
 
+    /// Whether this very version was revoked, and why.
+    pub fn noted(&self, version: &Version) -> Option<&Revocation> {
+        self.revoked.get(version)
+    }
+
     /// Every version that was revoked.
     pub fn revoked(&self) -> BTreeSet<Version> {
         self.revoked.keys().cloned().collect()

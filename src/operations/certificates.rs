@@ -85,9 +85,17 @@ pub(super) fn chains(
 /// What the store knows of a certificate, for whoever looks at hosts.
 pub(super) fn known(context: &Context<'_>, name: &CertificateName) -> Result<StoredVersions, OperationError> {
     let store = context.certificates;
-    let (leaves, own) = (leaves(store)?, own_leaves(store, name)?.into_keys().collect());
+    let mut chains = BTreeMap::new();
+    for version in store.versions(name)? {
+        let pems = store.chains(name, &version)?;
+        let read = |pem: &Vec<u8>| -> Vec<Fingerprint> {
+            parse_pem(pem).unwrap_or_default().iter().map(|one| one.fingerprint).collect()
+        };
+        chains.insert(version, pems.iter().map(read).collect::<Vec<_>>());
+    }
+    let own = chains.values().flatten().filter_map(|chain| chain.first().copied()).collect();
     let revoked = ledger::versions(context.journal.as_ref(), name)?.revoked();
-    Ok(StoredVersions { leaves, own, revoked })
+    Ok(StoredVersions { leaves: leaves(store)?, own, chains, revoked })
 }
 
 /// The leaf of everything that certwave ever issued.

@@ -55,13 +55,17 @@ pub(super) fn choose(
     let stored = store.get(&wanted.name, &version)?;
     let required = Requirements { names: &wanted.domains, now, at_least: MIN_REMAINING };
     let mut bundles = Vec::new();
-    for (pair, key) in stored.pairs.iter().zip(&wanted.keys) {
+    // Whatever the playbook wants now: a version is installed with all that it holds.
+    let keys = wanted.keys.iter().map(Some).chain(std::iter::repeat(None));
+    for (pair, key) in stored.pairs.iter().zip(keys) {
         let bundle = match Bundle::prove(&pair.fullchain, &pair.key, now, &required) {
             // The version keeps its name: what it was called when it was issued.
             Ok(bundle) => bundle.with_version(version.clone()),
             Err(defects) => return new(format!("{version} will not do: {}", words(&defects))),
         };
-        if bundle.key_type() != Some(*key) {
+        if let Some(key) = key
+            && bundle.key_type() != Some(*key)
+        {
             return new(format!("{version} has another kind of key than `{key}`"));
         }
         let due = due_at(bundle.leaf(), wanted.renew);

@@ -47,7 +47,7 @@ pub async fn revoke(context: &Context<'_>, request: RevokeRequest) -> Result<Rev
     let lease = context.lease(name, &id)?;
     certificates::in_store(context.certificates, name, version)?;
     let versions = ledger::versions(context.journal.as_ref(), name)?;
-    let earlier = versions.revocation(version);
+    let earlier = versions.noted(version);
     if let Some(confirmed) = earlier.filter(|earlier| earlier.confirmed_by.is_some()) {
         return Ok(Revoked::Before(confirmed.clone()));
     }

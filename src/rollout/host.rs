@@ -179,6 +179,8 @@ impl HostState {
             }
         };
         self.exposure = self.exposure.max(exposure);
+        // A server that did not take what it had is broken: that needs a person.
+        self.already &= !matches!(result, Err(StepFailure::Failed { .. }));
         match result {
             Ok(Activated::Reloaded) => self.phase = Ready(Step::Verify),
             Ok(Activated::Refused { reason }) => self.fail(reason, Ready(Step::Rollback)),

@@ -29,6 +29,7 @@ impl ExpectedVersion {
     /// What an endpoint should show.
     pub fn expected(&self, endpoint: &Endpoint) -> Expectation {
         Expectation {
+            stays: false,
             chain: self.set.of(endpoint.key).iter().map(|one| one.fingerprint).collect(),
             server_name: endpoint.server_name.clone(),
             previous: Vec::new(),

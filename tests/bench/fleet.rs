@@ -245,6 +245,7 @@ fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
         lab.hosts.iter().map(|host| host.nginx.https).cycle().take(ENDPOINTS).collect();
     let prober = TlsProber::new(&[lab.directory().join("roots.pem")]).unwrap();
     let expected = Expectation {
+        stays: false,
         chain: Vec::new(),
         server_name: "api.lab.test".parse().unwrap(),
         previous: Vec::new(),

@@ -199,6 +199,7 @@ fn judging(criterion: &mut Criterion) {
     let (pem, _) = authority.issue(&["api.example.com"], -1, 90).unwrap();
     let chain = [pem, authority.root_pem().unwrap()].concat();
     let expected = Expectation {
+        stays: false,
         chain: parse_pem(&chain).unwrap().iter().map(|one| one.fingerprint).collect(),
         server_name: "api.example.com".parse().unwrap(),
         previous: Vec::new(),

@@ -14,7 +14,7 @@ fn verified(host: &Host) -> [Option<u32>; 2] {
     let history = history(host);
     let number = |found: Option<&certwave::model::Version>| (1..=9).find(|n| found == Some(&version(*n)));
     let last = history.last();
-    [last.and_then(|last| number(history.before(last))), number(last)]
+    [last.and_then(|last| number(history.before(last).next())), number(last)]
 }
 
 #[test]
@@ -95,6 +95,7 @@ fn what_cannot_be_written_down_is_not_final() {
         let ended = host.ask(&InstallSpec::commit(&version(2), Some(&version(1)), &[]));
         let refused = Pruned::parse(&ended.output()).unwrap_err();
         assert!(matches!(refused, InstallError::NotWritable { .. }), "{shell:?}: {refused:?}");
+        assert!(file.is_dir(), "{shell:?}");
         // Nor may it be taken away that the version would be undone.
         let switch = host.directory().join(".dead-man.a.test");
         fs::write(&switch, "token='1' # x y\n").unwrap();

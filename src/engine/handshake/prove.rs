@@ -95,7 +95,9 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
         let judgement = judge(expected, &observed, clock.now());
         let as_wanted = match wanted {
             Aim::New => judgement.is_good(),
-            Aim::Previous => judgement.state == EndpointState::Previous,
+            Aim::Previous => {
+                judgement.state == EndpointState::Previous || expected.stays && judgement.is_good()
+            }
         };
         if run.saw(as_wanted) {
             return Ok(());

@@ -33,17 +33,31 @@ impl<C: Connection> WayBack<'_, C> {
             // What nobody confirmed is nothing to go back to.
             Some(version) if facts.is_unconfirmed() => {
                 let armed = facts.armed.as_ref().filter(|armed| armed.target == *version);
-                self.archived(armed.map(|armed| &armed.previous).or(facts.history.before(version))).await
+                match armed {
+                    Some(armed) => self.archived(Some(&armed.previous)).await,
+                    None => self.archived(self.verified_before(version)).await,
+                }
+            }
+            // Hosts that only an older release switched wrote nothing down.
+            Some(version) if Some(version) == self.target && self.undo && facts.history.is_empty() => {
+                self.archived(facts.complete.iter().rev().find(|other| *other < version)).await
             }
             Some(version) if Some(version) == self.target && self.undo => {
-                self.archived(facts.history.before(version)).await
+                self.archived(self.verified_before(version)).await
             }
-            // It had the target before: there is nothing to undo.
+            // The target was live and final before this rollout: there is nothing to undo.
             Some(version) if Some(version) == self.target => Ok(None),
             // A damaged version is nothing to go back to.
-            Some(version) if !facts.complete.contains(version) => Ok(None),
+            Some(version) if !facts.complete.contains(version) => {
+                self.archived(self.verified_before(version)).await
+            }
             live => Ok(self.previous(live, active)),
         }
+    }
+
+    /// The newest version that was verified here before another one, and is still there.
+    fn verified_before<'v>(&'v self, version: &'v Version) -> Option<&'v Version> {
+        self.facts.history.before(version).find(|one| self.facts.complete.contains(one))
     }
 
     /// A version that lies in the archive.

@@ -55,11 +55,6 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
   flush_version "$previous"
 fi
 base=${current:-$previous}
-# What was live before the first rollout was good; what is live later was noted when it was made final.
-if [ -n "$previous" ] && [ ! -s "$history" ]; then
-  text=$(note "+$previous" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
-  noted=$history
-fi
 
 # Whether a path can become a link without changing what is read there.
 fits() { # PATH FILE
@@ -76,6 +71,13 @@ fits() { # PATH FILE
   esac
 }
 each_link fits
+# What stood at the links counts as verified. Where there was nothing, a line says that the history began.
+if [ -z "$leads_now" ] || [ ! -s "$history" ]; then
+  first=-
+  [ -z "$previous" ] || first=+$previous
+  text=$(note "$first" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
+  noted=$history
+fi
 
 if [ -z "$current" ] && [ -n "$previous" ]; then
   attempt settle_live "$previous" || { reason "$text"; fail unwritable "$live_folder"; }

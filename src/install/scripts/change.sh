@@ -57,8 +57,8 @@ flush_version() { # VERSION [PATH...]
   flush "$folder"/*.pem "$folder/.manifest" "$folder" "$archive" "$@"
 }
 
-# Adds a line to the history. What a power failure leaves of a line before is a line of its own, which says nothing.
-note() { # +VERSION or =VERSION
+# Adds a line to the history. It begins with a line's end: a power failure may have cut the line before.
+note() { # +VERSION, =VERSION or -
   own_file "$history" && printf '\n%s\n' "$1" >>"$history"
 }
 

@@ -44,14 +44,18 @@ remember() {
   } || return 1
   note "+$committed"
 }
-if is_live; then
-  text=$(remember 2>&1) || {
-    reason "$text"
-    [ ! -e "$switch" ] || fail armed "$switch"
-    fail unwritable "$archive"
-  }
-  noted=$history
-fi
+remember_or_fail() {
+  if text=$(remember 2>&1); then
+    noted=$history
+    return
+  fi
+  reason "$text"
+  [ ! -e "$switch" ] || fail armed "$switch"
+  # Without a history, what is live counts as final.
+  rm -f "$history"
+  fail unwritable "$archive"
+}
+if is_live; then remember_or_fail; fi
 
 # A switch that was taken away does not fire, and nothing else that could change the host is under way. Without either, it
 # is waited for.
@@ -63,7 +67,11 @@ if [ "$disarmed" = no ]; then
 fi
 current=$committed
 is_live || find_current
-if firing || [ "$current" != "$committed" ]; then fail undone "$current"; fi
+if firing || [ "$current" != "$committed" ]; then
+  [ -z "$noted" ] || [ -z "$current" ] || note "=$current"
+  fail undone "$current"
+fi
+[ -n "$noted" ] || remember_or_fail
 [ "$disarmed" = yes ] || flush "$directory" "$live_folder" ${noted:+"$noted"}
 [ "$tidied" = yes ] || attempt with_leftovers tidy || { reason "$text"; fail unwritable "$archive"; }
 remove_draft() {

@@ -10,6 +10,7 @@ live_folder=$directory/live
 live=$live_folder/$name
 lock=$directory/.lock
 # Which versions were verified on this host: `+VERSION` when one was made final, `=VERSION` when the host went back to it.
+# `-` says that there was nothing before the first rollout.
 history=$archive/.history
 # What belongs to it is named after it and `~`, which is in no certificate's name: one may begin as another does.
 switch=$directory/.dead-man.$name

@@ -5,7 +5,10 @@
 find_boots() {
   boots=unit
   existing=$live_folder
-  while [ ! -d "$existing" ]; do existing=${existing%/*}; done
+  while [ ! -d "$existing" ]; do
+    existing=${existing%/*}
+    [ -n "$existing" ] || existing=/
+  done
   if [ "$boot_unit" = no ]; then
     boots=off
   elif [ -L "$unit_folder/$own_unit" ]; then

@@ -1,17 +1,19 @@
 # shellcheck shell=sh disable=SC2154
 # Nobody confirmed the version: back to the one before.
 begin
-one_at_a_time
-armed || exit 0
-find_current
-case $current in
-  "$target" | "$version") ;;
-  *)
-    log notice "${current:-nothing of certwave} is live, and not $target, which nobody confirmed: $version is not put back"
-    disarm
-    exit 0
-    ;;
-esac
+# Ends this switch where another is armed in its place, or somebody switched since.
+look() {
+  one_at_a_time
+  armed || exit 0
+  find_current
+  case $current in
+    "$target" | "$version") return ;;
+  esac
+  log notice "${current:-nothing of certwave} is live, and not $target, which nobody confirmed: $version is not put back"
+  disarm
+  exit 0
+}
+look
 # Only one of two can rename it: this one, or who disarms it. Where the folder became read-only, nothing can be put back
 # until somebody mends that.
 tries=0
@@ -27,7 +29,7 @@ until mv -f "$switch" "$switch~firing" 2>/dev/null; do
   # Whoever mends it is not held up.
   exec 8>&-
   sleep 30
-  one_at_a_time
+  look
 done
 
 if [ "$(date +%s)" -ge "$until" ]; then
@@ -38,7 +40,7 @@ elif [ "$current" != "$version" ] && ! settle_live "$version" >/dev/null 2>&1; t
   result=unwritable
 else
   result=rolled-back
-  # Where it cannot be written down, the version that was live is not in it either.
+  # On a full disk this fails. The history lacks the other version then, too, since nobody confirmed it.
   note "=$version" && flush "$history"
   for service in $services; do
     if ! run "$service" test; then

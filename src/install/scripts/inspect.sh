@@ -131,7 +131,7 @@ show_keys() {
   set -- $keys
   unset IFS
   set +f
-  [ $# = 0 ] || stat -L -c '%u %g %a %U %G %n' "$@" 2>/dev/null | while IFS= read -r line; do say "key-file $line"; speak; done
+  [ $# = 0 ] || stat -L -c '%u %g %a %n|%U|%G' "$@" 2>/dev/null | while IFS= read -r line; do say "key-file $line"; speak; done
 }
 keys=
 add_key() { # PATH FILE
@@ -192,7 +192,7 @@ say_complete() {
 each_version say_complete
 # Where something was installed before, nothing was missing.
 if [ -z "$good" ]; then
-  for tool in awk cat chmod chown cmp cp cut date df grep head id ln mkdir mv readlink rm sed sha256sum sleep sync tail tar touch tr; do
+  for tool in awk cat chmod chown cmp cp cut date df grep head id ln mkdir mv readlink rm sed sha256sum sleep stat sync tail tar touch tr; do
     command -v "$tool" >/dev/null 2>&1 || say "missing $tool"
   done
   case $(mv --help 2>&1) in
@@ -204,7 +204,7 @@ fi
 # What a killed step left of a line is no line.
 while IFS= read -r line; do
   case $line in
-    [+=]*) say "history $line" ;;
+    [-+=]*) say "history $line" ;;
   esac
 done 2>/dev/null <"$history"
 

@@ -16,8 +16,9 @@ find_current
 if [ "$current" != "$version" ]; then
   attempt settle_live "$version" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
-text=$(note "=$version" 2>&1) || { reason "$text"; fail unwritable "$archive"; }
-flush "$history"
+# A full disk keeps no host from going back.
+if note "=$version" 2>/dev/null; then flush "$history"; fi
+[ ! -e "$switch~firing" ] || rm -f "$switch~firing"
 [ "$reload" = yes ] || services=
 
 # Every service is tried, whatever became of the one before; the first failure is the one told.

@@ -7,9 +7,19 @@ unread=$size
 # Gives the files of a folder to whom they belong. Unless it is root, busybox's tar takes the umask off the modes.
 give() { # FOLDER
   attempt chown "$owner:$group" "$1"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
-  attempt chmod 0644 "$1"/cert*.pem "$1"/chain*.pem "$1"/fullchain*.pem &&
-    attempt chmod "$key_mode" "$1"/privkey*.pem "$1"/combined*.pem ||
-    { reason "$text"; fail unwritable "$archive"; }
+  of=$1
+  give_mode 0644 "$of"/cert*.pem "$of"/chain*.pem "$of"/fullchain*.pem
+  give_mode "$key_mode" "$of"/privkey*.pem "$of"/combined*.pem
+}
+# What stood at the links before the first rollout may be some of the files only. MODE PATH...
+give_mode() {
+  wanted=$1
+  shift
+  for path in "$@"; do
+    shift
+    [ ! -e "$path" ] || set -- "$@" "$path"
+  done
+  [ $# = 0 ] || attempt chmod "$wanted" "$@" || { reason "$text"; fail unwritable "$archive"; }
 }
 if complete "$version"; then
   # The playbook may say otherwise since.

@@ -36,6 +36,7 @@ fn served(chain: &[&Certificate]) -> Observation {
 
 fn expecting(world: &World) -> Expectation {
     Expectation {
+        stays: false,
         chain: vec![world.leaf.fingerprint, world.middle.certificate.fingerprint],
         server_name: "a.test".parse().unwrap(),
         previous: Vec::new(),

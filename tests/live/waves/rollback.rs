@@ -136,3 +136,17 @@ fn a_repeated_rollout_whose_verification_fails_takes_no_certificate_off_its_host
     assert!(reason.ends_with("it had this certificate before the rollout, and keeps it"), "{reason}");
     assert_eq!(all(), good);
 }
+
+/// What goes back to a single certificate serves the same leaf as before, and it is proven by that.
+#[test]
+fn a_second_certificate_that_a_server_does_not_serve_is_taken_back_to_the_first() {
+    let fleet = Fleet::start(1);
+    fleet.roll_out(&[]).expect(0);
+    let good = fleet.all_served();
+    fleet.edit("domains: [api.lab.test]", "domains: [api.lab.test]\n  key: [ecdsa-p256, rsa-2048]");
+    fleet.edit("timeout: 20s", "timeout: 5s");
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back"], "{}", run.last());
+    assert_eq!(fleet.all_served(), good);
+    assert!(fleet.run(&["audit", "verify"]).code == 0);
+}

@@ -118,8 +118,11 @@ async fn who_undoes_the_target_goes_back_to_what_was_verified_before_it_whatever
     said(&[&all.older, &all.old, &all.new]).to(&all.old).await;
     said(&[&all.old, &all.older, &all.new]).to(&all.older).await;
     said(&[&all.new]).nowhere().await;
-    // Of a host that an older release switched nothing is known.
-    said(&[]).nowhere().await;
+    // Of several, the newest that is still there.
+    let pruned = verified(&[&all.older, &all.old, &all.new]);
+    looked(Some(&all.new), &[&all.older, &all.new], &pruned).undone().to(&all.older).await;
+    // A host that only an older release switched wrote nothing down: what is older counts.
+    said(&[]).to(&all.old).await;
 }
 
 #[tokio::test]
@@ -136,6 +139,8 @@ async fn a_version_that_nobody_confirmed_is_no_way_back_and_the_one_before_it_is
 async fn a_damaged_version_is_no_way_back() {
     let all = certificates();
     looked(Some(&all.old), &[&all.older], "").nowhere().await;
+    let known = verified(&[&all.older, &all.old]);
+    looked(Some(&all.old), &[&all.older], &known).to(&all.older).await;
 }
 
 #[tokio::test]
