@@ -171,8 +171,10 @@ impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O>
             Err(error) => {
                 let first = self.failure.replace(error).is_none();
                 if first {
-                    self.state.evolve(self.now, &Event::Cancelled);
-                    told.push((self.now, Event::Cancelled));
+                    let stopping = (self.now, Event::Cancelled);
+                    self.state.evolve(self.now, &stopping.1);
+                    self.unwritten.push(stopping.clone());
+                    told.push(stopping);
                 }
                 may_begin = !first && !self.is_deposed();
                 if may_begin {

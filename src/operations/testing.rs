@@ -221,6 +221,7 @@ impl World {
                 direction: Direction::Forward,
                 windows: None,
                 deadline: None,
+                dead_man: None,
                 unsoaked: Default::default(),
             },
             hosts: HOSTS.map(host).to_vec().into(),

@@ -36,6 +36,7 @@ impl Plan {
             direction: Direction::Back,
             windows: None,
             deadline: None,
+            dead_man: self.schedule.dead_man,
             unsoaked: BTreeSet::new(),
         };
         Plan { schedule, hosts: hosts.into(), ..self }

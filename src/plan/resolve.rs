@@ -55,7 +55,7 @@ pub fn resolve(
     problems: &mut Problems,
 ) -> Option<Resolved> {
     let mut notes = Vec::new();
-    let schedule = schedule(playbook, inventory, limit, &mut notes, problems);
+    let mut schedule = schedule(playbook, inventory, limit, &mut notes, problems);
     let services: Vec<HashSet<HostName>> = playbook
         .services
         .iter()
@@ -87,6 +87,7 @@ pub fn resolve(
     let ca_files = playbook.verify.ca_file.iter().map(|file| file.value.clone()).collect();
     let CertificateSettings { name, domains, keys, renew, .. } = playbook.certificate.clone();
     let certificate = CertificateRequest { name, domains, keys, renew };
+    schedule.dead_man = hosts.iter().filter_map(|host: &HostPlan| host.dead_man).max();
     let plan = Plan { certificate, issuers, schedule, hosts: hosts.into(), ca_files };
     problems.none_or(Some(Resolved { plan, notes }))
 }
@@ -182,7 +183,9 @@ fn schedule(
         served_until: None,
     });
     let (direction, unsoaked) = (Direction::Forward, BTreeSet::new());
-    Schedule { hosts: hosts.into(), waves, on_failure, direction, windows, deadline, unsoaked }
+    // Known once each host is resolved.
+    let dead_man = None;
+    Schedule { hosts: hosts.into(), waves, on_failure, direction, windows, deadline, dead_man, unsoaked }
 }
 
 fn planned(issuer: &Issuer, inventory: &Inventory, problems: &mut Problems) -> PlannedIssuer {

@@ -28,6 +28,8 @@ pub struct Schedule {
     pub windows: Option<PlannedWindows>,
     /// The rollout fails when it is not over after so much work.
     pub deadline: Option<Duration>,
+    /// The longest that a host's dead-man switch waits; none where there is none.
+    pub dead_man: Option<Duration>,
     /// Hosts that an earlier rollout left on the same version before their wave had passed: a wave with one of them is
     /// watched, though it has nothing to change there.
     pub unsoaked: BTreeSet<HostIndex>,
@@ -73,19 +75,22 @@ struct StoredSchedule {
     undo: Option<Undo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_man: Option<Duration>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     unsoaked: BTreeSet<HostIndex>,
 }
 
 impl From<Schedule> for StoredSchedule {
     fn from(schedule: Schedule) -> Self {
-        let Schedule { hosts, waves, on_failure, direction, windows, deadline, unsoaked } = schedule;
+        let Schedule { hosts, waves, on_failure, direction, windows, deadline, dead_man, unsoaked } =
+            schedule;
         let (every_host, undo) = match direction {
             Direction::Forward => (false, None),
             Direction::Back => (true, None),
             Direction::Undo(undo) => (true, Some(undo)),
         };
-        Self { hosts, waves, on_failure, every_host, windows, undo, deadline, unsoaked }
+        Self { hosts, waves, on_failure, every_host, windows, undo, deadline, dead_man, unsoaked }
     }
 }
 
@@ -93,15 +98,24 @@ impl TryFrom<StoredSchedule> for Schedule {
     type Error = &'static str;
 
     fn try_from(stored: StoredSchedule) -> Result<Self, Self::Error> {
-        let StoredSchedule { hosts, waves, on_failure, every_host, windows, undo, deadline, unsoaked } =
-            stored;
+        let StoredSchedule {
+            hosts,
+            waves,
+            on_failure,
+            every_host,
+            windows,
+            undo,
+            deadline,
+            dead_man,
+            unsoaked,
+        } = stored;
         let direction = match (every_host, undo) {
             (false, None) => Direction::Forward,
             (true, None) => Direction::Back,
             (true, Some(undo)) => Direction::Undo(undo),
             (false, Some(_)) => return Err("a schedule that undoes something tries every host"),
         };
-        Ok(Self { hosts, waves, on_failure, direction, windows, deadline, unsoaked })
+        Ok(Self { hosts, waves, on_failure, direction, windows, deadline, dead_man, unsoaked })
     }
 }
 

@@ -24,6 +24,16 @@ pub(super) fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<Stri
         Event::StepStarted { .. } => return None,
         Event::StepFinished { host, ended } => format!("{host}: {}", step_words(ended, verbose)?),
         Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
+        Event::HostAwaited { host, until, returns } => {
+            let again = format!("{host}: tried again in {}", left(*until, time));
+            match returns {
+                Some(returns) => format!(
+                    "{again}; its dead-man switch puts the previous certificate back by {}",
+                    returns.strftime("%H:%M:%SZ")
+                ),
+                None => again,
+            }
+        }
         Event::RollbackRefused { host, reason } => format!("{host}: not rolled back: {reason}"),
         Event::RetryPlanned { hosts, until, .. } => {
             let named =
@@ -191,6 +201,18 @@ mod tests {
     /// Without details, and with them.
     fn told(ended: StepEnded) -> [Option<String>; 2] {
         [false, true].map(|verbose| step_words(&ended, verbose))
+    }
+
+    #[test]
+    fn a_host_that_is_away_is_told_with_the_time_at_which_it_goes_back_by_itself() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let told = |returns| {
+            let event = Event::HostAwaited { host: "web01".parse().unwrap(), until: at(8), returns };
+            line(at(0), &event, false).unwrap()
+        };
+        assert_eq!(told(None), "web01: tried again in 8s");
+        let switch = "its dead-man switch puts the previous certificate back by 08:04:30Z";
+        assert_eq!(told(Some(at(270))), format!("web01: tried again in 8s; {switch}"));
     }
 
     #[test]

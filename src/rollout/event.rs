@@ -186,6 +186,17 @@ pub enum Event {
         /// Where.
         host: HostName,
     },
+    /// A host that should go back does not answer: it is tried again.
+    #[serde(rename = "host.awaited")]
+    HostAwaited {
+        /// Where.
+        host: HostName,
+        /// Not before.
+        until: Timestamp,
+        /// When its dead-man switch will have put its previous certificate back, where one is armed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        returns: Option<Timestamp>,
+    },
     /// A host that should go back cannot: a person has to look at it, unless nothing was reloaded.
     #[serde(rename = "rollback.refused")]
     RollbackRefused {

@@ -1,7 +1,10 @@
 //! What is known about one host, and what the end of a step means for it.
 
 use self::HostPhase::{Done, Ready};
+use jiff::Timestamp;
+
 use crate::rollout::event::RefusedRollback;
+use crate::rollout::lost;
 use crate::rollout::outcome::HostOutcome::{
     self, Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable,
 };
@@ -52,6 +55,12 @@ pub struct HostState {
     pub measured: Option<Measured>,
     /// Why it failed, or what else went wrong, in words.
     pub error: Option<String>,
+    /// When its dead-man switch will have put its previous certificate back, where one is armed.
+    pub returns_at: Option<Timestamp>,
+    /// It did not answer on its way back.
+    pub(super) unheard: bool,
+    /// When it is tried again, once that is decided.
+    pub(super) retry_at: Option<Timestamp>,
     pub(super) doubts: u8,
 }
 
@@ -64,6 +73,9 @@ impl HostState {
             exposure: Exposure::None,
             measured: None,
             error: None,
+            returns_at: None,
+            unheard: false,
+            retry_at: None,
             doubts: 0,
         }
     }
@@ -71,6 +83,11 @@ impl HostState {
     /// Whether what is live may have been changed.
     pub fn is_touched(&self) -> bool {
         self.exposure > Exposure::None
+    }
+
+    /// Whether it cannot be reached on its way back.
+    pub fn is_lost(&self) -> bool {
+        self.unheard && !matches!(self.phase, HostPhase::Done(_))
     }
 
     /// How the host ended, as far as it has.
@@ -127,8 +144,8 @@ pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, un
     host.fail(&cause, HostPhase::Done(outcome));
 }
 
-/// What a step's end means for its host.
-pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded) {
+/// What a step's end means for its host. `patient`: it is tried again where it does not answer on its way back.
+pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, patient: bool) {
     match ended {
         StepEnded::Inspect(Ok(inspected)) => host.inspected(inspected),
         StepEnded::Stage(Ok(())) => host.phase = Ready(Step::Activate),
@@ -148,7 +165,7 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded) {
         StepEnded::Verify(Err(failure)) => host.fail_or_go_back(failure),
         StepEnded::Commit(result) => host.committed(result),
         StepEnded::Rollback(Ok(())) => host.phase = Done(RolledBack),
-        StepEnded::Rollback(Err(failure)) => host.not_rolled_back(failure),
+        StepEnded::Rollback(Err(failure)) => host.not_rolled_back(failure, at, patient),
     }
 }
 
@@ -204,12 +221,16 @@ impl HostState {
         }
     }
 
-    fn not_rolled_back(&mut self, failure: &StepFailure) {
+    fn not_rolled_back(&mut self, failure: &StepFailure, at: Timestamp, patient: bool) {
         match failure {
             StepFailure::Unreachable { reason } | StepFailure::InDoubt { reason } => {
-                self.doubts += 1;
-                let again = self.doubts < 2 * ATTEMPTS;
-                self.fail(reason, if again { Ready(Step::Rollback) } else { Done(RollbackFailed) });
+                (self.doubts, self.unheard) = (self.doubts.saturating_add(1), true);
+                if patient && lost::is_tried_again(self, at) {
+                    return self.fail(reason, Ready(Step::Rollback));
+                }
+                self.fail(reason, Done(RollbackFailed));
+                let error = self.error.take().into_iter().chain(lost::promise(self, at));
+                self.error = Some(error.collect::<Vec<_>>().join("; "));
             }
             StepFailure::Failed { reason } => {
                 let cause = self.error.take().filter(|cause| cause != reason);

@@ -3,6 +3,7 @@
 
 mod event;
 mod host;
+mod lost;
 mod next;
 mod outcome;
 mod record;

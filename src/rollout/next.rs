@@ -10,6 +10,7 @@ use crate::model::HostName;
 use crate::plan::{HostIndex, OnFailure, Schedule, WaveSchedule};
 use crate::rollout::event::{Deadline, Event, RefusedRollback, WaveFailure};
 use crate::rollout::host::HostPhase;
+use crate::rollout::lost::{next_try, waits};
 use crate::rollout::outcome::{HostOutcome, Pause, RolloutOutcome};
 use crate::rollout::state::{Phase, State};
 use crate::rollout::step::{Previous, Step};
@@ -48,13 +49,39 @@ pub fn next(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     if let Some(event) = refused_rollback(schedule, state, now) {
         return vec![Action::Record(event)];
     }
-    match &state.phase {
+    if let Some(event) = awaited(schedule, state, now) {
+        return vec![Action::Record(event)];
+    }
+    let mut actions = match &state.phase {
         Phase::Between => between(schedule, state, now),
         Phase::Running => running(schedule, state, now),
         Phase::Soaking { until, samples } => soaking(schedule, state, now, *until, samples),
-        Phase::Stopping(reason) => stopping(schedule, state, reason),
-        Phase::RollingBack { order, started } => rolling_back(schedule, state, order, *started),
+        Phase::Stopping(reason) => stopping(schedule, state, now, reason),
+        Phase::RollingBack { order, started } => rolling_back(schedule, state, now, order, *started),
+    };
+    join_waits(&mut actions);
+    actions
+}
+
+/// Of several times to ask again, the first.
+fn join_waits(actions: &mut Vec<Action>) {
+    let time = |action: &Action| if let Action::Wait { until } = action { Some(*until) } else { None };
+    if let Some(first) = actions.iter().filter_map(time).min() {
+        actions.retain(|action| time(action).is_none());
+        actions.push(Action::Wait { until: first });
     }
+}
+
+/// A host that did not answer on its way back: when it is tried again.
+fn awaited(schedule: &Schedule, state: &State, now: Timestamp) -> Option<Event> {
+    let undecided = |number: &&HostIndex| {
+        let host = state.host(**number);
+        host.retry_at.is_none() && host.phase == HostPhase::Ready(Step::Rollback)
+    };
+    let number = *state.lost.iter().find(undecided).filter(|_| !state.is_cancelled())?;
+    let host = state.host(number);
+    let until = next_try(host, now, state.dead_man);
+    Some(Event::HostAwaited { host: schedule.hosts[number].clone(), until, returns: host.returns_at })
 }
 
 fn between(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
@@ -113,23 +140,28 @@ fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
             let host = schedule.hosts[host].clone();
             return fail_wave(schedule, state, WaveFailure::Interposed { host });
         }
-        if state.failures > wave.max_failures {
-            let (failed, allowed, hosts) = (state.failures, wave.max_failures, wave.hosts().len());
+        // One that cannot be reached on its way back has failed, whatever becomes of it.
+        let failed = state.failures + state.lost.len();
+        if failed > wave.max_failures {
+            let (allowed, hosts) = (wave.max_failures, wave.hosts().len());
             return fail_wave(schedule, state, WaveFailure::Budget { failed, allowed, hosts });
         }
     }
     match &state.stop {
         Some(stop @ Stop::Abort { .. }) => return stopped(schedule, state, stop),
-        Some(stop) => return drain(schedule, state).unwrap_or_else(|| stopped(schedule, state, stop)),
+        Some(stop) => {
+            let all = drain(schedule, state, now, state.in_flight.len());
+            return all.unwrap_or_else(|| stopped(schedule, state, stop));
+        }
         None => {}
     }
     if overdue(schedule, state, now).is_some() {
         return out_of_time(schedule, state, now);
     }
-    let mut actions = ready_steps(state);
+    let mut actions = ready_steps(state, now);
     let batch_end = wave.batches.get(state.batch).map_or(HostIndex::default(), |batch| batch.end);
     let closed = closed(schedule, state, now);
-    let free = wave.parallel.saturating_sub(state.in_flight.len());
+    let free = wave.parallel.saturating_sub(under_way(state));
     let free = if closed.is_none() { free } else { 0 };
     let turn = state.waiting.range(..batch_end).take(free);
     actions.extend(turn.map(|&host| Action::Run { host, step: Step::Inspect }));
@@ -232,29 +264,38 @@ fn out_of_time(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action
     fail_wave(schedule, state, WaveFailure::Overdue { deadline, after: after.as_secs() })
 }
 
-/// The next step of every host that is between two.
-fn ready_steps(state: &State) -> Vec<Action> {
+/// The next step of every host that is between two. Who stops in a hurry tries a lost host at once, and no more.
+fn ready_steps(state: &State, now: Timestamp) -> Vec<Action> {
     let ready = state.ready.iter().filter_map(|&host| match state.host(host).phase {
-        HostPhase::Ready(step) => Some(Action::Run { host, step }),
+        HostPhase::Ready(step) => match waits(state.host(host), now).filter(|_| !state.is_cancelled()) {
+            Some(until) => Some(Action::Wait { until }),
+            None => Some(Action::Run { host, step }),
+        },
         _ => None,
     });
     ready.collect()
 }
 
-/// No new host and no new activation; what is activated comes to its end. Nothing when nothing is in
-/// flight any more.
-fn drain(schedule: &Schedule, state: &State) -> Option<Vec<Action>> {
+/// How many hosts are in flight, and not lost.
+fn under_way(state: &State) -> usize {
+    state.in_flight.len() - state.lost.len()
+}
+
+/// No new host and no new activation; what is activated comes to its end. Nothing when nothing is to be waited for any
+/// more: of the hosts in flight, `awaited`.
+fn drain(schedule: &Schedule, state: &State, now: Timestamp, awaited: usize) -> Option<Vec<Action>> {
     let before_activation = |number: &&HostIndex| {
         matches!(state.host(**number).phase, HostPhase::Ready(Step::Inspect | Step::Stage | Step::Activate))
     };
     if let Some(&number) = state.ready.iter().find(before_activation) {
         return Some(vec![Action::Record(Event::HostAbandoned { host: schedule.hosts[number].clone() })]);
     }
-    if state.in_flight.is_empty() { None } else { Some(ready_steps(state)) }
+    if awaited == 0 { None } else { Some(ready_steps(state, now)) }
 }
 
-fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Action> {
-    if let Some(actions) = drain(schedule, state) {
+/// Hosts that are lost hold up nobody's way back.
+fn stopping(schedule: &Schedule, state: &State, now: Timestamp, reason: &WaveFailure) -> Vec<Action> {
+    if let Some(actions) = drain(schedule, state, now, under_way(state)) {
         return actions;
     }
     let changed = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
@@ -277,15 +318,21 @@ fn stopping(schedule: &Schedule, state: &State, reason: &WaveFailure) -> Vec<Act
         })
         .collect();
     if back.is_empty() {
-        return finish(state);
+        return if state.in_flight.is_empty() { finish(state) } else { ready_steps(state, now) };
     }
     let hosts = back.iter().map(|&host| schedule.hosts[host].clone()).collect();
     vec![Action::Record(Event::RollbackStarted { hosts })]
 }
 
 /// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
-fn rolling_back(schedule: &Schedule, state: &State, order: &[HostIndex], started: usize) -> Vec<Action> {
-    let mut actions = ready_steps(state);
+fn rolling_back(
+    schedule: &Schedule,
+    state: &State,
+    now: Timestamp,
+    order: &[HostIndex],
+    started: usize,
+) -> Vec<Action> {
+    let mut actions = ready_steps(state, now);
     actions.extend(
         turn_back(schedule, state, order, started).map(|host| Action::Run { host, step: Step::Rollback }),
     );
@@ -307,11 +354,12 @@ fn turn_back<'s>(
         .filter(|host| !state.in_flight.contains(host))
         .peekable();
     let wave = queue.peek().map_or(usize::MAX, |&first| schedule.wave_of(first));
-    let ends = [state.in_flight.first(), state.in_flight.last()];
+    let mut others = state.in_flight.iter().filter(|host| !state.lost.contains(host));
+    let ends = [others.next(), others.next_back()];
     // Waves are stretches of hosts: with the first and the last, all are of it.
     let alone = ends.into_iter().flatten().all(|&host| schedule.wave_of(host) == wave);
     let parallel = schedule.waves.get(wave).filter(|_| alone).map_or(0, |wave| wave.parallel);
-    let free = parallel.saturating_sub(state.in_flight.len());
+    let free = parallel.saturating_sub(under_way(state));
     queue.take_while(move |&host| schedule.wave_of(host) == wave).take(free)
 }
 

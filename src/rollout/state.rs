@@ -10,6 +10,7 @@ use crate::model::{HostName, WaveName};
 use crate::plan::{HostIndex, HostRange, PerHost, Schedule, WaveSchedule, whole};
 use crate::rollout::event::{Event, WaveFailure};
 use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
+use crate::rollout::lost::{note_step, note_switch};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
 use crate::rollout::step::{Step, StepEnded, Verified};
 use crate::rollout::stop::Stop;
@@ -72,6 +73,10 @@ pub struct State {
     pub in_flight: BTreeSet<HostIndex>,
     /// Those of them that are between two steps: what is asked after every event is asked of these alone.
     pub(super) ready: BTreeSet<HostIndex>,
+    /// Those in flight that cannot be reached on their way back: nobody waits for them but the rollout's end.
+    pub lost: BTreeSet<HostIndex>,
+    /// The longest that a host's dead-man switch waits.
+    pub(super) dead_man: Option<Duration>,
     /// Failed hosts of the current wave.
     pub failures: usize,
     /// Hosts of the current wave that serve the new certificate, proven.
@@ -107,6 +112,8 @@ impl State {
             failed: false,
             in_flight: BTreeSet::new(),
             ready: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            dead_man: schedule.dead_man,
             failures: 0,
             proven: 0,
             changed: 0,
@@ -122,6 +129,11 @@ impl State {
     /// A host by its number in the schedule.
     pub fn host(&self, number: HostIndex) -> &HostState {
         &self.hosts[number]
+    }
+
+    #[cfg(test)]
+    pub(super) fn host_mut(&mut self, number: HostIndex) -> &mut HostState {
+        &mut self.hosts[number]
     }
 
     /// Every host, in the schedule's order.
@@ -157,8 +169,9 @@ impl State {
                 self.failures = hosts.iter().filter(|host| host.has_failed()).count();
                 (self.proven, self.changed) = (changed + unchanged, changed);
             }
-            Event::StepStarted { host, step } => self.start(host, *step),
-            Event::StepFinished { host, ended } => self.finish(host, ended),
+            Event::StepStarted { host, step } => self.start(at, host, *step),
+            Event::StepFinished { host, ended } => self.finish(at, host, ended),
+            Event::HostAwaited { host, until, .. } => self.on(host, |host| host.retry_at = Some(*until)),
             Event::HostAbandoned { host } => self.abandon(host),
             Event::RollbackRefused { host, reason } => {
                 self.on(host, |host| refuse_rollback(host, reason, undo))
@@ -227,9 +240,13 @@ impl State {
         self.stop = Some(stop.after(self.stop.take()));
     }
 
-    fn start(&mut self, host: &HostName, step: Step) {
+    fn start(&mut self, at: Timestamp, host: &HostName, step: Step) {
         let Some(number) = self.number(host) else { return };
-        self.hosts[number].phase = HostPhase::Running(step);
+        let host = &mut self.hosts[number];
+        (host.phase, host.retry_at) = (HostPhase::Running(step), None);
+        if step == Step::Activate {
+            note_switch(host, at, self.dead_man);
+        }
         self.waiting.remove(&number);
         self.ready.remove(&number);
         self.in_flight.insert(number);
@@ -254,11 +271,14 @@ impl State {
 
     /// Keeps `ready` what it says, for one host.
     fn note_ready(&mut self, number: HostIndex) {
+        let in_flight = self.in_flight.contains(&number);
         let ready = matches!(self.hosts[number].phase, HostPhase::Ready(_));
-        if ready && self.in_flight.contains(&number) {
-            self.ready.insert(number);
-        } else {
-            self.ready.remove(&number);
+        for (is_in, set) in [(ready, &mut self.ready), (self.hosts[number].is_lost(), &mut self.lost)] {
+            if is_in && in_flight {
+                set.insert(number);
+            } else {
+                set.remove(&number);
+            }
         }
     }
 
@@ -277,16 +297,19 @@ impl State {
         self.note_ready(number);
     }
 
-    fn finish(&mut self, name: &HostName, ended: &StepEnded) {
+    fn finish(&mut self, at: Timestamp, name: &HostName, ended: &StepEnded) {
         if let StepEnded::Verify(Ok(Verified::Disproven(disproven))) = ended
             && disproven.state == EndpointState::Unknown
         {
             self.interposed = self.number(name);
         }
-        let undo = self.undo;
-        self.on(name, |host| match ended {
-            StepEnded::Inspect(Ok(inspected)) if undo => undo_step(host, inspected.previous.as_ref()),
-            ended => finish_step(host, ended),
+        let (undo, dead_man, patient) = (self.undo, self.dead_man, !self.is_cancelled());
+        self.on(name, |host| {
+            note_step(host, ended, at, dead_man);
+            match ended {
+                StepEnded::Inspect(Ok(inspected)) if undo => undo_step(host, inspected.previous.as_ref()),
+                ended => finish_step(host, ended, at, patient),
+            }
         });
     }
 
@@ -309,6 +332,8 @@ impl State {
         let running: Vec<HostIndex> = self.in_flight.iter().copied().collect();
         for number in running {
             let host = &mut self.hosts[number];
+            // Who goes on does not wait as long as who went away would have.
+            host.retry_at = host.unheard.then_some(Timestamp::MIN);
             let HostPhase::Running(step) = host.phase else { continue };
             host.phase = HostPhase::Ready(match step {
                 Step::Inspect => Step::Inspect,
@@ -347,7 +372,7 @@ impl State {
             if !left {
                 continue;
             }
-            (host.error, host.doubts) = (None, 0);
+            (host.error, host.doubts, host.unheard) = (None, 0, false);
             // A rollback that was aborted has no further wave: what it left half-way goes back by itself.
             if outcome == HostOutcome::RollbackFailed && (back || !undo) {
                 again.push(number);

@@ -232,8 +232,13 @@ impl Fleet {
 
     /// A new certificate that is never proven: until every host waits for its proof.
     pub(crate) fn roll_out_unproven(&mut self, dead_man: &str) -> Running {
+        self.roll_out_slowly(dead_man, 1_000_000)
+    }
+
+    /// A new certificate whose proof, as that of the one before, takes so many answers: until every host waits for it.
+    pub(crate) fn roll_out_slowly(&mut self, dead_man: &str, answers: u32) -> Running {
         self.install.push_str(&format!("  dead_man: {dead_man}\n"));
-        self.verify.push_str("  timeout: 5s\n  answers: 1000000\n");
+        self.verify.push_str(&format!("  timeout: 5s\n  answers: {answers}\n"));
         self.renew();
         let mut rollout = Running::rollout(self);
         for _ in &self.hosts {

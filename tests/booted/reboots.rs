@@ -92,3 +92,26 @@ fn without_the_boot_unit_nobody_puts_it_back_and_everybody_says_so() {
     let leaf = fleet.roll_out().expect(0).leaf();
     assert!(fleet.all_serve(&leaf));
 }
+
+/// The controller does not call for a person before the host had the time to go back.
+#[test]
+#[ignore = "boots hosts"]
+fn a_controller_that_lives_waits_for_its_rebooted_hosts_and_finds_them_back() {
+    let mut fleet = Fleet::boot(&SUITES, Login::Sudo);
+    let first = fleet.roll_out().expect(0).leaf();
+    let mut rollout = fleet.roll_out_slowly("5m", 300);
+    // Down for longer than a few tries take.
+    for host in &mut fleet.hosts {
+        host.cut_power();
+    }
+    for _ in 0..8 {
+        let awaited = rollout.until_event("host.awaited");
+        assert!(awaited["returns"].is_string(), "{awaited}");
+    }
+    for host in &mut fleet.hosts {
+        host.boot();
+    }
+    let run = rollout.end().expect(3);
+    assert!(run.stdout.contains("\"outcome\":\"rolled_back\""), "{}", run.stdout);
+    assert!(fleet.all_serve(&first));
+}

@@ -57,7 +57,7 @@ impl Effects for Simulated {
 /// A journal that fails for good after some appends.
 struct Failing {
     left: AtomicUsize,
-    kept: Arc<Mutex<Vec<Event>>>,
+    kept: Arc<Mutex<Vec<(Timestamp, Event)>>>,
 }
 
 impl RolloutJournal for Failing {
@@ -67,7 +67,7 @@ impl RolloutJournal for Failing {
             return Err(JournalError::Unwritable("the disk is full".to_owned()));
         }
         self.left.store(left - 1, Ordering::SeqCst);
-        self.kept.lock().unwrap().extend(events.into_iter().map(|(_, event)| event));
+        self.kept.lock().unwrap().extend(events);
         Ok(())
     }
 }
@@ -125,11 +125,11 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
         for host in effects.activated.lock().unwrap().iter() {
             let name = &schedule.hosts[*host];
             let told = kept.iter().any(
-                |event| matches!(event, Event::StepStarted { host, step: Step::Activate } if host == name),
+                |(_, event)| matches!(event, Event::StepStarted { host, step: Step::Activate } if host == name),
             );
             assert!(told, "seed {seed}: {name} was activated, and the journal does not know");
         }
-        let measured = kept.iter().filter_map(|event| match event {
+        let measured = kept.iter().filter_map(|(_, event)| match event {
             Event::GateObserved { sample: Sample::Handshakes(sample), .. } => Some(sample.handshakes.tried),
             _ => None,
         });
@@ -138,8 +138,7 @@ fn a_journal_that_fails_anywhere_leaves_no_host_half_done() {
             soaks += 1;
         }
         let mut told = State::new(&schedule);
-        let unwritten = driven.unwritten.iter().map(|(_, event)| event);
-        kept.iter().chain(unwritten).for_each(|event| told.evolve(start(), event));
+        kept.iter().chain(&driven.unwritten).for_each(|(at, event)| told.evolve(*at, event));
         assert_eq!(told.hosts(), driven.state.hosts(), "seed {seed}: the events tell it otherwise");
         let world = effects.world.lock().unwrap();
         for (host, truth) in driven.state.hosts().iter().zip(&world.hosts) {

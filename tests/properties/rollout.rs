@@ -162,6 +162,7 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
         direction: Direction::Forward,
         windows: None,
         deadline: None,
+        dead_man: None,
         unsoaked: Default::default(),
     };
     let mut state = State::new(&schedule);

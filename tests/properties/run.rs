@@ -207,7 +207,9 @@ impl Run {
                     assert!(!self.state.failed, "seed {seed}: activated after the wave failed");
                     assert!(!self.state.is_cancelled(), "seed {seed}: activated after a cancel");
                 }
-                if let Phase::RollingBack { .. } = self.state.phase {
+                if let Phase::RollingBack { .. } = self.state.phase
+                    && !state.is_lost()
+                {
                     let wave = self.schedule.wave_of(number);
                     assert!(self.rolling_back_wave.is_none_or(|newest| wave <= newest), "seed {seed}: order");
                     self.rolling_back_wave = Some(wave);
@@ -256,7 +258,9 @@ impl Run {
 
     fn check_state(&self) {
         self.check_counts();
-        let waves: Vec<usize> = self.state.in_flight.iter().map(|&h| self.schedule.wave_of(h)).collect();
+        // Those that are lost hold up nobody.
+        let under_way = self.state.in_flight.iter().filter(|host| !self.state.host(**host).is_lost());
+        let waves: Vec<usize> = under_way.map(|&h| self.schedule.wave_of(h)).collect();
         if let Some(&wave) = waves.first() {
             assert!(waves.iter().all(|&other| other == wave), "seed {}: two waves in flight", self.seed);
             let parallel = self.schedule.waves[wave].parallel;
@@ -387,7 +391,7 @@ impl Run {
             }
             if !self.running.is_empty() && self.world.random.chance(60) {
                 self.finish_one();
-            } else if waiting.is_some() && self.world.random.chance(20) {
+            } else if matches!(self.state.phase, Phase::Soaking { .. }) && self.world.random.chance(20) {
                 // Somebody looked before the soak was over.
                 self.look_at_the_soak();
             } else if let Some(until) = waiting {

@@ -98,6 +98,7 @@ pub(crate) fn schedule(random: &mut Random) -> Schedule {
         direction: if random.chance(15) { Direction::Back } else { Direction::Forward },
         windows: windows(random),
         deadline: limit(random, 120),
+        dead_man: random.chance(30).then(|| Duration::from_secs(1 + random.below(60) as u64)),
         unsoaked,
     };
     if schedule.goes_back() {

@@ -189,6 +189,7 @@ impl Setup {
             direction: Direction::Forward,
             windows: None,
             deadline: None,
+            dead_man: None,
             unsoaked: Default::default(),
         };
         let refuses = JournalError::Unwritable("the disk is full".to_owned());

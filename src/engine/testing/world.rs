@@ -215,6 +215,7 @@ fn plan(host: HostPlan) -> Plan {
         direction: Direction::Forward,
         windows: None,
         deadline: None,
+        dead_man: None,
         unsoaked: Default::default(),
     };
     let (name, domains) = ("a.test".parse().unwrap(), vec!["a.test".parse().unwrap()]);

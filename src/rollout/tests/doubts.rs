@@ -56,8 +56,11 @@ fn a_rollback_in_doubt_is_tried_so_often_and_then_needs_a_person() {
     for doubtful in [StepFailure::InDoubt { reason: "?".to_owned() }, unreachable()] {
         let mut story = one();
         story.ends_at("a1", disproven(EndpointState::Previous));
-        for _ in 1..4 {
-            assert_eq!(story.ends("a1", StepEnded::Rollback(Err(doubtful.clone()))), "a1 rollback");
+        for pause in [1, 2, 4] {
+            let told = story.ends("a1", StepEnded::Rollback(Err(doubtful.clone())));
+            assert_eq!(told, format!("a1 away for {pause}s, wait {pause}s"));
+            story.pass(pause);
+            assert_eq!(story.go(), "a1 rollback");
         }
         let told = story.ends("a1", StepEnded::Rollback(Err(doubtful)));
         assert_eq!(told, "a fails: nothing proven, needs_attention");
@@ -74,8 +77,11 @@ fn a_rollback_of_the_whole_fleet_has_tries_of_its_own() {
     story.ends_at("a1", StepEnded::Commit(Err(in_doubt())));
     story.change(&["a1"]);
     story.ends("b1", StepEnded::Inspect(Err(failed())));
-    for _ in 1..4 {
-        assert_eq!(story.ends("a1", StepEnded::Rollback(Err(in_doubt()))), "a1 rollback");
+    for pause in [1, 2, 4] {
+        let told = story.ends("a1", StepEnded::Rollback(Err(in_doubt())));
+        assert_eq!(told, format!("a1 away for {pause}s, wait {pause}s"));
+        story.pass(pause);
+        assert_eq!(story.go(), "a1 rollback");
     }
     assert_eq!(story.ends("a1", StepEnded::Rollback(Err(in_doubt()))), "needs_attention");
 }

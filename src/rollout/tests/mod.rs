@@ -4,6 +4,7 @@ mod budget;
 mod deadlines;
 mod doubts;
 mod left;
+mod lost;
 mod outcomes;
 mod resumes;
 mod retries;
@@ -122,6 +123,7 @@ impl Story {
             direction: Direction::Forward,
             windows: None,
             deadline: None,
+            dead_man: None,
             unsoaked: Default::default(),
         };
         Self { state: State::new(&schedule), schedule, now: start() }
@@ -146,6 +148,11 @@ impl Story {
 
     fn host(&self, name: &str) -> &HostState {
         self.state.host(self.state.number(&name.parse().unwrap()).unwrap())
+    }
+
+    fn host_mut(&mut self, name: &str) -> &mut HostState {
+        let number = self.state.number(&name.parse().unwrap()).unwrap();
+        self.state.host_mut(number)
     }
 
     fn outcome(&self, name: &str) -> HostOutcome {
@@ -204,6 +211,7 @@ impl Story {
             }
             Event::RetryStarted { .. } => "again".to_owned(),
             Event::WindowAwaited { until } => format!("window in {}s", self.until(*until)),
+            Event::HostAwaited { host, until, .. } => format!("{host} away for {}s", self.until(*until)),
             Event::HostAbandoned { host } => format!("{host} abandoned"),
             Event::RollbackStarted { hosts } => format!("back: {}", names(hosts)),
             Event::RollbackRefused { host, reason } => format!("{host} stays: {}", why_not(reason)),

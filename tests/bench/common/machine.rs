@@ -32,6 +32,7 @@ pub(crate) fn schedule(hosts: usize) -> Schedule {
         direction: Direction::Forward,
         windows: None,
         deadline: None,
+        dead_man: None,
         unsoaked: Default::default(),
     }
 }

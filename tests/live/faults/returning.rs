@@ -1,5 +1,9 @@
 //! Hosts that are not what they were: made anew, or switched off between their switch and their proof.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::processes::descendants;
 use crate::running::Running;
 use crate::support::Fleet;
 
@@ -38,6 +42,7 @@ fn a_host_that_is_switched_off_before_its_proof_is_not_called_done() {
     fleet.edit("    batch: [1, 50%]", "    parallel: 8");
     fleet.roll_out(&[]).expect(0);
     fleet.edit("  timeout: 20s", "  timeout: 3s\n  answers: 500");
+    fleet.edit("install:\n", "install:\n  dead_man: 8s\n");
     let mut rollout = Running::rollout(&fleet);
     rollout.until_step("web01", "verify");
     // All its processes are gone at once.
@@ -52,4 +57,57 @@ fn a_host_that_is_switched_off_before_its_proof_is_not_called_done() {
     host.nginx.start_again().unwrap();
     let run = fleet.run(&["--output", "json", "resume"]).expect(3);
     assert_eq!(run.hosts(), ["rolled_back", "untouched"]);
+}
+
+/// A fleet whose first host was switched and is gone; the time of its dead-man switch is far away.
+fn switched_and_away() -> (Fleet, Running) {
+    let mut fleet = Fleet::start(2);
+    fleet.edit("    batch: [1, 50%]", "    parallel: 8");
+    fleet.roll_out(&[]).expect(0);
+    fleet.edit("  timeout: 20s", "  timeout: 3s\n  answers: 500");
+    fleet.edit("install:\n", "install:\n  dead_man: 10m\n");
+    let mut rollout = Running::rollout(&fleet);
+    rollout.until_step("web01", "verify");
+    let host = &mut fleet.lab.hosts[0];
+    let sessions = descendants(host.sshd.as_ref().unwrap().process.id());
+    host.nginx.process.stop();
+    host.sshd.as_mut().unwrap().process.stop();
+    for session in sessions {
+        // One may have come to its end by itself.
+        let _ = kill(Pid::from_raw(i32::try_from(session).unwrap()), Signal::SIGKILL);
+    }
+    (fleet, rollout)
+}
+
+#[test]
+fn a_switched_host_that_is_away_for_more_than_a_few_tries_goes_back_once_it_is_there() {
+    let (mut fleet, mut rollout) = switched_and_away();
+    for _ in 0..5 {
+        let awaited = rollout.until_event("host.awaited");
+        assert_eq!(awaited["host"], "web01");
+        assert!(awaited["returns"].as_str().is_some() && awaited["until"].as_str().is_some(), "{awaited}");
+    }
+    let host = &mut fleet.lab.hosts[0];
+    host.nginx.start_again().unwrap();
+    host.sshd.as_mut().unwrap().start_again().unwrap();
+    let run = rollout.end().expect(3);
+    assert_eq!(run.hosts(), ["rolled_back", "untouched"]);
+    assert_ne!(fleet.served(0), run.leaf());
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_host_that_is_away_and_says_when_it_goes_back() {
+    let (fleet, mut rollout) = switched_and_away();
+    rollout.until_event("host.awaited");
+    rollout.until_event("host.awaited");
+    let begun = std::time::Instant::now();
+    let run = rollout.interrupt().expect(4);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(run.hosts(), ["rollback_failed", "untouched"]);
+    assert!(
+        run.error(0).contains("its dead-man switch puts the previous certificate back by"),
+        "{}",
+        run.error(0)
+    );
+    drop(fleet);
 }
