@@ -4,10 +4,10 @@ use self::HostPhase::{Done, Ready};
 use jiff::Timestamp;
 
 use crate::rollout::event::RefusedRollback;
-use crate::rollout::lost;
 use crate::rollout::outcome::HostOutcome::{
     self, Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable,
 };
+use crate::rollout::patience::{is_tried_again, promise};
 use crate::rollout::step::{
     Activated, Committed, Disproven, Inspected, Measured, Previous, Step, StepEnded, StepFailure, Verified,
 };
@@ -225,11 +225,11 @@ impl HostState {
         match failure {
             StepFailure::Unreachable { reason } | StepFailure::InDoubt { reason } => {
                 (self.doubts, self.unheard) = (self.doubts.saturating_add(1), true);
-                if patient && lost::is_tried_again(self, at) {
+                if patient && is_tried_again(self.returns_at, self.doubts, at) {
                     return self.fail(reason, Ready(Step::Rollback));
                 }
                 self.fail(reason, Done(RollbackFailed));
-                let error = self.error.take().into_iter().chain(lost::promise(self, at));
+                let error = self.error.take().into_iter().chain(promise(self.returns_at, at));
                 self.error = Some(error.collect::<Vec<_>>().join("; "));
             }
             StepFailure::Failed { reason } => {

@@ -3,18 +3,15 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::model::later;
-use crate::rollout::host::HostState;
+use crate::rollout::host::{HostPhase, HostState};
+use crate::rollout::patience::back_by;
 use crate::rollout::step::{Activated, Step, StepEnded, StepFailure};
 
-/// So often a host is tried in any case.
-const TRIES: u8 = 4;
 /// The longest pause between two tries; of a switch that waits for hours, a twentieth of that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The host's own reload comes after its switch is due.
-const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Keeps in mind until when a host's dead-man switch is due, as far as a step tells. The longest that one waits is `dead_man`.
 pub(super) fn note_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, dead_man: Option<Duration>) {
@@ -41,30 +38,17 @@ pub(super) fn note_switch(host: &mut HostState, at: Timestamp, dead_man: Option<
     host.returns_at = dead_man.filter(|_| previous.is_some()).map(|dead_man| later(at, dead_man));
 }
 
-/// Whether a host that did not answer at this time is tried once more.
-pub(super) fn is_tried_again(host: &HostState, now: Timestamp) -> bool {
-    let due = host.returns_at.and_then(|due| due.checked_add(GRACE).ok());
-    host.doubts < TRIES || due.is_some_and(|due| now < due)
-}
-
 /// When it is tried again: after longer and longer pauses, and once after it must have gone back.
 pub(super) fn next_try(host: &HostState, now: Timestamp, dead_man: Option<Duration>) -> Timestamp {
     let longest = dead_man.map_or(LONGEST_PAUSE, |dead_man| LONGEST_PAUSE.max(dead_man / 20));
     let pause = Duration::from_secs(1 << host.doubts.saturating_sub(1).min(40)).min(longest);
-    let due = host.returns_at.and_then(|due| due.checked_add(GRACE).ok()).filter(|due| now < *due);
+    let due = back_by(host.returns_at).filter(|due| now < *due);
     let next = later(now, pause);
     due.map_or(next, |due| next.min(due))
 }
 
-/// What becomes of a host that is given up, in words.
-pub(super) fn promise(host: &HostState, now: Timestamp) -> Option<String> {
-    let due = host.returns_at?;
-    let puts = if now < due { "puts" } else { "should have put" };
-    Some(format!("its dead-man switch {puts} the previous certificate back by {}", due.strftime("%H:%M:%SZ")))
-}
-
 /// Whether a host waits for its next try.
 pub(super) fn waits(host: &HostState, now: Timestamp) -> Option<Timestamp> {
-    let is_on_its_way = host.phase == crate::rollout::host::HostPhase::Ready(Step::Rollback);
+    let is_on_its_way = host.phase == HostPhase::Ready(Step::Rollback);
     host.retry_at.filter(|at| is_on_its_way && *at > now)
 }

@@ -6,6 +6,7 @@ mod host;
 mod lost;
 mod next;
 mod outcome;
+mod patience;
 mod record;
 mod state;
 mod step;
