@@ -88,7 +88,8 @@ impl Ownership {
         }
     }
 
-    /// Whether a key file is as it should be. Of one that names its owner by number, the name may be meant.
+    /// Whether a key file is as it should be. A wanted owner that is a number is taken for any name: the host alone knows
+    /// which user has that number.
     pub fn holds_for(&self, file: &KeyFile) -> bool {
         let is = |wanted: &str, found: &str| wanted == found || wanted.bytes().all(|c| c.is_ascii_digit());
         is(&self.owner, &file.owner) && is(&self.group, &file.group) && self.key_mode == file.mode

@@ -176,8 +176,8 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 Ok(()) => self.replace(socket, &name, wanted).await,
                 Err(busy) => Err(busy),
             };
-            // Two chains of one leaf can look alike, so that what looks right is replaced, too. It need not be: somebody
-            // else's transaction is in the way of nothing that a rollout has to undo.
+            // Two chains of one leaf can look alike, so that what looks right is replaced, too. Where somebody else's
+            // transaction prevents that, what looks right will do.
             if !looks_right {
                 replaced?;
             }

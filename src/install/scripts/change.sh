@@ -79,8 +79,8 @@ show_output() {
   tail -n 20 "$output" | block output
 }
 
-# Nobody has to confirm any more. Only one of two can take the switch away: this one, or the one that fires. What may
-# go with it goes by the same process, and after it.
+# Nobody has to confirm any more. Only one of two can take the switch away: this one, or the one that fires. The same
+# process removes the other paths, after the switch.
 disarm() { # [PATH...]
   [ -e "$switch" ] || return 0
   boot_file=

@@ -20,7 +20,7 @@ install_boot_unit() {
         { [ -L "$wanted" ] || { mkdir -p "${wanted%/*}" && ln -s "../$own_unit" "$wanted" && flush "${wanted%/*}"; }; }
     )
 }
-# Sets $boot_file. Where it cannot be had the switch is armed without: a plan has named that risk.
+# Sets $boot_file; empty where no boot unit can put this version back. A plan names why: `switch_ends_at_reboot`.
 arm_for_boot() {
   boot_file=
   find_keeper

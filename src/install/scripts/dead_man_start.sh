@@ -19,7 +19,7 @@ start_switch() {
       ;;
     user)
       name_unit
-      XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)} \
+      XDG_RUNTIME_DIR=/run/user/$(id -u) \
         systemd-run --user --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch"
       ;;
     *)
