@@ -152,7 +152,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             result.map_err(|judgement| Disproof { service, endpoint, judgement })
         };
         let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
-        // What was not as wanted before the switch need not be so after the way back.
+        // What answered nobody before the switch need not answer after the way back.
         all.retain(|proof| {
             !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.slot.before, one))
         });
@@ -162,12 +162,11 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     }
 }
 
-/// Whether an endpoint shows what it showed before the switch: the same certificate of somebody else's, or none.
+/// Whether an endpoint has no handshake to offer, and had none before the switch. One that shows somebody else's certificate
+/// proves nothing, whatever it showed before: another host may have answered.
 fn is_as_before(before: &[SeenServed], Disproof { service, endpoint, judgement }: &Disproof) -> bool {
     let seen = before.iter().find(|seen| seen.service == *service && seen.endpoint == *endpoint);
-    let leaf = judgement.leaf.as_ref().map(|leaf| leaf.fingerprint);
-    judgement.state != EndpointState::New
-        && seen.is_some_and(|seen| seen.leaf.as_ref().map(|leaf| leaf.fingerprint_sha256) == leaf)
+    judgement.leaf.is_none() && seen.is_some_and(|seen| seen.leaf.is_none())
 }
 
 /// An endpoint that is not as wanted.
@@ -195,7 +194,7 @@ mod tests {
     use crate::engine::testing::{World, certificates};
 
     #[test]
-    fn an_endpoint_is_as_before_where_it_shows_the_same_or_nothing_as_before() {
+    fn an_endpoint_is_as_before_where_it_showed_nothing_and_shows_nothing() {
         use EndpointState::{New, Unknown, Unreachable};
         let (all, world) = (certificates(), World::nginx());
         let service = &world.host().services[0];
@@ -215,7 +214,7 @@ mod tests {
         let (foreign, new) = (Some(&all.foreign), Some(all.new.leaf()));
         for (before, after, is_as_before) in [
             (None, disproof(Unreachable, None), true),
-            (foreign, disproof(Unknown, foreign), true),
+            (foreign, disproof(Unknown, foreign), false),
             (None, disproof(Unknown, foreign), false),
             (foreign, disproof(Unreachable, None), false),
             (foreign, disproof(Unknown, Some(all.old.leaf())), false),

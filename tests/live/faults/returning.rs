@@ -18,7 +18,9 @@ fn a_host_that_was_made_anew_gets_the_certificate_that_there_is_and_no_other_is_
 
     // As its image has it: nothing of certwave's, and the certificate from before in its place.
     let root = fleet.lab.hosts[1].root.clone();
-    std::fs::remove_dir_all(root.join("etc/certwave")).unwrap();
+    // The host's shell of the last rollout may just be ending, and writes its lock file then.
+    let gone = || std::fs::remove_dir_all(root.join("etc/certwave")).is_ok();
+    assert!(certwave::lab::wait_for(std::time::Duration::from_secs(60), gone));
     std::fs::create_dir(root.join("etc/certwave")).unwrap();
     let leaf = before.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
     for (name, text) in [("api.crt", before.as_str()), ("api-leaf.crt", leaf), ("api.key", &key)] {

@@ -1,5 +1,6 @@
 //! What is proven: every address, port, name and key by itself.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use certwave::lab::{EnvoyOptions, EnvoyServer, FrontServer, Process, free_port};
@@ -15,6 +16,12 @@ fn rewrite(path: &Path, change: impl FnOnce(String) -> String) {
     let changed = change(text.clone());
     assert_ne!(text, changed);
     std::fs::write(path, changed).unwrap();
+}
+
+/// Writes a file with a private key, for its owner alone as the lab's others are.
+fn write_key(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn hang_up(process: &Process) {
@@ -43,7 +50,7 @@ fn two_certificates_are_issued_installed_and_proven_by_their_algorithms() {
     let pem = std::fs::read(ssl.join("api.pem")).unwrap();
     for ending in ["ecdsa", "rsa"] {
         // Of the same kind until certwave has issued the other.
-        std::fs::write(ssl.join(format!("api.pem.{ending}")), &pem).unwrap();
+        write_key(&ssl.join(format!("api.pem.{ending}")), &pem);
     }
     std::fs::remove_file(ssl.join("api.pem")).unwrap();
     let before = std::fs::read_to_string(haproxy.config.with_file_name("haproxy.pid")).unwrap();
@@ -112,7 +119,7 @@ fn envoy_takes_two_certificates_as_two_secrets() {
     std::fs::create_dir_all(&folder).unwrap();
     let (certificate, key) = rsa();
     std::fs::write(ssl.join("api-rsa.crt"), certificate).unwrap();
-    std::fs::write(ssl.join("api-rsa.key"), key).unwrap();
+    write_key(&ssl.join("api-rsa.key"), &key);
     let secret = |name: &str, stem: &str| {
         format!(
             "- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  name: {name}\n  tls_certificate:\n    certificate_chain: {{filename: \"{ssl}/{stem}.crt\"}}\n    private_key: {{filename: \"{ssl}/{stem}.key\"}}\n    watched_directory: {{path: \"{}\"}}\n",
