@@ -16,6 +16,8 @@ pub struct KeyFile {
     pub owner: String,
     /// Its group, likewise.
     pub group: String,
+    /// Its owner and its group, by number.
+    numbers: (String, String),
     /// Its permission bits.
     pub mode: u16,
 }
@@ -30,7 +32,8 @@ impl KeyFile {
         let mut names = words.next()?.rsplitn(3, '|');
         let (group, user, path) = (names.next()?, names.next()?, names.next()?);
         let named = |number: &str, name: &str| if name == "UNKNOWN" { number } else { name }.to_owned();
-        Some(Self { path: path.to_owned(), owner: named(uid, user), group: named(gid, group), mode })
+        let numbers = (uid.to_owned(), gid.to_owned());
+        Some(Self { path: path.to_owned(), owner: named(uid, user), group: named(gid, group), numbers, mode })
     }
 
     /// Whether everybody can read it.
@@ -88,11 +91,12 @@ impl Ownership {
         }
     }
 
-    /// Whether a key file is as it should be. A wanted owner that is a number is taken for any name: the host alone knows
-    /// which user has that number.
+    /// Whether a key file is as it should be.
     pub fn holds_for(&self, file: &KeyFile) -> bool {
-        let is = |wanted: &str, found: &str| wanted == found || wanted.bytes().all(|c| c.is_ascii_digit());
-        is(&self.owner, &file.owner) && is(&self.group, &file.group) && self.key_mode == file.mode
+        let (uid, gid) = &file.numbers;
+        let owner = self.owner == file.owner || self.owner == *uid;
+        let group = self.group == file.group || self.group == *gid;
+        owner && group && self.key_mode == file.mode
     }
 }
 
@@ -184,6 +188,10 @@ mod tests {
         let numbers = Ownership { owner: "0".to_owned(), group: "7".to_owned(), key_mode: 0o640 };
         assert_eq!(file("9 9 600 /a b|c|ad\\user|domain users").group, "domain users");
         assert!(numbers.holds_for(&file("0 7 640 /a|root|ssl")));
+        assert!(
+            !numbers.holds_for(&file("5 7 640 /a|app|ssl"))
+                && !numbers.holds_for(&file("0 8 640 /a|root|tls"))
+        );
         for bad in ["", "0 0 600 root root", "0 0 9 /a|root|root"] {
             assert_eq!(KeyFile::parse(bad), None, "{bad}");
         }

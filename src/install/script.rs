@@ -137,11 +137,10 @@ impl InstallSpec {
 
     /// Prints a file of a version, which may be a key; fails where there is none. Changes nothing.
     pub fn read(&self, version: &Version, file: FileName) -> Script {
-        let path = self.layout.version(version).join(&file.to_string());
-        Script::new().assign("path", path.as_str()).text("exec cat \"$path\"")
+        Self::read_key(self.layout.version(version).join(&file.to_string()).as_str())
     }
 
-    /// Prints a key of somebody else's; fails where there is none. Changes nothing.
+    /// Prints a file, which may be a key; fails where there is none. Changes nothing.
     pub fn read_key(path: &str) -> Script {
         Script::new().assign("path", path).text("exec cat \"$path\"")
     }

@@ -121,7 +121,7 @@ impl Version {
 
     /// The version of this leaf and of another one that joined it: it sorts behind this one and not before the other.
     pub fn joined_by(&self, other: &Version, leaf: &Fingerprint, content: &Fingerprint) -> Self {
-        let issued = other.issued().or(self.issued()).unwrap_or(Timestamp::MIN);
+        let issued = other.issued().unwrap_or(Timestamp::UNIX_EPOCH);
         self.followed_by(issued, leaf, content)
     }
 

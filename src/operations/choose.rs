@@ -264,17 +264,8 @@ mod tests {
         let plan = world.plan();
         assert_eq!(why(&world, &plan, (false, None)).unwrap(), "it is read from its files");
         let choice = Choice::New(String::new(), None);
-        assert!(matches!(
-            known(
-                &plan,
-                &choice,
-                &world.certificates,
-                &ledger::versions(&world.journal, &name()).unwrap(),
-                now()
-            )
-            .unwrap_err()
-            .problem,
-            Problem::File { .. }
-        ));
+        let versions = ledger::versions(&world.journal, &name()).unwrap();
+        let unread = known(&plan, &choice, &world.certificates, &versions, now()).unwrap_err();
+        assert!(matches!(unread.problem, Problem::File { .. }));
     }
 }

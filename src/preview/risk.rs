@@ -246,8 +246,8 @@ impl fmt::Display for Risk {
                 write!(f, "would go back to {version}, which expires on {}", date(not_after))
             }
             Risk::SwitchInSession => f.write_str(
-                "its dead-man switch would live in the login's session, and end with it where systemd is told so \
-                 (`KillUserProcesses=yes`), or at a reboot: nobody would put the previous certificate back; use \
+                "its dead-man switch would live in the login's session, and systemd may end it with the login \
+                 (`KillUserProcesses=yes`) or at a reboot: nobody would put the previous certificate back; use \
                  `ansible_become`, or type `loginctl enable-linger USER` on the host",
             ),
             Risk::SwitchEndsAtReboot { reason } => write!(

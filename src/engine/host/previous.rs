@@ -33,10 +33,8 @@ impl<C: Connection> WayBack<'_, C> {
             // What nobody confirmed is nothing to go back to.
             Some(version) if facts.is_unconfirmed() => {
                 let armed = facts.armed.as_ref().filter(|armed| armed.target == *version);
-                match armed {
-                    Some(armed) => self.archived(Some(&armed.previous)).await,
-                    None => self.archived(self.verified_before(version)).await,
-                }
+                let before = armed.map(|armed| &armed.previous);
+                self.archived(before.or_else(|| self.verified_before(version))).await
             }
             // Hosts that only an older release switched wrote nothing down.
             Some(version) if Some(version) == self.target && self.undo && facts.history.is_empty() => {

@@ -26,7 +26,7 @@ until mv -f "$switch" "$switch~firing" 2>/dev/null; do
     log err "nobody confirmed $target, and $version cannot be put back: $directory cannot be written to; this is tried again for an hour"
   fi
   tries=$((tries + 1))
-  # Whoever mends it is not held up.
+  # The lock is let go, so that certwave can work on this host in the meantime.
   exec 8>&-
   sleep 30
   look

@@ -276,7 +276,7 @@ fn every_risk_reads_well() {
     has no certificate to go back to
     would not go back to 20261123T200100Z-3f9a1c2e: it was revoked
     would go back to 20261123T200100Z-3f9a1c2e, which expires on 2026-12-24 18:00:00Z
-    its dead-man switch would live in the login's session, and end with it where systemd is told so (`KillUserProcesses=yes`), or at a reboot: nobody would put the previous certificate back; use `ansible_become`, or type `loginctl enable-linger USER` on the host
+    its dead-man switch would live in the login's session, and systemd may end it with the login (`KillUserProcesses=yes`) or at a reboot: nobody would put the previous certificate back; use `ansible_become`, or type `loginctl enable-linger USER` on the host
     its dead-man switch would end at a reboot, and nobody would put the previous certificate back: the host does not run systemd
     has a live version that was never confirmed
     nobody puts the previous certificate back: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back

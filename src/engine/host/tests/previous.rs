@@ -105,7 +105,7 @@ async fn what_a_host_went_back_from_or_never_confirmed_is_no_way_back() {
     // The newest in the archive is one that the host went back from.
     let back = verified(&[&all.older, &all.old]) + &format!("certwave:history ={}\n", all.older.version());
     looked(Some(&all.new), &complete, &back).to(&all.older).await;
-    // What the switch says comes first: it was armed by whoever switched last.
+    // A switch that waits knows better than the history: the last activation armed it.
     let more = verified(&[&all.old, &all.older]) + &armed(&all.new, &all.old);
     looked(Some(&all.new), &complete, &more).to(&all.old).await;
 }
