@@ -53,6 +53,7 @@ if [ "${1:-}" = tests ]; then
   need gawk gawk
   need original-awk original-awk
   need valgrind valgrind
+  need setfattr attr
   # For tests/fresh.sh, which makes Debian trees.
   need debootstrap debootstrap
 fi

@@ -215,16 +215,6 @@ impl Bundle {
         encode(&self.chain[1..])
     }
 
-    /// Leaf, chain and private key in one, as HAProxy reads them.
-    pub fn combined_pem(&self) -> Secret {
-        let (chain, key) = (self.fullchain_pem(), self.key.expose());
-        // All at once: a growing vector would leave copies of the key behind in freed memory.
-        let mut combined = Vec::with_capacity(chain.len() + key.len());
-        combined.extend_from_slice(&chain);
-        combined.extend_from_slice(key);
-        Secret::new(combined)
-    }
-
     /// Leaf and chain in PEM, encoded anew: no blank lines and no text around, which HAProxy would cut at.
     pub fn fullchain_pem(&self) -> Vec<u8> {
         encode(&self.chain)

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod chains;
+mod formats;
 mod inspect;
 mod key_type;
 mod leaf;

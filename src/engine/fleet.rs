@@ -8,7 +8,7 @@ use crate::engine::handshake::soak::{FleetWatch, Watching};
 use crate::engine::host::{HostRun, HostSlot, Rollout};
 use crate::engine::target::Target;
 use crate::gate::Gate;
-use crate::install::{RemoteShells, StagePayload, files};
+use crate::install::{Payloads, RemoteShells};
 use crate::plan::{HostIndex, PerHost, Plan};
 use crate::ports::{Clock, Connector, Effects, Prober};
 use crate::rollout::{HostState, Step, StepEnded, StepFailure};
@@ -20,18 +20,22 @@ pub struct Fleet<C: Connector, P: Prober, K> {
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
-    /// `who` is told to anybody else who wants the lock of a host.
-    pub fn new(plan: Arc<Plan>, target: Arc<Target>, connector: C, prober: P, clock: K, who: String) -> Self {
+    /// `payloads` is what hosts are sent of the target; `who` is told to anybody else who wants the lock of a host.
+    pub fn new(
+        plan: Arc<Plan>,
+        (target, payloads): (Arc<Target>, Payloads),
+        connector: C,
+        prober: P,
+        clock: K,
+        who: String,
+    ) -> Self {
         let slots = plan.hosts.iter().map(|_| Mutex::default()).collect();
-        let files = files(&target.set);
         let leaves = target.set.bundles().map(|bundle| bundle.leaf().into()).collect();
-        let version = target.set.version();
-        let payload = StagePayload::new(&plan.certificate.name, version, &files);
         let (connector, prober, clock) = (Arc::new(connector), Arc::new(prober), Arc::new(clock));
         let scripts = plan.hosts.iter().flat_map(|host| &host.services).map(|service| service.spec.script());
         let shells = RemoteShells::new(&who, scripts);
         let rate = Arc::default();
-        let rollout = Rollout { plan, target, leaves, payload, connector, prober, clock, rate, shells };
+        let rollout = Rollout { plan, target, leaves, payloads, connector, prober, clock, rate, shells };
         Self { rollout, slots }
     }
 }

@@ -2,8 +2,8 @@
 
 use openssl::sha::sha256;
 
-use crate::install::FileName;
 use crate::install::layout::link_target;
+use crate::install::{FileName, FilePart};
 use crate::model::{CertificateName, Secret, Version};
 
 /// What the `stage` script reads on its standard input.
@@ -13,6 +13,8 @@ pub struct StagePayload {
     pub bytes: Secret,
     /// The folder in it that has the files.
     pub folder: String,
+    /// Its files besides those that every version has, with a space between two.
+    pub formats: String,
 }
 
 impl StagePayload {
@@ -47,7 +49,10 @@ impl StagePayload {
             }))
             .chain([file(".manifest".to_owned(), &manifest, 0o600)])
             .collect();
-        Self { bytes: tar(&entries), folder }
+        let beyond = |file: &FileName| matches!(file.part, FilePart::KeyFirst | FilePart::Keystore);
+        let formats: Vec<String> =
+            files.iter().filter(|(file, _)| beyond(file)).map(|(file, _)| file.to_string()).collect();
+        Self { bytes: tar(&entries), folder, formats: formats.join(" ") }
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, ScriptService, Task, define_hooks, define_services,
-    distinct,
+    ACTIVE, CHANGE, COMMON, INSPECT, PLACES, READERS, READS, STAGE, ScriptService, Task, define_hooks,
+    define_services, distinct,
 };
 use crate::install::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
@@ -28,14 +28,16 @@ impl RemoteShells {
     pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {
         let hooks = distinct(scripts);
         // What the dead-man switch needs as well is text first, so that it is there once.
-        let shared = define_hooks(Script::new(), &hooks).text(COMMON).text(BOOT_FILE).text(CHANGE);
+        let shared =
+            define_hooks(Script::new(), &hooks).text(COMMON).text(BOOT_FILE).text(CHANGE).text(PLACES);
         let common = Script::new()
             .assign("common", shared.as_str())
             .assign("await", DeadMan::waiting().as_str())
             .assign("fire", DeadMan::firing().as_str())
-            .text("shared=$own$common\neval \"$shared$links\"")
+            .text("shared=$own$common$links\neval \"$shared\"")
             .text(ACTIVE)
             .text(READS)
+            .text(READERS)
             .text(GUARD)
             .text(DeadMan::starting().as_str())
             .raw(DeadMan::outliving())

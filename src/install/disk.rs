@@ -17,6 +17,8 @@ pub struct OnDisk {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
+    /// What stands at each copy's path, likewise.
+    pub copies: Vec<LinkState>,
     /// The certificates (PEM, leaf first, never a key) that are active: as in [`crate::install::Facts::active`].
     pub active: Vec<String>,
 }
@@ -29,8 +31,15 @@ impl OnDisk {
     pub fn parse(output: &Output<'_>, spec: &InstallSpec) -> Result<Self, InstallError> {
         let answer = Answer::read(output)?;
         let active = answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect();
-        let mut disk =
-            Self { live: Live::Missing, damaged: false, armed: None, fired: None, links: Vec::new(), active };
+        let mut disk = Self {
+            live: Live::Missing,
+            damaged: false,
+            armed: None,
+            fired: None,
+            links: Vec::new(),
+            copies: Vec::new(),
+            active,
+        };
         for (key, value) in answer.statements() {
             let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
             match key {
@@ -39,12 +48,13 @@ impl OnDisk {
                 "damaged" => disk.damaged = true,
                 "armed" => disk.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
                 "fired" => disk.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
+                "copy" => disk.copies.push(link(value).ok_or_else(unexpected)?),
                 "link" => disk.links.push(link(value).ok_or_else(unexpected)?),
                 _ => return Err(unexpected()),
             }
         }
-        if disk.links.len() != spec.links.len() {
-            return Answer::unexpected("an answer for every link was expected");
+        if (disk.links.len(), disk.copies.len()) != (spec.links.len(), spec.copies.len()) {
+            return Answer::unexpected("an answer for every link and copy was expected");
         }
         Ok(disk)
     }
@@ -77,6 +87,7 @@ mod tests {
             key_mode: None,
             boot_unit: true,
             links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
+            copies: Vec::new(),
         };
         let said = format!("\n{said}certwave:result looked\n");
         OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec)

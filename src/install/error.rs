@@ -81,7 +81,7 @@ pub enum InstallError {
     },
     /// Files with a private key that are replaced differ, and the playbook does not say which of them is right.
     #[error(
-        "{first}, and {second}: say in `install` which `owner`, `group` and `mode` the new files shall have"
+        "{first}, and {second}: say in `install` which `owner`, `group` and `mode` the new files shall have, or give one of them a file of its own by `install: copies`"
     )]
     KeysDiffer {
         /// A file, and whose it is.
@@ -89,8 +89,32 @@ pub enum InstallError {
         /// Another one.
         second: String,
     },
+    /// A server could not read the new key, now or at its next start.
+    #[error(
+        "service `{service}` runs as user `{user}`, who could not read the new key ({owned}): set `owner`, `group` or `mode` in `install`, or give it a file of its own by `install: copies`"
+    )]
+    KeyUnreadable {
+        /// Which.
+        service: ServiceName,
+        /// Its user's name, or number.
+        user: String,
+        /// The key's owner, group and mode.
+        owned: String,
+    },
+    /// A server does not see what is installed.
+    #[error(
+        "service `{service}` (user `{user}`) cannot enter `{path}`: its systemd unit may hide that (`InaccessiblePaths`), or its root folder, or its user has no right to; set `install: directory`, or give it files of its own by `install: copies`"
+    )]
+    Hidden {
+        /// Which.
+        service: ServiceName,
+        /// Its user's name, or number.
+        user: String,
+        /// The folder.
+        path: String,
+    },
     /// A link's folder is missing.
-    #[error("the folder of link `{path}` does not exist")]
+    #[error("the folder of `{path}` does not exist")]
     NoFolder {
         /// The link.
         path: String,
@@ -330,7 +354,7 @@ mod tests {
                 "`/a` is not what the live version holds, and cannot be kept: move it away, then roll out again",
             ),
             ("unadoptable /a", "`/a` cannot be kept as the previous version: why"),
-            ("no-folder /a", "the folder of link `/a` does not exist"),
+            ("no-folder /a", "the folder of `/a` does not exist"),
             ("live-occupied /a", "`/a` was not made by certwave: move it away"),
             ("incomplete V", "version `V` is not complete in the host's archive"),
             ("unarmed /a", "the dead-man switch `/a` could not be armed: why"),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
+    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership, Reader,
     ScriptService,
 };
 use crate::model::Version;
@@ -29,8 +29,10 @@ pub enum LinkState {
     Missing,
     /// Nothing, and its folder does not exist either.
     NoFolder,
-    /// The link to the live version.
+    /// The link to the live version; or a copy of its file.
     Ours,
+    /// What stood there while the live version was live before: the host went back to it.
+    Kept,
     /// A plain file.
     File,
     /// Another symbolic link: its target.
@@ -90,6 +92,12 @@ pub struct Facts {
     pub owner_exists: bool,
     /// Whether the group exists.
     pub group_exists: bool,
+    /// That owner's number, where the host was asked.
+    pub owner_number: Option<u32>,
+    /// That group's number, likewise.
+    pub group_number: Option<u32>,
+    /// Who reads the servers' files, where that is not simply root.
+    pub readers: Vec<Reader>,
     /// Whether this user may give files to owner and group.
     pub may_give: bool,
     /// The live link.
@@ -104,6 +112,16 @@ pub struct Facts {
     pub fired: Option<Fired>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
+    /// What stands at each copy's path, likewise.
+    pub copies: Vec<LinkState>,
+    /// Copies of the private key that everybody can read.
+    pub open_copies: Vec<String>,
+    /// Users that copies are to belong to, and that do not exist.
+    pub missing_users: Vec<String>,
+    /// Groups that copies are to belong to, and that do not exist.
+    pub missing_groups: Vec<String>,
+    /// The private key comes first in a file that holds it together with the certificate.
+    pub key_first: bool,
     /// The files with a private key that stand at the links, else in the live version.
     pub key_files: Vec<KeyFile>,
     /// The leaves (PEM, never a key) that are active: the live version's, else those that stand at the links. None
@@ -144,6 +162,9 @@ impl Facts {
             free_kib: u64::MAX,
             owner_exists: true,
             group_exists: true,
+            owner_number: None,
+            group_number: None,
+            readers: Vec::new(),
             may_give: true,
             live: Live::Missing,
             complete: Vec::new(),
@@ -151,6 +172,11 @@ impl Facts {
             armed: None,
             fired: None,
             links: Vec::new(),
+            copies: Vec::new(),
+            open_copies: Vec::new(),
+            missing_users: Vec::new(),
+            missing_groups: Vec::new(),
+            key_first: false,
             key_files: Vec::new(),
             active: blocks("active"),
             stands: blocks("stands"),
@@ -183,6 +209,9 @@ impl Facts {
                 }
                 // Some file systems do not say.
                 "free" => facts.free_kib = value.parse().unwrap_or(u64::MAX),
+                "owner-number" => facts.owner_number = Some(value.parse().map_err(|_| unexpected())?),
+                "group-number" => facts.group_number = Some(value.parse().map_err(|_| unexpected())?),
+                "reader" => facts.readers.push(Reader::parse(value).ok_or_else(unexpected)?),
                 "no-owner" => facts.owner_exists = false,
                 "no-group" => facts.group_exists = false,
                 "foreign-owner" | "foreign-group" => facts.may_give = false,
@@ -194,6 +223,11 @@ impl Facts {
                 "armed" => facts.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
                 "fired" => facts.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => facts.links.push(link(value).ok_or_else(unexpected)?),
+                "copy" => facts.copies.push(link(value).ok_or_else(unexpected)?),
+                "open-copy" => facts.open_copies.push(value.to_owned()),
+                "no-user" => facts.missing_users.push(value.to_owned()),
+                "no-such-group" => facts.missing_groups.push(value.to_owned()),
+                "key-first" => facts.key_first = true,
                 "ready" => facts.services.push(Ok(())),
                 "down" => {
                     facts.down.push(facts.services.len());
@@ -215,8 +249,9 @@ impl Facts {
                 _ => return Err(unexpected()),
             }
         }
-        if facts.links.len() != spec.links.len() || facts.services.len() != services.len() {
-            return Answer::unexpected("an answer for every link and service was expected");
+        let places = (spec.links.len(), spec.copies.len());
+        if (facts.links.len(), facts.copies.len()) != places || facts.services.len() != services.len() {
+            return Answer::unexpected("an answer for every link, copy and service was expected");
         }
         facts.complete.sort();
         Ok(facts)
@@ -232,6 +267,11 @@ impl Facts {
     /// Whether every link leads into what is live.
     pub fn is_linked(&self) -> bool {
         self.links.iter().all(|link| *link == LinkState::Ours)
+    }
+
+    /// Whether every copy has the content of the live version's file.
+    pub fn is_copied(&self) -> bool {
+        self.copies.iter().all(|copy| *copy == LinkState::Ours)
     }
 
     /// The live version, if it is ours.
@@ -295,15 +335,26 @@ impl Facts {
             let owner = format!("{}:{}", wanted.owner, wanted.group);
             problems.push(InstallError::MayNotGive { user: self.user.clone(), owner });
         }
+        problems.extend(self.unreadable(spec, services));
         if self.live == Live::Foreign {
             problems.push(InstallError::LiveOccupied { path: spec.layout.live().to_string() });
         }
-        for ((path, _), state) in spec.links.iter().zip(&self.links) {
+        let missing = self.missing_users.iter().map(|owner| InstallError::NoOwner { owner: owner.clone() });
+        problems.extend(missing);
+        let missing = self.missing_groups.iter().map(|group| InstallError::NoGroup { group: group.clone() });
+        problems.extend(missing);
+        let links = spec.links.iter().map(|(path, _)| path).zip(&self.links);
+        let copies = spec.copies.iter().map(|copy| &copy.path).zip(&self.copies);
+        for (path, state) in links.chain(copies) {
             let path = path.to_string();
             match state {
                 LinkState::NoFolder => problems.push(InstallError::NoFolder { path }),
                 LinkState::Other => problems.push(InstallError::Occupied { path }),
-                LinkState::Missing | LinkState::Ours | LinkState::File | LinkState::OtherLink(_) => {}
+                LinkState::Missing
+                | LinkState::Ours
+                | LinkState::Kept
+                | LinkState::File
+                | LinkState::OtherLink(_) => {}
             }
         }
         for (at, (service, state)) in services.iter().zip(&self.services).enumerate() {
@@ -344,6 +395,7 @@ pub(super) fn link(state: &str) -> Option<LinkState> {
         ("missing", _) => LinkState::Missing,
         ("no-folder", _) => LinkState::NoFolder,
         ("ours", _) => LinkState::Ours,
+        ("kept", _) => LinkState::Kept,
         ("file", _) => LinkState::File,
         ("link", target) => LinkState::OtherLink(target.to_owned()),
         ("other", _) => LinkState::Other,

@@ -16,17 +16,23 @@ pub struct History {
 }
 
 impl History {
-    /// The next line: `+VERSION` was made final, or the host went back to `=VERSION`. Any other line says only that a history
-    /// was begun.
+    /// The next line: `+VERSION` was made final; the host went back to `=VERSION` from one that was not; it was sent back to
+    /// `<VERSION` from one that was. Any other line says only that a history was begun.
     pub(super) fn take_in(&mut self, line: &str) {
         self.lines += 1;
         let Some((what, version)) = line.split_at_checked(1) else { return };
         let Ok(version) = version.parse::<Version>() else { return };
-        if what == "="
+        if matches!(what, "=" | "<")
             && let Some(known) = self.verified.iter().rposition(|one| *one == version)
         {
             self.verified.truncate(known + 1);
-        } else if matches!(what, "+" | "=") && self.verified.last() != Some(&version) {
+            return;
+        }
+        // It was sent back, and so from the one before.
+        if what == "<" {
+            self.verified.pop();
+        }
+        if matches!(what, "+" | "=" | "<") && self.verified.last() != Some(&version) {
             self.verified.push(version);
         }
     }
@@ -88,6 +94,10 @@ mod tests {
             ("+1 +2 +1 =1", &[1, 2, 1]),
             // One that was never written down.
             ("+2 =1", &[2, 1]),
+            ("+1 +2 <1", &[1]),
+            ("+1 +2 +3 <1 +4", &[1, 4]),
+            ("+2 <1", &[1]),
+            ("+1 +2 <2", &[1, 2]),
             ("+1 =x +x -2 +2", &[1, 2]),
         ] {
             let verified: Vec<Version> = verified.iter().copied().map(version).collect();

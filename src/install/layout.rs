@@ -1,11 +1,10 @@
 //! Where things are on a host, and how they are installed there.
 
-use std::fmt;
-use std::str::FromStr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::KeyAlgorithm;
+use crate::install::{FileCopy, FileName};
 use crate::model::{CertificateName, HostPath, Version};
 
 /// Paths of one certificate on a host.
@@ -67,98 +66,6 @@ pub(super) fn link_target(name: &CertificateName, version: &Version) -> String {
     format!("../archive/{name}/{version}")
 }
 
-/// What a file of a version holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FilePart {
-    /// `cert.pem`: the leaf.
-    Cert,
-    /// `chain.pem`: the intermediates.
-    Chain,
-    /// `fullchain.pem`: the leaf, then the intermediates.
-    Fullchain,
-    /// `privkey.pem`: the private key.
-    Privkey,
-    /// `combined.pem`: leaf, intermediates and private key, as HAProxy reads them.
-    Combined,
-}
-
-impl FilePart {
-    /// All of them.
-    pub const ALL: [FilePart; 5] =
-        [FilePart::Cert, FilePart::Chain, FilePart::Fullchain, FilePart::Privkey, FilePart::Combined];
-
-    fn stem(self) -> &'static str {
-        match self {
-            FilePart::Cert => "cert",
-            FilePart::Chain => "chain",
-            FilePart::Fullchain => "fullchain",
-            FilePart::Privkey => "privkey",
-            FilePart::Combined => "combined",
-        }
-    }
-}
-
-/// A file of a version: `fullchain.pem`, and for the second of dual certificates `fullchain.rsa.pem`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct FileName {
-    /// What it holds.
-    pub part: FilePart,
-    /// The algorithm in its name: of the second of dual certificates only.
-    pub algorithm: Option<KeyAlgorithm>,
-}
-
-impl FileName {
-    /// Whether it holds the private key.
-    pub fn is_secret(self) -> bool {
-        matches!(self.part, FilePart::Privkey | FilePart::Combined)
-    }
-}
-
-impl From<FilePart> for FileName {
-    fn from(part: FilePart) -> Self {
-        Self { part, algorithm: None }
-    }
-}
-
-impl fmt::Display for FileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stem = self.part.stem();
-        match self.algorithm {
-            Some(algorithm) => f.pad(&format!("{stem}.{algorithm}.pem")),
-            None => f.pad(&format!("{stem}.pem")),
-        }
-    }
-}
-
-impl FromStr for FileName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let algorithms = [None, Some(KeyAlgorithm::Ecdsa), Some(KeyAlgorithm::Rsa)];
-        let mut all = algorithms
-            .into_iter()
-            .flat_map(|algorithm| FilePart::ALL.map(|part| FileName { part, algorithm }));
-        all.find(|file| file.to_string() == text).ok_or_else(|| {
-            let all = FilePart::ALL.map(|part| format!("`{}`", FileName::from(part))).join(", ");
-            format!("`{text}` is not a file of a version: they are {all}")
-        })
-    }
-}
-
-impl TryFrom<String> for FileName {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<FileName> for String {
-    fn from(file: FileName) -> String {
-        file.to_string()
-    }
-}
-
 /// How a certificate is installed on a host: the playbook's `install`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallSpec {
@@ -174,9 +81,19 @@ pub struct InstallSpec {
     pub key_mode: Option<u16>,
     /// Paths that servers' configurations already name, each made a link to a file of the live version.
     pub links: Vec<(HostPath, FileName)>,
+    /// Files of their own besides, each with a file's content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<FileCopy>,
     /// A boot unit may be installed, so that the dead-man switch outlives a reboot.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub boot_unit: bool,
+}
+
+impl InstallSpec {
+    /// The file on the controller that has the password of the keystores; none where there are no keystores.
+    pub fn keystore_password(&self) -> Option<&PathBuf> {
+        self.copies.iter().find_map(|copy| copy.password.as_ref())
+    }
 }
 
 fn yes() -> bool {
@@ -190,6 +107,7 @@ fn is_yes(value: &bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::install::FilePart;
 
     #[test]
     fn paths_are_those_of_the_interface() {
@@ -207,13 +125,5 @@ mod tests {
         assert_eq!(layout.live().as_str(), "/etc/certwave/live/api.example.com");
         // One for every certificate of the folder.
         assert_eq!(layout.lock().as_str(), "/etc/certwave/.lock");
-    }
-
-    #[test]
-    fn an_unknown_file_is_told_the_known_ones() {
-        assert_eq!("combined.pem".parse(), Ok(FileName::from(FilePart::Combined)));
-        let second = FileName { part: FilePart::Fullchain, algorithm: Some(KeyAlgorithm::Rsa) };
-        assert_eq!("fullchain.rsa.pem".parse(), Ok(second));
-        assert!("key.pem".parse::<FileName>().unwrap_err().contains("`privkey.pem`"));
     }
 }

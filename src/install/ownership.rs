@@ -41,6 +41,16 @@ impl KeyFile {
         self.mode & 0o004 != 0
     }
 
+    /// Its owner's number.
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.numbers.0.parse().ok()
+    }
+
+    /// Its group's number.
+    pub(super) fn gid(&self) -> Option<u32> {
+        self.numbers.1.parse().ok()
+    }
+
     fn words(&self) -> String {
         format!("`{}` is {}:{} {:04o}", self.path, self.owner, self.group, self.mode)
     }
@@ -120,6 +130,7 @@ mod tests {
             key_mode,
             boot_unit: true,
             links: Vec::new(),
+            copies: Vec::new(),
         }
     }
 

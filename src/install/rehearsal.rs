@@ -47,6 +47,7 @@ impl InstallSpec {
             .assign("version", version.as_str())
             .assign("size", &payload.bytes.size().to_string())
             .assign("folder", &payload.folder)
+            .assign("formats", &payload.formats)
             .assign("alone", "no")
             .assign("key_mode", &format!("{key_mode:04o}"))
             .text(COMMON)
@@ -60,6 +61,7 @@ impl InstallSpec {
         InstallSpec {
             layout: Layout::new(directory, self.layout.name().clone()),
             links: Vec::new(),
+            copies: Vec::new(),
             ..self.clone()
         }
     }

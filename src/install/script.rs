@@ -59,11 +59,13 @@ impl InstallSpec {
             .assign("survey", "yes")
             .text(COMMON)
             .text(&self.each_link())
+            .text(PLACES)
             .text(ACTIVE)
             .text(READS)
             .text(BOOT_FILE)
             .text(GUARD)
             .raw(DeadMan::lasting(self.boot_unit))
+            .text(READERS)
             .text(INSPECT)
     }
 
@@ -72,6 +74,7 @@ impl InstallSpec {
         self.prelude()
             .text(COMMON)
             .text(&self.each_link())
+            .text(PLACES)
             .text(ACTIVE)
             .text(BOOT_FILE)
             .text(GUARD)
@@ -85,6 +88,7 @@ impl InstallSpec {
             ("version", version.as_str()),
             ("size", &size),
             ("folder", &payload.folder),
+            ("formats", &payload.formats),
             ("owner", &ownership.owner),
             ("group", &ownership.group),
             ("key_mode", &format!("{:04o}", ownership.key_mode)),
@@ -127,11 +131,18 @@ impl InstallSpec {
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
     /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
-    /// `shorter` is what the history is to begin with, where it became too long. Answer: [`crate::install::Pruned`].
-    pub fn commit(version: &Version, previous: Option<&Version>, shorter: &[Version]) -> Task {
+    /// `shorter` is what the history is to begin with, where it became too long. `back`: the host was sent back to the
+    /// version, and so from what it was verified on since. Answer: [`crate::install::Pruned`].
+    pub fn commit(version: &Version, previous: Option<&Version>, shorter: &[Version], back: bool) -> Task {
         let previous = previous.map_or("", Version::as_str);
         let verified = shorter.iter().map(Version::as_str).collect::<Vec<_>>().join(" ");
-        let settings = [("committed", version.as_str()), ("previous", previous), ("verified", &verified)];
+        let back = if back { "yes" } else { "no" };
+        let settings = [
+            ("committed", version.as_str()),
+            ("back", back),
+            ("previous", previous),
+            ("verified", &verified),
+        ];
         Task::new("commit", &settings)
     }
 
@@ -155,6 +166,7 @@ impl InstallSpec {
         self.prelude()
             .assign("version", version.as_str())
             .text(COMMON)
+            .text(PLACES)
             .text(ACTIVE)
             .text(include_str!("scripts/show.sh"))
     }
@@ -182,8 +194,24 @@ impl InstallSpec {
         let paths = each(&|path, _| format!(" {}", word(path)));
         let own = each(&|_, file| format!("\n$live/{file}"));
         format!(
-            "each_link() {{\n:\n{calls}}}\nread_links() {{ exec readlink \"$live\"{paths}; }}\nown_links=\"{own}\"\n"
+            "each_link() {{\n:\n{calls}}}\nread_links() {{ exec readlink \"$live\"{paths}; }}\nown_links=\"{own}\"\n{}",
+            self.each_copy()
         )
+    }
+
+    /// Defines `each_copy COMMAND`, which calls it with every copy's path, file, and owner, group and mode, as far as the
+    /// playbook says.
+    fn each_copy(&self) -> String {
+        let said = |text: &Option<String>| Word::new(text.as_deref().unwrap_or_default());
+        let calls: String = (self.copies.iter())
+            .map(|copy| {
+                let mode = copy.mode.map(|mode| format!("{mode:04o}"));
+                let (path, owner, group) =
+                    (Word::new(copy.path.as_str()), said(&copy.owner), said(&copy.group));
+                format!("\"$1\" {path} {} {owner} {group} {}\n", copy.file, said(&mode))
+            })
+            .collect();
+        format!("each_copy() {{\n:\n{calls}}}\n")
     }
 }
 
@@ -194,6 +222,10 @@ pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 /// What servers read: certificates only, never a key.
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
+/// What stands at the paths of links and copies.
+pub(super) const PLACES: &str = include_str!("scripts/places.sh");
+/// Who reads the servers' files.
+pub(super) const READERS: &str = include_str!("scripts/readers.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Each text once, in the order in which they come.

@@ -108,7 +108,7 @@ mod tests {
             ("y", "\"y\""),
             ("127.0.0.1", "\"127.0.0.1\""),
         ] {
-            let scalar = Scalar { text: text.to_owned(), plain: true, secret: false };
+            let scalar = Scalar { text: text.to_owned(), plain: true, from: None };
             assert_eq!(plain(&scalar).to_string(), json, "{text}");
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::certificate::CertificateSet;
 use crate::engine::{Driven, Fleet, Steering, Target, drive};
+use crate::install::Payloads;
 use crate::model::{CertificateName, OperationId};
 use crate::operations::rollout_journal::OneRollout;
 use crate::operations::{Context, Ended, Left, OperationError, Problem, certificates};
@@ -32,6 +33,7 @@ pub(super) struct ReadyRollout {
     pub(super) plan: Plan,
     pub(super) prober: TlsProber,
     pub(super) set: CertificateSet,
+    pub(super) payloads: Payloads,
     pub(super) lease: Lease,
 }
 
@@ -77,11 +79,11 @@ impl ReadyRollout {
     }
 
     async fn drive(self, context: &Context<'_>, first: Option<Event>) -> Result<Ended, OperationError> {
-        let Self { id, playbook, plan, prober, set, lease } = self;
+        let Self { id, playbook, plan, prober, set, payloads, lease } = self;
         let (journal, clock) = (&context.journal, context.clock);
         let certificate = describe(&plan.certificate.name, &set);
         let stored = certificates::known(context, &plan.certificate.name)?;
-        let target = Arc::new(Target::new(set, stored));
+        let target = (Arc::new(Target::new(set, stored)), payloads);
         let plan = Arc::new(plan);
         let holder = context.holder(&id);
         let fleet = Fleet::new(plan.clone(), target, context.connector.clone(), prober, clock, holder);

@@ -13,6 +13,7 @@ mod inventory_files;
 pub mod issue;
 pub mod ledger;
 pub mod load;
+mod payloads;
 pub mod plan;
 mod progress;
 mod rehearse;

@@ -12,6 +12,7 @@ use crate::install::Rehearsed;
 use crate::lab::Authority;
 use crate::model::Secret;
 use crate::operations::certificates::words;
+use crate::operations::payloads::files_for;
 use crate::operations::{Context, OperationError, Problem};
 use crate::plan::{Plan, WaveSchedule};
 
@@ -23,12 +24,13 @@ pub(super) async fn rehearse(
 ) -> Result<Vec<Rehearsed>, OperationError> {
     let who = context.holder(&context.new_id()?);
     let throwaway = throwaway(context, plan)?;
+    let files = files_for(plan, &throwaway)?;
     let first = plan.schedule.waves.first().map(WaveSchedule::hosts).unwrap_or_default();
     let mut rehearsals = Vec::new();
     for host in &plan.hosts[first] {
-        let (connector, throwaway, who) = (context.connector.as_ref(), &throwaway, &who);
+        let (connector, throwaway, files, who) = (context.connector.as_ref(), &throwaway, &files, &who);
         rehearsals.push(async move {
-            let result = engine::rehearse(connector, host, throwaway, who).await;
+            let result = engine::rehearse(connector, host, throwaway, files, who).await;
             Rehearsed { host: host.login.host.clone(), result }
         });
     }

@@ -5,6 +5,7 @@ use crate::operations::Ended;
 use crate::operations::certificates::{self, still_valid};
 use crate::operations::drive::ReadyRollout;
 use crate::operations::history::{named, planned, replay};
+use crate::operations::payloads::payloads;
 use crate::operations::{Asked, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::check;
 use crate::ports::Command;
@@ -87,7 +88,8 @@ pub(super) async fn take_up(
     let set = certificate(context, record, goes_back(&state, &journal.commands(&id)?))?;
     context.progress.say(&News::Resumes { record: record.clone() });
     let (playbook, prober) = (record.playbook.clone(), context.prober(&plan)?);
-    ReadyRollout { id, playbook, plan, prober, set, lease }.resume(context).await
+    let payloads = payloads(&plan, &set)?;
+    ReadyRollout { id, playbook, plan, prober, set, payloads, lease }.resume(context).await
 }
 
 /// Whether no further host gets the certificate: a wave failed, or somebody asked to abort.

@@ -11,6 +11,7 @@ use crate::operations::Ended;
 use crate::operations::certificates;
 use crate::operations::drive::ReadyRollout;
 use crate::operations::history::last;
+use crate::operations::payloads::payloads;
 use crate::operations::rollout::{confirm, none_waits};
 use crate::operations::{BackTo, Context, Left, News, OperationError, Problem, ledger};
 use crate::plan::{Plan, Undo};
@@ -65,7 +66,8 @@ pub async fn rollback(context: &Context<'_>, request: RollbackRequest) -> Result
     context.progress.say(&News::GoesBack { name, to });
     confirm(context, &Question::PutBack { hosts: plan.hosts.len() }).await?;
     let prober = context.prober(&plan)?;
-    ReadyRollout { id, playbook, plan, prober, set, lease }.begin(context).await
+    let payloads = payloads(&plan, &set)?;
+    ReadyRollout { id, playbook, plan, prober, set, payloads, lease }.begin(context).await
 }
 
 /// Where to.

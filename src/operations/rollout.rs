@@ -7,6 +7,7 @@ use crate::operations::choose::{Choice, choose, known};
 use crate::operations::drive::ReadyRollout;
 use crate::operations::history::{last, planned};
 use crate::operations::issue::{IssueRight, issue};
+use crate::operations::payloads::payloads;
 use crate::operations::plan::untrusted;
 use crate::operations::resume::{self, TakenUp};
 use crate::operations::saved_plan::TakenUpPlan;
@@ -101,7 +102,8 @@ pub async fn rollout(context: &Context<'_>, request: RolloutRequest) -> Result<E
     }
     ledger::mind_hosts(context, &mut plan, Some(set.version()))?;
     mind_windows(context, &plan);
-    ReadyRollout { id, playbook, plan, prober, set, lease }.begin(context).await
+    let payloads = payloads(&plan, &set)?;
+    ReadyRollout { id, playbook, plan, prober, set, payloads, lease }.begin(context).await
 }
 
 /// Whoever asked to stop while a certificate was issued is told of that, and not only of what came of it.

@@ -173,6 +173,7 @@ impl World {
                 key_mode: None,
                 boot_unit: true,
                 links: Vec::new(),
+                copies: Vec::new(),
             },
             services: vec![PlannedService {
                 name: "command".parse().unwrap(),

@@ -55,6 +55,14 @@ fn check_host(plan: &Plan, host: &HostPlan) -> Vec<String> {
     if paths.len() != install.links.len() {
         broken.push("a path is linked to two files".to_owned());
     }
+    let copies: HashSet<_> = install.copies.iter().map(|copy| &copy.path).collect();
+    if copies.len() != install.copies.len() || !copies.is_disjoint(&paths) {
+        broken.push("a path would get two files".to_owned());
+    }
+    let is_open = |mode: u16| mode & 0o007 != 0;
+    if install.copies.iter().any(|copy| copy.file.is_secret() && copy.mode.is_some_and(is_open)) {
+        broken.push("others could read a copy of the private key".to_owned());
+    }
     if host.services.is_empty() || host.services.iter().any(|service| service.endpoints.is_empty()) {
         broken.push("nothing would prove it".to_owned());
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::install::{InstallSpec, Layout};
+use crate::install::{FileName, InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, InvalidPath, format_duration};
 use crate::plan::plan::{HostPlan, Plan};
@@ -335,6 +335,27 @@ impl HostResolver<'_> {
         Some(after)
     }
 
+    /// Of two certificates, the second one's files have its algorithm in their names.
+    pub(super) fn exists(&mut self, path: &Template, file: FileName) {
+        let keys = self.playbook.certificate.keys.iter().skip(1).map(|key| key.algorithm());
+        if let Some(algorithm) = file.algorithm
+            && !keys.clone().any(|key| key == algorithm)
+        {
+            let second = keys.map(|key| format!("with `.{key}` in their names")).next();
+            let second = second.unwrap_or_else(|| "only where `key` is a list of two".to_owned());
+            let problem = Problem::at(path.span, format!("there is no `{file}` in a version"));
+            let hint = format!("the second certificate's files are there {second}; the first's are plain");
+            self.once(path, problem.hint(hint));
+        }
+    }
+
+    /// The same for every host: told once.
+    pub(super) fn once(&mut self, template: &Template, problem: Problem) {
+        if !self.problems.sorted().iter().any(|one| one.span == Some(template.span)) {
+            self.problems.push(problem);
+        }
+    }
+
     fn install(&mut self) -> Option<InstallSpec> {
         let settings = &self.playbook.install;
         let directory = match &settings.directory {
@@ -345,27 +366,16 @@ impl HostResolver<'_> {
         let group = settings.group.as_ref().map(|template| self.value::<String>(Some(template)));
         let mut links = Vec::new();
         for (path, file) in &settings.links {
-            let keys = self.playbook.certificate.keys.iter().skip(1).map(|key| key.algorithm());
-            if let Some(algorithm) = file.algorithm
-                && !keys.clone().any(|key| key == algorithm)
-            {
-                let second = keys.map(|key| format!("with `.{key}` in their names")).next();
-                let second = second.unwrap_or_else(|| "only where `key` is a list of two".to_owned());
-                let problem = Problem::at(path.span, format!("there is no `{file}` in a version"));
-                let hint =
-                    format!("the second certificate's files are there {second}; the first's are plain");
-                if !self.problems.sorted().iter().any(|one| one.span == Some(path.span)) {
-                    self.problems.push(problem.hint(hint));
-                }
-            }
+            self.exists(path, *file);
             links.extend(self.value::<HostPath>(Some(path)).map(|path| (path, *file)));
         }
         let key_mode = settings.mode.and_then(|mode| u16::try_from(mode).ok());
         let layout = Layout::new(directory?, self.playbook.certificate.name.clone());
+        let copies = self.copies(&layout, &links);
         let keep = settings.keep.unwrap_or(KEEP);
         let (owner, group) =
             (owner.map_or(Some(None), |one| one.map(Some))?, group.map_or(Some(None), |one| one.map(Some))?);
         let boot_unit = settings.boot_unit.unwrap_or(true);
-        Some(InstallSpec { layout, keep, owner, group, key_mode, links, boot_unit })
+        Some(InstallSpec { layout, keep, owner, group, key_mode, links, copies, boot_unit })
     }
 }

@@ -86,6 +86,7 @@ pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
         key_mode: None,
         boot_unit: true,
         links: Vec::new(),
+        copies: Vec::new(),
     };
     let services = vec![PlannedService { name: service.parse().unwrap(), spec, endpoints: vec![endpoint] }];
     let timeout = Duration::from_secs(20);

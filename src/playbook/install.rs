@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::install::FileName;
+use crate::install::{FileName, FilePart};
 use crate::model::HostPath;
+use crate::playbook::copies::{CopySettings, copies};
 use crate::playbook::template::Template;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Spanned, Value};
 
@@ -27,6 +28,8 @@ pub struct InstallSettings {
     pub boot_unit: Option<bool>,
     /// Paths that servers' configurations name, and the file that each leads to.
     pub links: Vec<(Template, FileName)>,
+    /// Files of their own besides.
+    pub copies: Vec<CopySettings>,
 }
 
 impl FromNode for InstallSettings {
@@ -43,10 +46,11 @@ impl FromNode for InstallSettings {
         }
         let owner = fields.optional("owner", problems);
         let group = fields.optional("group", problems);
-        let mode = fields.node("mode").and_then(|node| file_mode(node, problems));
+        let mode = fields.node("mode").and_then(|node| key_mode(node, problems));
         let dead_man = fields.node("dead_man").and_then(|node| dead_man(node, problems));
         let boot_unit = fields.node("boot_unit").and_then(|node| on_or_off(node, "boot_unit", problems));
         let links = fields.node("links").map(|node| links(node, problems)).unwrap_or_default();
+        let copies = fields.node("copies").map(|node| copies(node, problems)).unwrap_or_default();
         fields.finish(problems);
         Some(Self {
             directory,
@@ -57,6 +61,7 @@ impl FromNode for InstallSettings {
             dead_man,
             boot_unit,
             links,
+            copies,
         })
     }
 }
@@ -80,28 +85,38 @@ fn on_or_off(node: &Node, key: &str, problems: &mut Problems) -> Option<bool> {
     value
 }
 
-fn file_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
+/// A file's permission bits.
+pub(super) fn octal_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
     let text = String::from_node(node, problems)?;
     let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777 && text.len() >= 3);
-    match mode {
-        None => problems.push(
+    if mode.is_none() {
+        problems.push(
             Problem::at(node.span, format!("`{text}` is not a file mode"))
                 .hint("write it in octal and in quotes, as `\"0600\"` or `\"0640\"`"),
-        ),
-        Some(mode) if mode & 0o007 != 0 => problems.push(
+        );
+    }
+    mode
+}
+
+/// Those of a file that holds the private key.
+pub(super) fn key_mode(node: &Node, problems: &mut Problems) -> Option<u32> {
+    let mode = octal_mode(node, problems)?;
+    let text = String::from_node(node, problems)?;
+    match mode {
+        mode if mode & 0o007 != 0 => problems.push(
             Problem::at(
                 node.span,
                 format!("with mode `{text}` every user of the host could read the private key"),
             )
             .hint("end it in 0, as `\"0640\"`, and set `group` to the servers' group"),
         ),
-        Some(mode) if mode & 0o400 == 0 => {
+        mode if mode & 0o400 == 0 => {
             problems
                 .push(Problem::at(node.span, format!("with mode `{text}` its owner could not read the key")));
         }
-        Some(_) => {}
+        _ => {}
     }
-    mode
+    Some(mode)
 }
 
 fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
@@ -117,11 +132,11 @@ fn links(node: &Node, problems: &mut Problems) -> Vec<(Template, FileName)> {
         let path = Template::of_text(&entry.key, entry.key_span, problems);
         path.iter().for_each(|path| path.check::<HostPath>(problems));
         let file = String::from_node(&entry.value, problems).and_then(|text| {
-            let file = text.parse::<FileName>().ok();
+            let file = text.parse::<FileName>().ok().filter(|file| file.part != FilePart::Keystore);
             if file.is_none() {
                 problems.push(
                     Problem::at(entry.value.span, format!("`{text}` is not a file of a version")).hint(
-                        "one of `cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem` and `combined.pem`",
+                        "one of `cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem`, `combined.pem` and `key-first.pem`",
                     ),
                 );
             }

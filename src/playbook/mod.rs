@@ -3,6 +3,7 @@
 //! What is read here is what was written: patterns and `{{ variables }}` meet the inventory in `plan`.
 
 mod certificate;
+mod copies;
 mod install;
 mod issuer;
 mod parse;
@@ -14,6 +15,7 @@ mod wave;
 mod windows;
 
 pub use certificate::{CertificateSettings, Renew};
+pub use copies::CopySettings;
 pub use install::InstallSettings;
 pub use issuer::{AcmeIssuer, FilesIssuer, Http01, Issuer};
 pub use parse::{Playbook, parse};

@@ -42,7 +42,8 @@ impl Playbook {
             Issuer::Acme(acme) => acme.ca_file.iter_mut().collect::<Vec<_>>(),
             Issuer::Files(files) => vec![&mut files.certificate, &mut files.key],
         });
-        issuers.chain(self.verify.ca_file.iter_mut()).collect()
+        let passwords = self.install.copies.iter_mut().filter_map(|copy| copy.password.as_mut());
+        issuers.chain(self.verify.ca_file.iter_mut()).chain(passwords).collect()
     }
 }
 

@@ -185,6 +185,48 @@ fn each_rule_refuses_what_breaks_it_and_takes_its_neighbour() {
         ),
         (
             "certificate:",
+            "install: {copies: {/a.key: {from: privkey.pem, mode: '0644'}}}\ncertificate:",
+            "install: {copies: {/a.crt: {from: cert.pem, mode: '0644'}}}\ncertificate:",
+            "every user of the host",
+        ),
+        (
+            "certificate:",
+            "install: {copies: {/a.key: {owner: app}}}\ncertificate:",
+            "install: {copies: {/a.key: {from: key-first.pem, owner: app}}}\ncertificate:",
+            "a copy needs `from`",
+        ),
+        (
+            "certificate:",
+            "install: {copies: {/a.key: {from: key.pem}}}\ncertificate:",
+            "install: {copies: {/a.key: {from: privkey.pem}}}\ncertificate:",
+            "`key.pem` is not a file of a version",
+        ),
+        (
+            "certificate:",
+            "install: {copies: {/a.p12: {from: pkcs12, password: secret}}}\ncertificate:",
+            "install: {copies: {/a.p12: {from: combined.pem}}}\ncertificate:",
+            "the keystore's password is not read from a file",
+        ),
+        (
+            "certificate:",
+            "install: {copies: {/a.p12: {from: pkcs12}}}\ncertificate:",
+            "install: {copies: {/a.p12: {from: combined.pem}}}\ncertificate:",
+            "a keystore needs a password",
+        ),
+        (
+            "certificate:",
+            "install: {copies: [/a.p12]}\ncertificate:",
+            "install: {copies: {}}\ncertificate:",
+            "expected paths and their files, found a list",
+        ),
+        (
+            "certificate:",
+            "install: {links: {/a.p12: keystore.p12}}\ncertificate:",
+            "install: {links: {/a.pem: key-first.pem}}\ncertificate:",
+            "`keystore.p12` is not a file of a version",
+        ),
+        (
+            "certificate:",
             "install: {directory: etc}\ncertificate:",
             "install: {directory: /etc/x}\ncertificate:",
             "must be absolute",

@@ -92,9 +92,11 @@ pub fn refusal(plan: &HostPlan, host: &SeenHost) -> Option<String> {
 /// the system's own words (errno(3), ENOENT).
 fn waiting<'a>(plan: &HostPlan, host: &'a SeenHost) -> impl Iterator<Item = &'a ServiceName> {
     let links = plan.install.links.iter().zip(&host.links);
-    let missing: Vec<String> = links
+    let links = links.map(|((path, _), state)| (path, state));
+    let copies = plan.install.copies.iter().map(|copy| &copy.path).zip(&host.copies);
+    let missing: Vec<String> = (links.chain(copies))
         .filter(|(_, state)| **state == LinkState::Missing)
-        .map(|((path, _), _)| path.to_string())
+        .map(|(path, _)| path.to_string())
         .collect();
     let live = format!("{}/", plan.install.layout.live());
     let waits = move |words: &str| {

@@ -101,6 +101,9 @@ pub struct SeenHost {
     pub undone: Option<Undone>,
     /// What stands at each link's path, in the order of the settings.
     pub links: Vec<LinkState>,
+    /// What stands at each copy's path, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<LinkState>,
     /// Files with a private key that everybody can read, and that are replaced.
     #[serde(default)]
     pub open_keys: Vec<String>,
@@ -168,6 +171,9 @@ pub fn differences(planned: &Seen, now: &Seen) -> Vec<String> {
     }
     if before.links != after.links {
         found.push("its links changed".to_owned());
+    }
+    if before.copies != after.copies {
+        found.push("its copies changed".to_owned());
     }
     if before.problems != after.problems {
         found.push(match after.problems.as_slice() {

@@ -211,8 +211,11 @@ fn disk_drifts(plan: &HostPlan, disk: &OnDisk, wanted: &ExpectedVersion) -> Vec<
     if let Some(armed) = disk.armed.as_ref().filter(|armed| armed.target == *live) {
         drifts.push(Drift::Unconfirmed { back_to: armed.previous.clone(), guard: armed.guard });
     }
-    let strays = plan.install.links.iter().zip(&disk.links).filter(|(_, state)| **state != LinkState::Ours);
-    let strays: Vec<HostPath> = strays.map(|((path, _), _)| path.clone()).collect();
+    let links = plan.install.links.iter().map(|(path, _)| path).zip(&disk.links);
+    let copies = plan.install.copies.iter().map(|copy| &copy.path).zip(&disk.copies);
+    let fits = |state: &LinkState| matches!(state, LinkState::Ours | LinkState::Kept);
+    let strays = links.chain(copies).filter(|(_, state)| !fits(state));
+    let strays: Vec<HostPath> = strays.map(|(path, _)| path.clone()).collect();
     drifts.extend((!strays.is_empty()).then_some(Drift::PathsElsewhere(strays)));
     drifts
 }

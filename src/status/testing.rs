@@ -54,6 +54,7 @@ impl World {
             armed: None,
             fired: None,
             links: vec![LinkState::Ours],
+            copies: Vec::new(),
             active: Vec::new(),
         };
         let inside = Inside { disk: Ok(disk), memory: vec![Ok(Vec::new())] };

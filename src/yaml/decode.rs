@@ -75,7 +75,7 @@ fn scalar<T, E: ToString>(
     match &node.value {
         Value::Scalar(scalar) if !node.is_null() => match read(&scalar.text) {
             Ok(value) => Some(value),
-            Err(_) if scalar.secret => {
+            Err(_) if scalar.from.is_some() => {
                 problems.push(expected(what, node));
                 None
             }

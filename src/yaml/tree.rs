@@ -41,13 +41,14 @@ pub struct Scalar {
     pub text: String,
     /// Whether it stood without quotes, so that `null`, `true` or `10` may be more than text.
     pub plain: bool,
-    /// Whether it came from the environment or a file, hence must not be shown.
-    pub secret: bool,
+    /// The environment variable or the file that it came from, hence must not be shown; none of what stands in the file
+    /// itself.
+    pub from: Option<Reference>,
 }
 
 impl std::fmt::Debug for Scalar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.secret { f.write_str("Secret") } else { write!(f, "{:?}", self.text) }
+        if self.from.is_some() { f.write_str("Secret") } else { write!(f, "{:?}", self.text) }
     }
 }
 
@@ -90,7 +91,7 @@ impl Node {
     pub fn describe(&self) -> String {
         match &self.value {
             _ if self.is_null() => "nothing".to_owned(),
-            Value::Scalar(scalar) if scalar.secret => "a value from outside the file".to_owned(),
+            Value::Scalar(scalar) if scalar.from.is_some() => "a value from outside the file".to_owned(),
             Value::Scalar(scalar) => format!("`{}`", scalar.text),
             Value::Sequence(_) => "a list".to_owned(),
             Value::Mapping(_) => "a mapping".to_owned(),
@@ -106,7 +107,7 @@ impl Node {
     ) {
         if let Some(reference) = self.as_reference() {
             match look_up(&reference) {
-                Ok(text) => self.value = Value::Scalar(Scalar { text, plain: false, secret: true }),
+                Ok(text) => self.value = Value::Scalar(Scalar { text, plain: false, from: Some(reference) }),
                 Err(reason) => problems.push(Problem::at(self.span, reason)),
             }
             return;
@@ -162,7 +163,7 @@ pub fn parse(sources: &Sources, id: SourceId, problems: &mut Problems) -> Option
     Some(builder.root.unwrap_or(Node {
         span: end,
         tag: None,
-        value: Value::Scalar(Scalar { text: String::new(), plain: true, secret: false }),
+        value: Value::Scalar(Scalar { text: String::new(), plain: true, from: None }),
     }))
 }
 
@@ -241,7 +242,7 @@ impl Builder<'_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar =
-                    Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain, secret: false };
+                    Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain, from: None };
                 let tag = tag.map(|tag| tag.to_string());
                 self.finish(Node { span: place, tag, value: Value::Scalar(scalar) }, anchor, 1, problems)
             }

@@ -95,6 +95,7 @@ fn comparing(criterion: &mut Criterion) {
                 armed: None,
                 fired: None,
                 links: Vec::new(),
+                copies: Vec::new(),
                 active: vec![String::from_utf8(pem.clone()).unwrap()],
             };
             let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());

@@ -45,6 +45,8 @@ pub(crate) struct Fleet {
     pub(crate) name: String,
     /// More lines of `install:`, and of `verify:`.
     pub(crate) install: String,
+    /// HAProxy's socket, in `haproxy:`.
+    pub(crate) socket: String,
     pub(crate) verify: String,
 }
 
@@ -62,6 +64,7 @@ impl Fleet {
             login,
             name: NAME.to_owned(),
             install: String::new(),
+            socket: "/run/haproxy.sock".to_owned(),
             verify: String::new(),
         };
         let mut known_hosts = String::new();
@@ -189,9 +192,10 @@ impl Fleet {
             Login::Root | Login::Sudo => (
                 format!(
                     "  - hosts: all\n    nginx: {{}}\n    verify: {{port: {NGINX}}}\n  - hosts: all\n    haproxy: {{socket: \
-                     /run/haproxy.sock, reload: systemd, certificate: /etc/haproxy/api.pem}}\n    verify: {{port: \
+                     {}, reload: systemd, certificate: /etc/haproxy/api.pem}}\n    verify: {{port: \
                      {HAPROXY}}}\n  - hosts: all\n    command: {{test: apachectl configtest, reload: systemctl reload \
-                     apache2}}\n    verify: {{port: {APACHE}}}\n"
+                     apache2}}\n    verify: {{port: {APACHE}}}\n",
+                    self.socket
                 ),
                 "  links: {/etc/ssl/api.crt: fullchain.pem, /etc/ssl/api.key: privkey.pem}\n",
             ),

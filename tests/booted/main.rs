@@ -10,6 +10,7 @@ mod dead_man;
 mod fleet;
 mod host;
 mod logins;
+mod readers;
 mod reboots;
 mod restarts;
 #[path = "../live/running.rs"]

@@ -73,7 +73,7 @@ fn armed(after: u64, not_after: Timestamp) -> Task {
 }
 
 fn commit() -> Task {
-    InstallSpec::commit(&version(2), Some(&version(1)), &[])
+    InstallSpec::commit(&version(2), Some(&version(1)), &[], false)
 }
 
 pub(crate) fn is_over(process: &str) -> bool {

@@ -14,7 +14,7 @@ use crate::support::{Host, PATIENCE, SHELLS, Shell, mode, quoted, read, version,
 
 impl Host {
     /// Version 2 live, and the switch fired: what it wrote down as its problem.
-    fn fire(&mut self, after: u64, meanwhile: impl FnOnce(&Host)) -> Option<String> {
+    pub(crate) fn fire(&mut self, after: u64, meanwhile: impl FnOnce(&Host)) -> Option<String> {
         let sleepers = self.hold_sleepers();
         assert_eq!(self.activate_armed(after), Ok(Activation::Activated), "{:?}", self.shell);
         meanwhile(self);

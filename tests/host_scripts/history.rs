@@ -92,14 +92,14 @@ fn what_cannot_be_written_down_is_not_final() {
         let file = host.directory().join("archive/a.test/.history");
         fs::rename(&file, file.with_extension("away")).unwrap();
         fs::create_dir(&file).unwrap();
-        let ended = host.ask(&InstallSpec::commit(&version(2), Some(&version(1)), &[]));
+        let ended = host.ask(&InstallSpec::commit(&version(2), Some(&version(1)), &[], false));
         let refused = Pruned::parse(&ended.output()).unwrap_err();
         assert!(matches!(refused, InstallError::NotWritable { .. }), "{shell:?}: {refused:?}");
         assert!(file.is_dir(), "{shell:?}");
         // Nor may it be taken away that the version would be undone.
         let switch = host.directory().join(".dead-man.a.test");
         fs::write(&switch, "token='1' # x y\n").unwrap();
-        let ended = host.ask(&InstallSpec::commit(&version(2), Some(&version(1)), &[]));
+        let ended = host.ask(&InstallSpec::commit(&version(2), Some(&version(1)), &[], false));
         let refused = Pruned::parse(&ended.output()).unwrap_err();
         assert!(matches!(refused, InstallError::StillArmed { .. }), "{shell:?}: {refused:?}");
         assert!(switch.exists(), "{shell:?}");
@@ -118,7 +118,7 @@ fn a_line_that_was_cut_off_harms_no_other_and_a_long_history_begins_anew() {
         host.commit(Some(&version(1)));
         assert_eq!(verified(&host), [Some(1), Some(3)], "{shell:?}");
         let shorter = [version(1), version(3)];
-        let ended = host.ask(&InstallSpec::commit(&version(3), Some(&version(1)), &shorter));
+        let ended = host.ask(&InstallSpec::commit(&version(3), Some(&version(1)), &shorter, false));
         assert_eq!(ended.status, 0, "{shell:?}: {}", ended.text());
         let lines: Vec<String> =
             read(&file).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();

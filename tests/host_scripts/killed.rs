@@ -115,7 +115,7 @@ impl Step {
                 host.task(&InstallSpec::activate(&version(2), previous, None, &AlreadyKnown::default()))
             }
             Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
-            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None, &[])),
+            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None, &[], false)),
         }
     }
 }
@@ -189,7 +189,7 @@ fn kill_everywhere(shell: Shell, start: Start) {
             let activated = Activation::parse(&session.ask(&task).output(), &host.services);
             assert_eq!(activated, Ok(Activation::Activated), "{context}");
             assert_eq!(read(&host.file("a.key")), "two key\n", "{context}");
-            let committed = session.ask(&InstallSpec::commit(&version(2), None, &[]));
+            let committed = session.ask(&InstallSpec::commit(&version(2), None, &[], false));
             assert_eq!(committed.status, 0, "{context}: {}", committed.text());
             let facts = assert_whole(&host, start, &session.ask(&InstallSpec::inspect()), &context);
             session.end();

@@ -22,7 +22,7 @@ fn path(path: &Path) -> HostPath {
 fn payload(host: &Host, authority: &Authority) -> StagePayload {
     let (leaf, key) = authority.issue(&["a.test"], 0, 9).unwrap();
     let root = authority.root_pem().unwrap();
-    let files: Vec<(FileName, Secret)> = FilePart::ALL
+    let files: Vec<(FileName, Secret)> = FilePart::ALWAYS
         .into_iter()
         .map(|part| {
             let text = match part {
@@ -30,7 +30,7 @@ fn payload(host: &Host, authority: &Authority) -> StagePayload {
                 FilePart::Chain => root.clone(),
                 FilePart::Fullchain => [leaf.as_slice(), &root].concat(),
                 FilePart::Privkey => key.clone(),
-                FilePart::Combined => [leaf.as_slice(), &root, &key].concat(),
+                _ => [leaf.as_slice(), &root, &key].concat(),
             };
             (part.into(), Secret::new(text))
         })
@@ -176,9 +176,12 @@ fn haproxy(shell: Shell) {
     let back = host.task(&InstallSpec::rollback(&version(1), true));
     // Between the link and the list, what is listed may be gone; the same again mends it.
     kill_everywhere(host, &back, &|_| {}, &|context| balancer.roll_back(context));
-    // As does going forward.
+    // As does going forward; a commit removes the drafts of files that were on their way back.
     if shell == Shell::Dash {
-        kill_everywhere(host, &back, &|_| {}, &|context| balancer.activate(context));
+        kill_everywhere(host, &back, &|_| {}, &|context| {
+            balancer.activate(context);
+            host.commit(Some(&version(1)));
+        });
     }
 }
 

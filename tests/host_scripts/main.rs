@@ -8,6 +8,7 @@ mod require;
 
 mod attend;
 mod awks;
+mod copies;
 mod dead_man;
 mod dead_man_boots;
 mod dead_man_fires;
@@ -26,6 +27,7 @@ mod managed;
 mod nginx;
 mod ownership;
 mod private;
+mod readers;
 mod refusals;
 mod rehearsal;
 mod relay;

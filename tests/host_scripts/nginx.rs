@@ -50,7 +50,7 @@ fn certificate(name: &str) -> (X509, PKey<Private>) {
 
 fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>) {
     let (pem, key) = (certificate.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap());
-    let files = FilePart::ALL.map(|file| match file {
+    let files = FilePart::ALWAYS.map(|file| match file {
         FilePart::Privkey => (file.into(), Secret::new(key.clone())),
         FilePart::Combined => (file.into(), Secret::new([pem.clone(), key.clone()].concat())),
         _ => (file.into(), Secret::new(pem.clone())),
@@ -273,7 +273,7 @@ fn an_encrypted_key_does_not_wait_for_its_pass_phrase() {
     let (next, key) = certificate("v2");
     let encrypted =
         key.private_key_to_pem_pkcs8_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"secret").unwrap();
-    let files = FilePart::ALL.map(|file| {
+    let files = FilePart::ALWAYS.map(|file| {
         let pem = if file == FilePart::Privkey { encrypted.clone() } else { next.to_pem().unwrap() };
         (file.into(), Secret::new(pem))
     });

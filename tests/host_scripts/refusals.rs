@@ -213,8 +213,8 @@ fn a_live_link_of_someone_else_and_a_missing_folder_are_told() {
         assert!(refused(host.activate(&version(1), None)).contains("was not made by certwave"));
         fs::remove_dir(host.directory().join("live/a.test")).unwrap();
         host.link("missing/a.crt", FilePart::Fullchain);
-        assert!(host.problems()[0].contains("the folder of link"));
-        assert!(refused(host.activate(&version(1), None)).contains("the folder of link"));
+        assert!(host.problems()[0].contains("the folder of `"));
+        assert!(refused(host.activate(&version(1), None)).contains("the folder of `"));
         assert_eq!(host.live_version(), None);
     }
 }

@@ -107,6 +107,7 @@ impl Host {
             key_mode: Some(0o600),
             boot_unit: true,
             links: Vec::new(),
+            copies: Vec::new(),
         };
         Host {
             root,
@@ -351,7 +352,7 @@ impl Host {
     }
 
     pub(crate) fn commit(&self, previous: Option<&Version>) -> Pruned {
-        let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous, &[]));
+        let ended = self.ask(&InstallSpec::commit(&self.live_version().unwrap(), previous, &[], false));
         Pruned::parse(&ended.output()).unwrap_or_else(|error| panic!("{error}: {}", ended.text()))
     }
 
@@ -413,7 +414,7 @@ pub(crate) fn version(n: u32) -> Version {
 
 /// Five files that name `content`, and what they are.
 pub(crate) fn files(content: &str) -> Vec<(FileName, Secret)> {
-    FilePart::ALL
+    FilePart::ALWAYS
         .into_iter()
         .map(|file| (file.into(), Secret::new(body(content, file).into_bytes())))
         .collect()

@@ -73,7 +73,7 @@ impl Step {
                     DeadMan { target: two.clone(), previous: one.clone(), not_after: Timestamp::MAX, after };
                 host.ask(&InstallSpec::activate(&two, Some(&one), Some(&switch), &AlreadyKnown::default()))
             }
-            Step::Commit => host.ask(&InstallSpec::commit(&two, Some(&one), &[])),
+            Step::Commit => host.ask(&InstallSpec::commit(&two, Some(&one), &[], false)),
             Step::Rollback => host.ask(&InstallSpec::rollback(&one, true)),
         };
         let said = String::from_utf8(ended.stdout).unwrap();

@@ -10,7 +10,9 @@ use crate::rollout::{Committed, StepFailure};
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn commit(&mut self) -> Result<Committed, StepFailure> {
         let before = self.known.previous.as_ref().map(|previous| &previous.version);
-        let task = InstallSpec::commit(self.rollout.target.set.version(), before, &self.slot.shorter);
+        let back = self.rollout.plan.schedule.goes_back();
+        let version = self.rollout.target.set.version();
+        let task = InstallSpec::commit(version, before, &self.slot.shorter, back);
         let output = self.session.task(&task, SCRIPT).await?;
         match install::Pruned::parse(&answer(&output)) {
             Ok(_) => Ok(Committed::Final),

@@ -90,13 +90,13 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let previous = way_back.find().await?;
         let live = facts.live_version().cloned();
         let unconfirmed = facts.is_unconfirmed();
-        let misowned = facts.is_misowned(&self.plan.install);
+        let misowned = facts.is_misowned(&self.plan.install) || !facts.is_copied();
         let on_disk: Vec<Leaf> =
             facts.active.iter().filter_map(|pem| read_leaf(pem)).map(|leaf| (&leaf).into()).collect();
         let stands =
             facts.stands.iter().filter_map(|pem| read_leaf(pem)).map(|leaf| (&leaf).into()).collect();
         let open_keys = facts.key_files.iter().filter(|file| file.is_open()).map(|file| file.path.clone());
-        let open_keys = open_keys.collect();
+        let open_keys = open_keys.chain(facts.open_copies).collect();
         let down = facts.down.iter().filter_map(|at| {
             let (service, state) = (self.plan.services.get(*at)?, facts.services.get(*at)?);
             Some(SeenDown { service: service.name.clone(), reason: state.clone().err()? })
@@ -133,6 +133,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             down,
             reads,
             links: facts.links,
+            copies: facts.copies,
             live,
         };
         Ok(HostFacts { seen, known })

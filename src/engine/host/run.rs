@@ -11,7 +11,7 @@ use crate::engine::host::reader::{HostFacts, HostReader};
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
-use crate::install::{InstallSpec, Ownership, RemoteShells, StagePayload};
+use crate::install::{InstallSpec, Ownership, Payloads, RemoteShells};
 use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
@@ -25,8 +25,8 @@ pub(crate) struct Rollout<C, P, K> {
     pub(crate) target: Arc<Target>,
     /// The leaves that are rolled out.
     pub(crate) leaves: Vec<Leaf>,
-    /// What hosts are sent when they are staged: the same bytes for all.
-    pub(crate) payload: StagePayload,
+    /// What hosts are sent when they are staged.
+    pub(crate) payloads: Payloads,
     pub(crate) connector: Arc<C>,
     pub(crate) prober: Arc<P>,
     pub(crate) clock: Arc<K>,
@@ -46,6 +46,8 @@ pub(super) struct Kept<H> {
     pub(super) prepared: Option<Vec<Prepared<H>>>,
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
+    /// Whether the private key comes first in its `combined.pem`.
+    pub(super) key_first: bool,
     /// Whose its files are to be.
     pub(super) ownership: Option<Ownership>,
     /// What was live then.
@@ -65,6 +67,7 @@ impl<C: Connection, H> Default for HostSlot<C, H> {
             kept: Kept {
                 prepared: None,
                 linked: false,
+                key_first: false,
                 ownership: None,
                 live: None,
                 before: Vec::new(),

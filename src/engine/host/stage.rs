@@ -13,7 +13,11 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn stage(&mut self) -> Result<(), StepFailure> {
         let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
         let ownership = self.slot.ownership.clone().unwrap_or_else(|| Ownership::without_any(&plan.install));
-        let task = InstallSpec::stage(rollout.target.set.version(), &rollout.payload, &ownership);
+        let task = InstallSpec::stage(
+            rollout.target.set.version(),
+            rollout.payloads.of(self.slot.key_first),
+            &ownership,
+        );
         let staging = session.task(&task, SCRIPT);
         let (output, (shown, ready)) =
             tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));

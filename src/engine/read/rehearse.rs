@@ -2,8 +2,8 @@
 
 use crate::certificate::CertificateSet;
 use crate::engine::host::session::{Session, answer, failed};
-use crate::install::{RemoteShells, StagePayload, Staged, Tested, files, rehearsed};
-use crate::model::ServiceName;
+use crate::install::{FileName, RemoteShells, StagePayload, Staged, Tested, rehearsed};
+use crate::model::{Secret, ServiceName};
 use crate::plan::{HostPlan, SCRIPT};
 use crate::ports::Connector;
 use crate::rollout::StepFailure;
@@ -16,21 +16,23 @@ pub async fn rehearse<C: Connector>(
     connector: &C,
     plan: &HostPlan,
     throwaway: &CertificateSet,
+    files: &[(FileName, Secret)],
     who: &str,
 ) -> Result<Vec<Tested>, String> {
-    run(connector, plan, throwaway, who).await.map_err(|failure| failure.reason().to_owned())
+    run(connector, plan, throwaway, files, who).await.map_err(|failure| failure.reason().to_owned())
 }
 
 async fn run<C: Connector>(
     connector: &C,
     plan: &HostPlan,
     throwaway: &CertificateSet,
+    files: &[(FileName, Secret)],
     who: &str,
 ) -> Result<Vec<Tested>, StepFailure> {
     let shells = RemoteShells::new(who, plan.services.iter().map(|one| one.spec.script()));
     let session = Session::open(connector, plan, &shells, None).await?;
     let (install, version) = (&plan.install, throwaway.version());
-    let payload = StagePayload::new(install.layout.name(), version, &files(throwaway));
+    let payload = StagePayload::new(install.layout.name(), version, files);
     let script = install.stage_aside(version, &payload);
     let output = session.run(plan, &script, Some(payload.bytes), SCRIPT).await?;
     Staged::parse(&answer(&output)).map_err(|error| failed(&error))?;

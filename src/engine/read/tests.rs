@@ -6,7 +6,7 @@ use crate::engine::testing::{
     Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, not_tls, ok,
     previous, served, silent,
 };
-use crate::install::Tested;
+use crate::install::{Formats, Tested, files};
 use crate::plan::HostIndex;
 use crate::ports::RemoteErrorKind;
 use crate::preview::{Missed, Seen, SeenHost};
@@ -146,23 +146,26 @@ async fn a_rehearsal_stages_aside_and_tells_what_each_server_thinks_of_it() {
     let staged = |answer| Transcript::locked().then("exec …stage… < … B", answer);
     let aside = staged(ok("certwave:result staged\n"));
     let transcript = aside.then("exec …", ok("certwave:took 1\ncertwave:result rehearsed\n"));
-    let tested = rehearse(&transcript.host(), world.host(), &all.new, "plan by ops1").await;
+    let files = files(&all.new, &Formats::default()).unwrap();
+    let tested = rehearse(&transcript.host(), world.host(), &all.new, &files, "plan by ops1").await;
     assert!(matches!(tested.as_deref(), Ok([Tested::Took(_)])), "{tested:?}");
     let full = "certwave:reason tar: No space left on device\ncertwave:error unpack /etc/certwave\n";
     let transcript = staged(ended(1, full, ""));
-    let reason = rehearse(&transcript.host(), world.host(), &all.new, "plan by ops1").await.unwrap_err();
+    let reason =
+        rehearse(&transcript.host(), world.host(), &all.new, &files, "plan by ops1").await.unwrap_err();
     assert_eq!(reason, "no room left in `/etc/certwave`: tar: No space left on device");
 }
 
 #[tokio::test]
 async fn a_server_that_has_no_test_says_nothing_of_a_rehearsal_unless_it_is_against_it() {
     let all = certificates();
+    let files = files(&all.new, &Formats::default()).unwrap();
     let rehearsed = async |test: Option<&str>, said: &str| {
         let test = test.map(str::to_owned);
         let world = World::of(ServiceSpec::Command(Command { test, reload: "true".to_owned() }));
         let staged = Transcript::locked().then("exec …", ok("certwave:result staged\n"));
         let transcript = staged.then("exec …", ok(&format!("{said}certwave:result rehearsed\n")));
-        rehearse(&transcript.host(), world.host(), &all.new, "plan by ops1").await.unwrap()
+        rehearse(&transcript.host(), world.host(), &all.new, &files, "plan by ops1").await.unwrap()
     };
     let took = "certwave:took 1\n";
     let name = || "command".parse().unwrap();

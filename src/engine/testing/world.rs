@@ -10,7 +10,7 @@ use crate::certificate::{Bundle, Certificate, CertificateSet, Requirements};
 use crate::engine::fleet::Fleet;
 use crate::engine::target::{StoredVersions, Target};
 use crate::engine::testing::{Handshakes, Host, Transcript, VirtualClock, served};
-use crate::install::FilePart;
+use crate::install::{FilePart, Formats, Payloads, files};
 use crate::plan::testing::host;
 use crate::plan::{
     CertificateRequest, Direction, HostIndex, HostPlan, Plan, PlannedService, Schedule, WaveSchedule,
@@ -149,7 +149,10 @@ impl World {
     pub(crate) fn fleet(&self, transcript: &Transcript) -> Fleet<Host, Handshakes, VirtualClock> {
         let (plan, target) = (Arc::new(self.plan.clone()), Arc::new(self.target()));
         let (host, who) = (transcript.host(), "01JD by ops1".to_owned());
-        Fleet::new(plan, target, host, self.handshakes.clone(), self.clock.clone(), who)
+        let files = files(&target.set, &Formats::default()).unwrap();
+        let name = plan.certificate.name.clone();
+        let payloads = Payloads::new(name, target.set.version().clone(), files);
+        Fleet::new(plan, (target, payloads), host, self.handshakes.clone(), self.clock.clone(), who)
     }
 
     /// One step, over a connection of its own.

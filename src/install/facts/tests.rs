@@ -17,6 +17,7 @@ fn spec() -> InstallSpec {
             ("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into()),
             ("/etc/ssl/a.key".parse().unwrap(), FilePart::Privkey.into()),
         ],
+        copies: Vec::new(),
     }
 }
 
@@ -116,7 +117,7 @@ fn what_stands_at_a_link_may_be_replaced_unless_it_is_no_file() {
         ("missing", LinkState::Missing, None),
         ("file", LinkState::File, None),
         ("link ../a b.crt", LinkState::OtherLink("../a b.crt".to_owned()), None),
-        ("no-folder", LinkState::NoFolder, Some("the folder of link `/etc/ssl/a.key` does not exist")),
+        ("no-folder", LinkState::NoFolder, Some("the folder of `/etc/ssl/a.key` does not exist")),
         (
             "other",
             LinkState::Other,

@@ -39,7 +39,7 @@ keep_file() { # PATH FILE
   text=$( (umask 077 && cp -p "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
     { reason "$text"; fail unadoptable "$1"; }
   case $2 in
-    privkey.* | combined.*) chmod o-rwx "$partial/$2" ;;
+    privkey.* | combined.* | key-first.* | keystore.*) chmod o-rwx "$partial/$2" ;;
   esac
 }
 if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
@@ -48,7 +48,12 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
   partial=$archive/.$previous.partial.$$
   text=$( (umask 077 && mkdir "$partial") 2>&1) || { reason "$text"; partial=; fail unwritable "$archive"; }
   each_link keep_file
-  text=$( (umask 077 && cd "$partial" && sha256sum ./*.pem >.manifest) 2>&1) ||
+  # What servers hold in their memory is put back from these files, too.
+  adopt_copy() { # PATH FILE ...
+    [ -e "$partial/$2" ] || keep_file "$1" "$2"
+  }
+  each_copy adopt_copy
+  text=$( (umask 077 && cd "$partial" && sha256sum ./*.p* >.manifest) 2>&1) ||
     { reason "$text"; fail unadoptable "$previous"; }
   attempt seal "$previous" || { reason "$text"; fail unwritable "$archive"; }
   partial=
@@ -71,6 +76,32 @@ fits() { # PATH FILE
   esac
 }
 each_link fits
+
+# A copy replaces whatever file stands there.
+fits_copy() { # PATH FILE ...
+  if [ -f "$1" ] || { [ ! -e "$1" ] && [ -d "${1%/*}/" ]; }; then return; fi
+  [ -d "${1%/*}/" ] || fail no-folder "$1"
+  fail occupied "$1"
+}
+each_copy fits_copy
+
+# What stands at all paths is kept, but for what a step before this one put there.
+of=$base
+[ "$of" != "$version" ] || of=$previous
+find_kept "$of"
+keep_or_fail() {
+  text=$(keep_place "$1" 2>&1) || { reason "$text"; fail unadoptable "$1"; }
+}
+keep_link() { # PATH FILE
+  link_state "$1" "$2"
+  [ "$state" = ours ] || { [ -z "$of" ] && [ "$state" = missing ]; } || keep_or_fail "$1"
+}
+keep_copy() { # PATH FILE ...
+  if cmp -s "$1" "$archive/$version/$2" || { [ "$base" = "$version" ] && is_kept "$1"; }; then return; fi
+  keep_or_fail "$1"
+}
+each_link keep_link
+each_copy keep_copy
 # What stood at the links counts as verified. Where there was nothing, a line says that the history began.
 if [ -z "$leads_now" ] || [ ! -s "$history" ]; then
   first=-
@@ -99,15 +130,26 @@ unlink_ours() { # PATH FILE
 }
 swap_back() {
   if [ "$base" != "$version" ] && [ -n "$base" ]; then
-    settle_live "$base"
+    settle_live "$base" && restore_places "$base"
   elif [ -n "$previous" ]; then
-    settle_live "$previous"
+    settle_live "$previous" && restore_places "$previous"
   elif [ -z "$current" ]; then
-    each_link unlink_ours && rm -f "$live" && flush "$live_folder"
+    each_link unlink_ours && restore_places '' && rm -f "$live" && flush "$live_folder"
   else
     return 1
   fi
 }
+
+placing=$version
+draft_or_fail() {
+  text=$(draft_copy "$@" 2>&1) && return
+  reason "$text"
+  case $text in
+    *chown:*) fail owner "$(id -un) $3:$4" ;;
+  esac
+  fail unwritable "${1%/*}"
+}
+each_copy draft_or_fail
 
 # All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.
 arm() {
@@ -151,6 +193,14 @@ fi
 switch_over() { point_live "$version" && { [ -n "$current" ] || flush "$live_folder"; }; }
 if [ "$leads_now" != "$version" ]; then
   attempt switch_over || { disarm; forget_switch; reason "$text"; fail unwritable "$live_folder"; }
+fi
+placed=yes
+place_or_note() { attempt place_copy "$1" || { placed=no; unplaced=$1; why=$text; }; }
+each_copy place_or_note
+if [ "$placed" = no ]; then
+  if swap_back >/dev/null 2>&1; then disarm; forget_switch; fi
+  reason "$why"
+  fail unwritable "${unplaced%/*}"
 fi
 for service in $services; do
   run "$service" test && continue

@@ -45,3 +45,16 @@ show_active() {
     fi
   done
 }
+
+# Sets $state: what stands at the path of a copy. PATH FILE
+copy_state() {
+  state=other
+  if [ -L "$1" ]; then
+    state="link $(one_line "$(readlink "$1")")"
+  elif [ -f "$1" ]; then
+    state=file
+    if [ -n "$current" ] && cmp -s "$1" "$live/$2"; then state=ours; fi
+  elif [ ! -e "$1" ]; then
+    if [ -d "${1%/*}/" ]; then state=missing; else state=no-folder; fi
+  fi
+}

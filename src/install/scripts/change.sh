@@ -54,11 +54,11 @@ seal() {
 flush_version() { # VERSION [PATH...]
   folder=$archive/$1
   shift
-  flush "$folder"/*.pem "$folder/.manifest" "$folder" "$archive" "$@"
+  flush "$folder"/*.p* "$folder/.manifest" "$folder" "$archive" "$@"
 }
 
 # Adds a line to the history. It begins with a line's end: a power failure may have cut the line before.
-note() { # +VERSION, =VERSION or -
+note() { # +VERSION, =VERSION, <VERSION or -
   own_file "$history" && printf '\n%s\n' "$1" >>"$history"
 }
 

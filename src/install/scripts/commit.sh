@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Makes the live version final: the dead-man switch is disarmed, the archive pruned. Settings: committed (the
-# version), keep, previous (may be empty), verified (the versions that the history is to begin with, where it is too long
+# version), back (yes: the host was sent back to it), keep, previous (may be empty), verified (the versions that the history is to begin with, where it is too long
 # as it is; else empty).
 begin
 
@@ -42,7 +42,7 @@ remember() {
     (umask 077 && for one in $verified; do printf '+%s\n' "$one"; done >"$history~new") &&
       flush "$history~new" && mv -f "$history~new" "$history"
   } || return 1
-  note "+$committed"
+  if [ "$back" = yes ]; then note "<$committed"; else note "+$committed"; fi
 }
 remember_or_fail() {
   if text=$(remember 2>&1); then
@@ -78,7 +78,13 @@ remove_draft() {
   link_draft "$1"
   [ ! -L "$draft" ] || rm -f "$draft"
 }
+remove_copys_draft() {
+  copy_draft "$1"
+  if [ -f "$draft" ] || [ -L "$draft" ]; then rm -f "$draft"; fi
+}
 each_link remove_draft
+each_link remove_copys_draft
+each_copy remove_copys_draft
 for one in $pruned; do say "pruned $one"; done
 # An upload of a connection that was lost before has long come to its end.
 ! command -v flock >/dev/null 2>&1 || over=3

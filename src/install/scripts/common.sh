@@ -9,7 +9,8 @@ archive=$directory/archive/$name
 live_folder=$directory/live
 live=$live_folder/$name
 lock=$directory/.lock
-# Which versions were verified on this host: `+VERSION` when one was made final, `=VERSION` when the host went back to it.
+# Which versions were verified on this host: `+VERSION` when one was made final, `=VERSION` when the host went back to it,
+# `<VERSION` when it was sent back to it from the one that had been made final.
 # `-` says that there was nothing before the first rollout.
 history=$archive/.history
 # What belongs to it is named after it and `~`, which is in no certificate's name: one may begin as another does.

@@ -36,7 +36,7 @@ if [ "$(date +%s)" -ge "$until" ]; then
   result=lapsed
 elif ! complete "$version"; then
   result=incomplete
-elif [ "$current" != "$version" ] && ! settle_live "$version" >/dev/null 2>&1; then
+elif { [ "$current" != "$version" ] && ! settle_live "$version"; } >/dev/null 2>&1 || ! restore_places "$version" >/dev/null 2>&1; then
   result=unwritable
 else
   result=rolled-back

@@ -103,14 +103,30 @@ END
   say "free $free"
 fi
 
-[ -z "$owner" ] || [ "$owner" = "$user" ] || id -u "$owner" >/dev/null 2>&1 || say no-owner
+# Sets $number: NAME
+find_group() {
+  line=$(getent group "$1" 2>/dev/null) || line=$(
+    while IFS= read -r line; do
+      case $line in
+        "$1":*)
+          printf '%s' "$line"
+          exit 0
+          ;;
+      esac
+    done </etc/group
+    exit 1
+  ) || return 1
+  number=${line#*:*:}
+  number=${number%%:*}
+}
+if [ -n "$owner" ] && [ "$owner" != "$user" ]; then
+  if number=$(id -u "$owner" 2>/dev/null); then say "owner-number $number"; else say no-owner; fi
+fi
 case $group:${identity##* gid=} in
   :*) ;;
   *[!0-9]*:*"($group)"*) ;;
   *[!0-9]*:*)
-    getent group "$group" >/dev/null 2>&1 ||
-      cut -d: -f1 /etc/group | grep -qxF -e "$group" ||
-      say no-group
+    if find_group "$group"; then say "group-number $number"; else say no-group; fi
     ;;
 esac
 if [ "$uid" != 0 ]; then
@@ -204,7 +220,7 @@ fi
 # What a killed step left of a line is no line.
 while IFS= read -r line; do
   case $line in
-    [-+=]*) say "history $line" ;;
+    [-+=\<]*) say "history $line" ;;
   esac
 done 2>/dev/null <"$history"
 
@@ -235,13 +251,73 @@ show_link() {
   esac
 }
 each_link show_link
+show_copy() { # PATH FILE OWNER GROUP MODE
+  copy_state "$1" "$2"
+  say "copy $state"
+  exists user "$3" || say "no-user $3"
+  exists group "$4" || say "no-such-group $4"
+  case $2:$state in
+    cert.*:* | chain.*:* | fullchain.*:* | *:missing | *:no-folder | *:other) ;;
+    *)
+      case $(stat -L -c %a "$1" 2>/dev/null) in
+        *[4567]) say "open-copy $1" ;;
+      esac
+      ;;
+  esac
+  case $2:$state in
+    privkey* | keystore* | chain*) ;;
+    *:file | *:link*)
+      say 'begin stands'
+      leaf "$1"
+      say 'end stands'
+      ;;
+  esac
+  if [ -d "${1%/*}/" ]; then probe "${1%/*}"; fi
+}
+# Whether the host has a user or group of that name; numbers need not have one. user|group NAME
+exists() {
+  case $1:$2 in
+    *:*[!0-9]*) ;;
+    *) return 0 ;;
+  esac
+  if [ "$1" = user ]; then
+    id -u "$2" >/dev/null 2>&1
+  else
+    find_group "$2"
+  fi
+}
+each_copy show_copy
+
+# Where the private key comes first in a file together with the certificate, it stays there.
+show_order() { # PATH FILE
+  case $2 in
+    combined*) ;;
+    *) return ;;
+  esac
+  [ -f "$1" ] || return 0
+  count=0
+  while IFS= read -r line && [ "$count" -lt 1000 ]; do
+    count=$((count + 1))
+    case $line in
+      '-----BEGIN '*'PRIVATE KEY-----'*)
+        say key-first
+        return
+        ;;
+      '-----BEGIN CERTIFICATE-----'*) return ;;
+    esac
+  done <"$1"
+}
+each_link show_order 2>/dev/null
 
 show_active
 
 for service in $services; do
   text=$(umask 022 && "service_$service" facts 2>&1 </dev/null)
   case $? in
-    0) say "ready $service" ;;
+    0)
+      say "ready $service"
+      show_reader "$service" "$text"
+      ;;
     3)
       reason "$text"
       say "down $service"

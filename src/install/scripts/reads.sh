@@ -19,6 +19,7 @@ whose() {
     "$live"/*) whose=ours ;;
   esac
   each_link candidate
+  each_copy candidate
   [ "$whose" = other ] || return 0
   # So many are looked at more closely. What a longer list names is not known, as with variables.
   if [ "$looked" -ge 100 ]; then
@@ -30,6 +31,7 @@ whose() {
     places='
 '
     each_link add_place
+    each_copy add_place
     real_archive=$(readlink -f "$archive")
     real_live=$(readlink -f "$live_folder")/${live##*/}
   fi

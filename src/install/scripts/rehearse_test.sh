@@ -13,6 +13,7 @@ for file in "$shadow"/*.pem; do
   over "${file##*/}" "$live/${file##*/}"
 done
 each_link over_link
+each_copy over_link
 for service in $services; do
   if text=$("service_$service" test 2>&1 </dev/null); then
     say "took $service"

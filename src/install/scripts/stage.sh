@@ -1,15 +1,16 @@
 # shellcheck shell=sh disable=SC2154
 # Puts a version into the archive; the next $size bytes of standard input are a tar of its files and the manifest.
-# Settings: version, size, folder (that the files are in, in the tar), owner, group, key_mode.
+# Settings: version, size, folder (that the files are in, in the tar), formats
+# (its files besides those that every version has), owner, group, key_mode.
 begin
 unread=$size
 
 # Gives the files of a folder to whom they belong. Unless it is root, busybox's tar takes the umask off the modes.
 give() { # FOLDER
-  attempt chown "$owner:$group" "$1"/*.pem || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
+  attempt chown "$owner:$group" "$1"/*.p* || { reason "$text"; fail owner "$(id -un) $owner:$group"; }
   of=$1
   give_mode 0644 "$of"/cert*.pem "$of"/chain*.pem "$of"/fullchain*.pem
-  give_mode "$key_mode" "$of"/privkey*.pem "$of"/combined*.pem
+  give_mode "$key_mode" "$of"/privkey*.pem "$of"/combined*.pem "$of"/key-first*.pem "$of"/keystore*.p12
 }
 # What stood at the links before the first rollout may be some of the files only. MODE PATH...
 give_mode() {
@@ -21,7 +22,12 @@ give_mode() {
   done
   [ $# = 0 ] || attempt chmod "$wanted" "$@" || { reason "$text"; fail unwritable "$archive"; }
 }
-if complete "$version"; then
+# The playbook may want files that it did not want when the version came here.
+has_all() {
+  for file in $formats; do [ -e "$archive/$version/$file" ] || return 1; done
+  complete "$version"
+}
+if has_all; then
   # The playbook may say otherwise since.
   give "$archive/$version"
   say result already
@@ -79,13 +85,13 @@ if [ ! -d "$archive/$version" ]; then
   { [ -d "$partial" ] && [ -d "$archive/$version" ]; } || { reason "$text"; fail unwritable "$archive"; }
 fi
 one_at_a_time
-if complete "$version"; then
+if has_all; then
   say result already
   exit 0
 fi
 # Damaged, and perhaps live: mended file by file, so that `live` never dangles.
-flush "$partial"/*.pem "$partial/.manifest"
-for path in "$partial"/*.pem "$partial/.manifest"; do
+flush "$partial"/*.p* "$partial/.manifest"
+for path in "$partial"/*.p* "$partial/.manifest"; do
   attempt mv -f "$path" "$archive/$version/${path##*/}" || { reason "$text"; fail unwritable "$archive"; }
 done
 flush "$archive/$version"

@@ -21,9 +21,17 @@ fi
 
 show_link() {
   link_state "$1" "$2"
+  if [ "$state" != ours ] && [ -n "$current" ] && is_as_kept "$1"; then state=kept; fi
   [ "$state" != link ] || state="link $(one_line "$leads_to")"
   say "link $state"
 }
+show_copy() { # PATH FILE ...
+  copy_state "$1" "$2"
+  if [ "$state" != ours ] && [ -n "$current" ] && is_as_kept "$1"; then state=kept; fi
+  say "copy $state"
+}
+find_kept "$current"
 each_link show_link
+each_copy show_copy
 show_active
 say result looked

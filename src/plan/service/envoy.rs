@@ -32,7 +32,9 @@ impl HostResolver<'_> {
             };
             let paths = |file: FileName| {
                 let links = install.links.iter().filter(|(_, to)| *to == file).map(|(path, _)| path.clone());
-                std::iter::once(install.layout.live_file(file)).chain(links).collect()
+                let copies =
+                    install.copies.iter().filter(|copy| copy.file == file).map(|copy| copy.path.clone());
+                std::iter::once(install.layout.live_file(file)).chain(links).chain(copies).collect()
             };
             secrets.push(EnvoySecret { sds: sds?, name: name?, chain: paths(chain), key: paths(key) });
         }

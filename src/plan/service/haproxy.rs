@@ -70,24 +70,27 @@ impl HostResolver<'_> {
         if *path == install.layout.live_file(*file) {
             return;
         }
-        let leads = install.links.iter().find(|(link, _)| link == path).map(|(_, file)| *file);
+        let links = install.links.iter().map(|(link, file)| (link, file));
+        let copies = install.copies.iter().map(|copy| (&copy.path, &copy.file));
+        let leads = links.chain(copies).find(|(there, _)| *there == path).map(|(_, file)| *file);
         let fullchain = FileName { part: FilePart::Fullchain, ..*file };
+        let key_first = FileName { part: FilePart::KeyFirst, ..*file };
         match leads {
             None => install.links.push((path.clone(), *file)),
             // With its key in a file of its own beside it (`a.pem` and `a.pem.key`).
-            Some(other) if other == *file || other == fullchain => {}
+            Some(other) if [*file, fullchain, key_first].contains(&other) => {}
             Some(other) => {
                 let span = match &settings.certificate {
                     Some(PerKey::One(template)) => Some(template.span),
                     _ => None,
                 };
-                let message = format!("the link `{path}` leads to `{other}`, which HAProxy cannot use");
+                let message = format!("`{path}` is to hold `{other}`, which HAProxy cannot use");
                 let problem = span.map_or_else(
                     || Problem::general(message.clone()),
                     |span| Problem::at(span, message.clone()),
                 );
                 self.problems
-                    .push(problem.hint(format!("let it lead to `{file}`, or leave it out: it is made")));
+                    .push(problem.hint(format!("let it hold `{file}`, or leave it out: a link is made")));
             }
         }
     }

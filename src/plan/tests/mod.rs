@@ -2,6 +2,7 @@
 
 mod back;
 mod check;
+mod copies;
 mod hosts;
 mod places;
 mod scripts;

@@ -51,13 +51,16 @@ fn an_haproxy_that_names_another_file_gets_a_link_there() {
         let (_, links) = haproxy(&install, "certificate: /etc/haproxy/a.pem");
         assert_eq!(links, [format!("/etc/haproxy/a.pem -> {file}")]);
     }
+    // So is a copy.
+    let install = "install: {copies: {/etc/haproxy/a.pem: {from: combined.pem}}}\n";
+    assert!(haproxy(install, "certificate: /etc/haproxy/a.pem").1.is_empty());
     for file in ["cert.pem", "chain.pem", "privkey.pem"] {
         let words = resolved(&format!(
             "install: {{links: {{/a.pem: {file}}}}}\n\
              services: [{{hosts: canary, haproxy: {{socket: /s, certificate: /a.pem}}}}, {{hosts: rest, nginx: {{}}}}]"
         ));
         let words = words.unwrap_err();
-        assert_eq!(words, [format!("the link `/a.pem` leads to `{file}`, which HAProxy cannot use")]);
+        assert_eq!(words, [format!("`/a.pem` is to hold `{file}`, which HAProxy cannot use")]);
     }
 }
 

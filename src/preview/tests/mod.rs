@@ -75,6 +75,7 @@ fn host(plan: &Plan) -> SeenHost {
         already: false,
         open_keys: Vec::new(),
         undone: None,
+        copies: Vec::new(),
         links: vec![LinkState::Ours],
         problems: Vec::new(),
         down: Vec::new(),

@@ -15,6 +15,49 @@ hook_facts() {
     printf 'the crt-list %s does not exist\n' "$crt_list"
     return 1
   fi
+  find_reader
+  printf '%s\n' "$reader"
+}
+
+# Sets $running: each process that runs this configuration, as `PROCESS:PARENT`.
+find_running() {
+  running=
+  for process in /proc/[0-9]*; do
+    { read -r line <"$process/comm"; } 2>/dev/null || continue
+    case $line in
+      haproxy*) ;;
+      *) continue ;;
+    esac
+    case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
+      *" $config "*)
+        { read -r line <"$process/stat"; } 2>/dev/null || continue
+        line=${line##*) ? }
+        running="$running ${process#/proc/}:${line%% *}"
+        ;;
+    esac
+  done
+}
+# Sets $master: the one that has a child that runs it, too.
+find_master() {
+  find_running
+  master=
+  for one in $running; do
+    case "$running " in
+      *":${one%:*} "*) [ -n "$master" ] || master=${one%:*} ;;
+    esac
+  done
+}
+# Sets $reader: the process whose user reads the certificates. A process without a master may have been root when it did,
+# unless its configuration names no other user.
+find_reader() {
+  find_master
+  reader=$master
+  set -f
+  # shellcheck disable=SC2086
+  set -- $running
+  set +f
+  [ $# = 1 ] && [ -r "$config" ] || return 0
+  grep -qE '^[[:blank:]]*(user|uid)[[:blank:]]' "$config" || reader=${1%:*}
 }
 
 # A crt-list names exactly those of our certificates that are there: HAProxy would not start with another.
@@ -87,23 +130,10 @@ hook_undo() {
 }
 relay() { (socket=$master_socket; carry); }
 
-# The master re-executes itself on SIGUSR2: the process that runs this configuration and has a child that does.
+# The master re-executes itself on SIGUSR2.
 signal_master() {
-  running=
-  for process in /proc/[0-9]*; do
-    case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
-      *haproxy*" $config "*)
-        { read -r line <"$process/stat"; } 2>/dev/null || continue
-        line=${line##*) ? }
-        running="$running ${process#/proc/}:${line%% *}"
-        ;;
-    esac
-  done
-  for one in $running; do
-    case "$running " in
-      *":${one%:*} "*) kill -USR2 "${one%:*}" && return 0 ;;
-    esac
-  done
+  find_master
+  if [ -n "$master" ]; then kill -USR2 "$master" && return 0; fi
   printf 'no master process of haproxy runs %s\n' "$config"
   return 1
 }

@@ -217,6 +217,7 @@ hook_facts() {
     printf '%s\n' "$problem"
     return "$missing"
   }
+  printf '%s\n' "$master"
 }
 
 # Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the

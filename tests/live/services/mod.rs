@@ -1,6 +1,7 @@
 //! Each kind of server, and what stands before it or in its way.
 
 mod balancer;
+mod copies;
 mod crossed;
 mod envoy;
 pub(crate) mod haproxy;

@@ -16,7 +16,7 @@ fn world() -> World {
 
 async fn stage(world: &World, answer: Answer) -> StepEnded {
     let asked = format!(
-        "task take version='{0}'; size='…'; folder='archive/a.test/.{0}.partial.new'; owner='root'; group='root'; key_mode='0600'; stage < … B",
+        "task take version='{0}'; size='…'; folder='archive/a.test/.{0}.partial.new'; formats=''; owner='root'; group='root'; key_mode='0600'; stage < … B",
         certificates().new.version()
     );
     world.step(Step::Stage, &Transcript::locked().then(asked, answer)).await
@@ -25,7 +25,7 @@ async fn stage(world: &World, answer: Answer) -> StepEnded {
 async fn commit(world: &World, answer: Answer) -> StepEnded {
     let all = certificates();
     let asked = format!(
-        "task run committed='{}'; previous='{}'; verified=''; commit",
+        "task run committed='{}'; back='no'; previous='{}'; verified=''; commit",
         all.new.version(),
         all.old.version()
     );

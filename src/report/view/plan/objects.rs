@@ -16,6 +16,8 @@ pub(super) fn host(preview: &Preview<'_>, number: HostIndex, time: Timestamp) ->
     };
     let links: Vec<Value> =
         plan.install.links.iter().map(|(path, file)| json!({"path": path, "file": file})).collect();
+    let copies = plan.install.copies.iter().map(|copy| json!({"path": copy.path, "from": copy.file}));
+    let copies: Vec<Value> = copies.collect();
     let services: Vec<Value> = plan
         .services
         .iter()
@@ -35,6 +37,7 @@ pub(super) fn host(preview: &Preview<'_>, number: HostIndex, time: Timestamp) ->
         line.insert("seen".to_owned(), seen);
         line.insert("directory".to_owned(), json!(plan.install.layout.directory()));
         line.insert("links".to_owned(), json!(links));
+        line.insert("copies".to_owned(), json!(copies));
         line.insert("services".to_owned(), json!(services));
         let risks: Vec<Value> = number.of(&preview.host_risks).iter().map(risk).collect();
         line.insert("risks".to_owned(), json!(risks));

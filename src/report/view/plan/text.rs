@@ -308,11 +308,19 @@ fn files(plan: &HostPlan, seen: &SeenHost) -> Vec<String> {
         let now = match state {
             LinkState::Ours => continue,
             LinkState::Missing => "new",
-            LinkState::File => "now a file, which is kept",
+            LinkState::File | LinkState::Kept => "now a file, which is kept",
             LinkState::OtherLink(_) => "now another link, whose target is kept",
             LinkState::NoFolder | LinkState::Other => "cannot be made",
         };
         files.push(format!("{path}: a link to {} ({now})", layout.live_file(*file)));
+    }
+    for (copy, state) in plan.install.copies.iter().zip(&seen.copies) {
+        let now = match state {
+            LinkState::Missing => "new",
+            LinkState::NoFolder | LinkState::Other => "cannot be made",
+            _ => "what stands there is kept",
+        };
+        files.push(format!("{}: a copy of {} ({now})", copy.path, copy.file));
     }
     files
 }

@@ -1,0 +1,116 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What stands at the paths of links and copies. What stood there while a version was live is kept with that version, in a
+# folder that nobody else may enter: in `.kept/was`, under its own path. A file in `.kept/none` says that nothing stood
+# there. What stood there before any version was live is kept in the archive itself.
+
+# Sets $kept. VERSION (may be empty)
+find_kept() { kept=$archive/${1:+$1/}.kept; }
+
+# As it is, with owner, modes, times and extended attributes.
+keep_place() { # PATH
+  (
+    umask 077
+    if [ -e "$1" ] || [ -L "$1" ]; then
+      was=$kept/was$1
+      mkdir -p "${was%/*}" && rm -rf "$kept/draft" && cp -a "$1" "$kept/draft" && mv -f -T "$kept/draft" "$was" &&
+        rm -f "$kept/none$1" && flush_kept "$was"
+    else
+      none=$kept/none$1
+      mkdir -p "${none%/*}" && : >"$none" && rm -f "$kept/was$1" && flush_kept "$none"
+    fi
+  )
+}
+# With every folder on the way.
+flush_kept() {
+  folder=${1%/*}
+  [ ! -L "$1" ] || shift
+  while [ "$folder" != "${kept%/*}" ]; do
+    set -- "$@" "$folder"
+    folder=${folder%/*}
+  done
+  flush "$@" "$folder"
+}
+is_kept() { [ -e "$kept/was$1" ] || [ -L "$kept/was$1" ] || [ -e "$kept/none$1" ]; }
+
+# Whether the same stands there again.
+is_as_kept() { # PATH
+  if [ -L "$kept/was$1" ]; then
+    [ -L "$1" ] && [ "$(readlink "$1")" = "$(readlink "$kept/was$1")" ]
+  elif [ -f "$kept/was$1" ]; then
+    [ ! -L "$1" ] && cmp -s "$1" "$kept/was$1"
+  else
+    [ -e "$kept/none$1" ] && [ ! -e "$1" ] && [ ! -L "$1" ]
+  fi
+}
+
+# Sets $draft: where what is to stand at a path is written before it is renamed into its place. PATH
+copy_draft() { draft=${1%/*}/.certwave~${1##*/}; }
+
+# In one rename, of what is on the disk by then.
+put_back() { # PATH
+  if [ -e "$kept/none$1" ]; then
+    rm -f "$1"
+  else
+    copy_draft "$1"
+    rm -rf "$draft" && cp -a "$kept/was$1" "$draft" && { [ -L "$draft" ] || flush "$draft"; } && mv -f -T "$draft" "$1"
+  fi && flush "${1%/*}/"
+}
+
+# Whether a copy is certwave's own, of whichever version.
+of_a_version() { # PATH FILE
+  for folder in "$archive"/[0-9]*T[0-9]*Z-*; do
+    ! cmp -s "$1" "$folder/$2" || return 0
+  done
+  return 1
+}
+
+# Puts back what stood at all paths while a version was live. What somebody else has put there since is left alone.
+# VERSION (may be empty)
+restore_places() {
+  find_kept "$1"
+  back_to=$1
+  restored=yes
+  [ ! -d "$kept" ] || each_link restore_link
+  each_copy restore_copy
+  [ "$restored" = yes ]
+}
+restore_link() { # PATH FILE
+  is_kept "$1" && [ -L "$1" ] && [ "$(readlink "$1")" = "$live/$2" ] || return 0
+  put_back "$1" || restored=no
+}
+restore_copy() { # PATH FILE OWNER GROUP MODE
+  if is_kept "$1"; then
+    is_as_kept "$1" || { { [ -e "$1" ] || [ -L "$1" ]; } && ! of_a_version "$1" "$2"; } || put_back "$1" || restored=no
+  elif [ -n "$back_to" ] && [ -e "$archive/$back_to/$2" ]; then
+    placing=$back_to
+    { draft_copy "$@" && place_copy "$1"; } || restored=no
+  fi
+}
+
+# The draft of a copy, beside it. All that can fail does so before anything is switched.
+draft_copy() { # PATH FILE OWNER GROUP MODE
+  copy_draft "$1"
+  source=$archive/$placing/$2
+  rm -rf "$draft" || return 1
+  [ -e "$1" ] || set -- "$source" "$2" "$3" "$4" "$5"
+  # Where the playbook does not say whose it is, the file that stands there does.
+  was=$(stat -L -c '%u %g %a' "$1") || return 1
+  bits=${was##* }
+  group=${was#* }
+  group=${group%% *}
+  case $2 in
+    privkey* | combined* | key-first* | keystore*) bits=$(without_others "$bits") ;;
+  esac
+  (umask 077 && cp "$source" "$draft") && chown "${3:-${was%% *}}:${4:-$group}" "$draft" &&
+    chmod "${5:-$bits}" "$draft" && flush "$draft"
+}
+# A key that everybody could read stays readable for its group.
+without_others() { # MODE
+  mode=$((0$1))
+  [ $((mode & 4)) = 0 ] || mode=$((mode | 32))
+  printf '%o' $((mode & 416 | 256))
+}
+place_copy() { # PATH
+  copy_draft "$1"
+  mv -f -T "$draft" "$1" && flush "${1%/*}/"
+}
