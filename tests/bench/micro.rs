@@ -187,6 +187,7 @@ fn scripts(criterion: &mut Criterion) {
         key_mode: None,
         boot_unit: true,
         links: Vec::new(),
+        copies: Vec::new(),
     };
     criterion.bench_function("script", |bencher| {
         let shells = RemoteShells::new("rollout 1 by process 1 on here", [nginx.script()]);
