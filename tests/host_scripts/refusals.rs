@@ -9,7 +9,9 @@ use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
 use crate::require;
-use crate::support::{Host, SHELLS, Shell, body, in_every_shell, is_root, quoted, read, version, words};
+use crate::support::{
+    Host, SHELLS, Shell, body, finish, in_every_shell, is_root, quoted, read, version, words,
+};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -310,8 +312,10 @@ fn becoming_another_user_works_or_is_told() {
     fs::create_dir(host.directory()).unwrap();
     chown(host.directory(), Some(65534), None).unwrap();
     let attending = RemoteShells::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
-    let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
-    let ended = host.run_with(&attending.loader(), &whole);
+    let pieces = attending.input.iter().map(|piece| piece.expose());
+    let line = attending.first_line();
+    let whole: Vec<u8> = [line.as_bytes()].into_iter().chain(pieces).flatten().copied().collect();
+    let ended = finish(host.login().spawn().unwrap(), &whole);
     assert!(ended.text().contains("certwave:user 65534 nobody"), "{}", ended.text());
     host.become_user = Some("no such user".to_owned());
     let error = refused(host.stage(&version(1), "one"));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::engine::handshake::availability::{AvailabilityProbe, together};
-use crate::install::{InstallError, LockAnswer, Output, RemoteShells, Script, Task};
+use crate::install::{Input, InstallError, LockAnswer, Output, RemoteShells, Script, Task, login_line};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::ports::{
@@ -52,8 +52,9 @@ impl<C: Connection> Session<C> {
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
         let attending = shells.attend(&plan.install, &plan.script_services(), first);
-        let line = attending.loader().line(plan.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
+        let line = login_line(plan.login.become_user.as_deref());
+        let script = attending.first_line();
+        let command = RemoteCommand { line, script, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepFailure::Unreachable { reason: error.reason }
@@ -79,9 +80,12 @@ impl<C: Connection> Session<C> {
     where
         K: Connector<Connection = C>,
     {
-        let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let connection = Arc::new(connection);
-        Ok(Self { connection, shell: None, ahead: false.into(), probes: Vec::new() })
+        connector.connect(&plan.login).await.map(|made| Self::over(Arc::new(made))).map_err(transport)
+    }
+
+    /// The same, over a connection that is there.
+    pub(crate) fn over(connection: Arc<C>) -> Self {
+        Self { connection, shell: None, ahead: false.into(), probes: Vec::new() }
     }
 
     /// Has the shell that attends the host do a task.
@@ -106,7 +110,7 @@ impl<C: Connection> Session<C> {
         together(all)
     }
 
-    /// Runs a script to its end.
+    /// Runs a script to its end: by the shell that attends the host, where there is one.
     pub(crate) async fn run(
         &self,
         plan: &HostPlan,
@@ -114,10 +118,27 @@ impl<C: Connection> Session<C> {
         stdin: Option<Secret>,
         deadline: Duration,
     ) -> Result<RemoteOutput, StepFailure> {
-        let line = script.line(plan.login.become_user.as_deref());
-        let stdin = stdin.into_iter().collect();
-        self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
+        if self.shell.is_some() {
+            let output = self.task(&Task::script(script, stdin), deadline).await?;
+            let (stdout, stderr) = Task::streams(output.stdout);
+            return Ok(RemoteOutput { stdout, stderr, ..output });
+        }
+        let become_user = plan.login.become_user.as_deref();
+        let command = command(become_user, script, stdin, deadline);
+        self.connection.exec(command).await.map_err(transport)
     }
+}
+
+/// A script as a command of its own.
+pub(crate) fn command(
+    become_user: Option<&str>,
+    script: &Script,
+    stdin: Option<Secret>,
+    deadline: Duration,
+) -> RemoteCommand {
+    let input = if stdin.is_some() { Input::Follows } else { Input::None };
+    let (line, script) = (login_line(become_user), script.program(input));
+    RemoteCommand { line, script, stdin: stdin.into_iter().collect(), deadline }
 }
 
 /// A remote output as `install` reads it.

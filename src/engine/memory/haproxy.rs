@@ -286,7 +286,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     async fn ask(&self, socket: &HostPath, question: Secret) -> Result<String, String> {
-        ask(self.session.connection.as_ref(), self.plan, socket, question).await
+        ask(self.session, self.plan, socket, question).await
     }
 
     fn said<T>(&self, read: Result<T, RuntimeError>) -> Result<T, String> {
