@@ -3,8 +3,8 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, ScriptService, Task, define_hooks, define_services,
-    distinct,
+    ACTIVE, CHANGE, COMMON, INPUT_LOG, INSPECT, READS, STAGE, ScriptService, Task, define_hooks,
+    define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -46,6 +46,7 @@ impl RemoteShells {
             .function("rollback", include_str!("scripts/rollback.sh"))
             .function("commit", include_str!("scripts/commit.sh"))
             .function("run_script", &format!("exec {LOADER}"))
+            .text(INPUT_LOG)
             .text(include_str!("scripts/lock.sh"))
             .text(include_str!("scripts/attend.sh"));
         let common = format!("{}}}\n", common.as_str());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
+    Armed, Boots, Fired, History, InputLog, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
     ScriptService,
 };
 use crate::model::Version;
@@ -79,6 +79,8 @@ pub struct Facts {
     pub keeper: Option<Keeper>,
     /// Whether that switch would outlive a reboot; only a survey asks for it, where root's systemd would keep it.
     pub boots: Option<Boots>,
+    /// Whether sudo keeps what it is sent.
+    pub input_log: InputLog,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -139,6 +141,7 @@ impl Facts {
             clock: None,
             keeper: None,
             boots: None,
+            input_log: InputLog::Off,
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -173,6 +176,7 @@ impl Facts {
                 }
                 "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
                 "boots" => facts.boots = Some(Boots::parse(value).ok_or_else(unexpected)?),
+                "input-log" => facts.input_log = InputLog::parse(value).ok_or_else(unexpected)?,
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use certwave::install::{Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged};
+use certwave::install::{Facts, FilePart, InputLog, InstallError, InstallSpec, RemoteShells, Staged};
 use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
@@ -307,7 +307,14 @@ fn becoming_another_user_works_or_is_told() {
     let mut host = Host::new(Shell::Dash);
     host.become_user = Some("nobody".to_owned());
     let ended = host.run(&host.spec.survey(&[]));
-    assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().user, "nobody");
+    let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
+    // Of root's own input, nobody can tell whether sudo made it.
+    assert_eq!((facts.user.as_str(), facts.input_log), ("nobody", InputLog::Unknown));
+    host.become_user = Some("root".to_owned());
+    let ended = host.run(&host.spec.survey(&[]));
+    let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
+    assert_eq!((facts.user.as_str(), facts.input_log), ("root", InputLog::Off));
+    host.become_user = Some("nobody".to_owned());
     // It may not open what the login's user was given as input, but read it.
     fs::create_dir(host.directory()).unwrap();
     chown(host.directory(), Some(65534), None).unwrap();

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::engine::handshake::availability::{AvailabilityProbe, together};
-use crate::install::{Input, InstallError, LockAnswer, Output, RemoteShells, Script, Task, login_line};
+use crate::install::{
+    Input, InputLog, InstallError, LockAnswer, Output, RemoteShells, Script, Task, login_line,
+};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::ports::{
     Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use crate::rollout::{Measured, StepFailure};
+use crate::service::runtime_api;
 
 /// Long enough for a host under load to start a shell.
 const LOCK_DEADLINE: Duration = Duration::from_secs(30);
@@ -23,6 +26,8 @@ pub(crate) struct Session<C: Connection> {
     shell: Option<C::Held>,
     /// Whether it does its first task already.
     ahead: AtomicBool,
+    /// Whether sudo keeps what it is sent.
+    input_log: InputLog,
     /// Watches the host from before its switch to its proof.
     pub(crate) probes: Vec<AvailabilityProbe>,
 }
@@ -59,9 +64,9 @@ impl<C: Connection> Session<C> {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepFailure::Unreachable { reason: error.reason }
         })?;
-        let shell = match held {
+        let (shell, input_log) = match held {
             Ok((line, shell)) => match LockAnswer::parse(&line) {
-                Some(LockAnswer::Locked) => shell,
+                Some(LockAnswer::Locked(input_log)) => (shell, input_log),
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
                 None => {
                     let reason =
@@ -72,7 +77,7 @@ impl<C: Connection> Session<C> {
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
         let (connection, ahead) = (Arc::new(connection), first.is_some().into());
-        Ok(Self { connection, shell: Some(shell), ahead, probes: Vec::new() })
+        Ok(Self { connection, shell: Some(shell), ahead, input_log, probes: Vec::new() })
     }
 
     /// Connects in order to look: others may change the host meanwhile.
@@ -85,11 +90,23 @@ impl<C: Connection> Session<C> {
 
     /// The same, over a connection that is there.
     pub(crate) fn over(connection: Arc<C>) -> Self {
-        Self { connection, shell: None, ahead: false.into(), probes: Vec::new() }
+        Self { connection, shell: None, ahead: false.into(), input_log: InputLog::Off, probes: Vec::new() }
     }
 
     /// Has the shell that attends the host do a task.
     pub(crate) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, StepFailure> {
+        self.may_send(task.payload.is_some())?;
+        self.ask(task, deadline).await
+    }
+
+    /// # Errors
+    /// Where sudo would keep a key that is sent. A rollout that saw that when it inspected the host did not come to this.
+    fn may_send(&self, key: bool) -> Result<(), StepFailure> {
+        let would_keep = key && self.input_log == InputLog::On;
+        if would_keep { Err(failed(&InstallError::InputLogged)) } else { Ok(()) }
+    }
+
+    async fn ask(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, StepFailure> {
         let Some(shell) = &self.shell else {
             return Err(StepFailure::Failed { reason: "the host's lock is not held".to_owned() });
         };
@@ -119,7 +136,8 @@ impl<C: Connection> Session<C> {
         deadline: Duration,
     ) -> Result<RemoteOutput, StepFailure> {
         if self.shell.is_some() {
-            let output = self.task(&Task::script(script, stdin), deadline).await?;
+            self.may_send(stdin.as_ref().is_some_and(runtime_api::has_key))?;
+            let output = self.ask(&Task::script(script, stdin), deadline).await?;
             let (stdout, stderr) = Task::streams(output.stdout);
             return Ok(RemoteOutput { stdout, stderr, ..output });
         }

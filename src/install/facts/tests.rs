@@ -44,6 +44,14 @@ fn problems(facts: &Facts) -> Vec<String> {
 }
 
 #[test]
+fn what_sudo_keeps_is_told_by_a_word() {
+    assert_eq!(facts("").input_log, InputLog::Off);
+    assert_eq!(facts("certwave:input-log on\n").input_log, InputLog::On);
+    assert_eq!(facts("certwave:input-log unknown\n").input_log, InputLog::Unknown);
+    assert!(read("certwave:input-log perhaps\n", OURS, READY).is_err());
+}
+
+#[test]
 fn a_live_link_is_ours_where_it_leads_to_a_version_of_this_certificate_by_our_words() {
     let version = VERSION.parse().unwrap();
     assert_eq!(facts(&format!("certwave:live ../archive/a.test/{VERSION}\n")).live, Live::Version(version));

@@ -117,3 +117,41 @@ fn one_session_at_a_time_will_do() {
     fleet.run(&["status", "playbook.yaml"]).expect(0);
     fleet.run(&["rollback", "playbook.yaml", "--yes"]).expect(0);
 }
+
+#[test]
+fn a_key_that_sudo_would_log_stays_here() {
+    let rules = |folder: &Path, tags: &str| {
+        let log = folder.join("sudo-io").display().to_string();
+        format!("Defaults log_input, iolog_dir={log}\ndeploy ALL=(root) NOPASSWD: {tags} ALL\n")
+    };
+    let Some(sudo) = Sudo::start("", |folder| rules(folder, "")) else { return };
+    let fleet = &sudo.fleet;
+    let folder = fleet.lab.directory();
+    let plan = fleet.run(&["plan", "playbook.yaml", "--output", "json"]).stdout;
+    assert_eq!(plan.matches(r#""risk":"input_logged""#).count(), 1, "{plan}");
+    let run = fleet.roll_out(&["--limit", "lb"]);
+    assert_ne!(run.code, 0);
+    let reason = run.error(0);
+    assert!(
+        reason.starts_with("refused before anything is sent: sudo would keep the private key"),
+        "{reason}"
+    );
+    // The search finds what was logged, and no key in it.
+    assert!(logged(folder, "find_input_log") && !logged(folder, "PRIVATE KEY"));
+    assert!(!fleet.lab.fronts[0].root.join("etc/certwave/archive").exists());
+
+    fs::remove_dir_all(folder.join("sudo-io")).unwrap();
+    sudo.allow(&rules(folder, "NOLOG_INPUT:"));
+    let plan = fleet.run(&["plan", "playbook.yaml", "--output", "json"]).expect(0).stdout;
+    assert!(!plan.contains("input_logged"), "{plan}");
+    let wanted = fleet.roll_out(&["--force"]).expect(0).leaf();
+    assert_eq!((fleet.served(0), fleet.front_served(0)), (wanted.clone(), wanted));
+    assert!(!folder.join("sudo-io").exists());
+}
+
+/// Whether a text is in what sudo keeps.
+fn logged(folder: &Path, text: &str) -> bool {
+    let find = "find \"$1\" -type f -exec zcat -f {} + | grep -caF -e \"$2\" >/dev/null";
+    let log = folder.join("sudo-io");
+    Command::new("sh").args(["-c", find, "sh"]).arg(log).arg(text).status().unwrap().success()
+}
