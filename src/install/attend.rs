@@ -3,7 +3,7 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INPUT_LOG, INSPECT, READS, STAGE, ScriptService, Task, define_hooks,
+    ACTIVE, CHANGE, COMMON, INSPECT, READS, STAGE, SUDO_LOGS, ScriptService, Task, define_hooks,
     define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
@@ -46,7 +46,7 @@ impl RemoteShells {
             .function("rollback", include_str!("scripts/rollback.sh"))
             .function("commit", include_str!("scripts/commit.sh"))
             .function("run_script", &format!("exec {LOADER}"))
-            .text(INPUT_LOG)
+            .text(SUDO_LOGS)
             .text(include_str!("scripts/lock.sh"))
             .text(include_str!("scripts/attend.sh"));
         let common = format!("{}}}\n", common.as_str());

@@ -192,6 +192,11 @@ pub enum InstallError {
 }
 
 impl InstallError {
+    /// What it means for a server whose memory is put back to what lies on the disk that sudo keeps what is printed, with the
+    /// way out.
+    pub const OUTPUT_LOGGED: &str = "on the way back its key is read from the disk, and sudo would keep that in its log of \
+         standard output (`log_output` or `log_stdout` in sudoers, or the tag `LOG_OUTPUT`): turn that off for this login, by \
+         `Defaults:LOGIN !log_output, !log_stdout` or by `NOLOG_OUTPUT:` in its rule";
     /// What it means that sudo keeps what it is sent, with the way out.
     pub const INPUT_LOGGED: &str = "sudo would keep the private key in its log of standard input (`log_input` or `log_stdin` in \
          sudoers, or the tag `LOG_INPUT`): turn that off for this login, by `Defaults:LOGIN !log_input, !log_stdin` or by \

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Boots, Fired, History, InputLog, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
-    ScriptService,
+    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership,
+    ScriptService, SudoLogs,
 };
 use crate::model::Version;
 
@@ -79,8 +79,8 @@ pub struct Facts {
     pub keeper: Option<Keeper>,
     /// Whether that switch would outlive a reboot; only a survey asks for it, where root's systemd would keep it.
     pub boots: Option<Boots>,
-    /// Whether sudo keeps what it is sent.
-    pub input_log: InputLog,
+    /// What sudo keeps of what is sent and printed.
+    pub sudo_logs: SudoLogs,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -141,7 +141,7 @@ impl Facts {
             clock: None,
             keeper: None,
             boots: None,
-            input_log: InputLog::Off,
+            sudo_logs: SudoLogs::default(),
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -176,7 +176,7 @@ impl Facts {
                 }
                 "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
                 "boots" => facts.boots = Some(Boots::parse(value).ok_or_else(unexpected)?),
-                "input-log" => facts.input_log = InputLog::parse(value).ok_or_else(unexpected)?,
+                "sudo-logs" => facts.sudo_logs = SudoLogs::parse(value).ok_or_else(unexpected)?,
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

@@ -82,7 +82,7 @@ impl InstallSpec {
         self.owned(with_services(self.prelude(), services))
             .assign("survey", "yes")
             .text(COMMON)
-            .text(INPUT_LOG)
+            .text(SUDO_LOGS)
             .text(&self.each_link())
             .text(ACTIVE)
             .text(READS)
@@ -220,7 +220,7 @@ pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 /// What servers read: certificates only, never a key.
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
 /// Whether sudo keeps what it is sent.
-pub(super) const INPUT_LOG: &str = include_str!("scripts/input_log.sh");
+pub(super) const SUDO_LOGS: &str = include_str!("scripts/sudo_logs.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Each text once, in the order in which they come.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::{Boots, Guard, InputLog, InstallError, Keeper};
+use crate::install::{Boots, Guard, InstallError, Keeper, SudoLog};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
@@ -351,9 +351,9 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
 /// Who else would have the private key.
 pub(super) fn input_log_risk(host: &SeenHost) -> Option<Risk> {
     match host.input_log {
-        InputLog::Off => None,
-        InputLog::On => Some(Risk::InputLogged),
-        InputLog::Unknown => Some(Risk::InputLogUnknown),
+        SudoLog::Off => None,
+        SudoLog::On => Some(Risk::InputLogged),
+        SudoLog::Unknown => Some(Risk::InputLogUnknown),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::{Boots, Guard, InputLog, Keeper, LinkState};
+use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Undone};
 use crate::verify::Endpoint;
@@ -77,8 +77,8 @@ pub struct SeenHost {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boots: Option<Boots>,
     /// Whether sudo keeps what it is sent there.
-    #[serde(default, skip_serializing_if = "InputLog::is_off")]
-    pub input_log: InputLog,
+    #[serde(default, skip_serializing_if = "SudoLog::is_off")]
+    pub input_log: SudoLog,
     /// The version that its `live` link leads to.
     pub live: Option<Version>,
     /// The certificates that are active on its disk: one, two of dual certificates, or none.

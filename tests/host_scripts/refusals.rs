@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use certwave::install::{Facts, FilePart, InputLog, InstallError, InstallSpec, RemoteShells, Staged};
+use certwave::install::{
+    Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged, SudoLog, SudoLogs,
+};
 use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
@@ -309,11 +311,11 @@ fn becoming_another_user_works_or_is_told() {
     let ended = host.run(&host.spec.survey(&[]));
     let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
     // Of root's own input, nobody can tell whether sudo made it.
-    assert_eq!((facts.user.as_str(), facts.input_log), ("nobody", InputLog::Unknown));
+    assert_eq!((facts.user.as_str(), facts.sudo_logs.input), ("nobody", SudoLog::Unknown));
     host.become_user = Some("root".to_owned());
     let ended = host.run(&host.spec.survey(&[]));
     let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
-    assert_eq!((facts.user.as_str(), facts.input_log), ("root", InputLog::Off));
+    assert_eq!((facts.user.as_str(), facts.sudo_logs), ("root", SudoLogs::default()));
     host.become_user = Some("nobody".to_owned());
     // It may not open what the login's user was given as input, but read it.
     fs::create_dir(host.directory()).unwrap();

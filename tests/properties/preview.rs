@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use certwave::certificate::{KeyType, Leaf};
 use certwave::gate::{HandshakeSample, Handshakes, Sample};
-use certwave::install::{InputLog, InstallSpec, Layout};
+use certwave::install::{InstallSpec, Layout, SudoLog};
 use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
 use certwave::plan::{CertificateRequest, HostIndex, HostPlan, PerHost, Plan};
@@ -78,7 +78,7 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
         clock_ahead: 0,
         keeper: None,
         boots: None,
-        input_log: InputLog::Off,
+        input_log: SudoLog::Off,
         live: None,
         on_disk: Vec::new(),
         proven: host.serves_new && host.link_new,
@@ -244,7 +244,7 @@ fn what_is_wrong_with_a_host_is_found() {
         clock_ahead: 5,
         keeper: None,
         boots: None,
-        input_log: InputLog::Off,
+        input_log: SudoLog::Off,
         live: None,
         on_disk: Vec::new(),
         proven: false,
@@ -335,7 +335,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         clock_ahead: 0,
         keeper: None,
         boots: None,
-        input_log: InputLog::Off,
+        input_log: SudoLog::Off,
         live: Some(Version::found(start(), &Fingerprint::new([1; 32]))),
         on_disk: vec![leaf],
         proven: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::handshake::availability::{AvailabilityProbe, together};
 use crate::install::{
-    Input, InputLog, InstallError, LockAnswer, Output, RemoteShells, Script, Task, login_line,
+    Input, InstallError, LockAnswer, Output, RemoteShells, Script, SudoLog, SudoLogs, Task, login_line,
 };
 use crate::model::Secret;
 use crate::plan::HostPlan;
@@ -26,8 +26,8 @@ pub(crate) struct Session<C: Connection> {
     shell: Option<C::Held>,
     /// Whether it does its first task already.
     ahead: AtomicBool,
-    /// Whether sudo keeps what it is sent.
-    input_log: InputLog,
+    /// What sudo keeps of what is sent and printed, as far as the host was asked.
+    pub(crate) sudo_logs: SudoLogs,
     /// Watches the host from before its switch to its proof.
     pub(crate) probes: Vec<AvailabilityProbe>,
 }
@@ -64,9 +64,9 @@ impl<C: Connection> Session<C> {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepFailure::Unreachable { reason: error.reason }
         })?;
-        let (shell, input_log) = match held {
+        let (shell, sudo_logs) = match held {
             Ok((line, shell)) => match LockAnswer::parse(&line) {
-                Some(LockAnswer::Locked(input_log)) => (shell, input_log),
+                Some(LockAnswer::Locked(sudo_logs)) => (shell, sudo_logs),
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
                 None => {
                     let reason =
@@ -77,7 +77,7 @@ impl<C: Connection> Session<C> {
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
         let (connection, ahead) = (Arc::new(connection), first.is_some().into());
-        Ok(Self { connection, shell: Some(shell), ahead, input_log, probes: Vec::new() })
+        Ok(Self { connection, shell: Some(shell), ahead, sudo_logs, probes: Vec::new() })
     }
 
     /// Connects in order to look: others may change the host meanwhile.
@@ -90,7 +90,13 @@ impl<C: Connection> Session<C> {
 
     /// The same, over a connection that is there.
     pub(crate) fn over(connection: Arc<C>) -> Self {
-        Self { connection, shell: None, ahead: false.into(), input_log: InputLog::Off, probes: Vec::new() }
+        Self {
+            connection,
+            shell: None,
+            ahead: false.into(),
+            sudo_logs: SudoLogs::default(),
+            probes: Vec::new(),
+        }
     }
 
     /// Has the shell that attends the host do a task.
@@ -102,7 +108,7 @@ impl<C: Connection> Session<C> {
     /// # Errors
     /// Where sudo would keep a key that is sent. A rollout that saw that when it inspected the host did not come to this.
     fn may_send(&self, key: bool) -> Result<(), StepFailure> {
-        let would_keep = key && self.input_log == InputLog::On;
+        let would_keep = key && self.sudo_logs.input == SudoLog::On;
         if would_keep { Err(failed(&InstallError::InputLogged)) } else { Ok(()) }
     }
 

@@ -45,10 +45,13 @@ fn problems(facts: &Facts) -> Vec<String> {
 
 #[test]
 fn what_sudo_keeps_is_told_by_a_word() {
-    assert_eq!(facts("").input_log, InputLog::Off);
-    assert_eq!(facts("certwave:input-log on\n").input_log, InputLog::On);
-    assert_eq!(facts("certwave:input-log unknown\n").input_log, InputLog::Unknown);
-    assert!(read("certwave:input-log perhaps\n", OURS, READY).is_err());
+    use crate::install::SudoLog::{Off, On, Unknown};
+    assert_eq!(facts("").sudo_logs, SudoLogs { input: Off, output: Off });
+    assert_eq!(facts("certwave:sudo-logs on off\n").sudo_logs, SudoLogs { input: On, output: Off });
+    assert_eq!(facts("certwave:sudo-logs unknown on\n").sudo_logs, SudoLogs { input: Unknown, output: On });
+    for odd in ["perhaps off", "on", "on perhaps"] {
+        assert!(read(&format!("certwave:sudo-logs {odd}\n"), OURS, READY).is_err(), "{odd}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a careful person should know of a host, at the edges.
 
 use super::*;
-use crate::install::{Boots, Guard, InputLog, Keeper};
+use crate::install::{Boots, Guard, Keeper, SudoLog};
 use crate::model::{DnsName, WaveName};
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
 use crate::rollout::Undone;
@@ -62,13 +62,13 @@ fn a_host_whose_sudo_keeps_the_key_is_refused_whatever_a_person_said() {
         let mut plan = plan("");
         let host_plan = plan.hosts.iter_mut().next().unwrap();
         host_plan.accepted = accepted;
-        let logged = |host: &mut SeenHost| host.input_log = InputLog::On;
+        let logged = |host: &mut SeenHost| host.input_log = SudoLog::On;
         assert_eq!(risks(&plan, logged), [Risk::InputLogged]);
-        assert_eq!(risks(&plan, |host| host.input_log = InputLog::Unknown), [Risk::InputLogUnknown]);
+        assert_eq!(risks(&plan, |host| host.input_log = SudoLog::Unknown), [Risk::InputLogUnknown]);
         let (one, mut seen) = (plan.hosts.first().unwrap(), host(&plan));
-        seen.input_log = InputLog::Unknown;
+        seen.input_log = SudoLog::Unknown;
         assert_eq!(refusal(one, &seen), None);
-        seen.input_log = InputLog::On;
+        seen.input_log = SudoLog::On;
         let words = refusal(one, &seen).unwrap();
         assert!(words.starts_with("refused before anything is sent: sudo would keep"), "{words}");
         assert!(!words.contains("--accept"), "{words}");

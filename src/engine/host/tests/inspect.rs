@@ -119,8 +119,8 @@ async fn a_server_that_does_not_run_is_in_the_way_of_going_back_and_refused_on_t
 #[tokio::test]
 async fn a_host_whose_sudo_would_keep_the_key_is_sent_none() {
     let (all, world) = (certificates(), World::nginx());
-    let locked = || Transcript::new().then("connect", ok("")).then("hold", ok("certwave:locked on"));
-    let said = facts(Some(&all.old), &[&all.old], "certwave:input-log on\n");
+    let locked = || Transcript::new().then("connect", ok("")).then("hold", ok("certwave:locked on off"));
+    let said = facts(Some(&all.old), &[&all.old], "certwave:sudo-logs on off\n");
     let inspected = world.step(Step::Inspect, &locked().then("first task", ok(&said))).await;
     let reason = failure_of(&inspected).reason().to_owned();
     assert!(reason.starts_with("refused before anything is sent: sudo would keep"), "{reason}");
