@@ -48,6 +48,9 @@ if [ "${1:-}" = tests ]; then
     *) missing="$missing busybox" ;;
   esac
   need bash bash
+  # Shells that people log in with.
+  need fish fish
+  need tcsh tcsh
   # Every awk that a host may have.
   need mawk mawk
   need gawk gawk

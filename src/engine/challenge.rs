@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::install::{Word, become_line};
+use crate::engine::host::session::command;
+use crate::install::{Script, Word};
 use crate::model::Secret;
 use crate::plan::ChallengeHost;
-use crate::ports::{ChallengeResponder, Connection, Connector, RemoteCommand};
+use crate::ports::{ChallengeResponder, Connection, Connector};
 
 /// Hosts at the same time.
 const AT_ONCE: usize = 32;
@@ -30,8 +31,8 @@ impl<'a, C: Connector> PushedChallenge<'a, C> {
     async fn on_host(&self, host: &ChallengeHost, script: &str, stdin: Option<Secret>) -> Result<(), String> {
         let named = |reason: String| format!("{}: {reason}", host.login.host);
         let connection = self.connector.connect(&host.login).await.map_err(|error| named(error.reason))?;
-        let line = become_line(script, host.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin: stdin.into_iter().collect(), deadline: DEADLINE };
+        let (become_user, script) = (host.login.become_user.as_deref(), Script::new().text(script));
+        let command = command(become_user, &script, stdin, DEADLINE);
         let output = connection.exec(command).await.map_err(|error| named(error.reason))?;
         connection.close().await;
         if output.status == 0 {

@@ -3,9 +3,10 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, PLACES, READERS, READS, STAGE, ScriptService, Task, define_hooks,
-    define_services, distinct,
+    ACTIVE, CHANGE, COMMON, INSPECT, PLACES, READERS, READS, STAGE, SUDO_LOGS, ScriptService, Task,
+    define_hooks, define_services, distinct,
 };
+use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
 
@@ -46,6 +47,8 @@ impl RemoteShells {
             .function("activate", include_str!("scripts/activate.sh"))
             .function("rollback", include_str!("scripts/rollback.sh"))
             .function("commit", include_str!("scripts/commit.sh"))
+            .function("run_script", &format!("exec {LOADER}"))
+            .text(SUDO_LOGS)
             .text(include_str!("scripts/lock.sh"))
             .text(include_str!("scripts/attend.sh"));
         let common = format!("{}}}\n", common.as_str());
@@ -75,8 +78,7 @@ impl RemoteShells {
     }
 }
 
-/// A shell to be started. Its script comes on its standard input: command lines are for the list of processes to show,
-/// the login shell parses them once more, and some servers take no long ones (Dropbear: 9,000 bytes).
+/// A shell to be started. Its script comes on its standard input, as every script does ([`crate::install::login_line`]).
 #[derive(Debug, Clone)]
 pub struct Attending {
     /// What is sent to it first, one piece after the other.
@@ -84,18 +86,9 @@ pub struct Attending {
 }
 
 impl Attending {
-    /// The script that reads the one on its input, and runs it.
-    ///
-    /// dash reads such a file in blocks: it needs no other process for it, and what it read too much of would be lost, but
-    /// nothing is sent until it has answered. Other shells read a pipe byte by byte, or to its end. Whoever is another user
-    /// than the one that logged in may not open it.
-    pub fn loader(&self) -> Script {
+    /// The line before its input: it reads the script there, and runs it.
+    pub fn first_line(&self) -> String {
         let size: usize = self.input.iter().map(Secret::size).sum();
-        Script::new().text(&format!(
-            "if [ /proc/$$/exe -ef /bin/dash ] && [ -p /dev/stdin ] && true 2>/dev/null </dev/stdin
-            then . /dev/stdin
-            else eval \"$(head -c {size})\"
-            fi"
-        ))
+        read_program(size) + "\n"
     }
 }

@@ -19,6 +19,9 @@ pub enum InstallError {
     /// There is no sudo.
     #[error("`sudo` is not installed on the host")]
     NoSudo,
+    /// sudo keeps what it is sent, and a private key would have been.
+    #[error("{}", Self::INPUT_LOGGED)]
+    InputLogged,
     /// Tools that the scripts need.
     #[error("the host lacks {}", .tools.iter().map(|tool| format!("`{tool}`")).collect::<Vec<_>>().join(", "))]
     MissingTools {
@@ -213,6 +216,16 @@ pub enum InstallError {
 }
 
 impl InstallError {
+    /// What it means for a server whose memory is put back to what lies on the disk that sudo keeps what is printed, with the
+    /// way out.
+    pub const OUTPUT_LOGGED: &str = "on the way back its key is read from the disk, and sudo would keep that in its log of \
+         standard output (`log_output` or `log_stdout` in sudoers, or the tag `LOG_OUTPUT`): turn that off for this login, by \
+         `Defaults:LOGIN !log_output, !log_stdout` or by `NOLOG_OUTPUT:` in its rule";
+    /// What it means that sudo keeps what it is sent, with the way out.
+    pub const INPUT_LOGGED: &str = "sudo would keep the private key in its log of standard input (`log_input` or `log_stdin` in \
+         sudoers, or the tag `LOG_INPUT`): turn that off for this login, by `Defaults:LOGIN !log_input, !log_stdin` or by \
+         `NOLOG_INPUT:` in its rule";
+
     /// The failure that a script named: `KIND VALUE`, with the reason it gave before.
     pub(super) fn named(statement: &str, reason: &str) -> Self {
         let (kind, value) = statement.split_once(' ').unwrap_or((statement, ""));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::install::answer::Answer;
 use crate::install::{
     Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership, Reader,
-    ScriptService,
+    ScriptService, SudoLogs,
 };
 use crate::model::Version;
 
@@ -81,6 +81,8 @@ pub struct Facts {
     pub keeper: Option<Keeper>,
     /// Whether that switch would outlive a reboot; only a survey asks for it, where root's systemd would keep it.
     pub boots: Option<Boots>,
+    /// What sudo keeps of what is sent and printed.
+    pub sudo_logs: SudoLogs,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
     /// Folders that cannot be written to, and what the host said.
@@ -157,6 +159,7 @@ impl Facts {
             clock: None,
             keeper: None,
             boots: None,
+            sudo_logs: SudoLogs::default(),
             missing_tools: Vec::new(),
             unwritable: Vec::new(),
             free_kib: u64::MAX,
@@ -199,6 +202,7 @@ impl Facts {
                 }
                 "keeper" => facts.keeper = Some(Keeper::parse(value).ok_or_else(unexpected)?),
                 "boots" => facts.boots = Some(Boots::parse(value).ok_or_else(unexpected)?),
+                "sudo-logs" => facts.sudo_logs = SudoLogs::parse(value).ok_or_else(unexpected)?,
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
                 "unwritable" => {

@@ -2,8 +2,8 @@
 //! they print. Nothing here runs anything.
 //!
 //! A host that is changed is attended by one shell ([`RemoteShells`]), which holds its lock and is asked for one [`Task`]
-//! after the other. Whatever else is run there is a [`Script`] of its own, whose text is on the command line and holds no
-//! secret. Every task and script is correct when killed after any line, from any starting state. The fixed text is in
+//! after the other; whatever else is run there meanwhile is a [`Script`] that it is asked for, too. Scripts come on standard
+//! input, and hold no secret. Every task and script is correct when killed after any line, from any starting state. The fixed text is in
 //! `scripts/*.sh`; all that varies is quoted assignments.
 //!
 //! Order on a host: lock (held throughout), inspect, stage, activate, then commit or rollback.
@@ -27,6 +27,7 @@ mod readers;
 mod rehearsal;
 mod script;
 mod shell;
+mod sudo_log;
 mod unreadable;
 
 pub use archive::StagePayload;
@@ -46,4 +47,5 @@ pub use payload::{Formats, Payloads, files};
 pub use readers::Reader;
 pub use rehearsal::{Rehearsed, Tested, rehearsed};
 pub use script::{AlreadyKnown, ScriptService, Task};
-pub use shell::{Script, Word, become_line};
+pub use shell::{Input, Script, Word, login_line};
+pub use sudo_log::{SudoLog, SudoLogs};

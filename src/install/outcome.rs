@@ -1,14 +1,14 @@
 //! How the steps ended.
 
 use crate::install::answer::Answer;
-use crate::install::{InstallError, Output, ScriptService};
+use crate::install::{InstallError, Output, ScriptService, SudoLogs};
 use crate::model::{ServiceName, Version};
 
 /// The first line of the shell that attends a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockAnswer {
-    /// The lock is held for as long as that shell runs.
-    Locked,
+    /// The lock is held for as long as that shell runs; and what sudo keeps of what that is sent and prints.
+    Locked(SudoLogs),
     /// Another one holds it: as it named itself.
     Busy(String),
 }
@@ -18,7 +18,7 @@ impl LockAnswer {
     pub fn parse(line: &str) -> Option<Self> {
         let statement = line.trim_end().strip_prefix("certwave:")?;
         match statement.split_once(' ').unwrap_or((statement, "")) {
-            ("locked", _) => Some(Self::Locked),
+            ("locked", logs) => SudoLogs::parse(logs).map(Self::Locked),
             ("busy", holder) => Some(Self::Busy(holder.to_owned())),
             _ => None,
         }
@@ -227,8 +227,11 @@ mod tests {
 
     #[test]
     fn the_lock_says_who_holds_it() {
-        assert_eq!(LockAnswer::parse("certwave:locked\n"), Some(LockAnswer::Locked));
-        assert_eq!(LockAnswer::parse("certwave:locked\r\n"), Some(LockAnswer::Locked));
+        assert_eq!(LockAnswer::parse("certwave:locked\n"), Some(LockAnswer::Locked(SudoLogs::default())));
+        let logs = SudoLogs { input: crate::install::SudoLog::On, output: crate::install::SudoLog::Unknown };
+        assert_eq!(LockAnswer::parse("certwave:locked on unknown\n"), Some(LockAnswer::Locked(logs)));
+        assert_eq!(LockAnswer::parse("certwave:locked surprise\n"), None);
+        assert_eq!(LockAnswer::parse("certwave:locked\r\n"), Some(LockAnswer::Locked(SudoLogs::default())));
         for other in
             ["Welcome!", "locked", " certwave:locked", "certwave:lock", "certwave:lockedout", "certwave:"]
         {

@@ -2,7 +2,7 @@
 
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::shell::assignments;
-use crate::install::{DeadMan, FileName, InstallSpec, Ownership, Script, StagePayload, Word};
+use crate::install::{DeadMan, FileName, Input, InstallSpec, Ownership, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
@@ -21,7 +21,8 @@ pub struct ScriptService {
 /// What the shell that [attends](crate::install::RemoteShells) a host is asked to do.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// One line for the shell's standard input, without its end. It holds no secret.
+    /// A line for the shell's standard input, without its end; or where it is a script, that and the script. It holds no
+    /// secret.
     pub line: String,
     /// What follows on the same input: the task reads that and no more. May hold secrets.
     pub payload: Option<Secret>,
@@ -30,9 +31,32 @@ pub struct Task {
 impl Task {
     /// Begins the line that the shell prints when a task is over; its exit status follows.
     pub const ENDED: &str = "certwave:ended ";
+    /// The line between what a script printed and what it said on standard error.
+    const WORDS: &[u8] = b"\ncertwave:words\n";
 
     fn new(step: &str, settings: &[(&str, &str)]) -> Self {
         Self { line: format!("run {}{step}", assignments(settings)), payload: None }
+    }
+
+    /// A script of its own. The answer is for [`Task::streams`] to take apart.
+    pub fn script(script: &Script, input: Option<Secret>) -> Self {
+        let line = match &input {
+            None => format!("script 0\n{}", script.program(Input::Later)),
+            Some(input) => {
+                let program = script.program(Input::Follows);
+                format!("script {}\n{program}", program.len() + input.size())
+            }
+        };
+        Self { line: line.trim_end_matches('\n').to_owned(), payload: input }
+    }
+
+    /// What a script printed, and what it said on standard error, of what the shell answered.
+    pub fn streams(mut answer: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+        let between = answer.windows(Self::WORDS.len()).rposition(|bytes| bytes == Self::WORDS);
+        let Some(at) = between else { return (answer, Vec::new()) };
+        let mut words = answer.split_off(at);
+        words.drain(..Self::WORDS.len());
+        (answer, words)
     }
 }
 
@@ -58,6 +82,7 @@ impl InstallSpec {
         self.owned(with_services(self.prelude(), services))
             .assign("survey", "yes")
             .text(COMMON)
+            .text(SUDO_LOGS)
             .text(&self.each_link())
             .text(PLACES)
             .text(ACTIVE)
@@ -226,6 +251,8 @@ pub(super) const READS: &str = include_str!("scripts/reads.sh");
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
 /// Who reads the servers' files.
 pub(super) const READERS: &str = include_str!("scripts/readers.sh");
+/// Whether sudo keeps what it is sent.
+pub(super) const SUDO_LOGS: &str = include_str!("scripts/sudo_logs.sh");
 pub(super) const CHANGE: &str = include_str!("scripts/change.sh");
 
 /// Each text once, in the order in which they come.

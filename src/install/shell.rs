@@ -19,7 +19,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// A finished script for a POSIX shell. It holds no secret: it is seen in the host's list of processes.
+/// A finished script for a POSIX shell, which comes to it on its standard input ([`login_line`]). It holds no secret: logs may show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script(String);
 
@@ -35,8 +35,7 @@ impl Script {
         self
     }
 
-    /// Appends script text as it is but for comments and indentation: a command line has room for 128 KiB, and
-    /// some SSH servers give it less.
+    /// Appends script text as it is but for comments and indentation, which every host would be sent.
     pub fn text(mut self, text: &str) -> Self {
         for line in
             text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -63,19 +62,62 @@ impl Script {
         &self.0
     }
 
-    /// The command line that runs the script, whatever the login shell is: see [`become_line`].
-    pub fn line(&self, become_user: Option<&str>) -> String {
-        become_line(&self.0, become_user)
+    /// What the shell of a [`login_line`] is sent to run the script. What follows it on the same input is the script's own
+    /// input.
+    pub fn program(&self, input: Input) -> String {
+        // One command: what came in part is none, and is not run.
+        let text = format!("{{\n{}}}\n{LAST}\n", self.0);
+        let read = match input {
+            Input::None => read_program(text.len()),
+            Input::Follows => format!(
+                "text=; end=$(printf '\\n.'); while IFS= read -r line && text=$text$line${{end%.}} && \
+                 [ \"$line\" != '{LAST}' ]; do :; done; eval \"$text\""
+            ),
+            Input::Later => format!("text=$(head -c {}); eval \"$text\" </dev/null", text.len()),
+        };
+        format!("{read}\n{text}")
     }
 }
 
-/// The command line for a login shell that runs a script with `sh`, as another user through `sudo -n` where one
-/// is named. `-n`: nobody is there to type a password.
-pub fn become_line(script: &str, become_user: Option<&str>) -> String {
-    let script = Word::new(script);
+/// The last line of a script.
+const LAST: &str = "# certwave:end";
+
+/// What a script finds on its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing: it ends with the script.
+    None,
+    /// What was sent right after the script. The shell reads that line by line, since busybox's `head` takes too much.
+    Follows,
+    /// Nothing, though it goes on: what comes later is for somebody else.
+    Later,
+}
+
+/// What a shell runs to have its script from its standard input.
+///
+/// dash reads such a file in blocks: it needs no other process for it, and what it read too much of would be lost, but
+/// nothing is sent until it has answered. Other shells read a pipe byte by byte, or to its end. Whoever is another user
+/// than the one that logged in may not open it.
+pub(super) fn read_program(size: usize) -> String {
+    format!(
+        "if [ /proc/$$/exe -ef /bin/dash ] && [ -p /dev/stdin ] && true 2>/dev/null </dev/stdin; \
+         then . /dev/stdin; else eval \"$(head -c {size})\"; fi"
+    )
+}
+
+/// A shell that runs the first line of its standard input.
+///
+/// The same for every script: command lines are for the list of processes and sudo's log to show, and some servers take no
+/// long ones (Dropbear: 9,000 bytes). The login shell parses it, which may be fish or csh: no line's end, no backslash, no
+/// `!` and no quote within quotes.
+pub(super) const LOADER: &str = "sh -c 'IFS= read -r line && eval \"$line\"'";
+
+/// The command line for a login shell that runs what its standard input says with `sh`, as another user through `sudo -n`
+/// where one is named. `-n`: nobody is there to type a password.
+pub fn login_line(become_user: Option<&str>) -> String {
     match become_user {
-        None => format!("exec sh -c {script}"),
-        Some(user) => format!("exec sudo -n -u {} -- sh -c {script}", Word::new(user)),
+        None => format!("exec {LOADER}"),
+        Some(user) => format!("exec sudo -n -u {} -- {LOADER}", Word::new(user)),
     }
 }
 
@@ -97,12 +139,29 @@ mod tests {
     }
 
     #[test]
-    fn becoming_goes_through_sudo() {
-        assert_eq!(become_line("id -u", None), "exec sh -c 'id -u'");
+    fn command_lines_are_the_same_for_every_script_and_mean_the_same_to_every_login_shell() {
+        assert_eq!(login_line(None), r#"exec sh -c 'IFS= read -r line && eval "$line"'"#);
         assert_eq!(
-            become_line("echo 'x'", Some("root")),
-            r"exec sudo -n -u 'root' -- sh -c 'echo '\''x'\'''"
+            login_line(Some("root")),
+            r#"exec sudo -n -u 'root' -- sh -c 'IFS= read -r line && eval "$line"'"#
         );
+        // fish reads `\` within single quotes, csh reads `!` there, and takes no line's end.
+        assert!(!LOADER.contains(['\\', '!', '\n']) && LOADER.matches('\'').count() == 2);
+    }
+
+    #[test]
+    fn a_program_is_one_line_that_reads_the_rest() {
+        let script = Script::new().text("echo said");
+        for (input, end) in [
+            (Input::None, "else eval \"$(head -c 29)\"; fi"),
+            (Input::Follows, "[ \"$line\" != '# certwave:end' ]; do :; done; eval \"$text\""),
+            (Input::Later, "text=$(head -c 29); eval \"$text\" </dev/null"),
+        ] {
+            let whole = script.program(input);
+            let (first, text) = whole.split_once('\n').unwrap();
+            assert!(first.ends_with(end), "{first}");
+            assert_eq!(text, "{\necho said\n}\n# certwave:end\n");
+        }
     }
 
     #[test]

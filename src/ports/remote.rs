@@ -22,7 +22,9 @@ pub type BoxedStream = Box<dyn Stream>;
 pub struct RemoteCommand {
     /// Given to the login shell as it is; holds no secret.
     pub line: String,
-    /// Sent to standard input, one after the other, then end of file. May hold secrets.
+    /// Sent to standard input first; holds no secret either.
+    pub script: String,
+    /// Sent to standard input then, one after the other, and end of file. May hold secrets.
     pub stdin: Vec<Secret>,
     /// After this long it is given up, in doubt.
     pub deadline: Duration,

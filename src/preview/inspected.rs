@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::install::LinkState;
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
-use crate::preview::risk::{Bar, reading_risks, serving_risks};
+use crate::preview::risk::{Bar, input_log_risk, reading_risks, serving_risks};
 use crate::preview::seen::{Missed, Seen, SeenHost};
 use crate::rollout::{Inspected, Remark, StepFailure};
 
@@ -71,6 +71,10 @@ pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
 pub fn refusal(plan: &HostPlan, host: &SeenHost) -> Option<String> {
     if host.proven || host.armed {
         return None;
+    }
+    // No repair makes that right.
+    if let Some(risk) = input_log_risk(host).filter(|risk| risk.bar() == Bar::Always) {
+        return Some(format!("refused before anything is sent: {risk}"));
     }
     let mut host = host.clone();
     let waiting: BTreeSet<ServiceName> = waiting(plan, &host).cloned().collect();

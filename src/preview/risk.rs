@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::{Boots, Guard, Keeper};
+use crate::install::{Boots, Guard, InstallError, Keeper, SudoLog};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
@@ -31,6 +31,10 @@ pub enum Risk {
         /// Why, in words.
         reason: String,
     },
+    /// sudo keeps what it is sent: the private key would be in its log.
+    InputLogged,
+    /// The host does not tell whether sudo does.
+    InputLogUnknown,
     /// A server does not run.
     NotRunning {
         /// Which.
@@ -181,13 +185,16 @@ impl Risk {
     /// Whether it keeps a rollout from a host.
     pub fn bar(&self) -> Bar {
         match self {
-            Risk::Away { .. } | Risk::Fails { .. } | Risk::NotTrusted { .. } => Bar::Always,
+            Risk::Away { .. } | Risk::Fails { .. } | Risk::InputLogged | Risk::NotTrusted { .. } => {
+                Bar::Always
+            }
             Risk::NotNamed { .. }
             | Risk::NotRunning { .. }
             | Risk::Broken { .. }
             | Risk::NoHandshake { .. }
             | Risk::Foreign { .. } => Bar::UnlessAccepted,
-            Risk::StillReads { .. }
+            Risk::InputLogUnknown
+            | Risk::StillReads { .. }
             | Risk::LinkNotNamed { .. }
             | Risk::KeyOpen { .. }
             | Risk::Clock { .. }
@@ -213,6 +220,10 @@ impl fmt::Display for Risk {
         match self {
             Risk::Away { reason } => write!(f, "does not answer: {reason}"),
             Risk::Fails { reason } => write!(f, "would fail before anything live is changed: {reason}"),
+            Risk::InputLogged => f.write_str(InstallError::INPUT_LOGGED),
+            Risk::InputLogUnknown => f.write_str(
+                "does not tell whether sudo logs standard input (`log_input`, `log_stdin`), by which the private key comes",
+            ),
             Risk::NotRunning { service, reason } => write!(f, "{service} does not run: {reason}"),
             Risk::Broken { service, reason } => {
                 write!(f, "{service} does not take its configuration as it is: {reason}")
@@ -310,6 +321,7 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     if host.proven && !host.unconfirmed {
         return risks;
     }
+    risks.extend(input_log_risk(host));
     risks.extend(reading_risks(plan, host));
     risks.extend(host.open_keys.iter().map(|path| Risk::KeyOpen { path: path.clone() }));
     if host.clock_ahead.abs() > CLOCK {
@@ -334,6 +346,15 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     risks.sort();
     risks.dedup();
     risks
+}
+
+/// Who else would have the private key.
+pub(super) fn input_log_risk(host: &SeenHost) -> Option<Risk> {
+    match host.input_log {
+        SudoLog::Off => None,
+        SudoLog::On => Some(Risk::InputLogged),
+        SudoLog::Unknown => Some(Risk::InputLogUnknown),
+    }
 }
 
 /// What may end a dead-man switch before its time.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::{Boots, Guard, Keeper, LinkState};
+use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Undone};
 use crate::verify::Endpoint;
@@ -76,6 +76,9 @@ pub struct SeenHost {
     /// Whether that switch would outlive a reboot; none where that was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boots: Option<Boots>,
+    /// Whether sudo keeps what it is sent there.
+    #[serde(default, skip_serializing_if = "SudoLog::is_off")]
+    pub input_log: SudoLog,
     /// The version that its `live` link leads to.
     pub live: Option<Version>,
     /// The certificates that are active on its disk: one, two of dual certificates, or none.
@@ -168,6 +171,9 @@ pub fn differences(planned: &Seen, now: &Seen) -> Vec<String> {
     let facts = |host: &SeenHost| (host.proven, host.staged, host.unconfirmed, host.undone.clone());
     if facts(before) != facts(after) && found.is_empty() {
         found.push("what is staged or confirmed on it changed".to_owned());
+    }
+    if before.input_log != after.input_log {
+        found.push("sudo's log of standard input was turned on or off".to_owned());
     }
     if before.links != after.links {
         found.push("its links changed".to_owned());

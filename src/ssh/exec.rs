@@ -290,7 +290,9 @@ pub(super) fn out_of_time(sent: bool, limit: Duration) -> RemoteError {
 }
 
 pub(super) async fn exec(transport: &Transport, command: RemoteCommand) -> Result<RemoteOutput, RemoteError> {
-    let RemoteCommand { line, stdin, deadline } = command;
+    let RemoteCommand { line, script, stdin, deadline } = command;
+    let script = (!script.is_empty()).then(|| Secret::new(script.into_bytes()));
+    let stdin = script.into_iter().chain(stdin).collect();
     let mut sent = false;
     let work = async {
         let mut running = Running::start(transport, &line, &mut sent).await?;

@@ -17,7 +17,9 @@ pub(super) async fn hold(
     transport: &Transport,
     command: RemoteCommand,
 ) -> Result<Result<(String, HeldCommand), RemoteOutput>, RemoteError> {
-    let RemoteCommand { line, stdin, deadline } = command;
+    let RemoteCommand { line, script, stdin, deadline } = command;
+    let script = (!script.is_empty()).then(|| Secret::new(script.into_bytes()));
+    let stdin = script.into_iter().chain(stdin).collect();
     let mut sent = false;
     let work = async {
         let mut running = Running::start(transport, &line, &mut sent).await?;

@@ -1,10 +1,13 @@
 //! What the shell that attends a host reads: tasks, and what they are sent.
 
-use certwave::install::{FilePart, InstallSpec, RemoteShells, Task};
+use std::os::unix::process::CommandExt;
+
+use certwave::install::{FilePart, Input, InstallSpec, RemoteShells, Script, Task, login_line};
 use certwave::model::Secret;
 
+use crate::require;
 use crate::session::Session;
-use crate::support::{Host, SHELLS, Shell, body, read, version};
+use crate::support::{Host, SHELLS, Shell, body, finish, read, version};
 
 /// What it says to several tasks, each told when the one before is over: the answer and its exit status.
 fn answers(host: &Host, tasks: &[Task]) -> Vec<(String, u32)> {
@@ -120,13 +123,79 @@ fn a_shell_whose_script_came_in_part_does_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
         let attending = RemoteShells::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
-        let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
-        for size in [0, 1, attending.input[0].size(), whole.len() / 2, whole.len() - 2] {
-            let ended = host.run_with(&attending.loader(), &whole[..size]);
+        let pieces = attending.input.iter().map(|piece| piece.expose());
+        let line = attending.first_line();
+        let whole: Vec<u8> = [line.as_bytes()].into_iter().chain(pieces).flatten().copied().collect();
+        let (first, second) = (line.len(), line.len() + attending.input[0].size());
+        for size in [0, 1, first - 1, first, first + 1, second, whole.len() / 2, whole.len() - 2] {
+            let ended = finish(host.login().spawn().unwrap(), &whole[..size]);
             assert_eq!(String::from_utf8_lossy(&ended.stdout), "", "{shell:?}, {size}");
         }
         assert!(!host.directory().exists(), "{shell:?}");
-        let ended = host.run_with(&attending.loader(), &whole);
+        let ended = finish(host.login().spawn().unwrap(), &whole);
         assert!(ended.text().contains("certwave:result inspected"), "{shell:?}: {}", ended.text());
+    }
+}
+
+/// Its output, the rest of its input, and its words, by the shell that attends the host and by one of its own.
+#[test]
+fn a_script_has_its_own_input_and_tells_its_words_apart() {
+    let script = Script::new().text("read -r one && echo \"one is $one\"; printf end; echo odd >&2; exit 5");
+    let silent = Script::new().text("cat; echo nothing");
+    for shell in SHELLS {
+        let host = Host::new(shell).with_command();
+        let mut session = Session::of(&host);
+        let input = || Secret::new([b"first\n".as_slice(), &b"secret\n".repeat(20_000)].concat());
+        let inspect = InstallSpec::inspect();
+        for (task, status, printed, words) in [
+            (Task::script(&script, Some(input())), 5, "one is first\nend", "odd\n"),
+            (Task::script(&silent, None), 0, "nothing\n", "\n"),
+        ] {
+            let ended = session.ask(&task);
+            let (stdout, stderr) = Task::streams(ended.stdout);
+            let said = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+            assert_eq!((ended.status, said), (status, (printed.to_owned(), words.to_owned())), "{shell:?}");
+            // Nothing of it is left for the next task.
+            assert_eq!(session.ask(&inspect).status, 0, "{shell:?}");
+        }
+        session.end();
+        let ended = host.run_with(&script, input().expose());
+        let said = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!((ended.status, said), (5, ("one is first\nend".into(), "odd\n".into())), "{shell:?}");
+        assert_eq!(host.run(&silent).text(), "nothing\n", "{shell:?}");
+    }
+}
+
+#[test]
+fn a_script_that_came_in_part_does_nothing() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        let script = Script::new().text("echo it ran\necho and went on");
+        for input in [Input::None, Input::Follows] {
+            let program = script.program(input);
+            for size in [0, 9, program.len() - 30, program.rfind('}').unwrap()] {
+                let ended = finish(host.login().spawn().unwrap(), &program.as_bytes()[..size]);
+                assert_eq!(String::from_utf8_lossy(&ended.stdout), "", "{shell:?}, {size}");
+            }
+            let ended = finish(host.login().spawn().unwrap(), program.as_bytes());
+            assert_eq!(ended.text(), "it ran\nand went on\n", "{shell:?}");
+        }
+    }
+}
+
+/// Shells that people log in with, which parse the command line; what it runs is `sh`.
+#[test]
+fn every_login_shell_reads_the_command_line_alike() {
+    let script = Script::new().assign("word", "it's \\ !").text("printf '%s\\n' \"$word\"; exit 4");
+    for shell in ["fish", "tcsh", "bash", "dash"] {
+        if !require::program(shell) {
+            continue;
+        }
+        let mut command = std::process::Command::new(shell);
+        command.args(["-c", &login_line(None)]).process_group(0);
+        let piped = std::process::Stdio::piped;
+        command.stdin(piped()).stdout(piped()).stderr(piped());
+        let ended = finish(command.spawn().unwrap(), script.program(Input::None).as_bytes());
+        assert_eq!((ended.status, ended.text().as_str()), (4, "it's \\ !\n"), "{shell}");
     }
 }

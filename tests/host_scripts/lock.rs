@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use certwave::install::LockAnswer;
+use certwave::install::{LockAnswer, SudoLogs};
 use certwave::lab::wait_for;
 
 use crate::support::{Host, PATIENCE, SHELLS, Shell, within};
@@ -34,7 +34,7 @@ fn take_soon(host: &Host, who: &str) -> Held {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (answer, held) = take(host, who);
-        if answer == LockAnswer::Locked {
+        if answer == LockAnswer::Locked(SudoLogs::default()) {
             return held;
         }
         assert!(Instant::now() < deadline, "{:?} still says {answer:?}", host.shell);
@@ -47,7 +47,7 @@ fn one_rollout_at_a_time_and_the_second_is_told_who() {
     for shell in SHELLS {
         let host = Host::new(shell);
         let (answer, mut first) = take(&host, "01JD on ops1 (it's me)");
-        assert_eq!(answer, LockAnswer::Locked, "{shell:?}");
+        assert_eq!(answer, LockAnswer::Locked(SudoLogs::default()), "{shell:?}");
         for _ in 0..2 {
             let (answer, _) = take(&host, "second");
             assert_eq!(answer, LockAnswer::Busy("01JD on ops1 (it's me)".to_owned()), "{shell:?}");
@@ -78,7 +78,7 @@ fn a_lost_connection_of_the_same_rollout_holds_nothing() {
         let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
         assert_eq!(answer, LockAnswer::Busy("rollout 1 by process 7 on ops1".to_owned()), "{shell:?}");
         let (answer, mut held) = take(&host, "rollout 1 by process 9 on ops2");
-        assert_eq!(answer, LockAnswer::Locked, "{shell:?}");
+        assert_eq!(answer, LockAnswer::Locked(SudoLogs::default()), "{shell:?}");
         assert!(!lost.0.wait().unwrap().success());
         let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
         assert_eq!(answer, LockAnswer::Busy("rollout 1 by process 9 on ops2".to_owned()), "{shell:?}");
@@ -113,7 +113,7 @@ fn a_process_that_came_to_the_number_of_a_holder_holds_nothing() {
     let words = format!("{} 1 rollout 1 by process 7 on ops1", stranger.0.id());
     std::os::unix::fs::symlink(words, host.directory().join(".lock.held")).unwrap();
     let (answer, _) = take(&host, "rollout 2 by process 8 on ops1");
-    assert_eq!(answer, LockAnswer::Locked);
+    assert_eq!(answer, LockAnswer::Locked(SudoLogs::default()));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_lock_that_is_about_to_be_free_is_waited_for() {
             drop(first.0.stdin.take());
             second.join().unwrap()
         });
-        assert_eq!(second.0, LockAnswer::Locked, "{shell:?}");
+        assert_eq!(second.0, LockAnswer::Locked(SudoLogs::default()), "{shell:?}");
         assert!(slept.exists(), "{shell:?}");
     }
 }

@@ -4,12 +4,16 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use certwave::install::{Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged};
+use certwave::install::{
+    Facts, FilePart, InstallError, InstallSpec, RemoteShells, Staged, SudoLog, SudoLogs,
+};
 use certwave::model::Secret;
 use certwave::service::{self, ServiceSpec};
 
 use crate::require;
-use crate::support::{Host, SHELLS, Shell, body, in_every_shell, is_root, quoted, read, version, words};
+use crate::support::{
+    Host, SHELLS, Shell, body, finish, in_every_shell, is_root, quoted, read, version, words,
+};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, InstallError>) -> String {
     result.unwrap_err().to_string()
@@ -305,13 +309,22 @@ fn becoming_another_user_works_or_is_told() {
     let mut host = Host::new(Shell::Dash);
     host.become_user = Some("nobody".to_owned());
     let ended = host.run(&host.spec.survey(&[]));
-    assert_eq!(Facts::parse(&ended.output(), &host.spec, &[]).unwrap().user, "nobody");
+    let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
+    // Of root's own input, nobody can tell whether sudo made it.
+    assert_eq!((facts.user.as_str(), facts.sudo_logs.input), ("nobody", SudoLog::Unknown));
+    host.become_user = Some("root".to_owned());
+    let ended = host.run(&host.spec.survey(&[]));
+    let facts = Facts::parse(&ended.output(), &host.spec, &[]).unwrap();
+    assert_eq!((facts.user.as_str(), facts.sudo_logs), ("root", SudoLogs::default()));
+    host.become_user = Some("nobody".to_owned());
     // It may not open what the login's user was given as input, but read it.
     fs::create_dir(host.directory()).unwrap();
     chown(host.directory(), Some(65534), None).unwrap();
     let attending = RemoteShells::new("me", []).attend(&host.spec, &[], Some(&InstallSpec::inspect()));
-    let whole: Vec<u8> = attending.input.iter().flat_map(|piece| piece.expose()).copied().collect();
-    let ended = host.run_with(&attending.loader(), &whole);
+    let pieces = attending.input.iter().map(|piece| piece.expose());
+    let line = attending.first_line();
+    let whole: Vec<u8> = [line.as_bytes()].into_iter().chain(pieces).flatten().copied().collect();
+    let ended = finish(host.login().spawn().unwrap(), &whole);
     assert!(ended.text().contains("certwave:user 65534 nobody"), "{}", ended.text());
     host.become_user = Some("no such user".to_owned());
     let error = refused(host.stage(&version(1), "one"));

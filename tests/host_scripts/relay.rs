@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use certwave::install::Script;
+use certwave::install::{Input, Script, login_line};
 use certwave::lab::{Authority, HaproxyOptions, HaproxyServer};
 use certwave::service::{RELAY, runtime_api};
 use openssl::x509::X509;
@@ -29,13 +29,14 @@ fn host(shell: Shell, tools: &[&str]) -> Host {
 fn ask(host: &Host, socket: &Path, question: &[u8]) -> Ended {
     let script =
         Script::new().assign("socket", socket.to_str().unwrap()).assign("patience", "30").text(RELAY);
-    let line = script.line(None);
     let bin = host.file("bin");
     let mut command = std::process::Command::new(bin.join("sh"));
-    command.args(["-c", &line]).env_clear().env("PATH", &bin).current_dir("/");
+    command.args(["-c", &login_line(None)]).env_clear().env("PATH", &bin).current_dir("/");
     let piped = std::process::Stdio::piped;
     command.process_group(0);
-    finish(command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap(), question)
+    let program = script.program(Input::Follows).into_bytes();
+    let input = [&program, question].concat();
+    finish(command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap(), &input)
 }
 
 struct Served {

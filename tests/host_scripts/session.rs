@@ -21,13 +21,14 @@ impl Session {
     pub(crate) fn of(host: &Host) -> Self {
         let shells = RemoteShells::new("rollout 1", host.services.iter().map(|service| service.script));
         let attending = shells.attend(&host.spec, &host.services, Some(&InstallSpec::inspect()));
-        let mut shell = host.login_command(&attending.loader()).spawn().unwrap();
+        let mut shell = host.login().spawn().unwrap();
         let stdin = shell.stdin.take();
         let (sender, lines) = channel();
         let out = BufReader::new(shell.stdout.take().unwrap());
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let first = Ended { status: 0, stdout: Vec::new(), stderr: Vec::new() };
         let mut session = Self { shell, stdin, lines, first };
+        session.stdin.as_mut().unwrap().write_all(attending.first_line().as_bytes()).unwrap();
         for piece in &attending.input {
             session.stdin.as_mut().unwrap().write_all(piece.expose()).unwrap();
         }

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use certwave::install::{
-    Activation, AlreadyKnown, Facts, FileName, FilePart, InstallError, InstallSpec, Layout, Ownership,
-    Pruned, RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task,
+    Activation, AlreadyKnown, Facts, FileName, FilePart, Input, InstallError, InstallSpec, Layout, Ownership,
+    Pruned, RemoteShells, Rollback, Script, ScriptService, StagePayload, Staged, Task, Word, login_line,
 };
 use certwave::model::{HostPath, Secret, Version};
 use certwave::service::{self, ServiceSpec};
@@ -212,13 +212,25 @@ impl Host {
         Some(target.file_name()?.to_str()?.parse().unwrap())
     }
 
-    /// The command line, as sshd would give it to the login shell.
+    /// A shell that waits for a script on its standard input, as a login starts it.
+    pub(crate) fn login(&self) -> Command {
+        self.login_shell(&[], &login_line(self.become_user.as_deref()))
+    }
+
+    /// A shell that has its script on its command line, where its input is to be something else's alone.
     pub(crate) fn login_command(&self, script: &Script) -> Command {
         self.login_command_after(&[], script)
     }
 
     /// The same with more folders before its `PATH`.
     pub(crate) fn login_command_after(&self, folders: &[PathBuf], script: &Script) -> Command {
+        let sudo = self.become_user.as_ref().map(|user| format!("sudo -n -u {} -- ", Word::new(user)));
+        let line = format!("exec {}sh -c {}", sudo.unwrap_or_default(), Word::new(script.as_str()));
+        self.login_shell(folders, &line)
+    }
+
+    /// The command line, as sshd would give it to the login shell.
+    fn login_shell(&self, folders: &[PathBuf], line: &str) -> Command {
         let bin = self.file("bin");
         let folders = folders.iter().chain(&self.path_prefix).chain([&bin]);
         let mut path = folders.map(|folder| folder.to_str().unwrap()).collect::<Vec<_>>().join(":");
@@ -226,7 +238,7 @@ impl Host {
             path.push_str(":/usr/local/bin:/usr/bin:/bin");
         }
         let mut command = self.manager.command(self, &bin.join("sh"));
-        command.args(["-c", &format!("{}{}", self.login, script.line(self.become_user.as_deref()))]);
+        command.args(["-c", &format!("{}{line}", self.login)]);
         command.env_clear().env("PATH", path).env("HOME", "/").current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         if let (Some(uid), Manager::None) = (self.uid, &self.manager) {
@@ -236,11 +248,12 @@ impl Host {
     }
 
     pub(crate) fn run_with(&self, script: &Script, stdin: &[u8]) -> Ended {
-        finish(self.login_command(script).spawn().unwrap(), stdin)
+        let program = script.program(Input::Follows).into_bytes();
+        finish(self.login().spawn().unwrap(), &[&program, stdin].concat())
     }
 
     pub(crate) fn run(&self, script: &Script) -> Ended {
-        self.run_with(script, b"")
+        finish(self.login().spawn().unwrap(), script.program(Input::None).as_bytes())
     }
 
     /// The shell that attends the host, on a command line: then its input is for tasks alone, and busybox's `head` cannot

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use certwave::certificate::{KeyType, Leaf};
 use certwave::gate::{HandshakeSample, Handshakes, Sample};
-use certwave::install::{InstallSpec, Layout};
+use certwave::install::{InstallSpec, Layout, SudoLog};
 use certwave::inventory::Login;
 use certwave::model::{Fingerprint, Serial, Version};
 use certwave::plan::{CertificateRequest, HostIndex, HostPlan, PerHost, Plan};
@@ -79,6 +79,7 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
         clock_ahead: 0,
         keeper: None,
         boots: None,
+        input_log: SudoLog::Off,
         live: None,
         on_disk: Vec::new(),
         proven: host.serves_new && host.link_new,
@@ -245,6 +246,7 @@ fn what_is_wrong_with_a_host_is_found() {
         clock_ahead: 5,
         keeper: None,
         boots: None,
+        input_log: SudoLog::Off,
         live: None,
         on_disk: Vec::new(),
         proven: false,
@@ -336,6 +338,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         clock_ahead: 0,
         keeper: None,
         boots: None,
+        input_log: SudoLog::Off,
         live: Some(Version::found(start(), &Fingerprint::new([1; 32]))),
         on_disk: vec![leaf],
         proven: false,

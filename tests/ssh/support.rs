@@ -147,7 +147,7 @@ pub(crate) fn refusal<T>(result: Result<T, RemoteError>) -> RemoteError {
 }
 
 pub(crate) fn command(line: &str) -> RemoteCommand {
-    RemoteCommand { line: line.to_owned(), stdin: Vec::new(), deadline: PATIENCE }
+    RemoteCommand { line: line.to_owned(), script: String::new(), stdin: Vec::new(), deadline: PATIENCE }
 }
 
 pub(crate) async fn exec(connection: &SshConnection, line: &str) -> RemoteOutput {

@@ -112,6 +112,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             clock_ahead,
             keeper: facts.keeper,
             boots: facts.boots,
+            input_log: facts.sudo_logs.input,
             proven: live.is_some() && live.as_ref() == target && all_new && !misowned,
             // What is staged again is brought in line.
             staged: target.is_some_and(|target| facts.complete.contains(target)) && !misowned,

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::engine::handshake::availability::{AvailabilityProbe, together};
-use crate::install::{InstallError, LockAnswer, Output, RemoteShells, Script, Task};
+use crate::install::{
+    Input, InstallError, LockAnswer, Output, RemoteShells, Script, SudoLog, SudoLogs, Task, login_line,
+};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::ports::{
     Certainty, Connection, Connector, HeldCommand, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput,
 };
 use crate::rollout::{Measured, StepFailure};
+use crate::service::runtime_api;
 
 /// Long enough for a host under load to start a shell.
 const LOCK_DEADLINE: Duration = Duration::from_secs(30);
@@ -23,6 +26,8 @@ pub(crate) struct Session<C: Connection> {
     shell: Option<C::Held>,
     /// Whether it does its first task already.
     ahead: AtomicBool,
+    /// What sudo keeps of what is sent and printed, as far as the host was asked.
+    pub(crate) sudo_logs: SudoLogs,
     /// Watches the host from before its switch to its proof.
     pub(crate) probes: Vec<AvailabilityProbe>,
 }
@@ -52,15 +57,16 @@ impl<C: Connection> Session<C> {
     {
         let connection = connector.connect(&plan.login).await.map_err(transport)?;
         let attending = shells.attend(&plan.install, &plan.script_services(), first);
-        let line = attending.loader().line(plan.login.become_user.as_deref());
-        let command = RemoteCommand { line, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
+        let line = login_line(plan.login.become_user.as_deref());
+        let script = attending.first_line();
+        let command = RemoteCommand { line, script, stdin: attending.input.into(), deadline: LOCK_DEADLINE };
         let held = connection.hold(command).await.map_err(|error| {
             // Taking the lock changes nothing that matters: it is let go with the connection.
             StepFailure::Unreachable { reason: error.reason }
         })?;
-        let shell = match held {
+        let (shell, sudo_logs) = match held {
             Ok((line, shell)) => match LockAnswer::parse(&line) {
-                Some(LockAnswer::Locked) => shell,
+                Some(LockAnswer::Locked(sudo_logs)) => (shell, sudo_logs),
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
                 None => {
                     let reason =
@@ -71,7 +77,7 @@ impl<C: Connection> Session<C> {
             Err(output) => return Err(failed(&LockAnswer::failure(&answer(&output)))),
         };
         let (connection, ahead) = (Arc::new(connection), first.is_some().into());
-        Ok(Self { connection, shell: Some(shell), ahead, probes: Vec::new() })
+        Ok(Self { connection, shell: Some(shell), ahead, sudo_logs, probes: Vec::new() })
     }
 
     /// Connects in order to look: others may change the host meanwhile.
@@ -79,13 +85,34 @@ impl<C: Connection> Session<C> {
     where
         K: Connector<Connection = C>,
     {
-        let connection = connector.connect(&plan.login).await.map_err(transport)?;
-        let connection = Arc::new(connection);
-        Ok(Self { connection, shell: None, ahead: false.into(), probes: Vec::new() })
+        connector.connect(&plan.login).await.map(|made| Self::over(Arc::new(made))).map_err(transport)
+    }
+
+    /// The same, over a connection that is there.
+    pub(crate) fn over(connection: Arc<C>) -> Self {
+        Self {
+            connection,
+            shell: None,
+            ahead: false.into(),
+            sudo_logs: SudoLogs::default(),
+            probes: Vec::new(),
+        }
     }
 
     /// Has the shell that attends the host do a task.
     pub(crate) async fn task(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, StepFailure> {
+        self.may_send(task.payload.is_some())?;
+        self.ask(task, deadline).await
+    }
+
+    /// # Errors
+    /// Where sudo would keep a key that is sent. A rollout that saw that when it inspected the host did not come to this.
+    fn may_send(&self, key: bool) -> Result<(), StepFailure> {
+        let would_keep = key && self.sudo_logs.input == SudoLog::On;
+        if would_keep { Err(failed(&InstallError::InputLogged)) } else { Ok(()) }
+    }
+
+    async fn ask(&self, task: &Task, deadline: Duration) -> Result<RemoteOutput, StepFailure> {
         let Some(shell) = &self.shell else {
             return Err(StepFailure::Failed { reason: "the host's lock is not held".to_owned() });
         };
@@ -106,7 +133,7 @@ impl<C: Connection> Session<C> {
         together(all)
     }
 
-    /// Runs a script to its end.
+    /// Runs a script to its end: by the shell that attends the host, where there is one.
     pub(crate) async fn run(
         &self,
         plan: &HostPlan,
@@ -114,10 +141,28 @@ impl<C: Connection> Session<C> {
         stdin: Option<Secret>,
         deadline: Duration,
     ) -> Result<RemoteOutput, StepFailure> {
-        let line = script.line(plan.login.become_user.as_deref());
-        let stdin = stdin.into_iter().collect();
-        self.connection.exec(RemoteCommand { line, stdin, deadline }).await.map_err(transport)
+        if self.shell.is_some() {
+            self.may_send(stdin.as_ref().is_some_and(runtime_api::has_key))?;
+            let output = self.ask(&Task::script(script, stdin), deadline).await?;
+            let (stdout, stderr) = Task::streams(output.stdout);
+            return Ok(RemoteOutput { stdout, stderr, ..output });
+        }
+        let become_user = plan.login.become_user.as_deref();
+        let command = command(become_user, script, stdin, deadline);
+        self.connection.exec(command).await.map_err(transport)
     }
+}
+
+/// A script as a command of its own.
+pub(crate) fn command(
+    become_user: Option<&str>,
+    script: &Script,
+    stdin: Option<Secret>,
+    deadline: Duration,
+) -> RemoteCommand {
+    let input = if stdin.is_some() { Input::Follows } else { Input::None };
+    let (line, script) = (login_line(become_user), script.program(input));
+    RemoteCommand { line, script, stdin: stdin.into_iter().collect(), deadline }
 }
 
 /// A remote output as `install` reads it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
 use crate::engine::host::session::Session;
 use crate::engine::memory::socket::ask;
-use crate::install::InstallSpec;
+use crate::install::{InstallError, InstallSpec, SudoLog};
 use crate::model::{HostPath, Secret, Version};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection};
@@ -44,6 +44,9 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
 
     async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
         let reloads = set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set));
+        if !reloads && self.session.sudo_logs.output == SudoLog::On {
+            return Err(InstallError::OUTPUT_LOGGED.to_owned());
+        }
         for socket in &self.haproxy.sockets {
             let lists = match self.ask(socket, api::crt_lists()).await {
                 Ok(answer) => answer,
@@ -286,7 +289,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     async fn ask(&self, socket: &HostPath, question: Secret) -> Result<String, String> {
-        ask(self.session.connection.as_ref(), self.plan, socket, question).await
+        ask(self.session, self.plan, socket, question).await
     }
 
     fn said<T>(&self, read: Result<T, RuntimeError>) -> Result<T, String> {

@@ -1,5 +1,6 @@
 //! What servers hold in their memory, asked without changing anything.
 
+use crate::engine::host::session::Session;
 use crate::engine::memory::envoy::ask_admin;
 use crate::engine::memory::socket::ask;
 use crate::plan::{HostPlan, PlannedService};
@@ -13,31 +14,31 @@ use crate::service::{Dialogue, Envoy, Haproxy, Held, runtime_api as api};
 /// # Errors
 /// In words, when it should have answered and did not.
 pub(crate) async fn held<C: Connection>(
-    connection: &C,
+    session: &Session<C>,
     plan: &HostPlan,
     service: &PlannedService,
 ) -> Result<Vec<Held>, String> {
     match service.spec.dialogue() {
-        Some(Dialogue::Haproxy(haproxy)) => by_haproxy(connection, plan, haproxy).await,
-        Some(Dialogue::Envoy(envoy)) => by_envoy(connection, envoy).await,
+        Some(Dialogue::Haproxy(haproxy)) => by_haproxy(session, plan, haproxy).await,
+        Some(Dialogue::Envoy(envoy)) => by_envoy(session.connection.as_ref(), envoy).await,
         None => Ok(Vec::new()),
     }
 }
 
 async fn by_haproxy<C: Connection>(
-    connection: &C,
+    session: &Session<C>,
     plan: &HostPlan,
     haproxy: &Haproxy,
 ) -> Result<Vec<Held>, String> {
     let mut all = Vec::new();
     for socket in &haproxy.sockets {
-        let answer = ask(connection, plan, socket, api::list()).await?;
+        let answer = ask(session, plan, socket, api::list()).await?;
         let list = api::read_list(&answer).map_err(|error| error.to_string())?;
         for certificate in &haproxy.certificates {
             let Some(name) = certificate.among(&list.names) else {
                 return Err(format!("HAProxy holds no certificate `{}`", certificate.path));
             };
-            let answer = ask(connection, plan, socket, api::show(name)).await?;
+            let answer = ask(session, plan, socket, api::show(name)).await?;
             all.push(api::read_held(name, &answer).map_err(|error| error.to_string())?);
         }
     }

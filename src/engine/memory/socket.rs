@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::engine::host::session::Session;
 use crate::install::Script;
 use crate::model::{HostPath, Secret};
 use crate::plan::HostPlan;
-use crate::ports::{BoxedStream, Connection, RemoteCommand};
+use crate::ports::{BoxedStream, Connection};
 use crate::service::RELAY;
 
 /// For one question and its answer.
@@ -22,12 +23,12 @@ const MOST: u64 = 1 << 20;
 /// # Errors
 /// In words, when there was no way to the socket.
 pub(crate) async fn ask<C: Connection>(
-    connection: &C,
+    session: &Session<C>,
     plan: &HostPlan,
     socket: &HostPath,
     question: Secret,
 ) -> Result<String, String> {
-    let refused = match connection.socket(socket).await {
+    let refused = match session.connection.socket(socket).await {
         Ok(stream) => return spoken(stream, &question).await,
         Err(error) => error.reason,
     };
@@ -35,9 +36,8 @@ pub(crate) async fn ask<C: Connection>(
         .assign("socket", socket.as_str())
         .assign("patience", &PATIENCE.as_secs().to_string())
         .text(RELAY);
-    let line = script.line(plan.login.become_user.as_deref());
-    let command = RemoteCommand { line, stdin: vec![question], deadline: PATIENCE + PATIENCE };
-    let output = connection.exec(command).await.map_err(|error| error.reason)?;
+    let output = session.run(plan, &script, Some(question), PATIENCE + PATIENCE).await;
+    let output = output.map_err(|failure| failure.reason().to_owned())?;
     if output.status != 0 && output.stdout.is_empty() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");

@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use crate::engine::handshake::prove::{observe, places};
-use crate::engine::host::session::answer;
+use crate::engine::host::session::{Session, answer};
 use crate::engine::memory::held;
 use crate::install::OnDisk;
 use crate::plan::HostPlan;
-use crate::ports::{Connection, Connector, Prober, RemoteCommand};
+use crate::ports::{Connection, Connector, Prober};
 use crate::status::{HostReading, Inside};
 use crate::verify::Via;
 
@@ -24,9 +24,9 @@ pub async fn read_status<C: Connector, P: Prober>(plan: &HostPlan, connector: &C
     let connection = connect.map(|made| made.map(Arc::new).map_err(|error| error.reason)).shared();
 
     let inside = async {
-        let connection = connection.clone().await?;
-        let memory = join_all(plan.services.iter().map(|service| held(connection.as_ref(), plan, service)));
-        let (disk, memory) = tokio::join!(disk(connection.as_ref(), plan), memory);
+        let session = Session::over(connection.clone().await?);
+        let memory = join_all(plan.services.iter().map(|service| held(&session, plan, service)));
+        let (disk, memory) = tokio::join!(disk(&session, plan), memory);
         Ok(Inside { disk, memory })
     };
     let services = plan.services.iter().map(|service| async {
@@ -44,9 +44,8 @@ pub async fn read_status<C: Connector, P: Prober>(plan: &HostPlan, connector: &C
     HostReading { inside, observed }
 }
 
-async fn disk<C: Connection>(connection: &C, plan: &HostPlan) -> Result<OnDisk, String> {
-    let line = plan.install.status().line(plan.login.become_user.as_deref());
-    let command = RemoteCommand { line, stdin: Vec::new(), deadline: DEADLINE };
-    let output = connection.exec(command).await.map_err(|error| error.reason)?;
+async fn disk<C: Connection>(session: &Session<C>, plan: &HostPlan) -> Result<OnDisk, String> {
+    let output = session.run(plan, &plan.install.status(), None, DEADLINE).await;
+    let output = output.map_err(|failure| failure.reason().to_owned())?;
     OnDisk::parse(&answer(&output), &plan.install).map_err(|error| error.to_string())
 }

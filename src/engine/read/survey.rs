@@ -41,7 +41,14 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
     }
 
     async fn read(&self, plan: &HostPlan) -> Result<SeenHost, StepFailure> {
-        let session = Session::unlocked(&self.connector, plan).await?;
+        let mut session = Session::unlocked(&self.connector, plan).await?;
+        let services = plan.script_services();
+        let survey = plan.install.survey(&services);
+        let asked = self.clock.now();
+        let output = session.run(plan, &survey, None, plan.patience()).await?;
+        let facts =
+            Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
+        session.sudo_logs = facts.sudo_logs;
         let reader = HostReader {
             plan,
             session: &session,
@@ -51,12 +58,6 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
             stored: &self.stored,
             undo: false,
         };
-        let services = plan.script_services();
-        let survey = plan.install.survey(&services);
-        let asked = self.clock.now();
-        let output = session.run(plan, &survey, None, plan.patience()).await?;
-        let facts =
-            Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         let mut problems: Vec<String> =
             facts.problems(&plan.install, &services).iter().map(ToString::to_string).collect();
         problems.extend(self.memory(plan, &session).await);

@@ -26,7 +26,7 @@ async fn survey(world: &World, transcript: &Transcript, known: bool) -> Seen {
 
 /// No lock is taken: `hold` is not in it.
 fn looking(answer: Answer) -> Transcript {
-    Transcript::new().then("connect", ok("")).then("exec …survey='\\''yes'\\''…", answer)
+    Transcript::new().then("connect", ok("")).then("exec …survey='yes'…", answer)
 }
 
 async fn seen(world: &World, transcript: Transcript) -> SeenHost {
@@ -143,9 +143,9 @@ async fn a_view_shows_what_is_served_of_a_host_that_lets_nobody_in() {
 async fn a_rehearsal_stages_aside_and_tells_what_each_server_thinks_of_it() {
     let all = certificates();
     let world = World::nginx();
-    let staged = |answer| Transcript::locked().then("exec …stage… < … B", answer);
+    let staged = |answer| Transcript::locked().then("task script …stage… < … B", answer);
     let aside = staged(ok("certwave:result staged\n"));
-    let transcript = aside.then("exec …", ok("certwave:took 1\ncertwave:result rehearsed\n"));
+    let transcript = aside.then("task script 0\n…", ok("certwave:took 1\ncertwave:result rehearsed\n"));
     let files = files(&all.new, &Formats::default()).unwrap();
     let tested = rehearse(&transcript.host(), world.host(), &all.new, &files, "plan by ops1").await;
     assert!(matches!(tested.as_deref(), Ok([Tested::Took(_)])), "{tested:?}");
@@ -163,8 +163,8 @@ async fn a_server_that_has_no_test_says_nothing_of_a_rehearsal_unless_it_is_agai
     let rehearsed = async |test: Option<&str>, said: &str| {
         let test = test.map(str::to_owned);
         let world = World::of(ServiceSpec::Command(Command { test, reload: "true".to_owned() }));
-        let staged = Transcript::locked().then("exec …", ok("certwave:result staged\n"));
-        let transcript = staged.then("exec …", ok(&format!("{said}certwave:result rehearsed\n")));
+        let staged = Transcript::locked().then("task script …", ok("certwave:result staged\n"));
+        let transcript = staged.then("task script 0\n…", ok(&format!("{said}certwave:result rehearsed\n")));
         rehearse(&transcript.host(), world.host(), &all.new, &files, "plan by ops1").await.unwrap()
     };
     let took = "certwave:took 1\n";

@@ -1,6 +1,6 @@
 //! A transcript of what is asked of a host and what it answers, in place of a connection to one: data in, data out.
 //!
-//! What is asked is one text: `connect`, `hold`, `first task`, `task LINE`, `exec LINE`, `socket PATH: QUESTION` and
+//! What is asked is one text: `connect`, `hold`, `first task`, `task LINE`, `exec LINE SCRIPT`, `socket PATH: QUESTION` and
 //! `tunnel ADDRESS:PORT: QUESTION`. What is sent along is told by its size, since it may be a secret: `task LINE < 512 B`.
 //! In what is expected, `…` stands for any text. The order is that of the transcript; a test fails where something else is
 //! asked, and where something was never asked.
@@ -182,7 +182,10 @@ impl Connection for Host {
     type Held = Host;
 
     async fn exec(&self, command: RemoteCommand) -> Answer {
-        self.answer(&with_size(format!("exec {}", command.line), &command.stdin))
+        self.answer(&with_size(
+            format!("exec {}\n{}", command.line, command.script.trim_end()),
+            &command.stdin,
+        ))
     }
 
     async fn hold(&self, _: RemoteCommand) -> Result<Result<(String, Host), RemoteOutput>, RemoteError> {

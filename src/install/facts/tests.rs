@@ -45,6 +45,17 @@ fn problems(facts: &Facts) -> Vec<String> {
 }
 
 #[test]
+fn what_sudo_keeps_is_told_by_a_word() {
+    use crate::install::SudoLog::{Off, On, Unknown};
+    assert_eq!(facts("").sudo_logs, SudoLogs { input: Off, output: Off });
+    assert_eq!(facts("certwave:sudo-logs on off\n").sudo_logs, SudoLogs { input: On, output: Off });
+    assert_eq!(facts("certwave:sudo-logs unknown on\n").sudo_logs, SudoLogs { input: Unknown, output: On });
+    for odd in ["perhaps off", "on", "on perhaps"] {
+        assert!(read(&format!("certwave:sudo-logs {odd}\n"), OURS, READY).is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn a_live_link_is_ours_where_it_leads_to_a_version_of_this_certificate_by_our_words() {
     let version = VERSION.parse().unwrap();
     assert_eq!(facts(&format!("certwave:live ../archive/a.test/{VERSION}\n")).live, Live::Version(version));

@@ -19,11 +19,31 @@ conclude() {
   printf '%s\ncertwave:ended %s\n' "$said" "$1"
   exit "$over"
 }
+# A script has a shell of its own, as if by another login, which would cost sshd and sudo their processes, and which some
+# hosts do not allow (`MaxSessions`). Its output is told as it is, and what it says on standard error after it. SIZE of what it
+# is sent besides this line, where it has an input of its own; else 0. What it leaves of its input is no task.
+attend_script() {
+  { words=$(start_script "$1" 2>&1 >&8 8>&- 9>&-); status=$?; } 8>&1
+  printf '\ncertwave:words\n%s\ncertwave:ended %s\n' "$words" "$status"
+}
+start_script() {
+  [ "$1" != 0 ] || run_script
+  head -c "$1" | {
+    (run_script)
+    status=$?
+    while read -r rest; do :; done
+    exit "$status"
+  }
+}
 # A task that is killed says nothing, and may have left something that still runs.
 attend() {
   case $1 in
     'run '*) (trap 'conclude "$?"' EXIT; eval "${1#run }") </dev/null 2>&1 9>&- ;;
     'take '*) (trap 'conclude "$?"' EXIT; eval "${1#take }") 2>&1 9>&- ;;
+    'script '*)
+      attend_script "${1#script }"
+      return
+      ;;
     *) exit 1 ;;
   esac
   status=$?

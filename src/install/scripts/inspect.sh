@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# Facts about the host. Settings: services, owner, group; survey (yes: nothing is touched, not even for a moment, and
+# Facts about the host. Settings: services, owner, group; input_log, output_log; survey (yes: nothing is touched, not even for a moment, and
 # the clock is told; no: a host that is about to be changed, whose folders are tried); room (bytes that a version
 # needs; not for a survey).
 put ''
@@ -24,6 +24,7 @@ case $user in
     ;;
 esac
 say "user $uid $user"
+[ "$input_log:$output_log" = off:off ] || say "sudo-logs $input_log $output_log"
 if [ "$survey" = yes ]; then
   say "clock $(date +%s)"
   find_keeper

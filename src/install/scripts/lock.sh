@@ -62,4 +62,7 @@ else
   trap 'rm -f "$lock.held"' EXIT
   trap 'exit 1' HUP INT TERM PIPE
 fi
-say locked
+case $input_log:$output_log in
+  off:off) say locked ;;
+  *) say "locked $input_log $output_log" ;;
+esac

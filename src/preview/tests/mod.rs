@@ -8,7 +8,7 @@ mod saved;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{KeyType, Leaf};
-use crate::install::LinkState;
+use crate::install::{LinkState, SudoLog};
 use crate::model::{Fingerprint, Serial, Version};
 use crate::plan::Plan;
 use crate::plan::testing::resolved;
@@ -59,6 +59,7 @@ fn host(plan: &Plan) -> SeenHost {
         clock_ahead: 0,
         keeper: None,
         boots: None,
+        input_log: SudoLog::Off,
         live: Some(version(1)),
         on_disk: vec![leaf(1, 86_400)],
         proven: false,

@@ -1,7 +1,7 @@
 //! What a careful person should know of a host, at the edges.
 
 use super::*;
-use crate::install::{Boots, Guard, Keeper};
+use crate::install::{Boots, Guard, Keeper, SudoLog};
 use crate::model::{DnsName, WaveName};
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
 use crate::rollout::Undone;
@@ -53,6 +53,28 @@ fn what_may_end_a_dead_man_switch_before_its_time_is_a_risk() {
         let first =
             |host: &mut SeenHost| (host.keeper, host.boots, host.previous) = (Some(keeper), boots, None);
         assert_eq!(risks(&plan(""), first), [Risk::NoWayBack]);
+    }
+}
+
+#[test]
+fn a_host_whose_sudo_keeps_the_key_is_refused_whatever_a_person_said() {
+    for accepted in [false, true] {
+        let mut plan = plan("");
+        let host_plan = plan.hosts.iter_mut().next().unwrap();
+        host_plan.accepted = accepted;
+        let logged = |host: &mut SeenHost| host.input_log = SudoLog::On;
+        assert_eq!(risks(&plan, logged), [Risk::InputLogged]);
+        assert_eq!(risks(&plan, |host| host.input_log = SudoLog::Unknown), [Risk::InputLogUnknown]);
+        let (one, mut seen) = (plan.hosts.first().unwrap(), host(&plan));
+        seen.input_log = SudoLog::Unknown;
+        assert_eq!(refusal(one, &seen), None);
+        seen.input_log = SudoLog::On;
+        let words = refusal(one, &seen).unwrap();
+        assert!(words.starts_with("refused before anything is sent: sudo would keep"), "{words}");
+        assert!(!words.contains("--accept"), "{words}");
+        // It is sent nothing any more.
+        seen.proven = true;
+        assert_eq!(refusal(one, &seen), None);
     }
 }
 
@@ -232,6 +254,8 @@ fn every_risk_reads_well() {
     let risks = [
         Risk::Away { reason: text("connection refused") },
         Risk::Fails { reason: text("there is no `tar`") },
+        Risk::InputLogged,
+        Risk::InputLogUnknown,
         Risk::NotRunning { service: text("nginx"), reason: text("there is no pid file") },
         Risk::Broken { service: text("nginx"), reason: text("unknown directive \"x\"") },
         Risk::StillReads { service: text("nginx"), path: text("/etc/a.pem"), name: text("a.test") },
@@ -265,6 +289,8 @@ fn every_risk_reads_well() {
     insta::assert_snapshot!(lines.join("\n"), @r#"
     does not answer: connection refused
     would fail before anything live is changed: there is no `tar`
+    sudo would keep the private key in its log of standard input (`log_input` or `log_stdin` in sudoers, or the tag `LOG_INPUT`): turn that off for this login, by `Defaults:LOGIN !log_input, !log_stdin` or by `NOLOG_INPUT:` in its rule
+    does not tell whether sudo logs standard input (`log_input`, `log_stdin`), by which the private key comes
     nginx does not run: there is no pid file
     nginx does not take its configuration as it is: unknown directive "x"
     nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`

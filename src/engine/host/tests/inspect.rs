@@ -117,6 +117,20 @@ async fn a_server_that_does_not_run_is_in_the_way_of_going_back_and_refused_on_t
 }
 
 #[tokio::test]
+async fn a_host_whose_sudo_would_keep_the_key_is_sent_none() {
+    let (all, world) = (certificates(), World::nginx());
+    let locked = || Transcript::new().then("connect", ok("")).then("hold", ok("certwave:locked on off"));
+    let said = facts(Some(&all.old), &[&all.old], "certwave:sudo-logs on off\n");
+    let inspected = world.step(Step::Inspect, &locked().then("first task", ok(&said))).await;
+    let reason = failure_of(&inspected).reason().to_owned();
+    assert!(reason.starts_with("refused before anything is sent: sudo would keep"), "{reason}");
+    // What was turned on since is found out before the key is sent.
+    let staged = world.showing(&[all.shown(&all.old)]).step(Step::Stage, &locked()).await;
+    let reason = failure_of(&staged).reason().to_owned();
+    assert!(reason.starts_with("sudo would keep the private key"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_switch_that_is_armed_for_the_target_is_told_and_what_it_would_put_back_is_the_way_back() {
     let all = certificates();
     let world = World::nginx().showing(&[all.shown(&all.new)]);

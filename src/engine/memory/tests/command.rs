@@ -8,7 +8,7 @@ use crate::install::{FileName, FilePart};
 use crate::ports::RemoteErrorKind;
 use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload};
 
-const ASKED: &str = "exec …command='\\''systemctl reload haproxy'\\''…";
+const ASKED: &str = "exec …command='systemctl reload haproxy'…";
 
 fn by_command(haproxy: Haproxy) -> World {
     let reload = HaproxyReload::Command("systemctl reload haproxy".to_owned());

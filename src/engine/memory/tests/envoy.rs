@@ -9,7 +9,7 @@ use crate::ports::RemoteErrorKind;
 use crate::service::{Envoy, EnvoySecret, ServiceSpec};
 
 const ADMIN: &str = "tunnel 127.0.0.1:9901";
-const SDS: &str = "exec …path='\\''/etc/envoy/sds.yaml'\\''…";
+const SDS: &str = "exec …path='/etc/envoy/sds.yaml'…";
 
 fn settings() -> Envoy {
     testing::envoy(Some("127.0.0.1:9901".parse().unwrap()))

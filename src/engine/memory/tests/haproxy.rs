@@ -132,9 +132,9 @@ async fn a_socket_that_nobody_answers_is_told_with_both_ways_that_were_tried() {
     assert!(ready(&world, refused()).await.is_err());
     world.host_mut().accepted = true;
     assert_eq!(ready(&world, refused()).await, Ok(()));
-    let started = refused().then("exec …command='\\''start'\\''…", ok(""));
+    let started = refused().then("exec …command='start'…", ok(""));
     assert_eq!(take(&world, started).await, Ok(()));
-    let broken = refused().then("exec …command='\\''start'\\''…", ended(1, "", "no such unit\n"));
+    let broken = refused().then("exec …command='start'…", ended(1, "", "no such unit\n"));
     let reason = take(&world, broken).await.unwrap_err();
     assert_eq!(reason, "haproxy did not take the certificate: `start` ended with 1: no such unit");
 }

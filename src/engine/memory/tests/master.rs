@@ -97,9 +97,8 @@ async fn a_socket_that_the_login_may_not_open_is_asked_through_the_hosts_own_too
     let mut world = without_api();
     world.host_mut().login.become_user = Some("haproxy".to_owned());
     let refused = not_sent(RemoteErrorKind::Protocol, "open failed");
-    let said = Transcript::new().then(format!("socket {MASTER}"), refused).then(
-        format!("exec exec sudo -n -u 'haproxy' -- sh -c '…{MASTER}…' < 10 B"),
-        ok(&processes(29113, 0)),
-    );
+    let said = Transcript::new()
+        .then(format!("socket {MASTER}"), refused)
+        .then(format!("exec exec sudo -n -u 'haproxy' -- sh -c …{MASTER}… < 10 B"), ok(&processes(29113, 0)));
     assert_eq!(ready(&world, said).await, Ok(()));
 }

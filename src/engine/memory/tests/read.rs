@@ -1,12 +1,15 @@
 //! What is held, for who only looks.
 
+use std::sync::Arc;
+
 use super::haproxy::{NAME, SOCKET, one, settings, to, world};
+use crate::engine::host::session::Session;
 use crate::engine::memory::held;
 use crate::engine::testing::{Transcript, World, certificates};
 use crate::service::Held;
 
 async fn read(world: &World, said: Transcript) -> Result<Vec<Held>, String> {
-    held(&said.host(), world.host(), world.service()).await
+    held(&Session::over(Arc::new(said.host())), world.host(), world.service()).await
 }
 
 #[tokio::test]
