@@ -15,6 +15,7 @@ mod dead_man_keeper;
 mod dead_man_log;
 mod durable;
 mod envoy;
+mod hanging;
 mod haproxy;
 mod history;
 mod inspect;
