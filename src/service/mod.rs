@@ -24,10 +24,13 @@ pub use command::Command;
 pub use dialogue::Dialogue;
 pub use envoy::{AdminAddress, Envoy, EnvoySecret, admin};
 pub use haproxy::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, master, runtime_api};
-pub use held::Held;
+pub use held::{Held, Holds};
 pub use nginx::Nginx;
 pub use service::Service;
 pub use spec::ServiceSpec;
 
 /// Shell text that carries standard input to the socket `$socket` and its answer back, within `$patience` seconds.
 pub const RELAY: &str = include_str!("scripts/relay.sh");
+
+/// Shell text that says which of HAProxy's names on standard input lead to one of `$files`.
+pub const ENTRIES: &str = include_str!("haproxy/entries.sh");

@@ -167,11 +167,11 @@ impl Disk {
 
 /// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first.
 fn held<'m>(
-    memory: Option<&'m Result<Vec<service::Held>, String>>,
+    memory: Option<&'m Result<service::Holds, String>>,
     endpoint: &Endpoint,
     served: Option<&Certificate>,
 ) -> Option<&'m service::Held> {
-    let all = memory?.as_ref().ok()?;
+    let all = &memory?.as_ref().ok()?.certificates;
     let of_key = || all.iter().filter(|held| endpoint.key.is_none() || held.algorithm == endpoint.key);
     of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
 }
