@@ -2,7 +2,9 @@
 
 use crate::install::answer::Answer;
 use crate::install::facts::{link, live};
-use crate::install::{Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output};
+use crate::install::{
+    Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output, Reads, ScriptService,
+};
 
 /// What lies on a host's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct OnDisk {
     pub links: Vec<LinkState>,
     /// The certificates (PEM, leaf first, never a key) that are active: as in [`crate::install::Facts::active`].
     pub active: Vec<String>,
+    /// For each service that was asked: what its configuration names, where it tells without a test.
+    pub reads: Vec<Reads>,
 }
 
 impl OnDisk {
@@ -26,11 +30,22 @@ impl OnDisk {
     ///
     /// # Errors
     /// When the script did not come to its end, or spoke out of protocol.
-    pub fn parse(output: &Output<'_>, spec: &InstallSpec) -> Result<Self, InstallError> {
+    pub fn parse(
+        output: &Output<'_>,
+        spec: &InstallSpec,
+        services: &[ScriptService],
+    ) -> Result<Self, InstallError> {
         let answer = Answer::read(output)?;
         let active = answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect();
-        let mut disk =
-            Self { live: Live::Missing, damaged: false, armed: None, fired: None, links: Vec::new(), active };
+        let mut disk = Self {
+            live: Live::Missing,
+            damaged: false,
+            armed: None,
+            fired: None,
+            links: Vec::new(),
+            active,
+            reads: vec![Reads::default(); services.len()],
+        };
         for (key, value) in answer.statements() {
             let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
             match key {
@@ -40,6 +55,9 @@ impl OnDisk {
                 "armed" => disk.armed = Some(Armed::parse(value).ok_or_else(unexpected)?),
                 "fired" => disk.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "link" => disk.links.push(link(value).ok_or_else(unexpected)?),
+                "variable" | "reads" => {
+                    Reads::take_in(&mut disk.reads, (key, value), &answer).ok_or_else(unexpected)?;
+                }
                 _ => return Err(unexpected()),
             }
         }
@@ -79,7 +97,7 @@ mod tests {
             links: vec![("/etc/ssl/a.crt".parse().unwrap(), FilePart::Fullchain.into())],
         };
         let said = format!("\n{said}certwave:result looked\n");
-        OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec)
+        OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec, &[])
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One host: what was seen of it, against what it should be.
 
+mod named;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -123,6 +125,7 @@ pub fn compare(
                 _ => endpoint_drifts(&judgement, (&chain[0], &wanted.own), read, held, endpoint, now),
             };
             drifts.extend_from_slice(&host);
+            drifts.extend(named::drifts(service, endpoint, disk_of(reading), at, memory));
             if let Some(Err(reason)) = memory {
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
@@ -142,6 +145,10 @@ pub fn compare(
         }
     }
     rows
+}
+
+fn disk_of(reading: &HostReading) -> Option<&OnDisk> {
+    reading.inside.as_ref().ok()?.disk.as_ref().ok()
 }
 
 /// Whole days, rounded down: one that expired an hour ago has -1 left.

@@ -55,6 +55,7 @@ impl World {
             fired: None,
             links: vec![LinkState::Ours],
             active: Vec::new(),
+            reads: Vec::new(),
         };
         let inside = Inside { disk: Ok(disk), memory: vec![Ok(Holds::default())] };
         let silent = Observation::Unreachable(String::new());

@@ -17,6 +17,7 @@ mod durable;
 mod envoy;
 mod hanging;
 mod haproxy;
+mod haproxy_names;
 mod history;
 mod inspect;
 mod killed;

@@ -26,4 +26,5 @@ show_link() {
 }
 each_link show_link
 show_active
+show_reads names
 say result looked

@@ -61,13 +61,6 @@ check_config() {
   fi
 }
 
-# Whether it takes its configuration as it is. Which certificates that names, its runtime API knows better.
-hook_reads() {
-  text=$(check_config 2>&1) && return
-  words=$(printf '%s\n' "$text" | sed -n 's/^\[ALERT\][^(]*([0-9]*) : //p' | head -n 1)
-  printf 'broken %s\n' "${words:-$(printf '%s\n' "$text" | tail -n 1)}"
-}
-
 hook_reload() { [ -z "$reload_command" ] || bounded sh -c "$reload_command"; }
 
 # Where no controller speaks to its sockets: a reload takes what is on the disk.
