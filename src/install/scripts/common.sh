@@ -81,7 +81,7 @@ find_born() {
   { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
   me=${line%% *}
   # shellcheck disable=SC2086
-  set -- ${line##*) }
+  set -- ${line##*") "}
   pgid=$3
   born=${20}
 }

@@ -34,7 +34,7 @@ end_hanging() {
     next=
     for stat in /proc/[0-9]*/stat; do
       { read -r line <"$stat"; } || continue
-      parent=${line##*) ? }
+      parent=${line##*") "? }
       case " $all " in
         *" ${parent%% *} "*) ;;
         *) continue ;;

@@ -87,7 +87,7 @@ signal_master() {
     case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
       *haproxy*" $config "*)
         { read -r line <"$process/stat"; } 2>/dev/null || continue
-        line=${line##*) ? }
+        line=${line##*") "? }
         running="$running ${process#/proc/}:${line%% *}"
         ;;
     esac

@@ -24,14 +24,14 @@ bounded() {
         set -- timeout -k 2 "$patience" "$@"
         apart=
       fi
-      [ -z "${begun:-}" ] || { find_born self && printf '%s %s %s\n' "$me" "$born" "$name" >>"$begun"; }
+      [ -z "${begun:-}" ] || note_command >>"$begun"
       exec $apart "$@" 2>&7 7>&-
     )
     status=$?
   } 7>&2 2>/dev/null
-  # 124 where it ended when it was asked to, 137 where it was killed.
+  # 124 where it ended when it was asked to, 137 where it was killed, which is 265 in ksh93.
   case $status in
-    124 | 137)
+    124 | 137 | 265)
       clock
       if [ $((clock - began)) -ge "$patience" ]; then
         [ -z "${begun:-}" ] || kill_rest 2>/dev/null
@@ -41,6 +41,8 @@ bounded() {
   esac
   return "$status"
 }
+# Where a shell makes no process of its own for it, as ksh93 does not, it has no number yet.
+note_command() { find_born self && [ "$me" = $$ ] || printf '%s %s %s\n' "$me" "$born" "$name"; }
 # For a host that has no `timeout`: PROCESS START
 kill_later() {
   sleep "$patience"
@@ -49,10 +51,11 @@ kill_later() {
 }
 # What is left of the group of the last command that was noted.
 kill_rest() {
+  last=
   while read -r process start _; do last=$process:$start; done <"$begun"
   find_born "${last%:*}"
   [ "${born:-${last#*:}}" != "${last#*:}" ] || kill_group "${last%:*}"
 }
-# Only of a command: where a shell makes no process of its own for it, the number is that of the shell that attends the host.
+# Never that of the shell that attends the host.
 kill_group() { [ "$1" != $$ ] && kill -KILL "-$1"; }
 
