@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::install::answer::Answer;
 use crate::install::{
     Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership, Reader,
-    ScriptService, SudoLogs,
+    Reads, ScriptService, SudoLogs,
 };
 use crate::model::Version;
 
@@ -39,30 +39,6 @@ pub enum LinkState {
     OtherLink(String),
     /// A folder or a device.
     Other,
-}
-
-/// A file that a server's configuration names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedFile {
-    /// Its path.
-    pub path: String,
-    /// A private key; else a certificate.
-    pub is_key: bool,
-    /// It is what certwave installs: the live version, or one of the links.
-    pub ours: bool,
-    /// The certificate (PEM) that is in it, where it is somebody else's.
-    pub pem: Option<String>,
-}
-
-/// What a server reads.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reads {
-    /// Its configuration is not accepted as it is: its own words.
-    pub broken: Option<String>,
-    /// The files that it names; none where it does not tell.
-    pub files: Vec<NamedFile>,
-    /// It names others by variables: which these are is known only when a client comes.
-    pub variable: bool,
 }
 
 /// Room that a version needs, with some to spare.
@@ -237,17 +213,8 @@ impl Facts {
                     facts.down.push(facts.services.len());
                     facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned()));
                 }
-                "broken" => {
-                    let (reads, words) = facts.of_service(value).ok_or_else(unexpected)?;
-                    reads.broken = Some(words.to_owned());
-                }
-                "variable" => {
-                    facts.of_service(&format!("{value} ")).ok_or_else(unexpected)?.0.variable = true
-                }
-                "reads" => {
-                    let pem = answer.block(&named_block(value)).map(str::to_owned);
-                    let (reads, rest) = facts.of_service(value).ok_or_else(unexpected)?;
-                    reads.files.push(named_file(rest, pem).ok_or_else(unexpected)?);
+                "broken" | "variable" | "reads" => {
+                    Reads::take_in(&mut facts.reads, (key, value), &answer).ok_or_else(unexpected)?;
                 }
                 "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),
                 _ => return Err(unexpected()),
@@ -259,13 +226,6 @@ impl Facts {
         }
         facts.complete.sort();
         Ok(facts)
-    }
-
-    /// What a statement's service reads, by its number, and the rest of the statement.
-    fn of_service<'v>(&mut self, value: &'v str) -> Option<(&mut Reads, &'v str)> {
-        let (number, rest) = value.split_once(' ')?;
-        let number: usize = number.parse().ok()?;
-        Some((self.reads.get_mut(number.checked_sub(1)?)?, rest))
     }
 
     /// Whether every link leads into what is live.
@@ -370,20 +330,6 @@ impl Facts {
         }
         problems
     }
-}
-
-/// `NUMBER OWNER KIND PATH` → the block's name.
-fn named_block(value: &str) -> String {
-    let mut parts = value.splitn(4, ' ');
-    let (number, path) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
-    format!("read {number} {path}")
-}
-
-fn named_file(text: &str, pem: Option<String>) -> Option<NamedFile> {
-    let mut parts = text.splitn(3, ' ');
-    let (owner, kind, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let pem = pem.filter(|pem| !pem.is_empty());
-    Some(NamedFile { path: path.to_owned(), is_key: kind == "key", ours: owner == "ours", pem })
 }
 
 pub(super) fn live(target: &str, spec: &InstallSpec) -> Live {

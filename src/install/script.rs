@@ -7,7 +7,8 @@ use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
-/// certificates its configuration names, or that it does not take that configuration as it is. Each says what is wrong and fails, or succeeds.
+/// certificates its configuration names, or that it does not take that configuration as it is, and `hook_names` where it tells the former
+/// without a test. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptService {
     /// As shown to people.
@@ -95,12 +96,14 @@ impl InstallSpec {
     }
 
     /// Reads the status of the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`crate::install::OnDisk`].
-    pub fn status(&self) -> Script {
-        self.prelude()
+    /// `services` tell what their configurations name.
+    pub fn status(&self, services: &[ScriptService]) -> Script {
+        with_services(self.prelude(), services)
             .text(COMMON)
             .text(&self.each_link())
             .text(PLACES)
             .text(ACTIVE)
+            .text(READS)
             .text(BOOT_FILE)
             .text(GUARD)
             .text(include_str!("scripts/status.sh"))
@@ -275,6 +278,8 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
             .text("hook_undo() { hook_reload; }")
             // Not every server tells which certificates it reads.
             .text("hook_reads() { :; }")
+            // Nor can every one tell without a test of it.
+            .text("hook_names() { :; }")
             .text(text)
             .text("\"hook_$1\"\n}")
     })

@@ -1,6 +1,7 @@
 //! What an inspection's answer is taken for.
 
 use super::*;
+use crate::install::NamedFile;
 use crate::install::{FilePart, Layout};
 
 const VERSION: &str = "20261123T200100Z-3f9a1c2e";
