@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership, Reader,
-    Reads, ScriptService, SudoLogs,
+    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Listener, Output, Ownership,
+    Reader, Reads, Rival, ScriptService, SudoLogs,
 };
 use crate::model::Version;
 
@@ -76,6 +76,10 @@ pub struct Facts {
     pub group_number: Option<u32>,
     /// Who reads the servers' files, where that is not simply root.
     pub readers: Vec<Reader>,
+    /// The sockets that services listen at.
+    pub listeners: Vec<Listener>,
+    /// Other processes that take connections where services do.
+    pub rivals: Vec<Rival>,
     /// Whether this user may give files to owner and group.
     pub may_give: bool,
     /// The live link.
@@ -144,6 +148,8 @@ impl Facts {
             owner_number: None,
             group_number: None,
             readers: Vec::new(),
+            listeners: Vec::new(),
+            rivals: Vec::new(),
             may_give: true,
             live: Live::Missing,
             complete: Vec::new(),
@@ -192,6 +198,9 @@ impl Facts {
                 "owner-number" => facts.owner_number = Some(value.parse().map_err(|_| unexpected())?),
                 "group-number" => facts.group_number = Some(value.parse().map_err(|_| unexpected())?),
                 "reader" => facts.readers.push(Reader::parse(value).ok_or_else(unexpected)?),
+                // Of a host with another order of bytes nothing is known.
+                "listener" => facts.listeners.extend(Listener::parse(value)),
+                "rival" => facts.rivals.push(Rival::parse(value).ok_or_else(unexpected)?),
                 "no-owner" => facts.owner_exists = false,
                 "no-group" => facts.group_exists = false,
                 "foreign-owner" | "foreign-group" => facts.may_give = false,
@@ -300,6 +309,15 @@ impl Facts {
             problems.push(InstallError::MayNotGive { user: self.user.clone(), owner });
         }
         problems.extend(self.unreadable(spec, services));
+        for rival in &self.rivals {
+            let Some(service) = services.get(rival.service) else { continue };
+            problems.push(InstallError::Rival {
+                service: service.name.clone(),
+                port: rival.port,
+                process: rival.process,
+                name: rival.name.clone(),
+            });
+        }
         if self.live == Live::Foreign {
             problems.push(InstallError::LiveOccupied { path: spec.layout.live().to_string() });
         }

@@ -17,6 +17,8 @@ pub struct ScriptService {
     pub settings: Vec<(&'static str, String)>,
     /// The text.
     pub script: &'static str,
+    /// The TCP ports that it is proven at on the host itself.
+    pub ports: Vec<u16>,
 }
 
 /// What the shell that [attends](crate::install::RemoteShells) a host is asked to do.
@@ -92,6 +94,7 @@ impl InstallSpec {
             .text(GUARD)
             .raw(DeadMan::lasting(self.boot_unit))
             .text(READERS)
+            .text(LISTENERS)
             .text(INSPECT)
     }
 
@@ -252,6 +255,8 @@ pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
 /// What stands at the paths of links and copies.
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
+/// Whose sockets servers are proven at.
+pub(super) const LISTENERS: &str = include_str!("scripts/listeners.sh");
 /// Who reads the servers' files.
 pub(super) const READERS: &str = include_str!("scripts/readers.sh");
 /// Whether sudo keeps what it is sent.
@@ -285,7 +290,7 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
     })
 }
 
-/// Defines `service_N HOOK` and `called_N`, its name, for each service, numbered from 1, and `services`, their numbers;
+/// Defines `service_N HOOK` and `called_N`, its name, and `ports_N`, its ports in hexadecimal, for each service, numbered from 1, and `services`, their numbers;
 /// `hooks` has their texts.
 /// They run in subshells, so that two services do not see each other's functions.
 pub(super) fn define_services(script: Script, services: &[ScriptService], hooks: &[&'static str]) -> Script {
@@ -295,6 +300,8 @@ pub(super) fn define_services(script: Script, services: &[ScriptService], hooks:
         |script, (service, number)| {
             let of = hooks.iter().position(|text| *text == service.script).map_or(0, |at| at + 1);
             let named = script.assign(&format!("called_{number}"), service.name.as_str());
+            let ports: Vec<String> = service.ports.iter().map(|port| format!("{port:04X}")).collect();
+            let named = named.assign(&format!("ports_{number}"), &ports.join(" "));
             let begun = named.text(&format!("service_{number}() {{"));
             (service.settings.iter())
                 .fold(begun, |script, (name, value)| script.assign(name, value))

@@ -179,6 +179,7 @@ fn scripts(criterion: &mut Criterion) {
         name: "nginx".parse().unwrap(),
         settings: nginx.settings(30),
         script: nginx.script(),
+        ports: vec![443],
     }];
     let install = InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap()),

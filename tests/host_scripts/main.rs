@@ -24,6 +24,7 @@ mod inspect;
 mod killed;
 mod killed_services;
 mod leftovers;
+mod listeners;
 mod lock;
 mod managed;
 mod nginx;

@@ -24,7 +24,14 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         };
         for one in prepared {
             let (prober, connection) = (&rollout.prober, &self.session.connection);
-            let probe = AvailabilityProbe::start(prober, connection, &rollout.clock, &rollout.rate, one);
+            let probe = AvailabilityProbe::start(
+                prober,
+                connection,
+                &rollout.clock,
+                &rollout.rate,
+                &rollout.leaves,
+                one,
+            );
             self.session.probes.push(probe);
         }
         let services = plan.script_services();
@@ -47,7 +54,10 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let reason = one_line(&activation.problem().unwrap_or_default());
         match activation {
             Activation::Activated => match self.memory().take(&counted).await {
-                Ok(()) => Ok(Activated::Reloaded),
+                Ok(()) => {
+                    self.session.probes.iter().for_each(AvailabilityProbe::reload_is_confirmed);
+                    Ok(Activated::Reloaded)
+                }
                 Err(reason) => Err(StepFailure::Failed { reason }),
             },
             // What follows the link served the new certificate for a moment: that it went back is proven.

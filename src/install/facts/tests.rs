@@ -23,8 +23,12 @@ fn spec() -> InstallSpec {
 }
 
 fn services() -> Vec<ScriptService> {
-    let service =
-        |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+    let service = |name: &str| ScriptService {
+        name: name.parse().unwrap(),
+        settings: Vec::new(),
+        script: "",
+        ports: Vec::new(),
+    };
     vec![service("nginx"), service("haproxy")]
 }
 
