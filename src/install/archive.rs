@@ -2,7 +2,7 @@
 
 use openssl::sha::sha256;
 
-use crate::install::layout::link_target;
+use crate::install::layout::{link_draft, link_target};
 use crate::install::{FileName, FilePart};
 use crate::model::{CertificateName, Secret, Version};
 
@@ -37,11 +37,8 @@ impl StagePayload {
         // Then the folder fits as well, and the link's own name.
         let fits = target.len() <= NAME;
         let folder = if fits { beside } else { "new".to_owned() };
-        let link = fits.then(|| TarEntry {
-            folder: "live",
-            name: format!(".{name}~{version}"),
-            is: Is::Link(&target),
-        });
+        let link =
+            fits.then(|| TarEntry { folder: "live", name: link_draft(name, version), is: Is::Link(&target) });
         let file = |name: String, bytes, mode| TarEntry { folder: &folder, name, is: Is::File(bytes, mode) };
         let entries: Vec<TarEntry<'_>> = (link.into_iter())
             .chain(files.iter().map(|(name, bytes)| {

@@ -264,9 +264,10 @@ impl Facts {
     /// Whether the live version's files have another owner, group or mode than they should.
     pub fn is_misowned(&self, spec: &InstallSpec) -> bool {
         let Ok(wanted) = Ownership::of(spec, &self.key_files) else { return false };
+        let numbers = self.numbers(&wanted);
         self.live_version().is_some()
             && self.is_linked()
-            && self.key_files.iter().any(|file| !wanted.holds_for(file))
+            && self.key_files.iter().any(|file| !wanted.holds_for(file, numbers))
     }
 
     /// Services that do not run, each as the error that it is where they have to.

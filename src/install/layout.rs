@@ -14,7 +14,13 @@ pub struct Layout {
     name: CertificateName,
 }
 
+/// As long may a file's name be on Linux: `NAME_MAX`, in bytes.
+const NAME_MAX: usize = 255;
+
 impl Layout {
+    /// As long may a certificate's name be. Of all files that are called after it, a link to a version has the longest name.
+    pub const LONGEST_NAME: usize = NAME_MAX - ".~".len() - Version::LONGEST;
+
     /// The layout of certificate `name` under `directory`.
     pub fn new(directory: HostPath, name: CertificateName) -> Self {
         Self { directory, name }
@@ -64,6 +70,11 @@ impl Layout {
 
 pub(super) fn link_target(name: &CertificateName, version: &Version) -> String {
     format!("../archive/{name}/{version}")
+}
+
+/// What the `live` link to a version is called until it is renamed.
+pub(super) fn link_draft(name: &CertificateName, version: &Version) -> String {
+    format!(".{name}~{version}")
 }
 
 /// How a certificate is installed on a host: the playbook's `install`.
@@ -125,5 +136,13 @@ mod tests {
         assert_eq!(layout.live().as_str(), "/etc/certwave/live/api.example.com");
         // One for every certificate of the folder.
         assert_eq!(layout.lock().as_str(), "/etc/certwave/.lock");
+    }
+
+    #[test]
+    fn the_longest_name_leaves_room_for_what_files_have_in_theirs_besides() {
+        let name: CertificateName = "n".repeat(Layout::LONGEST_NAME).parse().unwrap();
+        let version: Version = "20261123T200100Z-3f9a1c2e-7d41aa".parse().unwrap();
+        assert_eq!(link_draft(&name, &version).len(), NAME_MAX);
+        assert!(format!(".dead-man.{name}~fired.new").len() < NAME_MAX);
     }
 }

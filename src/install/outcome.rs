@@ -177,7 +177,7 @@ impl Rollback {
 /// How `commit` ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pruned {
-    /// Versions that are gone from the archive, oldest first.
+    /// Versions that are gone from the archive: first those that were not verified there, oldest first.
     pub pruned: Vec<Version>,
 }
 

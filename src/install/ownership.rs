@@ -101,11 +101,11 @@ impl Ownership {
         }
     }
 
-    /// Whether a key file is as it should be.
-    pub fn holds_for(&self, file: &KeyFile) -> bool {
-        let (uid, gid) = &file.numbers;
-        let owner = self.owner == file.owner || self.owner == *uid;
-        let group = self.group == file.group || self.group == *gid;
+    /// Whether a key file is as it should be. The numbers are those of this owner and this group, as far as the host told
+    /// them: a user or a group may have several names.
+    pub fn holds_for(&self, file: &KeyFile, (uid, gid): (Option<u32>, Option<u32>)) -> bool {
+        let owner = self.owner == file.owner || uid.is_some() && uid == file.uid();
+        let group = self.group == file.group || gid.is_some() && gid == file.gid();
         owner && group && self.key_mode == file.mode
     }
 }
@@ -192,16 +192,22 @@ mod tests {
     #[test]
     fn a_file_is_as_it_should_be_by_owner_group_and_mode() {
         let owned = Ownership { owner: "root".to_owned(), group: "ssl".to_owned(), key_mode: 0o640 };
-        assert!(owned.holds_for(&file("0 7 640 /a|root|ssl")));
-        for other in ["0 7 600 /a|root|ssl", "0 0 640 /a|root|root", "5 7 640 /a|app|ssl"] {
-            assert!(!owned.holds_for(&file(other)), "{other}");
+        let (untold, told) = ((None, None), (Some(0), Some(7)));
+        for numbers in [untold, told] {
+            assert!(owned.holds_for(&file("0 7 640 /a|root|ssl"), numbers));
+            for other in ["0 7 600 /a|root|ssl", "0 0 640 /a|root|root", "5 7 640 /a|app|ssl"] {
+                assert!(!owned.holds_for(&file(other), numbers), "{other}");
+            }
         }
+        // Other names of the same.
+        assert!(owned.holds_for(&file("0 7 640 /a|toor|tls"), told));
+        assert!(!owned.holds_for(&file("0 7 640 /a|toor|tls"), untold));
         let numbers = Ownership { owner: "0".to_owned(), group: "7".to_owned(), key_mode: 0o640 };
         assert_eq!(file("9 9 600 /a b|c|ad\\user|domain users").group, "domain users");
-        assert!(numbers.holds_for(&file("0 7 640 /a|root|ssl")));
+        assert!(numbers.holds_for(&file("0 7 640 /a|root|ssl"), told));
         assert!(
-            !numbers.holds_for(&file("5 7 640 /a|app|ssl"))
-                && !numbers.holds_for(&file("0 8 640 /a|root|tls"))
+            !numbers.holds_for(&file("5 7 640 /a|app|ssl"), told)
+                && !numbers.holds_for(&file("0 8 640 /a|root|tls"), told)
         );
         for bad in ["", "0 0 600 root root", "0 0 9 /a|root|root"] {
             assert_eq!(KeyFile::parse(bad), None, "{bad}");

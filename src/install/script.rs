@@ -161,7 +161,8 @@ impl InstallSpec {
     }
 
     /// Makes the live version final: disarms the dead-man switch, or says that it put the one before back. Prunes the
-    /// archive down to `keep` versions, never the live one nor `previous`, and removes what killed steps left.
+    /// archive down to `keep` versions, never the live one, `previous` or what the host goes back to next, and removes what
+    /// killed steps left. Versions that were not verified there go first.
     /// `shorter` is what the history is to begin with, where it became too long. `back`: the host was sent back to the
     /// version, and so from what it was verified on since. Answer: [`crate::install::Pruned`].
     pub fn commit(version: &Version, previous: Option<&Version>, shorter: &[Version], back: bool) -> Task {

@@ -18,7 +18,8 @@ impl Facts {
                     user: reader.user.clone(),
                     path: spec.layout.directory().to_string(),
                 });
-            } else if self.numbers(&wanted).is_some_and(|numbers| !reader.may_read(numbers, wanted.key_mode))
+            } else if let (Some(owner), Some(group)) = self.numbers(&wanted)
+                && !reader.may_read((owner, group), wanted.key_mode)
             {
                 problems.push(InstallError::KeyUnreadable {
                     service: service.name.clone(),
@@ -39,17 +40,17 @@ impl Facts {
             && (files.is_empty() || paths.any(|path| files.iter().any(|file| file.path == path)))
     }
 
-    /// An owner and a group by their numbers; none where the host did not tell one.
-    fn numbers(&self, wanted: &Ownership) -> Option<(u32, u32)> {
+    /// An owner and a group by their numbers, each as far as the host told it.
+    pub(super) fn numbers(&self, wanted: &Ownership) -> (Option<u32>, Option<u32>) {
         let known = |name: &str| name.parse().ok().or_else(|| (name == "root").then_some(0));
         let file = self.key_files.first();
         let owner = known(&wanted.owner)
             .or_else(|| (wanted.owner == self.user).then_some(self.uid))
             .or_else(|| file.filter(|file| file.owner == wanted.owner).and_then(KeyFile::uid))
-            .or(self.owner_number)?;
+            .or(self.owner_number);
         let group = known(&wanted.group)
             .or_else(|| file.filter(|file| file.group == wanted.group).and_then(KeyFile::gid))
-            .or(self.group_number)?;
-        Some((owner, group))
+            .or(self.group_number);
+        (owner, group)
     }
 }

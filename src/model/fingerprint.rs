@@ -97,6 +97,9 @@ pub struct Version(String);
 const CONTENT: usize = 6;
 
 impl Version {
+    /// So many characters has a version, and one that older releases issued has fewer.
+    pub const LONGEST: usize = "20261123T200100Z-3f9a1c2e-".len() + CONTENT;
+
     /// The version of the leaf with that fingerprint and of all that is installed with it, issued at that time.
     pub fn new(issued: Timestamp, leaf: &Fingerprint, content: &Fingerprint) -> Self {
         let Self(found) = Self::found(issued, leaf);
@@ -199,6 +202,7 @@ mod tests {
         let newer = Version::new("2026-11-23T20:01:01Z".parse().unwrap(), &leaf, &content);
         let found = Version::found("2026-11-23T20:01:00Z".parse().unwrap(), &leaf);
         assert_eq!(older.as_str(), "20261123T200100Z-3f3f3f3f-ababab");
+        assert_eq!(older.as_str().len(), Version::LONGEST);
         assert_eq!(found.as_str(), "20261123T200100Z-3f3f3f3f");
         assert_eq!((older.short(), found.short()), ("3f3f3f3f", "3f3f3f3f"));
         assert!(found < older && older < newer);

@@ -382,6 +382,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
             already: false,
             undone: None,
             risks,
+            silent: Vec::new(),
         }))
     };
     let failed = || StepFailure::Failed { reason: "it failed".to_owned() };

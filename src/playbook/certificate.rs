@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::KeyType;
+use crate::install::Layout;
 use crate::model::{CertificateName, DnsName};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned, Value};
 
@@ -61,7 +62,7 @@ impl FromNode for CertificateSettings {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "`certificate`", problems)?;
         let domains: Option<Vec<Spanned<DnsName>>> = fields.required("domains", problems);
-        let name: Option<CertificateName> = fields.optional("name", problems);
+        let name: Option<Spanned<CertificateName>> = fields.optional("name", problems);
         let keys = fields.optional::<OneOrMany<Spanned<KeyType>>>("key", problems);
         let keys = keys.map_or_else(|| vec![KeyType::default()], |keys| checked(&keys.0, problems));
         let renew = fields.optional("renew", problems).unwrap_or_default();
@@ -77,10 +78,24 @@ impl FromNode for CertificateSettings {
                     .push(Problem::at(domain.span, format!("the domain `{}` is given twice", domain.value)));
             }
         }
-        let name = name.unwrap_or_else(|| CertificateName::from_domain(&first.value));
+        let name = name.unwrap_or_else(|| Spanned {
+            value: CertificateName::from_domain(&first.value),
+            span: first.span,
+        });
+        problems.extend(too_long(&name));
+        let name = name.value;
         let plain = domains.iter().map(|domain| domain.value.clone()).collect();
         Some(Self { name, domains: plain, written: domains, keys, renew })
     }
+}
+
+/// What is wrong with a name whose files no host could make.
+fn too_long(name: &Spanned<CertificateName>) -> Option<Problem> {
+    let (length, longest) = (name.value.as_str().len(), Layout::LONGEST_NAME);
+    let message =
+        format!("a certificate's name of {length} characters is too long: hosts have files called after it");
+    let hint = format!("give it a name of at most {longest} characters: `certificate: {{name: …}}`");
+    (length > longest).then(|| Problem::at(name.span, message).hint(hint))
 }
 
 /// A server chooses between two certificates by the algorithm of their keys, so one of each is all there can be.

@@ -316,3 +316,29 @@ fn a_named_server_is_that_of_its_name() {
         }
     }
 }
+
+#[test]
+fn a_name_is_refused_where_a_hosts_files_could_not_be_called_after_it() {
+    let long = |length: usize| {
+        let rest = format!(".{0}.{0}.{0}.test", "b".repeat(54));
+        format!("{}{rest}", "a".repeat(length - rest.len()))
+    };
+    let named = |name: &str| with("certificate: {", &format!("certificate: {{name: {name}, "));
+    let first_domain = |name: &str| with("domains: [", &format!("domains: [{name}, "));
+    for text in [named as fn(&str) -> String, first_domain] {
+        valid(&text(&long(221)));
+        let wrong = text(&long(222));
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let id = sources.add("playbook.yaml", &wrong);
+        let node = parse_yaml(&sources, id, &mut problems).unwrap();
+        parse(&node, &mut problems);
+        let [problem] = problems.sorted()[..] else { panic!("{problems:?}") };
+        let span = problem.span.unwrap();
+        assert_eq!(wrong[span.start as usize..span.end as usize], long(222));
+        assert!(problem.message.contains("222 characters"), "{problem:?}");
+        let hint = problem.hint.as_deref().unwrap();
+        assert!(hint.contains("`certificate: {name: …}`") && hint.contains("221 characters"), "{hint}");
+    }
+    // A domain of any length, under another name.
+    valid(&with("domains: [", &format!("name: short, domains: [{}, ", long(222))));
+}

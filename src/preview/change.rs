@@ -68,7 +68,7 @@ fn change(outcome: HostOutcome, steps: &[Step], plan: &HostPlan, seen: &Seen) ->
                 Ok(_) => match staged(plan, seen) {
                     Err(failure) => Change::Fails { reason: failure.reason().to_owned() },
                     // It may not go back, and nothing was reloaded.
-                    Ok(()) => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
+                    Ok(_) => Change::Fails { reason: "there is nothing that it may go back to".to_owned() },
                 },
             }
         }

@@ -7,7 +7,7 @@ use crate::model::ServiceName;
 use crate::plan::HostPlan;
 use crate::preview::risk::{Bar, input_log_risk, reading_risks, serving_risks};
 use crate::preview::seen::{Missed, Seen, SeenHost};
-use crate::rollout::{Inspected, Remark, StepFailure};
+use crate::rollout::{Inspected, Remark, Silent, StepFailure};
 
 /// What a rollout's inspection of a host answers, which was seen so.
 ///
@@ -38,10 +38,10 @@ pub fn inspected(plan: &HostPlan, seen: &Seen) -> Result<Inspected, StepFailure>
 ///
 /// # Errors
 /// Where it must not be switched as it is.
-pub fn staged(plan: &HostPlan, seen: &Seen) -> Result<(), StepFailure> {
+pub fn staged(plan: &HostPlan, seen: &Seen) -> Result<Vec<Silent>, StepFailure> {
     match seen {
-        Seen::Host(host) => not_refused(plan, host),
-        Seen::Missed(_) => Ok(()),
+        Seen::Host(host) => not_refused(plan, host).map(|()| host.silent()),
+        Seen::Missed(_) => Ok(Vec::new()),
     }
 }
 
@@ -61,6 +61,7 @@ pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
         already: host.already,
         undone: host.undone.clone().map(Box::new),
         risks,
+        silent: host.silent(),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificate::Leaf;
 use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
-use crate::rollout::{Previous, Undone};
+use crate::rollout::{Previous, Silent, Undone};
 use crate::verify::Endpoint;
 
 /// One place where a certificate is served.
@@ -119,6 +119,24 @@ pub struct SeenHost {
     pub reads: Vec<SeenReads>,
     /// What it serves.
     pub served: Vec<SeenServed>,
+}
+
+impl SeenHost {
+    /// Its endpoints that answered nobody, however often they were dialled.
+    pub fn silent(&self) -> Vec<Silent> {
+        let is_of = |one: &SeenServed, silent: &Silent| {
+            one.service == silent.service && one.endpoint == silent.endpoint
+        };
+        let mut all: Vec<Silent> = Vec::new();
+        for one in self.served.iter().filter(|one| one.leaf.is_none()) {
+            let silent = Silent { service: one.service.clone(), endpoint: one.endpoint.clone() };
+            let answered = self.served.iter().any(|other| other.leaf.is_some() && is_of(other, &silent));
+            if !answered && !all.contains(&silent) {
+                all.push(silent);
+            }
+        }
+        all
+    }
 }
 
 /// Why nothing is known about a host.

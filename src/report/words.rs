@@ -101,7 +101,7 @@ fn left(until: Timestamp, time: Timestamp) -> String {
 fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
     let text = match ended {
         StepEnded::Inspect(Ok(inspected)) => return inspected_words(inspected, verbose),
-        StepEnded::Stage(Ok(())) => return verbose.then(|| "staged".to_owned()),
+        StepEnded::Stage(Ok(_)) => return verbose.then(|| "staged".to_owned()),
         StepEnded::Activate(Ok(Activated::Reloaded)) => "switched and reloaded".to_owned(),
         StepEnded::Activate(Ok(Activated::Refused { reason })) => format!("{reason}; nothing was reloaded"),
         StepEnded::Verify(Ok(Verified::Proven(measured))) => proven_words(measured),
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_only_a_careful_reader_wants_to_know_is_a_detail() {
-        assert_eq!(told(StepEnded::Stage(Ok(()))), [None, Some("staged".to_owned())]);
+        assert_eq!(told(StepEnded::Stage(Ok(Vec::new()))), [None, Some("staged".to_owned())]);
         let inspected = |proven, armed| {
             let (undone, risks) = (None, Vec::new());
             StepEnded::Inspect(Ok(Inspected {
@@ -241,6 +241,7 @@ mod tests {
                 already: false,
                 undone,
                 risks,
+                silent: Vec::new(),
             }))
         };
         let both = |text: &str| [Some(text.to_owned()), Some(text.to_owned())];

@@ -9,7 +9,8 @@ use crate::rollout::outcome::HostOutcome::{
 };
 use crate::rollout::patience::{is_tried_again, promise};
 use crate::rollout::step::{
-    Activated, Committed, Disproven, Inspected, Measured, Previous, Step, StepEnded, StepFailure, Verified,
+    Activated, Committed, Disproven, Inspected, Measured, Previous, Silent, Step, StepEnded, StepFailure,
+    Verified,
 };
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
@@ -49,6 +50,8 @@ pub struct HostState {
     pub previous: Option<Previous>,
     /// It had the new certificate before this rollout, for good.
     pub already: bool,
+    /// Its endpoints that answered nobody before it was switched, as far as is known.
+    pub silent: Vec<Silent>,
     /// How far it has gone, as far as is known.
     pub exposure: Exposure,
     /// What was seen while it was switched.
@@ -70,6 +73,7 @@ impl HostState {
             phase: HostPhase::Pending,
             previous: None,
             already: false,
+            silent: Vec::new(),
             exposure: Exposure::None,
             measured: None,
             error: None,
@@ -148,7 +152,7 @@ pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, un
 pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, patient: bool) {
     match ended {
         StepEnded::Inspect(Ok(inspected)) => host.inspected(inspected),
-        StepEnded::Stage(Ok(())) => host.phase = Ready(Step::Activate),
+        StepEnded::Stage(Ok(silent)) => host.staged(silent),
         StepEnded::Inspect(Err(failure)) | StepEnded::Stage(Err(failure)) => match failure {
             StepFailure::InDoubt { reason } => host.doubt(reason),
             failure => host.fail_or_go_back(failure),
@@ -170,10 +174,12 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp
 }
 
 impl HostState {
-    fn inspected(&mut self, Inspected { proven, staged, previous, armed, already, .. }: &Inspected) {
+    fn inspected(&mut self, inspected: &Inspected) {
+        let Inspected { proven, staged, previous, armed, already, silent, .. } = inspected;
         if !self.is_touched() {
             self.previous.clone_from(previous);
             self.already = *already;
+            self.silent.clone_from(silent);
         }
         if *armed {
             self.exposure = Exposure::Reloaded;
@@ -185,6 +191,13 @@ impl HostState {
             (false, true) => Ready(Step::Activate),
             (false, false) => Ready(Step::Stage),
         };
+    }
+
+    fn staged(&mut self, silent: &[Silent]) {
+        if !self.is_touched() {
+            self.silent = silent.to_vec();
+        }
+        self.phase = Ready(Step::Activate);
     }
 
     fn activated(&mut self, result: &Result<Activated, StepFailure>) {

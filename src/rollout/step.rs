@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Handshakes;
-use crate::model::{Fingerprint, Version};
-use crate::verify::{EndpointState, HeldOutcome};
+use crate::model::{Fingerprint, ServiceName, Version};
+use crate::verify::{Endpoint, EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +77,15 @@ pub struct Undone {
     pub problem: Option<String>,
 }
 
+/// An endpoint that answered nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silent {
+    /// Of which service.
+    pub service: ServiceName,
+    /// Where.
+    pub endpoint: Endpoint,
+}
+
 /// A risk that a host was found with, and that does not keep a rollout from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
@@ -143,6 +152,9 @@ pub struct Inspected {
     /// What a careful person should know; the rollout goes ahead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<Remark>,
+    /// Endpoints that answered nobody, as far as they were dialled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<Silent>,
 }
 
 /// What an activation came to.
@@ -195,8 +207,8 @@ pub enum Committed {
 pub enum StepEnded {
     /// What the host has.
     Inspect(Result<Inspected, StepFailure>),
-    /// Whether the new version lies beside what is live.
-    Stage(Result<(), StepFailure>),
+    /// Whether the new version lies beside what is live; and the endpoints that answered nobody then.
+    Stage(Result<Vec<Silent>, StepFailure>),
     /// Whether the host was switched.
     Activate(Result<Activated, StepFailure>),
     /// Whether its endpoints prove the new certificate.
@@ -260,7 +272,11 @@ struct StoredStep {
 enum StoredResult {
     Inspected(Inspected),
     /// Of a stage or a commit.
-    Done,
+    Done {
+        /// Of a stage alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        silent: Vec<Silent>,
+    },
     Activated,
     /// Of an activation or a commit.
     Refused {
@@ -295,7 +311,7 @@ impl From<StepEnded> for StoredStep {
         let step = ended.step();
         let result = match ended {
             StepEnded::Inspect(result) => result.map(StoredResult::Inspected),
-            StepEnded::Stage(result) => result.map(|()| StoredResult::Done),
+            StepEnded::Stage(result) => result.map(|silent| StoredResult::Done { silent }),
             StepEnded::Activate(result) => result.map(|activated| match activated {
                 Activated::Reloaded => StoredResult::Activated,
                 Activated::Refused { reason } => StoredResult::Refused { reason },
@@ -305,7 +321,7 @@ impl From<StepEnded> for StoredStep {
                 Verified::Disproven(disproven) => StoredResult::Disproven(disproven),
             }),
             StepEnded::Commit(result) => result.map(|committed| match committed {
-                Committed::Final => StoredResult::Done,
+                Committed::Final => StoredResult::Done { silent: Vec::new() },
                 Committed::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Rollback(result) => result.map(|()| StoredResult::RolledBack),
@@ -332,7 +348,7 @@ impl StepEnded {
     fn with_result(step: Step, result: StoredResult) -> Result<Self, String> {
         Ok(match (step, result) {
             (Step::Inspect, StoredResult::Inspected(inspected)) => StepEnded::Inspect(Ok(inspected)),
-            (Step::Stage, StoredResult::Done) => StepEnded::Stage(Ok(())),
+            (Step::Stage, StoredResult::Done { silent }) => StepEnded::Stage(Ok(silent)),
             (Step::Activate, StoredResult::Activated) => StepEnded::Activate(Ok(Activated::Reloaded)),
             (Step::Activate, StoredResult::Refused { reason }) => {
                 StepEnded::Activate(Ok(Activated::Refused { reason }))
@@ -343,7 +359,9 @@ impl StepEnded {
             (Step::Verify, StoredResult::Disproven(disproven)) => {
                 StepEnded::Verify(Ok(Verified::Disproven(disproven)))
             }
-            (Step::Commit, StoredResult::Done) => StepEnded::Commit(Ok(Committed::Final)),
+            (Step::Commit, StoredResult::Done { silent }) if silent.is_empty() => {
+                StepEnded::Commit(Ok(Committed::Final))
+            }
             (Step::Commit, StoredResult::Refused { reason }) => {
                 StepEnded::Commit(Ok(Committed::Refused { reason }))
             }
@@ -364,15 +382,17 @@ mod tests {
             r#"{"version":"20261126T022654Z-a7a71b94","leaves":[],"not_after":"2027-02-24T02:26:53Z"}"#;
         let measured =
             r#""handshakes":{"tried":9,"failed":1},"first_failure":"it was slow","held":"answered""#;
+        let silent = r#""silent":[{"service":"nginx","endpoint":{"address":"192.0.2.1","port":8443,"server_name":"a.test","via":"direct","key":null,"starttls":null}}]"#;
         let failed =
             |step: &str, result: &str| format!(r#"{{"step":"{step}","result":"{result}","reason":"no"}}"#);
         let mut all = vec![
             format!(
-                r#"{{"step":"inspect","result":"inspected","proven":true,"staged":false,"previous":{previous},"armed":true,"undone":{{"at":"2027-02-24T02:26:53Z","target":"20261126T022654Z-a7a71b94","previous":"20261126T022654Z-a7a71b94","problem":null}},"risks":[{{"risk":"clock","text":"late"}}]}}"#
+                r#"{{"step":"inspect","result":"inspected","proven":true,"staged":false,"previous":{previous},"armed":true,"undone":{{"at":"2027-02-24T02:26:53Z","target":"20261126T022654Z-a7a71b94","previous":"20261126T022654Z-a7a71b94","problem":null}},"risks":[{{"risk":"clock","text":"late"}}],{silent}}}"#
             ),
             r#"{"step":"inspect","result":"inspected","proven":true,"staged":false,"previous":null}"#
                 .to_owned(),
             r#"{"step":"stage","result":"done"}"#.to_owned(),
+            format!(r#"{{"step":"stage","result":"done",{silent}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
             failed("activate", "refused"),
             format!(r#"{{"step":"verify","result":"proven",{measured}}}"#),
@@ -395,6 +415,7 @@ mod tests {
             failed("rollback", "refused"),
             r#"{"step":"commit","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"done"}"#.to_owned(),
+            format!(r#"{{"step":"commit","result":"done",{silent}}}"#),
             r#"{"step":"stage","result":"rolled_back"}"#.to_owned(),
         ] {
             assert!(serde_json::from_str::<StepEnded>(&stored).is_err(), "{stored}");

@@ -289,6 +289,16 @@ fn each_kind_of_mistake_has_its_words() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_hosts_files_is_marked_with_the_way_out() {
+    let text = wrong("{domains:", &format!("{{name: {}, domains:", "n".repeat(222)));
+    for words in
+        ["playbook.yaml:1:21", "222 characters", "a name of at most 221 characters: `certificate: {name: …}`"]
+    {
+        assert!(text.contains(words), "no `{words}` in:\n{text}");
+    }
+}
+
+#[test]
 fn a_host_in_two_waves_goes_with_the_first_and_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("playbook.yaml"), PLAYBOOK).unwrap();

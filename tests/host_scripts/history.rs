@@ -126,3 +126,83 @@ fn a_line_that_was_cut_off_harms_no_other_and_a_long_history_begins_anew() {
         assert_eq!(verified(&host), [Some(1), Some(3)], "{shell:?}");
     }
 }
+
+/// Makes the live version final, and tells which versions went.
+fn pruned(host: &Host, previous: u32, back: bool) -> Vec<u32> {
+    let live = host.live_version().unwrap();
+    let ended = host.ask(&InstallSpec::commit(&live, Some(&version(previous)), &[], back));
+    let pruned = Pruned::parse(&ended.output()).unwrap().pruned;
+    (1..=9).filter(|n| pruned.contains(&version(*n))).collect()
+}
+
+#[test]
+fn a_version_that_was_never_verified_or_gone_back_from_goes_before_an_older_one() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.commit(None);
+        host.stage(&version(2), "two").unwrap();
+        host.install(&version(3), Some(&version(1)), "three");
+        host.rollback(&version(1), true).unwrap();
+        host.install(&version(4), Some(&version(1)), "four");
+        assert_eq!(pruned(&host, 1, false), [2], "{shell:?}");
+        host.install(&version(5), Some(&version(4)), "five");
+        assert_eq!(pruned(&host, 4, false), [3], "{shell:?}");
+        host.install(&version(6), Some(&version(5)), "six");
+        assert_eq!(pruned(&host, 5, false), [1], "{shell:?}");
+        host.spec.keep = 2;
+        assert_eq!(pruned(&host, 5, false), [4], "{shell:?}");
+    }
+}
+
+#[test]
+fn what_a_host_goes_back_to_next_is_kept_when_it_was_sent_back() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.spec.keep = 9;
+        let mut previous = None;
+        for n in 1..=4 {
+            host.install(&version(n), previous.as_ref(), &format!("content {n}"));
+            host.commit(previous.as_ref());
+            previous = Some(version(n));
+        }
+        host.spec.keep = 2;
+        host.activate(&version(2), Some(&version(4))).unwrap();
+        assert_eq!(pruned(&host, 4, true), [3], "{shell:?}");
+        assert_eq!(verified(&host), [Some(1), Some(2)], "{shell:?}");
+        host.install(&version(5), Some(&version(2)), "five");
+        assert_eq!(pruned(&host, 2, false), [1, 4], "{shell:?}");
+        assert_eq!(host.inspect().complete, [version(2), version(5)], "{shell:?}");
+    }
+}
+
+/// As `History` reads it: a line that was cut off is none.
+#[test]
+fn which_versions_count_when_the_archive_is_pruned_is_what_the_history_says() {
+    for (story, removed) in [
+        ("", &[1][..]),
+        ("+1", &[2]),
+        ("+1 +2 +3", &[1]),
+        ("+1 +2 +3 =1", &[2]),
+        ("+1 +2 +3 <2", &[3]),
+        ("+1 +3 <2", &[3]),
+        ("+3 +2 <1", &[2]),
+        ("+1 +2 +3 +2 =2", &[1]),
+        ("- +1 x1 +2 >3", &[3]),
+    ] {
+        // The parser is the same in every shell.
+        let mut host = Host::new(SHELLS[0]).with_command();
+        host.spec.keep = 3;
+        for n in 1..=3 {
+            host.stage(&version(n), &format!("content {n}")).unwrap();
+        }
+        host.install(&version(4), Some(&version(3)), "four");
+        let lines = story.split_whitespace().map(|word| match word.split_at(1) {
+            (what, number) if !number.is_empty() => format!("{what}{}\n", version(number.parse().unwrap())),
+            (what, _) => format!("{what}\n"),
+        });
+        let file = host.directory().join("archive/a.test/.history");
+        fs::write(&file, lines.collect::<String>() + "+20261102T200100Z-000").unwrap();
+        assert_eq!(pruned(&host, 4, false), removed, "{story}");
+    }
+}

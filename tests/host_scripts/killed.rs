@@ -115,7 +115,9 @@ impl Step {
                 host.task(&InstallSpec::activate(&version(2), previous, None, &AlreadyKnown::default()))
             }
             Step::Rollback => host.task(&InstallSpec::rollback(&version(1), true)),
-            Step::Commit => host.task(&InstallSpec::commit(&host.live_version().unwrap(), None, &[], false)),
+            Step::Commit => {
+                host.task(&InstallSpec::commit(&host.live_version().unwrap(), previous, &[], false))
+            }
         }
     }
 }
@@ -158,8 +160,10 @@ fn kill_everywhere(shell: Shell, start: Start) {
             continue;
         }
         let mut host = start.host(shell);
-        host.spec.keep = 1;
         let previous = start.previous().then(|| version(1));
+        // One that was never verified is to go.
+        host.spec.keep = if start.previous() { 2 } else { 1 };
+        host.stage(&version(3), "three").unwrap();
         if step != Step::Stage {
             host.stage(&version(2), "two").unwrap();
         }
@@ -189,12 +193,16 @@ fn kill_everywhere(shell: Shell, start: Start) {
             let activated = Activation::parse(&session.ask(&task).output(), &host.services);
             assert_eq!(activated, Ok(Activation::Activated), "{context}");
             assert_eq!(read(&host.file("a.key")), "two key\n", "{context}");
-            let committed = session.ask(&InstallSpec::commit(&version(2), None, &[], false));
+            let committed = session.ask(&InstallSpec::commit(&version(2), previous.as_ref(), &[], false));
             assert_eq!(committed.status, 0, "{context}: {}", committed.text());
             let facts = assert_whole(&host, start, &session.ask(&InstallSpec::inspect()), &context);
             session.end();
-            assert_eq!(facts.complete, [version(2)], "{context}");
-            let hidden = |path: &String| path.starts_with('.') || path.contains("/.");
+            let stay: Vec<_> = previous.iter().cloned().chain([version(2)]).collect();
+            assert_eq!(facts.complete, stay, "{context}");
+            let of_previous = format!("archive/a.test/{}/", version(1));
+            let hidden = |path: &String| {
+                (path.starts_with('.') || path.contains("/.")) && !path.starts_with(&of_previous)
+            };
             let names: Vec<_> = host.tree().into_iter().filter(hidden).collect();
             let manifest = format!("archive/a.test/{}/.manifest", version(2));
             assert_eq!(names, ["archive/a.test/.history", &manifest], "{context}: leftovers");

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::{Duration, SystemTime};
 
-use certwave::install::{Activation, FilePart, InstallSpec, Layout, Staged};
+use certwave::install::{Activation, FilePart, InstallSpec, Layout, Rollback, Staged};
 use certwave::lab::wait_for;
 
 use crate::support::{Call, Host, PATIENCE, SHELLS, Shell, body, finish, read, version};
@@ -114,6 +114,23 @@ fn a_name_that_is_too_long_for_the_uploads_folder_is_installed_as_well() {
         host.install(&version(2), Some(&version(1)), "two");
         assert_eq!(host.inspect().complete, [version(1), version(2)], "{shell:?}");
         assert_eq!(read(&host.live("cert.pem")), body("two", FilePart::Cert), "{shell:?}");
+    }
+}
+
+/// The longest that a playbook may have.
+#[test]
+fn the_longest_name_is_installed_and_undone_like_any_other() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        let name = "n".repeat(Layout::LONGEST_NAME);
+        host.spec.layout = Layout::new(host.spec.layout.directory().clone(), name.parse().unwrap());
+        host.services.clear();
+        let full = |number: u32| format!("{}-7d41a{number}", version(number)).parse().unwrap();
+        host.install(&full(1), None, "one");
+        host.install(&full(2), Some(&full(1)), "two");
+        assert_eq!(host.inspect().complete, [full(1), full(2)], "{shell:?}");
+        assert_eq!(host.rollback(&full(1), true), Ok(Rollback::RolledBack), "{shell:?}");
+        assert_eq!(read(&host.live("cert.pem")), body("one", FilePart::Cert), "{shell:?}");
     }
 }
 

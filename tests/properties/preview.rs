@@ -447,7 +447,8 @@ fn a_rollout_refuses_what_its_plan_knows() {
         if !what.ends_with("waits for a file") {
             assert_eq!(risks.iter().any(|risk| risk.bar() > Bar::Never), expected[0], "{what}: {risks:?}");
         }
-        let steps = [inspected(&plan.hosts[first], &seen).map(drop), staged(&plan.hosts[first], &seen)];
+        let steps =
+            [inspected(&plan.hosts[first], &seen).map(drop), staged(&plan.hosts[first], &seen).map(drop)];
         let fails = |step: &Result<(), StepFailure>| matches!(step, Err(StepFailure::Failed { .. }));
         assert_eq!(steps.iter().any(fails), expected[0], "{what}");
         // Where nothing is to be staged, the first step says it all.

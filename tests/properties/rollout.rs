@@ -180,10 +180,11 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             already: false,
             undone: None,
             risks: Vec::new(),
+            silent: Vec::new(),
         }))),
         step(Step::Stage),
         Event::Cancelled,
-        done(StepEnded::Stage(Ok(()))),
+        done(StepEnded::Stage(Ok(Vec::new()))),
     ] {
         state.evolve(start(), &event);
     }

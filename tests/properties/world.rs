@@ -218,11 +218,12 @@ impl World {
                 already: host.already,
                 undone: None,
                 risks: Vec::new(),
+                silent: Vec::new(),
             })),
             Step::Stage if host.broken && roll < 30 => StepEnded::Stage(Err(failed())),
             Step::Stage => {
                 host.staged = true;
-                StepEnded::Stage(Ok(()))
+                StepEnded::Stage(Ok(Vec::new()))
             }
             Step::Activate if host.broken && roll < 40 => {
                 StepEnded::Activate(Ok(Activated::Refused { reason: reason() }))

@@ -46,7 +46,6 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
         let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
         let answer = preview::answer(&host.seen, remarks);
-        self.slot.before.clone_from(&host.seen.served);
         self.slot.inspected = Some(host);
         Ok(answer)
     }

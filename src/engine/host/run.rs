@@ -15,8 +15,8 @@ use crate::install::{InstallSpec, Listener, Ownership, Payloads, RemoteShells};
 use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
-use crate::preview::{self, SeenServed};
-use crate::rollout::{HostState, Step, StepEnded, StepFailure};
+use crate::preview;
+use crate::rollout::{HostState, Silent, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 
 /// What is the same for all hosts of a rollout.
@@ -54,8 +54,6 @@ pub(super) struct Kept<H> {
     pub(super) ownership: Option<Ownership>,
     /// What was live then.
     pub(super) live: Option<Version>,
-    /// What its endpoints showed before it was switched; none where this process did not see that.
-    pub(super) before: Vec<SeenServed>,
     /// What its history is to begin with, where that became too long.
     pub(super) shorter: Vec<Version>,
     /// What it was found to be, where it is going to be switched.
@@ -73,7 +71,6 @@ impl<C: Connection, H> Default for HostSlot<C, H> {
                 key_first: false,
                 ownership: None,
                 live: None,
-                before: Vec::new(),
                 shorter: Vec::new(),
                 inspected: None,
             },
@@ -165,7 +162,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
         // What answered nobody before the switch need not answer after the way back.
         all.retain(|proof| {
-            !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.slot.before, one))
+            !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.known.silent, one))
         });
         // Something that stands between matters more than a server that is merely late.
         all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
@@ -175,9 +172,9 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
 
 /// Whether an endpoint has no handshake to offer, and had none before the switch. One that shows somebody else's certificate
 /// proves nothing, whatever it showed before: another host may have answered.
-fn is_as_before(before: &[SeenServed], Disproof { service, endpoint, judgement }: &Disproof) -> bool {
-    let seen = before.iter().find(|seen| seen.service == *service && seen.endpoint == *endpoint);
-    judgement.leaf.is_none() && seen.is_some_and(|seen| seen.leaf.is_none())
+fn is_as_before(silent: &[Silent], Disproof { service, endpoint, judgement }: &Disproof) -> bool {
+    let was_silent = silent.iter().any(|one| one.service == *service && one.endpoint == *endpoint);
+    judgement.leaf.is_none() && was_silent
 }
 
 /// An endpoint that is not as wanted.
@@ -205,37 +202,30 @@ mod tests {
     use crate::engine::testing::{World, certificates};
 
     #[test]
-    fn an_endpoint_is_as_before_where_it_showed_nothing_and_shows_nothing() {
+    fn an_endpoint_is_as_before_where_it_was_silent_and_is_silent() {
         use EndpointState::{New, Unknown, Unreachable};
         let (all, world) = (certificates(), World::nginx());
         let service = &world.host().services[0];
-        let (name, endpoint) = (service.name.clone(), service.endpoints[0].clone());
-        let seen = |leaf: Option<&Certificate>| SeenServed {
-            service: name.clone(),
-            endpoint: endpoint.clone(),
-            leaf: leaf.map(Leaf::from),
-            ours: false,
-            reason: None,
-        };
+        let silent = Silent { service: service.name.clone(), endpoint: service.endpoints[0].clone() };
         let disproof = |state, leaf: Option<&Certificate>| Disproof {
-            service: name.clone(),
-            endpoint: endpoint.clone(),
+            service: silent.service.clone(),
+            endpoint: silent.endpoint.clone(),
             judgement: Judgement { state, findings: Vec::new(), leaf: leaf.cloned(), reason: None },
         };
-        let (foreign, new) = (Some(&all.foreign), Some(all.new.leaf()));
-        for (before, after, is_as_before) in [
-            (None, disproof(Unreachable, None), true),
-            (foreign, disproof(Unknown, foreign), false),
-            (None, disproof(Unknown, foreign), false),
-            (foreign, disproof(Unreachable, None), false),
-            (foreign, disproof(Unknown, Some(all.old.leaf())), false),
-            (None, disproof(New, new), false),
-            (new, disproof(New, new), false),
+        let is_as_before =
+            |before: &Silent, after: &Disproof| super::is_as_before(std::slice::from_ref(before), after);
+        for (after, expected) in [
+            (disproof(Unreachable, None), true),
+            (disproof(Unknown, Some(&all.foreign)), false),
+            (disproof(Unknown, Some(all.old.leaf())), false),
+            (disproof(New, Some(all.new.leaf())), false),
         ] {
-            assert_eq!(super::is_as_before(&[seen(before)], &after), is_as_before, "{after}");
+            assert_eq!(is_as_before(&silent, &after), expected, "{after}");
         }
-        assert!(!super::is_as_before(&[], &disproof(Unreachable, None)), "nobody looked");
-        let elsewhere = SeenServed { endpoint: Endpoint { port: 1, ..endpoint.clone() }, ..seen(None) };
-        assert!(!super::is_as_before(&[elsewhere], &disproof(Unreachable, None)));
+        let unreachable = disproof(Unreachable, None);
+        assert!(!super::is_as_before(&[], &unreachable), "it answered, or nobody looked");
+        let port = Silent { endpoint: Endpoint { port: 1, ..silent.endpoint.clone() }, ..silent.clone() };
+        let service = Silent { service: "haproxy".parse().unwrap(), ..silent.clone() };
+        assert!(!is_as_before(&port, &unreachable) && !is_as_before(&service, &unreachable));
     }
 }

@@ -6,11 +6,11 @@ use crate::engine::host::session::{answer, failed};
 use crate::install::{InstallSpec, Ownership, Staged};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::StepFailure;
+use crate::rollout::{Silent, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
-    pub(super) async fn stage(&mut self) -> Result<(), StepFailure> {
+    pub(super) async fn stage(&mut self) -> Result<Vec<Silent>, StepFailure> {
         let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
         let ownership = self.slot.ownership.clone().unwrap_or_else(|| Ownership::without_any(&plan.install));
         let task = InstallSpec::stage(
@@ -22,12 +22,13 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let (output, (shown, ready)) =
             tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
+        let mut silent = Vec::new();
         if let Some(mut host) = self.slot.inspected.take() {
             host.add(shown);
-            self.slot.before.clone_from(&host.seen.served);
             self.refuse(&host)?;
+            silent = host.seen.silent();
         }
         self.slot.prepared = Some(ready);
-        Ok(())
+        Ok(silent)
     }
 }

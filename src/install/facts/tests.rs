@@ -242,3 +242,28 @@ fn who_runs_the_scripts_and_when_is_told() {
     assert_eq!(found.clock, Some(Timestamp::from_second(1_800_000_007).unwrap()));
     assert_eq!(facts("").clock, None);
 }
+
+/// Two names of one user or group are the same owner: what counts is the number.
+#[test]
+fn files_are_misowned_where_their_owners_number_is_another_one() {
+    let live = format!("certwave:live ../archive/a.test/{VERSION}\n");
+    let numbers = "certwave:owner-number 33\ncertwave:group-number 7\n";
+    for (numbers, file, misowned) in [
+        (numbers, "33 7 600 /a|web|ssl", false),
+        (numbers, "33 7 600 /a|www-data|tls", false),
+        (numbers, "34 7 600 /a|www-data|tls", true),
+        (numbers, "33 8 600 /a|www-data|tls", true),
+        (numbers, "33 7 640 /a|www-data|tls", true),
+        ("", "33 7 600 /a|web|ssl", false),
+        ("", "33 7 600 /a|www-data|ssl", true),
+        ("", "33 7 600 /a|web|tls", true),
+    ] {
+        let facts = facts(&format!("{numbers}{live}certwave:key-file {file}\n"));
+        assert_eq!(facts.is_misowned(&spec()), misowned, "{numbers}{file}");
+    }
+    // Of the login's own user, the host tells the number in any case.
+    let spec = InstallSpec { owner: Some("ann".to_owned()), group: None, ..spec() };
+    let misowned = |file: &str| facts(&format!("{live}certwave:key-file {file}\n")).is_misowned(&spec);
+    assert!(!misowned("1000 7 600 /a|anna|tls"));
+    assert!(misowned("1001 7 600 /a|anna|tls"));
+}

@@ -7,15 +7,60 @@ begin
 count=0
 count_version() { count=$((count + 1)); }
 each_version count_version
+
+# Sets $counted: the versions that were verified here and not gone back from, oldest first, each between spaces. What a line
+# of the history says: LINE
+take_in() {
+  of=${1#?}
+  case $1 in
+    [+=\<][0-9]*T[0-9]*Z-????????*) ;;
+    *) return 0 ;;
+  esac
+  case $1:$counted in
+    [=\<]*:*" $of "*)
+      counted="${counted%" $of "*} $of "
+      return 0
+      ;;
+    \<*:*' '?*)
+      counted=${counted% *}
+      counted="${counted% *} "
+      ;;
+  esac
+  case $counted in
+    *" $of ") ;;
+    *) counted="$counted$of " ;;
+  esac
+}
+counted=' '
+way_back=
+if [ "$count" -gt "$keep" ]; then
+  while IFS= read -r line; do take_in "$line"; done 2>/dev/null <"$history"
+  if [ "$back" = yes ]; then take_in "<$committed"; else take_in "+$committed"; fi
+  # What the host goes back to from now on.
+  for one in $counted; do
+    [ "$one" = "$committed" ] || [ ! -s "$archive/$one/.manifest" ] || way_back=$one
+  done
+fi
+# What was not verified goes first, then the oldest.
 pruned=
 prune() {
   [ "$count" -gt "$keep" ] || return 0
   case $1 in
-    "$committed" | "$previous") return ;;
+    "$committed" | "$previous" | "$way_back") return ;;
+  esac
+  case "$pruned " in
+    *" $1 "*) return ;;
   esac
   pruned="$pruned $1"
   count=$((count - 1))
 }
+prune_unverified() {
+  case $counted in
+    *" $1 "*) ;;
+    *) prune "$1" ;;
+  esac
+}
+each_version prune_unverified
 each_version prune
 
 # Calls COMMAND with the versions that are too many, and with what steps left, this one and those that were killed: one

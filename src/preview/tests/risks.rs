@@ -4,7 +4,8 @@ use super::*;
 use crate::install::{Boots, Guard, Keeper, SudoLog};
 use crate::model::{DnsName, WaveName};
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
-use crate::rollout::Undone;
+use crate::rollout::{Silent, Undone};
+use crate::verify::Endpoint;
 
 /// The risks of the first host of a plan, changed so.
 fn risks(plan: &Plan, change: impl FnOnce(&mut SeenHost)) -> Vec<Risk> {
@@ -316,4 +317,21 @@ fn every_risk_reads_well() {
     wave `canary` may miss its deadline where everything takes all its time
     what is served now begins to expire on 2026-12-24 18:00:00Z, and the rollout may take until 2026-12-24 18:00:00Z
     "#);
+}
+
+#[test]
+fn an_endpoint_is_silent_where_no_handshake_came_about() {
+    let mut host = host(&plan(""));
+    assert_eq!(host.silent(), []);
+    let answered = host.served[0].clone();
+    let unanswered = SeenServed { leaf: None, reason: Some("refused".to_owned()), ..answered.clone() };
+    // Dialled when it was inspected, and when it was staged.
+    host.served = vec![unanswered.clone(), unanswered.clone()];
+    let endpoint = |port| Endpoint { port, ..answered.endpoint.clone() };
+    let silent = |port| Silent { service: answered.service.clone(), endpoint: endpoint(port) };
+    assert_eq!(host.silent(), [silent(443)]);
+    host.served = vec![unanswered.clone(), answered.clone()];
+    assert_eq!(host.silent(), []);
+    host.served.push(SeenServed { endpoint: endpoint(8443), ..unanswered });
+    assert_eq!(host.silent(), [silent(8443)]);
 }

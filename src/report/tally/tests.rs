@@ -51,6 +51,7 @@ fn inspected(proven: bool, risks: &[&str]) -> StepEnded {
         already: false,
         undone: None,
         risks,
+        silent: Vec::new(),
     }))
 }
 

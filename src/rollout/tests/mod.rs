@@ -22,9 +22,10 @@ use crate::model::{Fingerprint, HostName, Version};
 use crate::plan::{Direction, OnFailure, Schedule, WaveSchedule};
 use crate::rollout::{
     Action, Activated, Committed, Deadline, Disproven, Event, HostOutcome, HostPhase, HostState, Inspected,
-    Pause, Previous, RefusedRollback, State, Step, StepEnded, StepFailure, Verified, WaveFailure, next,
+    Pause, Previous, RefusedRollback, Silent, State, Step, StepEnded, StepFailure, Verified, WaveFailure,
+    next,
 };
-use crate::verify::EndpointState;
+use crate::verify::{Endpoint, EndpointState, Via};
 
 /// A rollout as it goes on, and its time.
 struct Story {
@@ -61,7 +62,15 @@ fn found() -> Inspected {
         already: false,
         undone: None,
         risks: Vec::new(),
+        silent: Vec::new(),
     }
+}
+
+/// A port of a host that answered nobody.
+fn silent(port: u16) -> Silent {
+    let (address, server_name) = ("192.0.2.1".to_owned(), "a.test".parse().unwrap());
+    let endpoint = Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None };
+    Silent { service: "nginx".parse().unwrap(), endpoint }
 }
 
 fn failed() -> StepFailure {
@@ -90,7 +99,7 @@ fn refused() -> StepEnded {
 fn good(step: Step) -> StepEnded {
     match step {
         Step::Inspect => StepEnded::Inspect(Ok(found())),
-        Step::Stage => StepEnded::Stage(Ok(())),
+        Step::Stage => StepEnded::Stage(Ok(Vec::new())),
         Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
         Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
         Step::Commit => StepEnded::Commit(Ok(Committed::Final)),

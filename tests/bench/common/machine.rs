@@ -80,8 +80,9 @@ fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
             already: false,
             undone: None,
             risks: Vec::new(),
+            silent: Vec::new(),
         })),
-        Step::Stage => StepEnded::Stage(Ok(())),
+        Step::Stage => StepEnded::Stage(Ok(Vec::new())),
         Step::Activate if fault => {
             StepEnded::Activate(Err(StepFailure::Failed { reason: "it does not reload".to_owned() }))
         }

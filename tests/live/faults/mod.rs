@@ -12,4 +12,5 @@ mod link;
 mod proxy;
 mod rebooted;
 mod returning;
+mod silent;
 mod tmpfs;

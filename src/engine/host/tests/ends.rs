@@ -6,8 +6,9 @@ use crate::engine::testing::{
 };
 use crate::plan::HostIndex;
 use crate::ports::{Effects, RemoteErrorKind};
-use crate::rollout::{Committed, Exposure, Step, StepEnded, StepFailure};
+use crate::rollout::{Committed, Exposure, Silent, Step, StepEnded, StepFailure};
 use crate::service::ServiceSpec;
+use crate::verify::Endpoint;
 
 fn world() -> World {
     let all = certificates();
@@ -40,7 +41,7 @@ async fn roll_back(world: &World, reload: &str, answer: Answer) -> StepEnded {
 #[tokio::test]
 async fn a_version_is_staged_whether_or_not_it_was_there() {
     for said in ["certwave:result staged\n\n", "certwave:result already\n\n"] {
-        assert_eq!(stage(&world(), ok(said)).await, StepEnded::Stage(Ok(())));
+        assert_eq!(stage(&world(), ok(said)).await, StepEnded::Stage(Ok(Vec::new())));
     }
     let other = failure_of(&stage(&world(), ok("certwave:result activated\n")).await);
     assert_eq!(other, failed("the host answered out of protocol: `activated`"));
@@ -173,6 +174,52 @@ async fn a_host_is_back_when_it_serves_the_previous_certificate() {
     let world = world().showing(&[all.shown(&all.new)]);
     let reason = "nginx at 192.0.2.1:443: the new certificate is served";
     assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
+}
+
+/// Whoever saw that, this process or one that died: the journal tells.
+#[tokio::test]
+async fn a_port_that_answered_nobody_before_the_switch_need_not_answer_after_the_way_back() {
+    let all = certificates();
+    let mut world = world().showing(&[all.shown(&all.old)]);
+    let service = &mut world.host_mut().services[0];
+    let endpoint = Endpoint { port: 8443, ..service.endpoints[0].clone() };
+    service.endpoints.push(endpoint.clone());
+    let silent = Silent { service: service.name.clone(), endpoint };
+    world.handshakes.shows("192.0.2.1:8443", &[crate::engine::testing::silent()]);
+    let rolled_back = "certwave:result rolled-back\n\n";
+    let reason = "nginx at 192.0.2.1:8443: no answer: connection refused";
+    assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
+    world.known.silent = vec![silent];
+    assert_eq!(roll_back(&world, "no", ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+    // One that answered before has to answer again.
+    world.handshakes.shows(World::PLACE, &[crate::engine::testing::silent()]);
+    let reason = "nginx at 192.0.2.1:443: no answer: connection refused";
+    assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
+}
+
+#[tokio::test]
+async fn what_answers_nobody_is_told_by_the_step_that_dials_it_before_the_switch() {
+    let all = certificates();
+    let mut world = World::nginx().showing(&[all.shown(&all.old)]);
+    // A person named it: else it is refused.
+    world.host_mut().accepted = true;
+    let service = &mut world.host_mut().services[0];
+    let endpoint = Endpoint { port: 8443, ..service.endpoints[0].clone() };
+    service.endpoints.push(endpoint.clone());
+    let silent = vec![Silent { service: service.name.clone(), endpoint }];
+    world.handshakes.shows("192.0.2.1:8443", &[crate::engine::testing::silent()]);
+    for (complete, of_inspect) in [(vec![&all.old], Vec::new()), (vec![&all.old, &all.new], silent.clone())] {
+        let transcript = Transcript::locked()
+            .then("first task", ok(&facts(Some(&all.old), &complete, "")))
+            .then("task take …", ok("certwave:result staged\n"));
+        let fleet = world.fleet(&transcript);
+        match fleet.run(HostIndex::new(0), Step::Inspect, world.known.clone()).await {
+            StepEnded::Inspect(Ok(inspected)) => assert_eq!(inspected.silent, of_inspect),
+            other => panic!("{other:?}"),
+        }
+        let staged = fleet.run(HostIndex::new(0), Step::Stage, world.known.clone()).await;
+        assert_eq!(staged, StepEnded::Stage(Ok(silent.clone())));
+    }
 }
 
 #[tokio::test]
