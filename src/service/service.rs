@@ -36,6 +36,11 @@ pub trait Service {
         false
     }
 
+    /// Whether its listener outlives what makes it take a new certificate: from then on it is never without an answer.
+    fn keeps_listening(&self) -> bool {
+        true
+    }
+
     /// Whether old processes of it may still answer when its reload has come to its end: nobody asked.
     fn may_linger(&self) -> bool {
         false

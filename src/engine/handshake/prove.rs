@@ -9,9 +9,10 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::install::{Listener, has_one_master};
-use crate::model::ServiceName;
+use crate::model::{ServiceName, later};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection, Prober};
+use crate::rollout::Silent;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
 /// So many answers in a row show that a flaw of the new certificate is there to stay.
@@ -19,6 +20,8 @@ const FLAWED: u32 = 3;
 /// So many answers in a row are wanted where more than one server may answer: if one in five is old, a run of new ones is as
 /// long less than once in 1,000 times (0.8 to the power of 31).
 pub(crate) const MANY: u32 = 31;
+/// A listener that outlives a reload and answers nobody for so long is broken.
+const BROKEN: Duration = Duration::from_secs(3);
 /// For one connection and handshake.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Between two handshakes of a proof.
@@ -87,6 +90,9 @@ pub(crate) struct Demand {
     pub(crate) answers: u32,
     /// Old processes may linger.
     pub(crate) linger: bool,
+    /// It answered before the switch, by a listener that outlives a reload: a server that answers nobody now is broken, and
+    /// not late.
+    pub(crate) outlives: bool,
     /// What others saw there meanwhile: answers that are not the new certificate's, one after the other.
     pub(crate) contrary: Contrary,
 }
@@ -116,12 +122,14 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    Demand { wanted, answers, linger, contrary }: Demand,
+    Demand { wanted, answers, linger, outlives, contrary }: Demand,
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Streak::of(answers), 0);
     let mut others = contrary.count();
+    let mut silent_since = None;
     loop {
+        let begun = clock.now();
         let observed = observe(prober, connection, endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
         let as_wanted = match wanted {
@@ -139,11 +147,16 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
             return Ok(());
         }
         if as_wanted {
-            flawed = 0;
+            (flawed, silent_since) = (0, None);
             if linger {
                 clock.sleep(PAUSE).await;
             }
             continue;
+        }
+        silent_since = judgement.leaf.is_none().then(|| silent_since.unwrap_or(begun));
+        let is_broken = |since: Timestamp| clock.now() >= later(since, BROKEN);
+        if outlives && wanted == Aim::New && silent_since.is_some_and(is_broken) {
+            return Err(judgement);
         }
         // The new certificate with a flaw does not heal by waiting.
         flawed = if judgement.state == EndpointState::New { flawed + 1 } else { 0 };
@@ -166,11 +179,11 @@ pub struct Proof {
 }
 
 /// Every endpoint of a host, at the same time. `listeners` are the sockets that the host is known to listen at; `contrary`
-/// tells what others see at an endpoint.
+/// tells what others see at an endpoint, `silent` which ones answered nobody before.
 pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
-    listeners: &[Listener],
+    (listeners, silent): (&[Listener], Option<&[Silent]>),
     expected: impl Fn(&Endpoint) -> Expectation,
     contrary: impl Fn(&Endpoint) -> Contrary,
     (wanted, until): (Aim, Timestamp),
@@ -186,7 +199,10 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
                 let one = is_here && has_one_master(listeners, number, address, endpoint.port);
                 let answers = if one { plan.answers } else { plan.answers.max(MANY) };
                 let (expected, linger) = (expected(&endpoint), service.spec.may_linger());
-                let demand = Demand { wanted, answers, linger, contrary: contrary(&endpoint) };
+                let was_silent = |one: &Silent| one.service == service.name && one.endpoint == endpoint;
+                let answered = silent.is_some_and(|all| !all.iter().any(was_silent));
+                let outlives = answered && service.spec.keeps_listening();
+                let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
                 proofs.push(async move {
                     let result = prove(world, &endpoint, &expected, demand, until).await;
                     Proof { service: service.name.clone(), endpoint, result }

@@ -39,7 +39,8 @@ pub async fn prove_again<C: Connector, P: Prober>(
     }
     let until = later(clock.now(), PATIENCE.min(plan.timeout));
     let world = (prober, connection.as_ref(), clock);
-    let mut proofs = prove_all(world, &plan, &[], expected, |_| Contrary::default(), (Aim::New, until)).await;
+    let mut proofs =
+        prove_all(world, &plan, (&[], None), expected, |_| Contrary::default(), (Aim::New, until)).await;
     proofs.append(&mut unreached);
     proofs
 }

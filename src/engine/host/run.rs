@@ -154,8 +154,8 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             let probe = self.session.probes.iter().find(|probe| probe.endpoint == *endpoint);
             probe.map(|probe| probe.contrary.clone()).unwrap_or_default()
         };
-        let (listeners, aim) = (&self.slot.listeners, (wanted, until));
-        let proofs = prove_all(world, self.plan, listeners, expected, contrary, aim).await;
+        let before = (self.slot.listeners.as_slice(), Some(self.known.silent.as_slice()));
+        let proofs = prove_all(world, self.plan, before, expected, contrary, (wanted, until)).await;
         let disproof = |Proof { service, endpoint, result }: Proof| {
             result.map_err(|judgement| Disproof { service, endpoint, judgement })
         };

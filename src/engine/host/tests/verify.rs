@@ -6,7 +6,7 @@ use crate::engine::testing::{Transcript, World, certificates, facts, ok, served,
 use crate::gate::Handshakes;
 use crate::plan::HostIndex;
 use crate::ports::Effects;
-use crate::rollout::{Disproven, Measured, Step, StepEnded, Verified};
+use crate::rollout::{Disproven, Measured, Silent, Step, StepEnded, Verified};
 use crate::service::{Command, ServiceSpec};
 use crate::verify::{Endpoint, EndpointState, HeldOutcome, Observation, Via};
 
@@ -119,7 +119,6 @@ async fn a_flaw_of_the_new_certificate_is_not_waited_for() {
 async fn what_is_late_is_waited_for_until_the_time_is_up() {
     for (signs, state, words) in [
         ("-", EndpointState::Previous, "still the previous certificate is served"),
-        ("?", EndpointState::Unreachable, "no answer: connection refused"),
         ("x", EndpointState::Unknown, "another certificate is served, which certwave never issued"),
     ] {
         let world = world(signs);
@@ -129,6 +128,27 @@ async fn what_is_late_is_waited_for_until_the_time_is_up() {
         let passed = world.clock.passed();
         assert!((20_000..20_100).contains(&passed.as_millis()), "{passed:?}");
     }
+}
+
+/// Only the certificate before is worth waiting for, where a server answered before.
+#[tokio::test]
+async fn a_server_that_answers_nobody_any_more_is_broken_after_three_seconds() {
+    let passed = async |world: &World| {
+        assert_eq!(disproven(world).await.state, EndpointState::Unreachable);
+        world.clock.passed().as_secs()
+    };
+    assert_eq!(passed(&world("?")).await, 3);
+    assert_eq!(passed(&world("-?")).await, 3);
+    // It answers again in time.
+    assert_eq!(verify(&world("???-??+")).await, Verified::Proven(Measured::default()));
+    // It answered nobody before, or may need its time to start.
+    let mut silent = world("?");
+    let (service, endpoint) = (silent.service().name.clone(), silent.service().endpoints[0].clone());
+    silent.known.silent = vec![Silent { service, endpoint }];
+    assert_eq!(passed(&silent).await, 20);
+    let restart = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
+    let slow = World::of(restart).after(&certificates().old).showing(&shown("?"));
+    assert_eq!(passed(&slow).await, 20);
 }
 
 #[tokio::test]
