@@ -130,3 +130,30 @@ fn a_lapsed_certificate_is_never_put_back() {
     assert!(reason.contains("is not put back"), "{reason}");
     assert_eq!(run.last()["certificate"]["fingerprint_sha256"], fleet.served(0).as_str());
 }
+
+/// Its reload leaves nobody at the port, and the next one mends that: it is not waited for as long as for one that is late.
+#[test]
+fn a_server_that_answers_nobody_after_its_reload_goes_back_at_once() {
+    let fleet = Fleet::start(1);
+    let before = fleet.all_served();
+    let nginx = &fleet.lab.hosts[0].nginx;
+    let (https, elsewhere) = (nginx.https, certwave::lab::free_port(nginx.https.ip()).unwrap());
+    let (here, there) = (format!("listen {https} ssl"), format!("listen {}:{elsewhere} ssl", https.ip()));
+    let config = nginx.config.display();
+    let script = fleet.lab.directory().join("reload.sh");
+    let turn = format!(
+        "if grep -q '{here}' {config}; then sed -i 's/{here}/{there}/' {config}; else sed -i 's/{there}/{here}/' {config}; fi\n\
+         /usr/sbin/nginx -p {prefix} -c {config} -s reload\n",
+        prefix = nginx.prefix.display()
+    );
+    std::fs::write(&script, turn).unwrap();
+    fleet.edit("nginx: {prefix", &format!("nginx: {{reload: \"sh {}\", prefix", script.display()));
+    fleet.edit("timeout: 20s", "timeout: 120s");
+    let begun = std::time::Instant::now();
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back"]);
+    assert!(reason(&run).contains("no answer: "), "{}", reason(&run));
+    // Far less than the time-out, however slow the machine.
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    assert_eq!(fleet.all_served(), before);
+}
