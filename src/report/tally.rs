@@ -95,7 +95,7 @@ impl<'s> Tally<'s> {
                 outcome: host.outcome(),
                 state: proven[number],
                 failed_handshakes: measured.handshakes.failed,
-                dropped_connections: u32::from(matches!(measured.held, Some(HeldOutcome::Cut(_)))),
+                dropped_connections: measured.held.map(|held| u32::from(matches!(held, HeldOutcome::Cut(_)))),
                 // Between a death and its end the clock may have been set back.
                 seconds: spans[number].map_or(0.0, |(first, last)| {
                     (last.duration_since(first).as_millis().max(0) as f64 / 10.0).round() / 100.0

@@ -115,14 +115,16 @@ fn what_a_host_serves_is_what_was_proven_last() {
 fn what_clients_noticed_is_counted() {
     let measured =
         |held| Measured { handshakes: Handshakes { tried: 7, failed: 2 }, first_failure: None, held };
-    for (held, cut) in
-        [(Some(HeldOutcome::Cut("reset".to_owned())), 1), (Some(HeldOutcome::Answered), 0), (None, 0)]
-    {
+    for (held, cut) in [
+        (Some(HeldOutcome::Cut("reset".to_owned())), Some(1)),
+        (Some(HeldOutcome::Answered), Some(0)),
+        (None, None),
+    ] {
         let host = told(vec![(0, proven(measured(held)))]);
         assert_eq!((host.handshakes, host.failed_handshakes, host.dropped_connections), (7, 2, cut));
     }
     let host = told(vec![(0, inspected(true, &[]))]);
-    assert_eq!((host.handshakes, host.failed_handshakes, host.dropped_connections), (0, 0, 0));
+    assert_eq!((host.handshakes, host.failed_handshakes, host.dropped_connections), (0, 0, None));
 }
 
 #[test]

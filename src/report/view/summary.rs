@@ -42,8 +42,8 @@ pub struct HostSummary {
     pub state: Option<EndpointState>,
     /// Handshakes that failed while it was switched.
     pub failed_handshakes: u64,
-    /// Requests in flight that were cut.
-    pub dropped_connections: u32,
+    /// Requests in flight that were cut; none where no request was in flight that could have been.
+    pub dropped_connections: Option<u32>,
     /// From its first step to its last.
     pub seconds: f64,
     /// Why it failed.
@@ -117,7 +117,7 @@ impl Summary {
                 } else {
                     "-".to_owned()
                 },
-                if switched { host.dropped_connections.to_string() } else { "-".to_owned() },
+                host.dropped_connections.map_or("-".to_owned(), |cut| cut.to_string()),
                 format!("{:.2}", host.seconds),
             ]
         };
@@ -130,15 +130,17 @@ impl Summary {
     fn cost(&self) -> String {
         let tried: u64 = self.hosts.iter().map(|host| host.handshakes).sum();
         let failed: u64 = self.hosts.iter().map(|host| host.failed_handshakes).sum();
-        let cut: u32 = self.hosts.iter().map(|host| host.dropped_connections).sum();
+        let watched: Vec<u32> = self.hosts.iter().filter_map(|host| host.dropped_connections).collect();
         if tried == 0 {
             return String::new();
         }
-        let cut = if cut == 1 { "1 request was".to_owned() } else { format!("{cut} requests were") };
-        format!(
-            "; {failed} of {} failed and {cut} cut while hosts were switched",
-            count(tried as usize, "handshake")
-        )
+        let cut = match watched.iter().sum() {
+            // Where nothing speaks HTTP, no request was in flight.
+            0 if watched.is_empty() => String::new(),
+            1 => " and 1 request was cut".to_owned(),
+            cut => format!(" and {cut} requests were cut"),
+        };
+        format!("; {failed} of {} failed{cut} while hosts were switched", count(tried as usize, "handshake"))
     }
 
     /// One sentence: what happened.

@@ -10,7 +10,7 @@ fn summary(outcome: RolloutOutcome, back: bool, undo: bool, hosts: &[HostOutcome
         outcome: *outcome,
         state: None,
         failed_handshakes: 0,
-        dropped_connections: 0,
+        dropped_connections: None,
         seconds: 0.0,
         error: None,
         breaks_at: None,
@@ -125,26 +125,28 @@ fn of_a_large_fleet_the_table_has_those_that_did_not_change() {
 
 #[test]
 fn what_the_switch_cost_is_summed_over_all_hosts() {
-    let cost = |of: &[(u64, u64, u32)]| {
+    let cost = |of: &[(u64, u64, Option<u32>)]| {
         let fleet = vec![HostOutcome::Changed; of.len()];
         hosts(&fleet, |at, host| {
             (host.handshakes, host.failed_handshakes, host.dropped_connections) = of[at];
         })
         .cost()
     };
-    assert_eq!(cost(&[(0, 0, 0), (0, 0, 0)]), "");
+    assert_eq!(cost(&[(0, 0, None), (0, 0, None)]), "");
     assert_eq!(
-        cost(&[(10, 0, 0), (5, 2, 1)]),
+        cost(&[(10, 0, Some(0)), (5, 2, Some(1))]),
         "; 2 of 15 handshakes failed and 1 request was cut while hosts were switched"
     );
     assert_eq!(
-        cost(&[(1, 0, 0)]),
+        cost(&[(1, 0, Some(0))]),
         "; 0 of 1 handshake failed and 0 requests were cut while hosts were switched"
     );
     assert_eq!(
-        cost(&[(1, 1, 1), (1, 1, 1)]),
+        cost(&[(1, 1, Some(1)), (1, 1, Some(1))]),
         "; 2 of 2 handshakes failed and 2 requests were cut while hosts were switched"
     );
+    // What was not watched is not told.
+    assert_eq!(cost(&[(3, 0, None)]), "; 0 of 3 handshakes failed while hosts were switched");
 }
 
 #[test]
@@ -176,15 +178,17 @@ fn a_host_is_told_what_it_serves_in_the_words_of_its_direction() {
 
 #[test]
 fn a_host_that_was_not_switched_has_no_handshakes_to_tell_of() {
-    let row = |handshakes| {
+    let row = |handshakes, held| {
         let summary = hosts(&[HostOutcome::Changed], |_, host| {
-            (host.handshakes, host.failed_handshakes, host.dropped_connections) = (handshakes, 0, 0);
+            (host.handshakes, host.failed_handshakes, host.dropped_connections) = (handshakes, 0, held);
             host.seconds = 1.5;
         });
         summary.table().lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(row(0), "web01 all changed - - - 1.50");
-    assert_eq!(row(7), "web01 all changed - 0 of 7 0 1.50");
+    assert_eq!(row(0, None), "web01 all changed - - - 1.50");
+    assert_eq!(row(7, Some(0)), "web01 all changed - 0 of 7 0 1.50");
+    // Nothing was in flight that could have been cut.
+    assert_eq!(row(7, None), "web01 all changed - 0 of 7 - 1.50");
 }
 
 #[test]
