@@ -40,7 +40,7 @@ pub use facts::{Facts, LinkState, Live, NamedFile, Reads};
 pub use file_name::{FileName, FilePart};
 pub use history::History;
 pub use layout::{InstallSpec, Layout};
-pub use outcome::{Activation, LockAnswer, Pruned, Rollback, Staged};
+pub use outcome::{Activation, LockAnswer, Pruned, Rollback, Staged, ends_at_reboot};
 pub use output::Output;
 pub use ownership::{KeyFile, Ownership};
 pub use payload::{Formats, Payloads, files};

@@ -4,8 +4,9 @@ use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec};
+use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, ends_at_reboot};
 use crate::ports::{Clock, Connector, Prober};
+use crate::preview::Risk;
 use crate::rollout::{Activated, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
@@ -47,7 +48,10 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let reason = one_line(&activation.problem().unwrap_or_default());
         match activation {
             Activation::Activated => match self.memory().take(&counted).await {
-                Ok(()) => Ok(Activated::Reloaded),
+                Ok(()) => {
+                    let risk = |reason| Risk::SwitchEndsAtReboot { reason }.remark();
+                    Ok(Activated::Reloaded(ends_at_reboot(&answer(&output)).map(risk).into_iter().collect()))
+                }
                 Err(reason) => Err(StepFailure::Failed { reason }),
             },
             // What follows the link served the new certificate for a moment: that it went back is proven.
