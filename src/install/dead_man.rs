@@ -14,6 +14,7 @@ use crate::model::Version;
 const KEEPER: &str = include_str!("scripts/dead_man_keeper.sh");
 /// Whether it outlives a reboot.
 const BOOTS: &str = include_str!("scripts/dead_man_boots.sh");
+const TAKE_OVER: &str = include_str!("scripts/dead_man_take_over.sh");
 const HOST_LOG: &str = include_str!("scripts/host_log.sh");
 const ONLY_ROOTS: &str = include_str!("scripts/only_roots.sh");
 /// Where the boot unit finds switches.
@@ -52,7 +53,7 @@ impl DeadMan {
 
     /// What it does when nobody disarmed it, after what the shell that armed it was given, too.
     pub(super) fn firing() -> Script {
-        Script::new().text(HOST_LOG).text(include_str!("scripts/dead_man_fire.sh"))
+        Script::new().text(HOST_LOG).text(TAKE_OVER).text(include_str!("scripts/dead_man_fire.sh"))
     }
 
     /// Starts one where the end of a login does not end it.
@@ -200,6 +201,8 @@ impl Fired {
             "unwritable" => Some("the live link could not be switched".to_owned()),
             "test-failed" => Some(format!("{service} refuses its configuration")),
             "reload-failed" => Some(format!("{service} could not be reloaded")),
+            "test-hung" => Some(format!("the test of {service} did not end")),
+            "reload-hung" => Some(format!("the reload of {service} did not end")),
             _ => return None,
         };
         Some(Self { at, target, previous, problem })
@@ -240,6 +243,8 @@ mod tests {
             ("unwritable", Some("the live link could not be switched")),
             ("test-failed haproxy", Some("haproxy refuses its configuration")),
             ("reload-failed nginx", Some("nginx could not be reloaded")),
+            ("test-hung haproxy", Some("the test of haproxy did not end")),
+            ("reload-hung nginx", Some("the reload of nginx did not end")),
         ] {
             let found = fired(end).unwrap();
             assert_eq!((found.target.as_str(), found.previous.as_str()), (target, previous));

@@ -2,7 +2,9 @@
 
 use crate::install::answer::Answer;
 use crate::install::facts::{link, live};
-use crate::install::{Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output};
+use crate::install::{
+    Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output, Reads, ScriptService,
+};
 
 /// What lies on a host's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct OnDisk {
     pub copies: Vec<LinkState>,
     /// The certificates (PEM, leaf first, never a key) that are active: as in [`crate::install::Facts::active`].
     pub active: Vec<String>,
+    /// For each service that was asked: what its configuration names, where it tells without a test.
+    pub reads: Vec<Reads>,
 }
 
 impl OnDisk {
@@ -28,7 +32,11 @@ impl OnDisk {
     ///
     /// # Errors
     /// When the script did not come to its end, or spoke out of protocol.
-    pub fn parse(output: &Output<'_>, spec: &InstallSpec) -> Result<Self, InstallError> {
+    pub fn parse(
+        output: &Output<'_>,
+        spec: &InstallSpec,
+        services: &[ScriptService],
+    ) -> Result<Self, InstallError> {
         let answer = Answer::read(output)?;
         let active = answer.blocks("active").filter(|text| !text.is_empty()).map(str::to_owned).collect();
         let mut disk = Self {
@@ -39,6 +47,7 @@ impl OnDisk {
             links: Vec::new(),
             copies: Vec::new(),
             active,
+            reads: vec![Reads::default(); services.len()],
         };
         for (key, value) in answer.statements() {
             let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
@@ -50,6 +59,9 @@ impl OnDisk {
                 "fired" => disk.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "copy" => disk.copies.push(link(value).ok_or_else(unexpected)?),
                 "link" => disk.links.push(link(value).ok_or_else(unexpected)?),
+                "variable" | "reads" => {
+                    Reads::take_in(&mut disk.reads, (key, value), &answer).ok_or_else(unexpected)?;
+                }
                 _ => return Err(unexpected()),
             }
         }
@@ -90,7 +102,7 @@ mod tests {
             copies: Vec::new(),
         };
         let said = format!("\n{said}certwave:result looked\n");
-        OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec)
+        OnDisk::parse(&Output { status: 0, stdout: said.as_bytes(), stderr: b"" }, &spec, &[])
     }
 
     #[test]

@@ -116,6 +116,20 @@ pub enum InstallError {
         /// The folder.
         path: String,
     },
+    /// Two processes take connections at one port, and a reload reaches one of them.
+    #[error(
+        "process {process} (`{name}`) takes connections at port {port} as well, and a reload of `{service}` does not reach it: finish its upgrade, or end that process"
+    )]
+    Rival {
+        /// The service whose port that is.
+        service: ServiceName,
+        /// TCP port.
+        port: u16,
+        /// The other process; 0 where it could not be found.
+        process: u32,
+        /// Its name.
+        name: String,
+    },
     /// A link's folder is missing.
     #[error("the folder of `{path}` does not exist")]
     NoFolder {

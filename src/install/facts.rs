@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::answer::Answer;
 use crate::install::{
-    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Output, Ownership, Reader,
-    ScriptService, SudoLogs,
+    Armed, Boots, Fired, History, InstallError, InstallSpec, Keeper, KeyFile, Listener, Output, Ownership,
+    Reader, Reads, Rival, ScriptService, SudoLogs,
 };
 use crate::model::Version;
 
@@ -39,30 +39,6 @@ pub enum LinkState {
     OtherLink(String),
     /// A folder or a device.
     Other,
-}
-
-/// A file that a server's configuration names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedFile {
-    /// Its path.
-    pub path: String,
-    /// A private key; else a certificate.
-    pub is_key: bool,
-    /// It is what certwave installs: the live version, or one of the links.
-    pub ours: bool,
-    /// The certificate (PEM) that is in it, where it is somebody else's.
-    pub pem: Option<String>,
-}
-
-/// What a server reads.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reads {
-    /// Its configuration is not accepted as it is: its own words.
-    pub broken: Option<String>,
-    /// The files that it names; none where it does not tell.
-    pub files: Vec<NamedFile>,
-    /// It names others by variables: which these are is known only when a client comes.
-    pub variable: bool,
 }
 
 /// Room that a version needs, with some to spare.
@@ -100,6 +76,10 @@ pub struct Facts {
     pub group_number: Option<u32>,
     /// Who reads the servers' files, where that is not simply root.
     pub readers: Vec<Reader>,
+    /// The sockets that services listen at.
+    pub listeners: Vec<Listener>,
+    /// Other processes that take connections where services do.
+    pub rivals: Vec<Rival>,
     /// Whether this user may give files to owner and group.
     pub may_give: bool,
     /// The live link.
@@ -168,6 +148,8 @@ impl Facts {
             owner_number: None,
             group_number: None,
             readers: Vec::new(),
+            listeners: Vec::new(),
+            rivals: Vec::new(),
             may_give: true,
             live: Live::Missing,
             complete: Vec::new(),
@@ -216,6 +198,9 @@ impl Facts {
                 "owner-number" => facts.owner_number = Some(value.parse().map_err(|_| unexpected())?),
                 "group-number" => facts.group_number = Some(value.parse().map_err(|_| unexpected())?),
                 "reader" => facts.readers.push(Reader::parse(value).ok_or_else(unexpected)?),
+                // Of a host with another order of bytes nothing is known.
+                "listener" => facts.listeners.extend(Listener::parse(value)),
+                "rival" => facts.rivals.push(Rival::parse(value).ok_or_else(unexpected)?),
                 "no-owner" => facts.owner_exists = false,
                 "no-group" => facts.group_exists = false,
                 "foreign-owner" | "foreign-group" => facts.may_give = false,
@@ -237,17 +222,8 @@ impl Facts {
                     facts.down.push(facts.services.len());
                     facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned()));
                 }
-                "broken" => {
-                    let (reads, words) = facts.of_service(value).ok_or_else(unexpected)?;
-                    reads.broken = Some(words.to_owned());
-                }
-                "variable" => {
-                    facts.of_service(&format!("{value} ")).ok_or_else(unexpected)?.0.variable = true
-                }
-                "reads" => {
-                    let pem = answer.block(&named_block(value)).map(str::to_owned);
-                    let (reads, rest) = facts.of_service(value).ok_or_else(unexpected)?;
-                    reads.files.push(named_file(rest, pem).ok_or_else(unexpected)?);
+                "broken" | "variable" | "reads" => {
+                    Reads::take_in(&mut facts.reads, (key, value), &answer).ok_or_else(unexpected)?;
                 }
                 "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),
                 _ => return Err(unexpected()),
@@ -259,13 +235,6 @@ impl Facts {
         }
         facts.complete.sort();
         Ok(facts)
-    }
-
-    /// What a statement's service reads, by its number, and the rest of the statement.
-    fn of_service<'v>(&mut self, value: &'v str) -> Option<(&mut Reads, &'v str)> {
-        let (number, rest) = value.split_once(' ')?;
-        let number: usize = number.parse().ok()?;
-        Some((self.reads.get_mut(number.checked_sub(1)?)?, rest))
     }
 
     /// Whether every link leads into what is live.
@@ -341,6 +310,15 @@ impl Facts {
             problems.push(InstallError::MayNotGive { user: self.user.clone(), owner });
         }
         problems.extend(self.unreadable(spec, services));
+        for rival in &self.rivals {
+            let Some(service) = services.get(rival.service) else { continue };
+            problems.push(InstallError::Rival {
+                service: service.name.clone(),
+                port: rival.port,
+                process: rival.process,
+                name: rival.name.clone(),
+            });
+        }
         if self.live == Live::Foreign {
             problems.push(InstallError::LiveOccupied { path: spec.layout.live().to_string() });
         }
@@ -371,20 +349,6 @@ impl Facts {
         }
         problems
     }
-}
-
-/// `NUMBER OWNER KIND PATH` → the block's name.
-fn named_block(value: &str) -> String {
-    let mut parts = value.splitn(4, ' ');
-    let (number, path) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
-    format!("read {number} {path}")
-}
-
-fn named_file(text: &str, pem: Option<String>) -> Option<NamedFile> {
-    let mut parts = text.splitn(3, ' ');
-    let (owner, kind, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let pem = pem.filter(|pem| !pem.is_empty());
-    Some(NamedFile { path: path.to_owned(), is_key: kind == "key", ours: owner == "ours", pem })
 }
 
 pub(super) fn live(target: &str, spec: &InstallSpec) -> Live {

@@ -214,8 +214,12 @@ mod tests {
     use super::*;
 
     fn services() -> Vec<ScriptService> {
-        let service =
-            |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+        let service = |name: &str| ScriptService {
+            name: name.parse().unwrap(),
+            settings: Vec::new(),
+            script: "",
+            ports: Vec::new(),
+        };
         vec![service("nginx"), service("haproxy")]
     }
 

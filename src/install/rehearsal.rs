@@ -114,8 +114,12 @@ mod tests {
     use super::*;
 
     fn read(said: &str) -> Result<Vec<Tested>, InstallError> {
-        let service =
-            |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+        let service = |name: &str| ScriptService {
+            name: name.parse().unwrap(),
+            settings: Vec::new(),
+            script: "",
+            ports: Vec::new(),
+        };
         let said = format!("\n{said}certwave:result rehearsed\n");
         let output = Output { status: 0, stdout: said.as_bytes(), stderr: b"" };
         rehearsed(&output, &[service("nginx"), service("haproxy")])

@@ -7,7 +7,8 @@ use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
-/// certificates its configuration names, or that it does not take that configuration as it is. Each says what is wrong and fails, or succeeds.
+/// certificates its configuration names, or that it does not take that configuration as it is, and `hook_names` where it tells the former
+/// without a test. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptService {
     /// As shown to people.
@@ -16,6 +17,8 @@ pub struct ScriptService {
     pub settings: Vec<(&'static str, String)>,
     /// The text.
     pub script: &'static str,
+    /// The TCP ports that it is proven at on the host itself.
+    pub ports: Vec<u16>,
 }
 
 /// What the shell that [attends](crate::install::RemoteShells) a host is asked to do.
@@ -91,16 +94,19 @@ impl InstallSpec {
             .text(GUARD)
             .raw(DeadMan::lasting(self.boot_unit))
             .text(READERS)
+            .text(LISTENERS)
             .text(INSPECT)
     }
 
     /// Reads the status of the disk; writes nothing, not even for a moment, and waits for nobody. Answer: [`crate::install::OnDisk`].
-    pub fn status(&self) -> Script {
-        self.prelude()
+    /// `services` tell what their configurations name.
+    pub fn status(&self, services: &[ScriptService]) -> Script {
+        with_services(self.prelude(), services)
             .text(COMMON)
             .text(&self.each_link())
             .text(PLACES)
             .text(ACTIVE)
+            .text(READS)
             .text(BOOT_FILE)
             .text(GUARD)
             .text(include_str!("scripts/status.sh"))
@@ -250,6 +256,8 @@ pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
 /// What stands at the paths of links and copies.
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
+/// Whose sockets servers are proven at.
+pub(super) const LISTENERS: &str = include_str!("scripts/listeners.sh");
 /// Who reads the servers' files.
 pub(super) const READERS: &str = include_str!("scripts/readers.sh");
 /// Whether sudo keeps what it is sent.
@@ -276,12 +284,14 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
             .text("hook_undo() { hook_reload; }")
             // Not every server tells which certificates it reads.
             .text("hook_reads() { :; }")
+            // Nor can every one tell without a test of it.
+            .text("hook_names() { :; }")
             .text(text)
             .text("\"hook_$1\"\n}")
     })
 }
 
-/// Defines `service_N HOOK` and `called_N`, its name, for each service, numbered from 1, and `services`, their numbers;
+/// Defines `service_N HOOK` and `called_N`, its name, and `ports_N`, its ports in hexadecimal, for each service, numbered from 1, and `services`, their numbers;
 /// `hooks` has their texts.
 /// They run in subshells, so that two services do not see each other's functions.
 pub(super) fn define_services(script: Script, services: &[ScriptService], hooks: &[&'static str]) -> Script {
@@ -291,6 +301,8 @@ pub(super) fn define_services(script: Script, services: &[ScriptService], hooks:
         |script, (service, number)| {
             let of = hooks.iter().position(|text| *text == service.script).map_or(0, |at| at + 1);
             let named = script.assign(&format!("called_{number}"), service.name.as_str());
+            let ports: Vec<String> = service.ports.iter().map(|port| format!("{port:04X}")).collect();
+            let named = named.assign(&format!("ports_{number}"), &ports.join(" "));
             let begun = named.text(&format!("service_{number}() {{"));
             (service.settings.iter())
                 .fold(begun, |script, (name, value)| script.assign(name, value))

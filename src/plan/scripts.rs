@@ -1,9 +1,11 @@
 //! What the scripts on a host are given of its plan.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::install::ScriptService;
 use crate::plan::{HostPlan, PlannedService};
+use crate::verify::{Endpoint, Via};
 
 /// For scripts that only look or copy.
 pub const SCRIPT: Duration = Duration::from_secs(60);
@@ -17,9 +19,21 @@ impl HostPlan {
             if self.accepted {
                 settings.push(("may_start", "yes".to_owned()));
             }
-            ScriptService { name: service.name.clone(), settings, script: service.spec.script() }
+            let here = service.endpoints.iter().filter(|endpoint| self.is_here(endpoint));
+            let mut ports: Vec<u16> = here.map(|endpoint| endpoint.port).collect();
+            ports.sort_unstable();
+            ports.dedup();
+            ScriptService { name: service.name.clone(), settings, script: service.spec.script(), ports }
         };
         self.services.iter().map(service).collect()
+    }
+
+    /// Whether an endpoint is plainly the host's own: it is dialled where the host is logged in to.
+    pub fn is_here(&self, endpoint: &Endpoint) -> bool {
+        endpoint.address == self.login.address
+            || endpoint.via == Via::Ssh
+                && (endpoint.address == "localhost"
+                    || endpoint.address.parse().is_ok_and(|address: IpAddr| address.is_loopback()))
     }
 
     /// How long a script may take that tests and reloads: each service may use its whole time for its test and again

@@ -234,7 +234,7 @@ impl fmt::Display for Risk {
             ),
             Risk::NotNamed { service } => write!(
                 f,
-                "{service} names no file that the rollout switches: it would go on to serve what it serves"
+                "{service} names no file that the rollout switches: it would go on to serve what it serves, or would after a restart"
             ),
             Risk::LinkNotNamed { path } => {
                 write!(f, "no server's configuration names `{path}`: is the link needed?")

@@ -5,6 +5,15 @@ use jiff::Timestamp;
 use crate::certificate::{Certificate, KeyAlgorithm};
 use crate::model::Serial;
 
+/// What a server says of its memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holds {
+    /// Every certificate of ours, under each of its names.
+    pub certificates: Vec<Held>,
+    /// The names of all that it holds, ours or not, where it has names.
+    pub names: Vec<String>,
+}
+
 /// What a server holds: known by what all of them tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {

@@ -7,7 +7,7 @@
 //! A service's text defines three functions, each of which succeeds, or says what is wrong and fails:
 //! `hook_facts` (can it be reloaded as things are?), `hook_test` (would it take what is on disk?) and
 //! `hook_reload` (make it take it, and prove that it did). Where it can, it defines `hook_reads` (which files does
-//! it name?) as well. What takes a dialogue with a socket is in [`runtime_api`], [`master`] and [`admin`]; the
+//! it name, and does it take its configuration?) and `hook_names` (which files, without a test?) as well. What takes a dialogue with a socket is in [`runtime_api`], [`master`] and [`admin`]; the
 //! engine holds the dialogues.
 
 mod command;
@@ -24,10 +24,13 @@ pub use command::Command;
 pub use dialogue::Dialogue;
 pub use envoy::{AdminAddress, Envoy, EnvoySecret, admin};
 pub use haproxy::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, master, runtime_api};
-pub use held::Held;
+pub use held::{Held, Holds};
 pub use nginx::Nginx;
 pub use service::Service;
 pub use spec::ServiceSpec;
 
 /// Shell text that carries standard input to the socket `$socket` and its answer back, within `$patience` seconds.
 pub const RELAY: &str = include_str!("scripts/relay.sh");
+
+/// Shell text that says which of HAProxy's names on standard input lead to one of `$files`.
+pub const ENTRIES: &str = include_str!("haproxy/entries.sh");

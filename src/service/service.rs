@@ -22,6 +22,11 @@ pub trait Service {
     /// Whether it can be asked beforehand if it would take what is on the disk.
     fn has_test(&self) -> bool;
 
+    /// Whether it tells without a test which certificates its configuration on the disk names.
+    fn names_files(&self) -> bool {
+        false
+    }
+
     /// What is done to it when its host is switched, in order: commands that a person could type, and what is told
     /// to a socket.
     fn actions(&self) -> Vec<String>;
@@ -29,6 +34,11 @@ pub trait Service {
     /// Whether the switch of the `live` link alone makes it serve the new certificate.
     fn follows_the_link(&self) -> bool {
         false
+    }
+
+    /// Whether its listener outlives what makes it take a new certificate: from then on it is never without an answer.
+    fn keeps_listening(&self) -> bool {
+        true
     }
 
     /// Whether old processes of it may still answer when its reload has come to its end: nobody asked.

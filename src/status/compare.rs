@@ -1,5 +1,7 @@
 //! One host: what was seen of it, against what it should be.
 
+mod named;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -123,6 +125,7 @@ pub fn compare(
                 _ => endpoint_drifts(&judgement, (&chain[0], &wanted.own), read, held, endpoint, now),
             };
             drifts.extend_from_slice(&host);
+            drifts.extend(named::drifts(service, endpoint, disk_of(reading), at, memory));
             if let Some(Err(reason)) = memory {
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
@@ -142,6 +145,10 @@ pub fn compare(
         }
     }
     rows
+}
+
+fn disk_of(reading: &HostReading) -> Option<&OnDisk> {
+    reading.inside.as_ref().ok()?.disk.as_ref().ok()
 }
 
 /// Whole days, rounded down: one that expired an hour ago has -1 left.
@@ -167,11 +174,11 @@ impl Disk {
 
 /// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first.
 fn held<'m>(
-    memory: Option<&'m Result<Vec<service::Held>, String>>,
+    memory: Option<&'m Result<service::Holds, String>>,
     endpoint: &Endpoint,
     served: Option<&Certificate>,
 ) -> Option<&'m service::Held> {
-    let all = memory?.as_ref().ok()?;
+    let all = &memory?.as_ref().ok()?.certificates;
     let of_key = || all.iter().filter(|held| endpoint.key.is_none() || held.algorithm == endpoint.key);
     of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
 }

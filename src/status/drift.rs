@@ -53,6 +53,18 @@ pub enum Drift {
         /// What is on disk, which a restart would serve.
         file: String,
     },
+    /// The server's configuration on disk does not name what is in its memory.
+    NotNamed {
+        /// The files of ours that it should name.
+        paths: Vec<HostPath>,
+    },
+    /// The server's configuration on disk names another certificate for this name, which is not in its memory.
+    NotLoaded {
+        /// The file.
+        path: String,
+        /// The certificate that is in it.
+        holds: String,
+    },
     /// The server says that it holds another certificate than it serves.
     MemoryElsewhere {
         /// The serial number of what it says that it holds.
@@ -99,6 +111,8 @@ impl Drift {
             Drift::Unconfirmed { .. } => "unconfirmed",
             Drift::NotReloaded { .. } => "not_reloaded",
             Drift::DiskBehind { .. } => "disk_behind",
+            Drift::NotNamed { .. } => "not_named",
+            Drift::NotLoaded { .. } => "not_loaded",
             Drift::MemoryElsewhere { .. } => "memory_elsewhere",
             Drift::Foreign { .. } => "foreign_certificate",
             Drift::Other { .. } => "other_certificate",
@@ -133,10 +147,20 @@ impl fmt::Display for Drift {
                 write!(f, "the live link points to {to}, which the host's dead-man switch put back")
             }
             Drift::PathsElsewhere(paths) => {
-                let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
                 let lead = if paths.len() == 1 { "does" } else { "do" };
-                write!(f, "{} {lead} not lead to the live version", named.join(", "))
+                write!(f, "{} {lead} not lead to the live version", listed(paths))
             }
+            Drift::NotNamed { paths } => {
+                write!(
+                    f,
+                    "the configuration on disk does not name {}: a restart would not serve that",
+                    listed(paths)
+                )
+            }
+            Drift::NotLoaded { path, holds } => write!(
+                f,
+                "the configuration on disk names `{path}` ({holds}) for this name, which is not in memory: a restart would load it"
+            ),
             Drift::Damaged => f.write_str("the live version's files are not what was installed"),
             Drift::Unconfirmed { back_to, guard: Guard::Process } => {
                 write!(f, "not confirmed yet: without that the host goes back to {back_to} by itself")
@@ -171,4 +195,8 @@ impl fmt::Display for Drift {
             Drift::Finding(finding) => finding.fmt(f),
         }
     }
+}
+
+fn listed(paths: &[HostPath]) -> String {
+    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 //! What a reading of a host showed.
 
 use crate::install::OnDisk;
-use crate::service::Held;
+use crate::service::Holds;
 use crate::verify::{Endpoint, Observation};
 
 /// What a reading of a host showed.
@@ -19,5 +19,5 @@ pub struct Inside {
     /// What lies on the disk; else why it could not be read.
     pub disk: Result<OnDisk, String>,
     /// For each service, what it holds in memory, where it says that; else why it did not.
-    pub memory: Vec<Result<Vec<Held>, String>>,
+    pub memory: Vec<Result<Holds, String>>,
 }

@@ -10,7 +10,7 @@ use crate::install::{FilePart, LinkState, Live, OnDisk};
 use crate::model::Version;
 use crate::plan::HostPlan;
 use crate::plan::testing::host;
-use crate::service::{Command, Held, ServiceSpec};
+use crate::service::{Command, Held, Holds, ServiceSpec};
 use crate::status::reading::{HostReading, Inside};
 use crate::status::{EndpointStatus, ExpectedVersion, ScannedEndpoint, appraise, compare};
 use crate::verify::{Observation, Served, Via};
@@ -56,8 +56,9 @@ impl World {
             links: vec![LinkState::Ours],
             copies: Vec::new(),
             active: Vec::new(),
+            reads: Vec::new(),
         };
-        let inside = Inside { disk: Ok(disk), memory: vec![Ok(Vec::new())] };
+        let inside = Inside { disk: Ok(disk), memory: vec![Ok(Holds::default())] };
         let silent = Observation::Unreachable(String::new());
         let reading = HostReading { inside: Ok(inside), observed: vec![vec![(endpoint, silent)]] };
         Self { plan, reading }.serving("new").linked("new")
@@ -135,11 +136,11 @@ impl World {
 
     /// What its processes say that they hold.
     pub(crate) fn holding(self, names: &[&str]) -> Self {
-        let held = names.iter().map(|name| Held::from(self.leaf(name))).collect();
-        self.with_memory(Ok(held))
+        let certificates = names.iter().map(|name| Held::from(self.leaf(name))).collect();
+        self.with_memory(Ok(Holds { certificates, names: Vec::new() }))
     }
 
-    pub(crate) fn with_memory(mut self, memory: Result<Vec<Held>, String>) -> Self {
+    pub(crate) fn with_memory(mut self, memory: Result<Holds, String>) -> Self {
         self.reading.inside.as_mut().unwrap().memory = vec![memory];
         self
     }

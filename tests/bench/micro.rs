@@ -19,7 +19,7 @@ use certwave::plan::{HostPlan, Plan, resolve};
 use certwave::ports::{Journal as _, Leases};
 use certwave::report::view::{StatusReport, View};
 use certwave::rollout::{Event, RolloutOutcome, RolloutRecord, StepEnded, Verified};
-use certwave::service::{Nginx, ServiceSpec};
+use certwave::service::{Holds, Nginx, ServiceSpec};
 use certwave::status::{ExpectedVersion, HostReading, Inside, compare};
 use certwave::store::Store;
 use certwave::verify::{Endpoint, Expectation, Observation, Served, judge};
@@ -97,10 +97,11 @@ fn comparing(criterion: &mut Criterion) {
                 links: Vec::new(),
                 copies: Vec::new(),
                 active: vec![String::from_utf8(pem.clone()).unwrap()],
+                reads: Vec::new(),
             };
             let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());
             let observed = host.services.iter().map(|service| service.endpoints.iter().map(see).collect());
-            let memory = host.services.iter().map(|_| Ok(Vec::new())).collect();
+            let memory = host.services.iter().map(|_| Ok(Holds::default())).collect();
             HostReading { inside: Ok(Inside { disk: Ok(disk), memory }), observed: observed.collect() }
         };
         let views: Vec<HostReading> = plan.hosts.iter().map(view).collect();
@@ -178,6 +179,7 @@ fn scripts(criterion: &mut Criterion) {
         name: "nginx".parse().unwrap(),
         settings: nginx.settings(30),
         script: nginx.script(),
+        ports: vec![443],
     }];
     let install = InstallSpec {
         layout: Layout::new("/etc/certwave".parse().unwrap(), "api.example.com".parse().unwrap()),

@@ -66,7 +66,7 @@ impl Host {
     }
 
     fn guard(&self) -> Option<Guard> {
-        let looked = OnDisk::parse(&self.run(&self.spec.status()).output(), &self.spec).unwrap();
+        let looked = OnDisk::parse(&self.run(&self.spec.status(&[])).output(), &self.spec, &[]).unwrap();
         let guard = looked.armed.map(|armed| armed.guard);
         assert_eq!(self.inspect().armed.map(|armed| armed.guard), guard);
         guard

@@ -112,12 +112,11 @@ fn one_that_waited_for_a_step_minds_whether_another_one_is_armed_by_then() {
     for shell in [Shell::Dash, Shell::Bash] {
         let mut host = host(shell);
         let waits = host.file("waits");
-        let note = format!("[ \"$*\" != 8 ] || : >'{}'", waits.display());
+        let note = format!("[ \"$*\" != '-n 8' ] || : >'{}'", waits.display());
         host.shim("flock", &format!("{note}\nexec \"$real\" \"$@\""));
         let sleepers = host.hold_sleepers();
         assert_eq!(host.activate_armed(1), Ok(Activation::Activated), "{shell:?}");
         let waiter = host.waiter();
-        fs::remove_file(&waits).unwrap();
         let step = File::open(host.directory().join(".lock.step")).unwrap();
         step.lock().unwrap();
         drop(sleepers);

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use certwave::install::{
-    Activation, AlreadyKnown, DeadMan, FilePart, Fired, InstallSpec, StagePayload, Staged, Tested, rehearsed,
+    Activation, AlreadyKnown, DeadMan, FilePart, Fired, InstallSpec, Script, StagePayload, Staged, Tested,
+    rehearsed,
 };
 use certwave::lab::{Authority, HaproxyOptions, HaproxyServer, wait_for};
 use certwave::model::HostPath;
-use certwave::service::{Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
+use certwave::service::{ENTRIES, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
 
 use crate::durable::{Noted, noted, watch};
 use crate::require;
@@ -314,5 +315,68 @@ fn a_host_that_is_alone_runs_the_command_that_reloads_it() {
             let haproxy = Haproxy { sockets, reload, ..settings(&host) };
             assert_eq!(fire(&mut host, &haproxy).problem.as_deref(), problem, "{shell:?}, {command}");
         }
+    }
+}
+
+/// Which of the names lead to which of the files, both counted from 1.
+fn led(host: &Host, base: &str, files: &[&Path], names: &[String]) -> Vec<String> {
+    let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let script = Script::new().assign("files", &files.join("\n")).assign("base", base).text(ENTRIES);
+    let names: String = names.iter().map(|name| format!("{name}\n")).collect();
+    let ended = host.run_with(&script, names.as_bytes());
+    assert_eq!(ended.status, 0, "{:?}: {}", host.shell, ended.text());
+    let said = String::from_utf8(ended.stdout).unwrap();
+    said.strip_suffix("all\n").unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_name_leads_to_our_file_however_it_is_spelled() {
+    for shell in SHELLS {
+        let host = Host::new(shell);
+        let at = |name: &str| host.file(name);
+        fs::create_dir(at("certs")).unwrap();
+        for name in ["certs/a b.pem", "certs/$b*.pem", "certs/other.pem"] {
+            fs::write(at(name), "").unwrap();
+        }
+        symlink(at("certs"), at("linked")).unwrap();
+        symlink("certs/a b.pem", at("elsewhere.pem")).unwrap();
+        let files = [at("certs/a b.pem"), at("certs/$b*.pem"), at("certs/missing.pem")];
+        let inside = |name: &str| at(name).display().to_string();
+        let names = [
+            inside("certs/a b.pem"),
+            inside("certs/../certs//a b.pem"),
+            inside("linked/$b*.pem"),
+            inside("elsewhere.pem"),
+            inside("certs/other.pem"),
+            inside("certs/missing.pem"),
+            "certs/./a b.pem".to_owned(),
+            "-n".to_owned(),
+            "$(touch /tmp/x)".to_owned(),
+            r"certs/a\tb.pem".to_owned(),
+            String::new(),
+            " certs/a b.pem".to_owned(),
+            "./linked/$b*.pem".to_owned(),
+        ];
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let base = host.file("").display().to_string();
+        let expected = ["1 1", "2 1", "3 2", "4 1", "7 1", "13 2"];
+        assert_eq!(led(&host, base.trim_end_matches('/'), &files, &names), expected, "{shell:?}");
+        assert!(led(&host, "", &files, &names[6..]).is_empty(), "{shell:?}");
+    }
+}
+
+/// A balancer of a hoster's.
+#[test]
+fn some_thousand_names_take_no_process() {
+    for shell in Shell::that_follow_path() {
+        let mut host = Host::new(shell);
+        let file = host.file("ours.pem");
+        fs::write(&file, "").unwrap();
+        for tool in ["readlink", "cat"] {
+            host.shim(tool, "exit 1");
+        }
+        let mut names: Vec<String> = (0..5_000).map(|n| format!("/etc/haproxy/certs/site{n}.pem")).collect();
+        names.push(host.file("./ours.pem").display().to_string());
+        assert_eq!(led(&host, "", &[&file], &names), ["5001 1"], "{shell:?}");
     }
 }

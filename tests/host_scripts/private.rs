@@ -16,7 +16,7 @@ fn nobody_else_may_open_a_lock_or_a_switch() {
         host.install(&version(1), None, "one");
         host.stage(&version(2), "two").unwrap();
         assert_eq!(host.activate_armed(NEVER), Ok(Activation::Activated), "{shell:?}");
-        for name in [".lock", ".lock.step", ".dead-man.a.test", ".dead-man.a.test~on"] {
+        for name in [".lock", ".lock.step", ".lock.running", ".dead-man.a.test", ".dead-man.a.test~on"] {
             assert_eq!(mode(&host.directory().join(name)), 0o600, "{shell:?}: {name}");
         }
         host.commit(Some(&version(1)));

@@ -35,6 +35,7 @@ fn serve(host: &mut Host, running: &Running) {
         name: "server".parse().unwrap(),
         settings: vec![("process", running.0.id().to_string())],
         script: SERVER,
+        ports: Vec::new(),
     }];
 }
 

@@ -11,8 +11,8 @@ use certwave::install::{FilePart, LinkState, Live, OnDisk};
 use crate::support::{Host, SHELLS, body, is_root, version};
 
 fn status(host: &Host) -> OnDisk {
-    let ended = host.run(&host.spec.status());
-    OnDisk::parse(&ended.output(), &host.spec).unwrap_or_else(|error| {
+    let ended = host.run(&host.spec.status(&[]));
+    OnDisk::parse(&ended.output(), &host.spec, &[]).unwrap_or_else(|error| {
         panic!("{:?}: {error}\n{}", host.shell, ended.text());
     })
 }

@@ -237,9 +237,9 @@ fn a_certificate_that_may_not_be_read_is_passed_over_in_silence() {
         fs::write(&file, "somebody's\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         host.uid = is_root().then_some(65534);
-        let ended = host.run(&host.spec.status());
+        let ended = host.run(&host.spec.status(&[]));
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{shell:?}");
-        assert_eq!(OnDisk::parse(&ended.output(), &host.spec).unwrap().active, Vec::<String>::new());
+        assert_eq!(OnDisk::parse(&ended.output(), &host.spec, &[]).unwrap().active, Vec::<String>::new());
     }
 }
 

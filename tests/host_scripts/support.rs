@@ -150,6 +150,7 @@ impl Host {
             name: name.parse().unwrap(),
             settings: spec.settings(patience),
             script: spec.script(),
+            ports: Vec::new(),
         });
     }
 

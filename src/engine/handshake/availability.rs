@@ -1,15 +1,19 @@
 //! What a client would have noticed while a host was switched.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use openssl::sha::sha256;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::handshake::prove::{HANDSHAKE, Shown, dial, observe, places};
+use crate::certificate::Leaf;
+use crate::engine::handshake::prove::{Contrary, HANDSHAKE, Shown, dial, observe, places};
 use crate::engine::handshake::rate::{OWN, ProbeRate};
 use crate::gate::Handshakes;
+use crate::model::Fingerprint;
 use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
 use crate::rollout::Measured;
@@ -49,19 +53,29 @@ pub(crate) async fn prepare<C: Connection, P: Prober>(
 
 /// Handshakes, each at its turn, and one request in flight, until it is asked to stop.
 pub(crate) struct AvailabilityProbe {
+    /// What it watches.
+    pub(crate) endpoint: Endpoint,
+    /// Answers with another certificate than the new one, since the reload was confirmed.
+    pub(crate) contrary: Contrary,
+    confirmed: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Measured>,
 }
 
 impl AvailabilityProbe {
-    /// Starts to watch an endpoint.
+    /// Starts to watch an endpoint. `new` are the leaves that it is to serve.
     pub(crate) fn start<C: Connection, P: Prober>(
         prober: &Arc<P>,
         connection: &Arc<C>,
         clock: &Arc<impl Clock>,
         rate: &Arc<ProbeRate>,
+        new: &[Leaf],
         Prepared { endpoint, held }: Prepared<P::Held>,
     ) -> Self {
+        let (watched, contrary, confirmed) =
+            (endpoint.clone(), Contrary::default(), Arc::<AtomicBool>::default());
+        let (others, is_confirmed) = (contrary.clone(), confirmed.clone());
+        let new: Vec<Fingerprint> = new.iter().map(|leaf| leaf.fingerprint_sha256).collect();
         let (stop, mut stopped) = watch::channel(false);
         let (prober, connection) = (prober.clone(), connection.clone());
         let (clock, rate) = (clock.clone(), rate.clone());
@@ -76,6 +90,9 @@ impl AvailabilityProbe {
                     () = clock.sleep(OWN), if first => {}
                 }
                 let observed = observe(prober.as_ref(), Some(&connection), &endpoint).await;
+                if is_confirmed.load(Ordering::Relaxed) && is_another(&observed, &new) {
+                    others.add();
+                }
                 count(&mut measured, &endpoint, observed);
             }
             if let Some(held) = held {
@@ -83,7 +100,12 @@ impl AvailabilityProbe {
             }
             measured
         });
-        Self { stop, task }
+        Self { endpoint: watched, contrary, confirmed, stop, task }
+    }
+
+    /// From now on, another certificate than the new one is contrary to the proof.
+    pub(crate) fn reload_is_confirmed(&self) {
+        self.confirmed.store(true, Ordering::Relaxed);
     }
 
     /// Stops, and says what was seen.
@@ -112,6 +134,12 @@ async fn hold<C: Connection, P: Prober>(
         (Observation::NotTls(_), Conversation::None) => (plain().await, None),
         (observed, Conversation::None) => (observed, None),
     }
+}
+
+/// Whether a handshake brought a certificate, and none of these.
+fn is_another(observed: &Observation, new: &[Fingerprint]) -> bool {
+    let Observation::Served(served) = observed else { return false };
+    served.chain.first().is_none_or(|leaf| !new.contains(&Fingerprint::new(sha256(leaf))))
 }
 
 fn count(measured: &mut Measured, endpoint: &Endpoint, observed: Observation) {

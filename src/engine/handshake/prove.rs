@@ -2,20 +2,26 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::model::ServiceName;
+use crate::install::{Listener, has_one_master};
+use crate::model::{ServiceName, later};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection, Prober};
+use crate::rollout::Silent;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
 /// So many answers in a row show that a flaw of the new certificate is there to stay.
 const FLAWED: u32 = 3;
-/// A run is doubled this often at most for an endpoint that went back on what it showed.
-const DOUBLED: u32 = 2;
+/// So many answers in a row are wanted where more than one server may answer: if one in five is old, a run of new ones is as
+/// long less than once in 1,000 times (0.8 to the power of 31).
+pub(crate) const MANY: u32 = 31;
+/// A listener that outlives a reload and answers nobody for so long is broken.
+const BROKEN: Duration = Duration::from_secs(3);
 /// For one connection and handshake.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Between two handshakes of a proof.
@@ -76,6 +82,36 @@ pub(crate) enum Aim {
     Previous,
 }
 
+/// How an endpoint is to be proven.
+#[derive(Debug, Clone)]
+pub(crate) struct Demand {
+    pub(crate) wanted: Aim,
+    /// So many answers in a row, where one server is known to answer.
+    pub(crate) answers: u32,
+    /// Old processes may linger.
+    pub(crate) linger: bool,
+    /// It answered before the switch, by a listener that outlives a reload: a server that answers nobody now is broken, and
+    /// not late.
+    pub(crate) outlives: bool,
+    /// What others saw there meanwhile: answers that are not the new certificate's, one after the other.
+    pub(crate) contrary: Contrary,
+}
+
+/// How many handshakes, of whoever watches an endpoint, brought another certificate than the new one since the reload was
+/// confirmed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contrary(Arc<AtomicUsize>);
+
+impl Contrary {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Handshakes until enough in a row show what is wanted, or the time is up. Where answers go back and forth,
 /// as behind a load balancer, a run may be luck: a longer one is wanted then. Where old processes may linger, a run
 /// that is quicker than they are would be luck, too: there is a pause after each answer.
@@ -86,11 +122,14 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    (wanted, answers, linger): (Aim, u32, bool),
+    Demand { wanted, answers, linger, outlives, contrary }: Demand,
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Streak::of(answers), 0);
+    let mut others = contrary.count();
+    let mut silent_since = None;
     loop {
+        let begun = clock.now();
         let observed = observe(prober, connection, endpoint).await;
         let judgement = judge(expected, &observed, clock.now());
         let as_wanted = match wanted {
@@ -99,15 +138,25 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
                 judgement.state == EndpointState::Previous || expected.stays && judgement.is_good()
             }
         };
+        let seen = contrary.count();
+        if seen != others && wanted == Aim::New {
+            others = seen;
+            run.saw(false);
+        }
         if run.saw(as_wanted) {
             return Ok(());
         }
         if as_wanted {
-            flawed = 0;
+            (flawed, silent_since) = (0, None);
             if linger {
                 clock.sleep(PAUSE).await;
             }
             continue;
+        }
+        silent_since = judgement.leaf.is_none().then(|| silent_since.unwrap_or(begun));
+        let is_broken = |since: Timestamp| clock.now() >= later(since, BROKEN);
+        if outlives && wanted == Aim::New && silent_since.is_some_and(is_broken) {
+            return Err(judgement);
         }
         // The new certificate with a flaw does not heal by waiting.
         flawed = if judgement.state == EndpointState::New { flawed + 1 } else { 0 };
@@ -129,23 +178,36 @@ pub struct Proof {
     pub result: Result<(), Judgement>,
 }
 
-/// Every endpoint of a host, at the same time.
+/// Every endpoint of a host, at the same time. `listeners` are the sockets that the host is known to listen at; `contrary`
+/// tells what others see at an endpoint, `silent` which ones answered nobody before.
 pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
+    (listeners, silent): (&[Listener], Option<&[Silent]>),
     expected: impl Fn(&Endpoint) -> Expectation,
-    wanted: Aim,
-    until: Timestamp,
+    contrary: impl Fn(&Endpoint) -> Contrary,
+    (wanted, until): (Aim, Timestamp),
 ) -> Vec<Proof> {
     let mut proofs = Vec::new();
-    for service in &plan.services {
-        for endpoint in places(world.0, &service.endpoints).await {
-            let expected = expected(&endpoint);
-            proofs.push(async move {
-                let how = (wanted, plan.answers, service.spec.may_linger());
-                let result = prove(world, &endpoint, &expected, how, until).await;
-                Proof { service: service.name.clone(), endpoint, result }
-            });
+    for (number, service) in plan.services.iter().enumerate() {
+        for planned in &service.endpoints {
+            let there = places(world.0, std::slice::from_ref(planned)).await;
+            // A name with several addresses is of several hosts, or may be.
+            let is_here = plan.is_here(planned) && there.len() == 1;
+            for endpoint in there {
+                let address = endpoint.address.parse().ok();
+                let one = is_here && has_one_master(listeners, number, address, endpoint.port);
+                let answers = if one { plan.answers } else { plan.answers.max(MANY) };
+                let (expected, linger) = (expected(&endpoint), service.spec.may_linger());
+                let was_silent = |one: &Silent| one.service == service.name && one.endpoint == endpoint;
+                let answered = silent.is_some_and(|all| !all.iter().any(was_silent));
+                let outlives = answered && service.spec.keeps_listening();
+                let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
+                proofs.push(async move {
+                    let result = prove(world, &endpoint, &expected, demand, until).await;
+                    Proof { service: service.name.clone(), endpoint, result }
+                });
+            }
         }
     }
     join_all(proofs).await
@@ -156,21 +218,22 @@ struct Streak {
     /// So many are enough.
     answers: u32,
     good: u32,
-    relapses: u32,
 }
 
 impl Streak {
     fn of(answers: u32) -> Self {
-        Self { answers, good: 0, relapses: 0 }
+        Self { answers, good: 0 }
     }
 
     /// Whether it is long enough with this answer.
     fn saw(&mut self, as_wanted: bool) -> bool {
         if as_wanted {
             self.good += 1;
-            return self.good >= self.answers << self.relapses.min(DOUBLED);
+            return self.good >= self.answers;
         }
-        self.relapses += u32::from(self.good > 0);
+        if self.good > 0 {
+            self.answers = self.answers.max(MANY);
+        }
         self.good = 0;
         false
     }
@@ -192,8 +255,9 @@ mod tests {
         assert_eq!(after(3, "+++"), 3);
         // Old answers that end are what a reload looks like.
         assert_eq!(after(3, "-----+++"), 8);
-        assert_eq!(after(3, "++-+++"), 3 + 6);
-        assert_eq!(after(3, "+-+-+-+"), 6 + 12);
+        assert_eq!(after(3, "++-+++"), 3 + 31);
+        assert_eq!(after(3, "+-+-+-+"), 6 + 31);
+        assert_eq!(after(50, "+-+"), 2 + 50);
         assert_eq!(after(1, "-+"), 2);
         assert_eq!(after(3, "++-"), 0);
     }

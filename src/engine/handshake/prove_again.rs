@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::handshake::prove::{Aim, Proof, prove_all};
+use crate::engine::handshake::prove::{Aim, Contrary, Proof, prove_all};
 use crate::model::later;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
@@ -12,8 +12,8 @@ use crate::verify::{Endpoint, Expectation, Observation, Via, judge};
 /// Nothing is being reloaded that could be waited for: what is wrong for so long is wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Proves every endpoint of a host as its rollout did: as many answers in a row, each by a full handshake. Reads
-/// only; logs in only where an endpoint is dialled through the host.
+/// Proves every endpoint of a host as its rollout did: enough answers in a row, each by a full handshake. Who
+/// answers is not known without a login, so that a run must be long. Reads only; logs in only where an endpoint is dialled through the host.
 pub async fn prove_again<C: Connector, P: Prober>(
     plan: &HostPlan,
     (connector, prober, clock): (&C, &P, &impl Clock),
@@ -39,7 +39,8 @@ pub async fn prove_again<C: Connector, P: Prober>(
     }
     let until = later(clock.now(), PATIENCE.min(plan.timeout));
     let world = (prober, connection.as_ref(), clock);
-    let mut proofs = prove_all(world, &plan, expected, Aim::New, until).await;
+    let mut proofs =
+        prove_all(world, &plan, (&[], None), expected, |_| Contrary::default(), (Aim::New, until)).await;
     proofs.append(&mut unreached);
     proofs
 }

@@ -25,7 +25,14 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         };
         for one in prepared {
             let (prober, connection) = (&rollout.prober, &self.session.connection);
-            let probe = AvailabilityProbe::start(prober, connection, &rollout.clock, &rollout.rate, one);
+            let probe = AvailabilityProbe::start(
+                prober,
+                connection,
+                &rollout.clock,
+                &rollout.rate,
+                &rollout.leaves,
+                one,
+            );
             self.session.probes.push(probe);
         }
         let services = plan.script_services();
@@ -49,6 +56,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         match activation {
             Activation::Activated => match self.memory().take(&counted).await {
                 Ok(()) => {
+                    self.session.probes.iter().for_each(AvailabilityProbe::reload_is_confirmed);
                     let risk = |reason| Risk::SwitchEndsAtReboot { reason }.remark();
                     Ok(Activated::Reloaded(ends_at_reboot(&answer(&output)).map(risk).into_iter().collect()))
                 }

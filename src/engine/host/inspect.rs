@@ -18,6 +18,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let facts =
             Facts::parse(&answer(&output), &plan.install, &services).map_err(|error| failed(&error))?;
         self.slot.linked = facts.is_linked();
+        self.slot.listeners.clone_from(&facts.listeners);
         self.slot.key_first = facts.key_first;
         self.slot.live = facts.live_version().cloned();
         self.slot.ownership = Ownership::of(&plan.install, &facts.key_files).ok();

@@ -11,7 +11,7 @@ use crate::engine::host::reader::{HostFacts, HostReader};
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
-use crate::install::{InstallSpec, Ownership, Payloads, RemoteShells};
+use crate::install::{InstallSpec, Listener, Ownership, Payloads, RemoteShells};
 use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
@@ -46,6 +46,8 @@ pub(super) struct Kept<H> {
     pub(super) prepared: Option<Vec<Prepared<H>>>,
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
+    /// The sockets that its services listen at; none where this process did not ask.
+    pub(super) listeners: Vec<Listener>,
     /// Whether the private key comes first in its `combined.pem`.
     pub(super) key_first: bool,
     /// Whose its files are to be.
@@ -65,6 +67,7 @@ impl<C: Connection, H> Default for HostSlot<C, H> {
             kept: Kept {
                 prepared: None,
                 linked: false,
+                listeners: Vec::new(),
                 key_first: false,
                 ownership: None,
                 live: None,
@@ -147,7 +150,12 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         let world = (rollout.prober.as_ref(), Some(&self.session.connection), rollout.clock.as_ref());
         let previous = self.known.previous.as_ref();
         let expected = |endpoint: &Endpoint| rollout.target.expected(endpoint, previous);
-        let proofs = prove_all(world, self.plan, expected, wanted, until).await;
+        let contrary = |endpoint: &Endpoint| {
+            let probe = self.session.probes.iter().find(|probe| probe.endpoint == *endpoint);
+            probe.map(|probe| probe.contrary.clone()).unwrap_or_default()
+        };
+        let before = (self.slot.listeners.as_slice(), Some(self.known.silent.as_slice()));
+        let proofs = prove_all(world, self.plan, before, expected, contrary, (wanted, until)).await;
         let disproof = |Proof { service, endpoint, result }: Proof| {
             result.map_err(|judgement| Disproof { service, endpoint, judgement })
         };

@@ -1,9 +1,12 @@
 //! The dialogues with an HAProxy: its memory after its disk, both or neither.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::certificate::{Bundle, Certificate, CertificateSet, parse_pem};
 use crate::engine::host::session::Session;
+use crate::engine::memory::entries::{entries, files};
 use crate::engine::memory::socket::ask;
 use crate::install::{InstallError, InstallSpec, SudoLog};
 use crate::model::{HostPath, Secret, Version};
@@ -28,6 +31,28 @@ struct ToServe {
     leaf: Certificate,
     /// Certificates behind the leaf.
     chain: usize,
+}
+
+/// What one process of HAProxy holds.
+struct InProcess {
+    /// Everything.
+    names: Vec<String>,
+    /// For each file of ours, the names that lead to it.
+    of: Vec<Vec<String>>,
+    /// The name that a transaction is about.
+    open: Option<String>,
+}
+
+/// There is no such certificate; of those that there are, some are told.
+fn missing(path: &str, names: &[String]) -> RuntimeError {
+    const TOLD: usize = 20;
+    let mut known: Vec<String> = names.iter().take(TOLD).map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => known.push("none".to_owned()),
+        all if all > TOLD => known.push(format!("and {} others", all - TOLD)),
+        _ => {}
+    }
+    RuntimeError::NoCertificate { path: path.to_owned(), known: known.join(", ") }
 }
 
 impl<C: Connection> HaproxyDialogue<'_, C> {
@@ -57,30 +82,18 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             if !reloads {
                 self.said(api::read_level(&lists))?;
             }
-            let list = self.list(socket).await?;
-            for certificate in &self.haproxy.certificates {
-                match certificate.among(&list.names) {
-                    Some(name) if ends_ours || list.open.as_deref() != Some(name) => {
-                        self.clear(socket, name, list.open.as_deref()).await?;
-                    }
-                    Some(_) => {}
-                    None if self.haproxy.crt_list.is_some() => {
-                        let name = certificate.path.as_str();
-                        if ends_ours || list.open.as_deref() != Some(name) {
-                            self.clear(socket, name, list.open.as_deref()).await?;
-                        }
-                    }
-                    None => {
-                        let path = certificate.path.to_string();
-                        let known = match list.names.as_slice() {
-                            [] => "none".to_owned(),
-                            names => {
-                                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-                            }
-                        };
-                        return Err(RuntimeError::NoCertificate { path, known }.to_string());
-                    }
+            let held = self.held(socket).await?;
+            let mut own: Vec<&str> = held.of.iter().flatten().map(String::as_str).collect();
+            for (certificate, names) in self.haproxy.certificates.iter().zip(&held.of) {
+                let path = certificate.path.as_str();
+                match (names.is_empty(), &self.haproxy.crt_list) {
+                    (false, _) => {}
+                    (true, Some(_)) => own.push(path),
+                    (true, None) => return Err(missing(path, &held.names).to_string()),
                 }
+            }
+            if ends_ours || !held.open.as_deref().is_some_and(|open| own.contains(&open)) {
+                self.clear(socket, &own, held.open.as_deref()).await?;
             }
         }
         if reloads && let HaproxyReload::Master(socket) = &self.haproxy.reload {
@@ -97,9 +110,18 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         if let Some(command) = self.starts_by().await {
             return self.reload_by(command).await;
         }
-        for certificate in &self.haproxy.certificates {
-            let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
-            self.update(certificate, &wanted(bundle)).await?;
+        let files = files(self.plan, self.haproxy);
+        let of = |file: &HaproxyCertificate| {
+            wanted(set.of(file.file.algorithm.or_else(|| set.leaf().key_algorithm())))
+        };
+        let wanted: Vec<ToServe> = files.iter().map(of).collect();
+        for socket in &self.haproxy.sockets {
+            let mut held = self.held(socket).await?;
+            for (at, (file, wanted)) in files.iter().zip(&wanted).enumerate() {
+                if self.is_concerned(&held, at) {
+                    self.update(socket, (at, file), &mut held, wanted).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -117,13 +139,43 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         if let Some(command) = self.starts_by().await {
             return self.reload_by(command).await;
         }
-        for certificate in &self.haproxy.certificates {
-            match self.on_disk(certificate, version).await? {
-                Some(wanted) => self.update(certificate, &wanted).await?,
-                None => self.forget(certificate).await?,
+        let files = files(self.plan, self.haproxy);
+        let mut before: BTreeMap<usize, Option<ToServe>> = BTreeMap::new();
+        for (at, certificate) in self.haproxy.certificates.iter().enumerate() {
+            before.insert(at, self.on_disk(certificate, version).await?);
+        }
+        for socket in &self.haproxy.sockets {
+            let mut held = self.held(socket).await?;
+            for (at, file) in files.iter().enumerate() {
+                if !self.is_concerned(&held, at) {
+                    continue;
+                }
+                let before = match before.entry(at) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => unknown.insert(self.on_disk(file, version).await?),
+                };
+                match before {
+                    Some(wanted) => self.update(socket, (at, file), &mut held, wanted).await?,
+                    None if at < self.haproxy.certificates.len() => {
+                        self.forget(socket, &held.of[at]).await?;
+                    }
+                    None => {}
+                }
             }
         }
         Ok(())
+    }
+
+    /// What a process holds.
+    async fn held(&self, socket: &HostPath) -> Result<InProcess, String> {
+        let api::CertificateList { names, open } = self.list(socket).await?;
+        let of = entries(self.session, self.plan, self.haproxy, &names).await?;
+        Ok(InProcess { names, of, open })
+    }
+
+    /// A certificate of its own is told, and another file of ours where it has that.
+    fn is_concerned(&self, held: &InProcess, at: usize) -> bool {
+        at < self.haproxy.certificates.len() || held.of.get(at).is_some_and(|names| !names.is_empty())
     }
 
     /// Whether its memory cannot be changed: it has no runtime API, or a certificate is too long for that.
@@ -167,16 +219,26 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         Ok(api::with_key(&pem, &Secret::new(output.stdout)))
     }
 
-    async fn update(&self, certificate: &HaproxyCertificate, wanted: &ToServe) -> Result<(), String> {
-        for socket in &self.haproxy.sockets {
-            let list = self.list(socket).await?;
-            let name = match certificate.among(&list.names) {
-                Some(name) => name.to_owned(),
-                None => self.begin(socket, certificate).await?,
-            };
-            let looks_right = self.holds(socket, &name, wanted).await.is_ok();
-            let replaced = match self.clear(socket, &name, list.open.as_deref()).await {
-                Ok(()) => self.replace(socket, &name, wanted).await,
+    /// Under each of its names.
+    async fn update(
+        &self,
+        socket: &HostPath,
+        (at, file): (usize, &HaproxyCertificate),
+        held: &mut InProcess,
+        wanted: &ToServe,
+    ) -> Result<(), String> {
+        let mut names = held.of[at].clone();
+        if names.is_empty() {
+            names.push(self.begin(socket, file).await?);
+        }
+        for (nth, name) in names.iter().enumerate() {
+            let looks_right = self.holds(socket, name, wanted).await.is_ok();
+            let own: Vec<&str> = held.of.iter().flatten().chain(&names).map(String::as_str).collect();
+            let replaced = match self.clear(socket, &own, held.open.as_deref()).await {
+                Ok(()) => {
+                    held.open = None;
+                    self.replace(socket, name, wanted).await
+                }
                 Err(busy) => Err(busy),
             };
             // Two chains of one leaf can look alike, so that what looks right is replaced, too. Where somebody else's
@@ -184,10 +246,14 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             if !looks_right {
                 replaced?;
             }
-            if let Some(crt_list) = &self.haproxy.crt_list {
-                self.add_to_list(socket, crt_list.as_str(), &name).await?;
+            // Of several spellings, the configuration has listed the others.
+            if nth == 0
+                && at < self.haproxy.certificates.len()
+                && let Some(crt_list) = &self.haproxy.crt_list
+            {
+                self.add_to_list(socket, crt_list.as_str(), name).await?;
             }
-            self.holds(socket, &name, wanted).await?;
+            self.holds(socket, name, wanted).await?;
         }
         Ok(())
     }
@@ -243,10 +309,8 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     /// A certificate that was not there before. That HAProxy keeps it in memory harms nobody, if it must.
-    async fn forget(&self, certificate: &HaproxyCertificate) -> Result<(), String> {
-        for socket in &self.haproxy.sockets {
-            let list = self.list(socket).await?;
-            let Some(name) = certificate.among(&list.names) else { continue };
+    async fn forget(&self, socket: &HostPath, names: &[String]) -> Result<(), String> {
+        for name in names {
             if let Some(crt_list) = &self.haproxy.crt_list {
                 self.ask(socket, api::remove_from_list(crt_list.as_str(), name)).await?;
             }
@@ -256,10 +320,10 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     /// Ends a transaction of ours that was left open; one of somebody else's is in the way.
-    async fn clear(&self, socket: &HostPath, name: &str, open: Option<&str>) -> Result<(), String> {
+    async fn clear(&self, socket: &HostPath, own: &[&str], open: Option<&str>) -> Result<(), String> {
         match open {
             None => Ok(()),
-            Some(ours) if ours == name => self.ask(socket, api::abort(name)).await.map(drop),
+            Some(ours) if own.contains(&ours) => self.ask(socket, api::abort(ours)).await.map(drop),
             Some(other) => Err(RuntimeError::Busy { other: other.to_owned() }.to_string()),
         }
     }

@@ -1,5 +1,6 @@
 //! What a server holds in its memory, where a script cannot reach it: asked before, told after, read back.
 
+mod entries;
 mod envoy;
 mod haproxy;
 mod read;

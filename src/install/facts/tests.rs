@@ -1,6 +1,7 @@
 //! What an inspection's answer is taken for.
 
 use super::*;
+use crate::install::NamedFile;
 use crate::install::{FilePart, Layout};
 
 const VERSION: &str = "20261123T200100Z-3f9a1c2e";
@@ -22,8 +23,12 @@ fn spec() -> InstallSpec {
 }
 
 fn services() -> Vec<ScriptService> {
-    let service =
-        |name: &str| ScriptService { name: name.parse().unwrap(), settings: Vec::new(), script: "" };
+    let service = |name: &str| ScriptService {
+        name: name.parse().unwrap(),
+        settings: Vec::new(),
+        script: "",
+        ports: Vec::new(),
+    };
     vec![service("nginx"), service("haproxy")]
 }
 

@@ -20,10 +20,18 @@ begin() {
 # One step at a time, even when the controller gave up on the one before and that one still runs. Nothing that waits
 # for the controller comes after it: a link may be lost without a word, and the next step would wait for it, too.
 one_at_a_time() {
-  if command -v flock >/dev/null 2>&1 && own_file "$lock.step" 2>/dev/null; then
-    exec 8>>"$lock.step"
+  own_file "$lock.step" 2>/dev/null || return 0
+  exec 8>>"$lock.step"
+  if command -v flock >/dev/null 2>&1; then
     flock 8
   fi
+  note_step
+}
+# Writes down which process this step is; `bounded` adds the commands that it runs. Whoever has to end a step knows it by that, and
+# by its number 8, which is the lock's file.
+note_step() {
+  begun=$lock.running
+  { own_file "$begun" && find_born self && printf '%s %s %s\n' "$me" "$born" "$name" >"$begun"; } 2>/dev/null || begun=
 }
 
 # Makes `live` point to a version, in one rename(2). busybox's `ln -sfn` would unlink it first. The link mostly came

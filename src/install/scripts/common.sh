@@ -74,6 +74,19 @@ own_version() { # TEXT OF A LINK
   esac
 }
 
+# Sets $born: a process's start time, which tells it from a later process with the same number, and $pgid, its process
+# group. PROCESS, or `self`: this very process, also in a subshell; then $me is its number.
+find_born() {
+  born=
+  pgid=
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+  me=${line%% *}
+  # shellcheck disable=SC2086
+  set -- ${line##*") "}
+  pgid=$3
+  born=${20}
+}
+
 # A version is complete when its files are what its manifest says. The manifest is written last.
 complete() {
   [ -s "$archive/$1/.manifest" ] && (cd "$archive/$1" && sha256sum -c .manifest) >/dev/null 2>&1

@@ -3,7 +3,7 @@
 begin
 # Ends this switch where another is armed in its place, or somebody switched since.
 look() {
-  one_at_a_time
+  take_over
   armed || exit 0
   find_current
   case $current in
@@ -51,6 +51,7 @@ else
       continue
     fi
     [ "$result" = rolled-back ] || continue
+    came_to_its_end || step=${step%-failed}-hung
     eval "called=\$called_$service"
     result="$step $called"
   done
@@ -61,6 +62,7 @@ case $result in
   incomplete) log err "nobody confirmed $target, and $version was not put back: its files in $archive are not complete" ;;
   unwritable) log err "nobody confirmed $target, and $version was not put back: $live could not be switched" ;;
   test-failed*) log err "nobody confirmed $target: $version was put back on the disk, but $called refuses its configuration" ;;
+  *-hung*) log err "nobody confirmed $target: $version was put back on the disk, but the ${result%%-*} of $called did not end" ;;
   *) log err "nobody confirmed $target: $version was put back on the disk, but $called could not be reloaded" ;;
 esac
 (umask 077 && printf '%s %s %s %s\n' "$(date +%s)" "$target" "$version" "$result" >"$switch~fired.new") &&

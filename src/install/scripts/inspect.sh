@@ -318,6 +318,7 @@ for service in $services; do
     0)
       say "ready $service"
       show_reader "$service" "$text"
+      show_listeners "$service" "$text"
       ;;
     3)
       reason "$text"

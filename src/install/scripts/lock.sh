@@ -32,14 +32,6 @@ if command -v flock >/dev/null 2>&1; then
   printf '%s\n%s\n' "$who" $$ >"$lock"
 else
   alone=no
-  # Sets $born: a process's start time, which tells it from a later process with the same number. PROCESS
-  find_born() {
-    born=
-    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
-    # shellcheck disable=SC2086
-    set -- ${line##*) }
-    born=${20}
-  }
   # A symbolic link says who holds it, since ln -s is atomic together with what it says.
   find_born $$
   mine="$$ $born $who"

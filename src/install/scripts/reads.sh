@@ -1,18 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # The certificates that servers' configurations name: ours, or somebody else's with what they hold; and whether a server
 # takes its configuration as it is.
-candidate() { [ "$1" != "$path" ] || whose=ours; }
-# A path as the kernel sees it, but for its last part, which the rollout may replace. Sets $placed.
-place() {
-  placed=$(readlink -f "${1%/*}/")
-  placed=${placed%/}/${1##*/}
-}
-add_place() {
-  place "$1"
-  places="$places$placed
-"
-}
-# Sets $whose, without a process where $path is one of those that are switched, by the same words.
+# Sets $whose: the same file as one that the rollout switches, or the place of one, by whatever way; or a file of the archive. All by the
+# shell alone: a server may name some thousand files.
 whose() {
   whose=other
   case $path in
@@ -27,32 +17,22 @@ whose() {
     return
   fi
   looked=$((looked + 1))
-  if [ -z "$places" ]; then
-    places='
-'
-    each_link add_place
-    each_copy add_place
-    real_archive=$(readlink -f "$archive")
-    real_live=$(readlink -f "$live_folder")/${live##*/}
-  fi
-  place "$path"
-  case $places in
-    *"
-$placed
-"*) whose=ours ;;
-  esac
-  case $placed in
-    "$real_live"/*) whose=ours ;;
-  esac
-  case $(readlink -f "$path") in
-    "${real_archive:-$archive}"/*) whose=ours ;;
-  esac
+  for file in "$live" "$archive"/*; do
+    [ ! "${path%/*}/" -ef "$file/" ] || whose=ours
+  done
+  for file in "$archive"/*/*.pem; do
+    [ ! "$path" -ef "$file" ] || whose=ours
+  done
 }
+# Of a place, the last part is what the rollout replaces, and it need not be there.
+candidate() {
+  if [ "$1" = "$path" ] || { [ "${1##*/}" = "${path##*/}" ] && [ "${1%/*}/" -ef "${path%/*}/" ]; }; then whose=ours; fi
+}
+# Of each service, by HOOK (`reads` unless it is said): `names` tests nothing.
 show_reads() {
-  places=
   for service in $services; do
     # As a shell of root's would: what a server makes when it only tests its configuration stays readable.
-    text=$(umask 022 && "service_$service" reads 2>/dev/null </dev/null)
+    text=$(umask 022 && "service_$service" "${1:-reads}" 2>/dev/null </dev/null)
     looked=0
     cut=no
     while read -r kind path; do

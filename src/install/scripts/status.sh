@@ -34,4 +34,5 @@ find_kept "$current"
 each_link show_link
 each_copy show_copy
 show_active
+show_reads names
 say result looked

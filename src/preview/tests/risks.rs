@@ -295,7 +295,7 @@ fn every_risk_reads_well() {
     nginx does not run: there is no pid file
     nginx does not take its configuration as it is: unknown directive "x"
     nginx reads `/etc/a.pem` for a.test, which the rollout does not switch: add it to `install: links`
-    nginx names no file that the rollout switches: it would go on to serve what it serves
+    nginx names no file that the rollout switches: it would go on to serve what it serves, or would after a restart
     no server's configuration names `/etc/ssl/a.crt`: is the link needed?
     everybody can read the key in `/etc/ssl/a.key`: only its owner and its group will read the new one
     its clock is 94 s ahead

@@ -35,6 +35,11 @@ impl Service for Command {
         self.test.iter().chain([&self.reload]).cloned().collect()
     }
 
+    /// It may be a restart, and some servers take seconds to start.
+    fn keeps_listening(&self) -> bool {
+        false
+    }
+
     fn may_linger(&self) -> bool {
         true
     }

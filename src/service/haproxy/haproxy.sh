@@ -31,7 +31,7 @@ find_running() {
     case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
       *" $config "*)
         { read -r line <"$process/stat"; } 2>/dev/null || continue
-        line=${line##*) ? }
+        line=${line##*") "? }
         running="$running ${process#/proc/}:${line%% *}"
         ;;
     esac
@@ -102,13 +102,6 @@ check_config() {
   else
     bounded "$binary" -c -f "$config" </dev/null
   fi
-}
-
-# Whether it takes its configuration as it is. Which certificates that names, its runtime API knows better.
-hook_reads() {
-  text=$(check_config 2>&1) && return
-  words=$(printf '%s\n' "$text" | sed -n 's/^\[ALERT\][^(]*([0-9]*) : //p' | head -n 1)
-  printf 'broken %s\n' "${words:-$(printf '%s\n' "$text" | tail -n 1)}"
 }
 
 hook_reload() { [ -z "$reload_command" ] || bounded sh -c "$reload_command"; }

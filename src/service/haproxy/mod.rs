@@ -67,7 +67,8 @@ impl Service for Haproxy {
             "carry() {\n",
             include_str!("../scripts/relay.sh"),
             "\n}\n",
-            include_str!("haproxy.sh")
+            include_str!("haproxy.sh"),
+            include_str!("names.sh")
         )
     }
 
@@ -95,6 +96,10 @@ impl Service for Haproxy {
     }
 
     fn has_test(&self) -> bool {
+        true
+    }
+
+    fn names_files(&self) -> bool {
         true
     }
 

@@ -160,7 +160,7 @@ find_children() {
   [ -z "$children" ] || return 0
   for stat in /proc/[0-9]*/stat; do
     { read -r line <"$stat"; } 2>/dev/null || continue
-    case ${line##*) } in
+    case ${line##*") "} in
       [A-Za-z]" $master "*) ;;
       *) continue ;;
     esac

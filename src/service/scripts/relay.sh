@@ -28,8 +28,8 @@ local $/; my $all = <STDIN>; print $s $all; $s->flush; shutdown($s, 1); print <$
 ' "$socket" "$patience"
 fi
 case $(nc -h 2>&1) in
-  *-U*-N* | *-N*-U*) exec nc -N -U "$socket" ;;
-  *-NU* | *U*unix*) exec nc -U "$socket" ;;
+  *-U*-N* | *-N*-U*) exec nc -w "$patience" -N -U "$socket" ;;
+  *-NU* | *U*unix*) exec nc -w "$patience" -U "$socket" ;;
 esac
 echo 'no socat, python, perl or nc that could reach the socket' >&2
 exit 69

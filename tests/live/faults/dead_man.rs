@@ -1,6 +1,7 @@
 //! The controller dies between a host's switch and its proof: the host goes back by itself.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use certwave::lab::wait_for;
 use serde_json::Value;
@@ -75,4 +76,41 @@ fn resume_in_time_proves_and_confirms_what_was_switched() {
     let armed = fleet.lab.hosts[0].root.join("etc/certwave/.dead-man.api.lab.test");
     assert!(!armed.exists());
     assert_eq!(fleet.served(0), new);
+}
+
+/// The reload ignores every signal that it may, and so does what it began.
+#[test]
+fn a_host_whose_reload_hangs_goes_back_though_its_controller_died() {
+    let fleet = Fleet::mixed(1, 0, 0);
+    fleet.roll_out(&[]).expect(0);
+    let root = &fleet.lab.hosts[0].root;
+    let live = root.join("etc/certwave/live/api.lab.test");
+    let (link, old) = (fs::read_link(&live).unwrap(), fleet.served(0));
+    let (hangs, hung) = (root.join("hangs"), root.join("hung"));
+    fs::write(&hangs, "").unwrap();
+    let reload = root.join("reload.sh");
+    let script = format!(
+        "if rm '{}' 2>/dev/null; then\n: >'{}'\ntrap '' HUP INT QUIT PIPE ALRM TERM USR1 USR2\nsleep 3600 &\nsleep 3601\nwait\nfi\n\
+         kill -HUP \"$(cat '{}')\"\n",
+        hangs.display(),
+        hung.display(),
+        root.join("nginx/logs/nginx.pid").display()
+    );
+    fs::write(&reload, script).unwrap();
+    fleet.edit("    nginx: {", &format!("    nginx: {{reload: \"sh {}\", ", reload.display()));
+    fleet.edit("  timeout: 20s", "  timeout: 4s");
+    fleet.edit("install:\n", "install:\n  dead_man: 6s\n");
+    let rollout = Running::rollout(&fleet);
+    assert!(wait_for(PATIENCE, || hung.exists()));
+    let begun = Instant::now();
+    assert_ne!(fs::read_link(&live).unwrap(), link);
+    rollout.kill();
+    assert!(wait_for(PATIENCE, || fs::read_link(&live).unwrap() == link));
+    assert!(begun.elapsed() < Duration::from_secs(6 + 10), "{:?}", begun.elapsed());
+    assert_eq!(fleet.served(0), old);
+    // Nothing holds the host up any more.
+    let fired = root.join("etc/certwave/.dead-man.api.lab.test~fired");
+    assert!(wait_for(PATIENCE, || fired.exists()));
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!(fleet.served(0), run.last()["certificate"]["fingerprint_sha256"]);
 }

@@ -1,6 +1,7 @@
 //! HAProxy: its disk and its memory, both or neither.
 
 use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,102 @@ fn a_host_that_was_done_goes_back_in_memory_and_on_disk() {
     assert_eq!((fleet.served(0), fleet.front_served(0), fleet.front_served(1)), before);
     reload(haproxy(&fleet));
     assert_eq!(fleet.front_served(0), before.1);
+}
+
+/// Has HAProxy read the same file by other ways, each at an address of its own.
+fn with_other_spellings(fleet: &Fleet) -> Vec<SocketAddr> {
+    let root = &fleet.lab.fronts[0].root;
+    std::os::unix::fs::symlink(root.join("etc/ssl"), root.join("linked")).unwrap();
+    let spellings = ["etc/../etc/ssl/api.pem", "linked/api.pem"];
+    let config = haproxy(fleet).config.clone();
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    let address = fleet.lab.fronts[0].server.https().ip();
+    let mut addresses = Vec::new();
+    for (nth, spelling) in spellings.iter().enumerate() {
+        let at = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap();
+        let crt = root.join(spelling).display().to_string();
+        text += &format!("frontend f{nth}\n  bind {at} ssl crt {crt}\n  http-request return status 200\n");
+        addresses.push(at);
+    }
+    std::fs::write(&config, text).unwrap();
+    reload(haproxy(fleet));
+    assert_eq!(ask(&haproxy(fleet).socket, "show ssl cert").matches("api.pem").count(), 3);
+    addresses
+}
+
+#[test]
+fn one_file_under_several_spellings_is_changed_and_taken_back_under_each() {
+    let mut fleet = Fleet::mixed(1, 1, 1);
+    let others = with_other_spellings(&fleet);
+    let served = |fleet: &Fleet| {
+        let others = others.iter().map(|at| crate::support::leaf(*at, "api.lab.test", ""));
+        others.chain([fleet.front_served(0)]).collect::<Vec<_>>()
+    };
+    let before = served(&fleet);
+    fleet.edit("batch: [1, 50%]", "batch: [1]");
+    fleet.lab.break_canary(Break::Envoy).unwrap();
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back", "rolled_back", "failed"]);
+    assert_eq!(served(&fleet), before);
+    let process = workers(haproxy(&fleet));
+    let run = fleet.roll_out(&["--limit", "web:lb"]).expect(0);
+    let new = run.last()["certificate"]["fingerprint_sha256"].as_str().unwrap().to_owned();
+    assert_eq!(served(&fleet), vec![new; 3]);
+    assert_eq!(workers(haproxy(&fleet)), process, "it was reloaded");
+}
+
+/// Somebody edits the configuration and does not reload.
+#[test]
+fn what_a_restart_would_serve_otherwise_is_told_by_plan_and_status() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    fleet.roll_out(&[]).expect(0);
+    let served = fleet.front_served(0);
+    let status = |code| {
+        let run = fleet.run(&["status", "playbook.yaml", "--output", "json"]).expect(code);
+        let lines = run.lines();
+        let row = lines.iter().find(|line| line["service"] == "haproxy").unwrap();
+        (row["drift"].to_string(), row["error"].to_string())
+    };
+    assert_eq!(status(0).0, "[]");
+    let root = &fleet.lab.fronts[0].root;
+    let (ours, other) = (root.join("etc/ssl/api.pem"), root.join("etc/other.pem"));
+    let (leaf, key) = certwave::lab::Authority::new("Other").unwrap().issue(&["api.lab.test"], 0, 9).unwrap();
+    std::fs::write(&other, [leaf, key].concat()).unwrap();
+    let config = haproxy(&fleet).config.clone();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let named = format!("crt {}", ours.display());
+    assert!(text.contains(&named));
+    let edit = |to: String| std::fs::write(&config, text.replace(&named, &to)).unwrap();
+
+    // One more certificate for the name.
+    edit(format!("{named} crt {}", other.display()));
+    let plan = fleet.run(&["plan", "playbook.yaml", "--force"]);
+    let still =
+        format!("haproxy reads `{}` for api.lab.test, which the rollout does not switch", other.display());
+    assert!(plan.stdout.contains(&still), "{}", plan.stdout);
+    let (drift, error) = status(1);
+    assert_eq!(drift, r#"["not_loaded"]"#);
+    assert!(error.contains(&format!("names `{}` (", other.display())), "{error}");
+
+    // Ours is not named any more.
+    edit(format!("crt {}", other.display()));
+    let plan = fleet.run(&["plan", "playbook.yaml", "--force"]);
+    assert!(plan.stdout.contains("haproxy names no file that the rollout switches"), "{}", plan.stdout);
+    let (drift, error) = status(1);
+    assert_eq!(drift, r#"["not_named","not_loaded"]"#);
+    assert!(error.contains(&format!("does not name `{}`", ours.display())), "{error}");
+    assert_eq!(fleet.front_served(0), served);
+    let run = fleet.roll_out(&["--force"]).expect(3);
+    assert!(run.error(1).contains("names no file that the rollout switches"), "{}", run.error(1));
+    assert_eq!(fleet.front_served(0), served);
+
+    // The restart has happened, and the memory lacks it; then all is well again.
+    reload(haproxy(&fleet));
+    assert_ne!(fleet.front_served(0), served);
+    assert!(status(1).1.contains("HAProxy holds no certificate `"));
+    edit(named.clone());
+    reload(haproxy(&fleet));
+    assert_eq!(status(0).0, "[]");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Each kind of server, and what stands before it or in its way.
 
+mod acceptors;
 mod balancer;
 mod copies;
 mod crossed;

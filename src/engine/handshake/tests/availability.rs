@@ -22,7 +22,7 @@ async fn watched(world: &World, long: Duration) -> Vec<Measured> {
     let (prober, clock) = (Arc::new(world.handshakes.clone()), Arc::new(world.clock.clone()));
     let (_, prepared) = prepare(prober.as_ref(), &connection, world.host()).await;
     let rate = Arc::default();
-    let start = |one| AvailabilityProbe::start(&prober, &connection, &clock, &rate, one);
+    let start = |one| AvailabilityProbe::start(&prober, &connection, &clock, &rate, &[], one);
     let probes: Vec<AvailabilityProbe> = prepared.into_iter().map(start).collect();
     if long > Duration::ZERO {
         clock.sleep(long).await;

@@ -19,7 +19,7 @@ async fn nobody_logs_in_where_the_controller_dials() {
     let all = certificates();
     let world = World::nginx().showing(&[all.shown(&all.new)]);
     assert_eq!(states(&world, Transcript::new()).await, [Ok(())]);
-    assert_eq!(world.handshakes.made(World::PLACE), 3);
+    assert_eq!(world.handshakes.made(World::PLACE), 31);
 }
 
 #[tokio::test]

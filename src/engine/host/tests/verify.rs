@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::engine::testing::{Transcript, World, certificates, ok, served, silent};
+use crate::engine::testing::{Transcript, World, certificates, facts, ok, served, silent};
 use crate::gate::Handshakes;
 use crate::plan::HostIndex;
 use crate::ports::Effects;
-use crate::rollout::{Disproven, Measured, Step, StepEnded, Verified};
+use crate::rollout::{Disproven, Measured, Silent, Step, StepEnded, Verified};
 use crate::service::{Command, ServiceSpec};
 use crate::verify::{Endpoint, EndpointState, HeldOutcome, Observation, Via};
 
@@ -42,18 +42,48 @@ async fn disproven(world: &World) -> Disproven {
 }
 
 #[tokio::test]
-async fn a_host_is_proven_by_so_many_answers_in_a_row() {
-    for answers in [1, 3, 8] {
+async fn where_it_is_not_known_who_answers_a_host_is_proven_by_a_long_run() {
+    for (answers, wanted) in [(1, 31), (3, 31), (31, 31), (40, 40)] {
         let mut world = world("--?+");
         world.host_mut().answers = answers;
         assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
-        assert_eq!(world.handshakes.made(World::PLACE), 3 + answers as usize);
+        assert_eq!(world.handshakes.made(World::PLACE), 3 + wanted, "{answers}");
     }
+}
+
+/// Inspected and then verified: how many handshakes that took, after what its host said of its sockets.
+async fn made(signs: &str, listeners: &str, change: impl FnOnce(&mut World)) -> usize {
+    let mut world = world(signs);
+    change(&mut world);
+    let said = facts(Some(&certificates().old), &[&certificates().old], listeners);
+    let transcript = Transcript::locked().then("first task", ok(&said));
+    let fleet = world.fleet(&transcript);
+    let inspected = fleet.run(HostIndex::new(0), Step::Inspect, world.known.clone()).await;
+    assert!(inspected.failure().is_none(), "{inspected:?}");
+    let before = world.handshakes.made(World::PLACE);
+    let verified = fleet.run(HostIndex::new(0), Step::Verify, world.known.clone()).await;
+    assert!(matches!(verified, StepEnded::Verify(Ok(Verified::Proven(_)))), "{verified:?}");
+    world.handshakes.made(World::PLACE) - before
+}
+
+#[tokio::test]
+async fn where_one_master_owns_the_sockets_the_usual_answers_prove_it() {
+    let (own, elsewhere) =
+        ("certwave:listener 1 00000000:01BB own\n", "certwave:listener 1 010200C0:01BB else\n");
+    assert_eq!(made("--?+", own, |_| ()).await, 3 + 3);
+    assert_eq!(made("-+", own, |world| world.host_mut().answers = 1).await, 1 + 1);
+    // Who went back on what it showed has to show more.
+    assert_eq!(made("+-+", own, |_| ()).await, 2 + 31);
+    // Another process has the very address.
+    assert_eq!(made("+", &format!("{own}{elsewhere}"), |_| ()).await, 31);
+    // A place that is not where the host was logged in to may be anybody's.
+    let away = |world: &mut World| world.host_mut().login.address = "192.0.2.9".to_owned();
+    assert_eq!(made("+", own, away).await, 31);
 }
 
 #[tokio::test]
 async fn who_goes_back_and_forth_has_to_show_more_in_a_row() {
-    for (signs, made) in [("-+", 1 + 3), ("+-+", 2 + 6), ("+-+-+", 4 + 12), ("+-+-+-+", 6 + 12)] {
+    for (signs, made) in [("-+", 1 + 31), ("+-+", 2 + 31), ("+-+-+", 4 + 31)] {
         let world = world(signs);
         assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
         assert_eq!(world.handshakes.made(World::PLACE), made, "{signs}");
@@ -68,7 +98,7 @@ async fn a_server_whose_old_processes_may_linger_is_asked_with_pauses() {
     let reload = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
     let slow = World::of(reload).after(&certificates().old).showing(&shown("+"));
     verify(&slow).await;
-    assert_eq!(slow.clock.passed(), Duration::from_millis(100));
+    assert_eq!(slow.clock.passed(), Duration::from_millis(30 * 50));
 }
 
 #[tokio::test]
@@ -89,7 +119,6 @@ async fn a_flaw_of_the_new_certificate_is_not_waited_for() {
 async fn what_is_late_is_waited_for_until_the_time_is_up() {
     for (signs, state, words) in [
         ("-", EndpointState::Previous, "still the previous certificate is served"),
-        ("?", EndpointState::Unreachable, "no answer: connection refused"),
         ("x", EndpointState::Unknown, "another certificate is served, which certwave never issued"),
     ] {
         let world = world(signs);
@@ -99,6 +128,27 @@ async fn what_is_late_is_waited_for_until_the_time_is_up() {
         let passed = world.clock.passed();
         assert!((20_000..20_100).contains(&passed.as_millis()), "{passed:?}");
     }
+}
+
+/// Only the certificate before is worth waiting for, where a server answered before.
+#[tokio::test]
+async fn a_server_that_answers_nobody_any_more_is_broken_after_three_seconds() {
+    let passed = async |world: &World| {
+        assert_eq!(disproven(world).await.state, EndpointState::Unreachable);
+        world.clock.passed().as_secs()
+    };
+    assert_eq!(passed(&world("?")).await, 3);
+    assert_eq!(passed(&world("-?")).await, 3);
+    // It answers again in time.
+    assert_eq!(verify(&world("???-??+")).await, Verified::Proven(Measured::default()));
+    // It answered nobody before, or may need its time to start.
+    let mut silent = world("?");
+    let (service, endpoint) = (silent.service().name.clone(), silent.service().endpoints[0].clone());
+    silent.known.silent = vec![Silent { service, endpoint }];
+    assert_eq!(passed(&silent).await, 20);
+    let restart = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
+    let slow = World::of(restart).after(&certificates().old).showing(&shown("?"));
+    assert_eq!(passed(&slow).await, 20);
 }
 
 #[tokio::test]
@@ -154,7 +204,7 @@ async fn what_is_dialled_through_the_host_is_resolved_by_the_host() {
     world.handshakes.leads("lb.test", &["192.0.2.1", "192.0.2.2"]);
     world.handshakes.shows("lb.test:443", &shown("+"));
     assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
-    assert_eq!(world.handshakes.made("lb.test:443"), 3);
+    assert_eq!(world.handshakes.made("lb.test:443"), 31);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(super) fn one() -> World {
 }
 
 /// What is said to a socket, and what HAProxy answers to it.
-pub(super) struct Said(pub(super) Transcript, &'static str);
+pub(super) struct Said(pub(super) Transcript, pub(super) &'static str);
 
 pub(super) fn to(socket: &'static str) -> Said {
     Said(Transcript::new(), socket)
@@ -44,6 +44,12 @@ impl Said {
         let open = open.map(|open| format!("# transaction\n*{open}\n")).unwrap_or_default();
         let names: String = names.iter().map(|name| format!("{name}\n")).collect();
         self.asked("show ssl cert\n", &format!("{open}# filename\n{names}\n"))
+    }
+
+    /// The host is asked where names lead that are not plainly ours: the nth to the mth of our files.
+    pub(super) fn leads(self, led: &str) -> Self {
+        let Self(transcript, socket) = self;
+        Self(transcript.then("exec …files=…-ef… < … B", ok(&format!("{led}all\n"))), socket)
     }
 
     /// What is held is asked: it is that one.
@@ -86,13 +92,15 @@ pub(super) fn shown(set: &CertificateSet) -> String {
 
 #[tokio::test]
 async fn haproxy_that_has_the_certificate_is_ready() {
-    assert_eq!(ready(&one(), to(SOCKET).admin().list(None, &[NAME, "other.pem"]).0).await, Ok(()));
+    assert_eq!(ready(&one(), to(SOCKET).admin().list(None, &[NAME, "other.pem"]).leads("").0).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_not_in_memory_is_told_with_those_that_are() {
     for (names, known) in [(&["other.pem", "b.pem"][..], "`other.pem`, `b.pem`"), (&[], "none")] {
-        let reason = ready(&one(), to(SOCKET).admin().list(None, names).0).await.unwrap_err();
+        let said = to(SOCKET).admin().list(None, names);
+        let said = if names.is_empty() { said } else { said.leads("") };
+        let reason = ready(&one(), said.0).await.unwrap_err();
         let expected =
             format!("service `haproxy` is not ready: it has no certificate `{NAME}`; it has {known}");
         assert_eq!(reason, expected);
@@ -172,6 +180,7 @@ async fn a_certificate_is_known_by_the_name_that_the_configuration_gives_it() {
     let all = certificates();
     let said = to(SOCKET)
         .list(None, &["haproxy/a.pem", "b.pem"])
+        .leads("")
         .asked("show ssl cert haproxy/a.pem\n", &shown(&all.old))
         .asked("set ssl cert haproxy/a.pem <<\n…", "Transaction created for certificate haproxy/a.pem!\n\n")
         .asked("commit ssl cert haproxy/a.pem\n", "Committing haproxy/a.pem.\nSuccess!\n\n")
@@ -280,10 +289,11 @@ async fn a_certificate_that_haproxy_does_not_have_yet_is_made_and_listed() {
     let all = certificates();
     let haproxy = Haproxy { crt_list: Some("/etc/haproxy/list".parse().unwrap()), ..settings(&[SOCKET]) };
     let world = world(haproxy);
-    assert_eq!(ready(&world, to(SOCKET).admin().list(None, &["other.pem"]).0).await, Ok(()));
+    assert_eq!(ready(&world, to(SOCKET).admin().list(None, &["other.pem"]).leads("").0).await, Ok(()));
     let made = |last: &str| {
         to(SOCKET)
             .list(None, &["other.pem"])
+            .leads("")
             .asked(&format!("new ssl cert {NAME}\n"), &format!("New empty certificate store '{NAME}'!\n\n"))
             .asked(
                 &format!("show ssl cert {NAME}\n"),
@@ -319,13 +329,13 @@ async fn a_certificate_that_is_in_the_crt_list_is_not_put_there_again() {
     }
 }
 
-async fn put_back(world: &World, transcript: Transcript) -> Result<(), String> {
+pub(super) async fn put_back(world: &World, transcript: Transcript) -> Result<(), String> {
     let back = previous(&certificates().old);
     talk(world, transcript, async |memory| memory.put_back(&back).await).await
 }
 
 /// The file of the version that is gone back to is read.
-fn on_disk() -> Transcript {
+pub(super) fn on_disk() -> Transcript {
     let all = certificates();
     let path = format!("/etc/certwave/archive/a.test/{}/combined.pem", all.old.version());
     let combined = all.old.bundles().next().unwrap().combined_pem();
@@ -370,7 +380,7 @@ async fn a_certificate_that_was_not_there_before_is_forgotten() {
         .asked(&format!("del ssl cert {NAME}\n"), &format!("Certificate '{NAME}' deleted!\n\n"));
     assert_eq!(put_back(&world(haproxy.clone()), none().and(said.0)).await, Ok(()));
     // It never was told.
-    let said = to(SOCKET).list(None, &["other.pem"]);
+    let said = to(SOCKET).list(None, &["other.pem"]).leads("");
     assert_eq!(put_back(&world(haproxy), none().and(said.0)).await, Ok(()));
 }
 

@@ -43,9 +43,9 @@ async fn one_that_failed_without_a_word_is_ended() {
 #[tokio::test]
 async fn one_for_a_certificate_that_haproxy_does_not_have_yet_is_ours_by_its_path() {
     let haproxy = Haproxy { crt_list: Some("/etc/haproxy/list".parse().unwrap()), ..settings(&[SOCKET]) };
-    let ours = to(SOCKET).admin().list(Some(NAME), &["other.pem"]).aborted(NAME);
+    let ours = to(SOCKET).admin().list(Some(NAME), &["other.pem"]).leads("").aborted(NAME);
     assert_eq!(ready(&world(haproxy.clone()), ours.0).await, Ok(()));
-    let theirs = to(SOCKET).admin().list(Some("other.pem"), &["other.pem"]);
+    let theirs = to(SOCKET).admin().list(Some("other.pem"), &["other.pem"]).leads("");
     let reason = ready(&world(haproxy), theirs.0).await.unwrap_err();
     assert!(reason.contains("somebody else has a transaction open for `other.pem`"), "{reason}");
 }

@@ -8,6 +8,7 @@ mod left_open;
 mod master;
 mod read;
 mod relay;
+mod spellings;
 
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
