@@ -43,7 +43,7 @@ pub use file_name::{FileName, FilePart};
 pub use history::History;
 pub use layout::{InstallSpec, Layout};
 pub use listeners::{Listener, Rival, has_one_master};
-pub use outcome::{Activation, LockAnswer, Pruned, Rollback, Staged};
+pub use outcome::{Activation, LockAnswer, Pruned, Rollback, Staged, ends_at_reboot};
 pub use output::Output;
 pub use ownership::{KeyFile, Ownership};
 pub use payload::{Formats, Payloads, files};

@@ -57,6 +57,11 @@ impl Staged {
     }
 }
 
+/// Why the dead-man switch that an `activate` armed would end at a reboot, where the boot unit for it could not be written.
+pub fn ends_at_reboot(output: &Output<'_>) -> Option<String> {
+    Answer::read(output).ok()?.value("ends-at-reboot").map(str::to_owned)
+}
+
 /// How `activate` ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activation {
@@ -282,6 +287,18 @@ mod tests {
         ] {
             assert!(is_out_of_protocol(&activation(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn a_switch_that_a_reboot_would_end_is_told_with_its_reason_beside_the_result() {
+        let read = |said: &str| {
+            let said = format!("{said}certwave:result activated\n");
+            let output = Output { status: 0, stdout: said.as_bytes(), stderr: b"" };
+            assert_eq!(Activation::parse(&output, &services()), Ok(Activation::Activated));
+            ends_at_reboot(&output)
+        };
+        assert_eq!(read(""), None);
+        assert_eq!(read("certwave:ends-at-reboot mkdir: no room\n"), Some("mkdir: no room".to_owned()));
     }
 
     #[test]

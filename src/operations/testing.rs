@@ -387,7 +387,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
     };
     let failed = || StepFailure::Failed { reason: "it failed".to_owned() };
     let away = || StepFailure::Unreachable { reason: "it is away".to_owned() };
-    let switched = StepEnded::Activate(Ok(Activated::Reloaded));
+    let switched = StepEnded::Activate(Ok(Activated::Reloaded(Vec::new())));
     let disproven = || {
         let (state, reason) = (EndpointState::Previous, "the previous certificate is served".to_owned());
         let disproven = Disproven { state, reason, measured: Measured::default() };

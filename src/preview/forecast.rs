@@ -141,7 +141,7 @@ impl Simulation<'_> {
             Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], host.of(self.seen))),
             Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], host.of(self.seen))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
             Step::Rollback => StepEnded::Rollback(Ok(())),
         };

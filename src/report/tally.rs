@@ -6,7 +6,8 @@ use crate::model::WaveName;
 use crate::plan::{PerHost, Schedule};
 use crate::report::view::{HostSummary, Summary};
 use crate::rollout::{
-    Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified, WaveFailure,
+    Activated, Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified,
+    WaveFailure,
 };
 use crate::verify::{EndpointState, HeldOutcome};
 
@@ -52,6 +53,11 @@ impl<'s> Tally<'s> {
                         && !risks.is_empty()
                     {
                         self.risks[number].clone_from(risks);
+                    }
+                    if let StepEnded::Activate(Ok(Activated::Reloaded(risks))) = ended {
+                        let known = &mut self.risks[number];
+                        let new = risks.iter().filter(|risk| !known.contains(risk)).cloned();
+                        known.extend(new.collect::<Vec<_>>());
                     }
                 }
             }

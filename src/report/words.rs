@@ -102,7 +102,11 @@ fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
     let text = match ended {
         StepEnded::Inspect(Ok(inspected)) => return inspected_words(inspected, verbose),
         StepEnded::Stage(Ok(_)) => return verbose.then(|| "staged".to_owned()),
-        StepEnded::Activate(Ok(Activated::Reloaded)) => "switched and reloaded".to_owned(),
+        StepEnded::Activate(Ok(Activated::Reloaded(risks))) => {
+            let all =
+                std::iter::once("switched and reloaded").chain(risks.iter().map(|risk| risk.text.as_str()));
+            all.collect::<Vec<_>>().join("; ")
+        }
         StepEnded::Activate(Ok(Activated::Refused { reason })) => format!("{reason}; nothing was reloaded"),
         StepEnded::Verify(Ok(Verified::Proven(measured))) => proven_words(measured),
         StepEnded::Verify(Ok(Verified::Disproven(disproven))) => format!("not proven: {}", disproven.reason),
@@ -197,6 +201,7 @@ pub fn count(number: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollout::Remark;
 
     /// Without details, and with them.
     fn told(ended: StepEnded) -> [Option<String>; 2] {
@@ -224,6 +229,11 @@ mod tests {
         assert_eq!(words(StepFailure::InDoubt { reason: reason() }), "activate in doubt: so");
         let refused = StepEnded::Activate(Ok(Activated::Refused { reason: reason() }));
         assert_eq!(step_words(&refused, false).unwrap(), "so; nothing was reloaded");
+        let switched =
+            |risks| step_words(&StepEnded::Activate(Ok(Activated::Reloaded(risks))), false).unwrap();
+        assert_eq!(switched(Vec::new()), "switched and reloaded");
+        let risk = Remark { risk: "clock".to_owned(), text: "its clock is late".to_owned() };
+        assert_eq!(switched(vec![risk]), "switched and reloaded; its clock is late");
         let undone = StepEnded::Commit(Ok(Committed::Refused { reason: reason() }));
         assert_eq!(step_words(&undone, false).unwrap(), "not final: so");
     }

@@ -204,7 +204,7 @@ impl HostState {
         let exposure = match result {
             Ok(Activated::Refused { .. }) => Exposure::Switched,
             Err(StepFailure::Unreachable { .. }) => Exposure::None,
-            Ok(Activated::Reloaded) | Err(StepFailure::Failed { .. } | StepFailure::InDoubt { .. }) => {
+            Ok(Activated::Reloaded(_)) | Err(StepFailure::Failed { .. } | StepFailure::InDoubt { .. }) => {
                 Exposure::Reloaded
             }
         };
@@ -212,7 +212,7 @@ impl HostState {
         // A server that did not take what it had is broken: that needs a person.
         self.already &= !matches!(result, Err(StepFailure::Failed { .. }));
         match result {
-            Ok(Activated::Reloaded) => self.phase = Ready(Step::Verify),
+            Ok(Activated::Reloaded(_)) => self.phase = Ready(Step::Verify),
             Ok(Activated::Refused { reason }) => self.fail(reason, Ready(Step::Rollback)),
             Err(StepFailure::InDoubt { reason }) => self.doubt(reason),
             Err(failure) => self.fail_or_go_back(failure),

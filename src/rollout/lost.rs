@@ -19,7 +19,7 @@ pub(super) fn note_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, 
     match ended {
         StepEnded::Inspect(Ok(inspected)) if inspected.armed => host.returns_at = host.returns_at.or(due),
         // It was armed somewhere in that time.
-        StepEnded::Activate(Ok(Activated::Reloaded))
+        StepEnded::Activate(Ok(Activated::Reloaded(_)))
         | StepEnded::Activate(Err(StepFailure::Failed { .. } | StepFailure::InDoubt { .. })) => {
             note_switch(host, at, dead_man);
         }

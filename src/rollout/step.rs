@@ -160,8 +160,8 @@ pub struct Inspected {
 /// What an activation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activated {
-    /// Switched, tested, and the reload took effect.
-    Reloaded,
+    /// Switched, tested, and the reload took effect; and what a careful person should know.
+    Reloaded(Vec<Remark>),
     /// Refused before anything was reloaded; what is live is as it was.
     Refused {
         /// The server's words.
@@ -277,7 +277,10 @@ enum StoredResult {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         silent: Vec<Silent>,
     },
-    Activated,
+    Activated {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Remark>,
+    },
     /// Of an activation or a commit.
     Refused {
         reason: String,
@@ -313,7 +316,7 @@ impl From<StepEnded> for StoredStep {
             StepEnded::Inspect(result) => result.map(StoredResult::Inspected),
             StepEnded::Stage(result) => result.map(|silent| StoredResult::Done { silent }),
             StepEnded::Activate(result) => result.map(|activated| match activated {
-                Activated::Reloaded => StoredResult::Activated,
+                Activated::Reloaded(risks) => StoredResult::Activated { risks },
                 Activated::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Verify(result) => result.map(|verified| match verified {
@@ -349,7 +352,9 @@ impl StepEnded {
         Ok(match (step, result) {
             (Step::Inspect, StoredResult::Inspected(inspected)) => StepEnded::Inspect(Ok(inspected)),
             (Step::Stage, StoredResult::Done { silent }) => StepEnded::Stage(Ok(silent)),
-            (Step::Activate, StoredResult::Activated) => StepEnded::Activate(Ok(Activated::Reloaded)),
+            (Step::Activate, StoredResult::Activated { risks }) => {
+                StepEnded::Activate(Ok(Activated::Reloaded(risks)))
+            }
             (Step::Activate, StoredResult::Refused { reason }) => {
                 StepEnded::Activate(Ok(Activated::Refused { reason }))
             }
@@ -394,6 +399,7 @@ mod tests {
             r#"{"step":"stage","result":"done"}"#.to_owned(),
             format!(r#"{{"step":"stage","result":"done",{silent}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
+            r#"{"step":"activate","result":"activated","risks":[{"risk":"clock","text":"late"}]}"#.to_owned(),
             failed("activate", "refused"),
             format!(r#"{{"step":"verify","result":"proven",{measured}}}"#),
             format!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use certwave::install::{
     Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, Layout, Pruned, Rollback, Task,
+    ends_at_reboot,
 };
 use certwave::lab::wait_for;
 use certwave::model::Version;
@@ -38,6 +39,13 @@ impl Host {
     pub(crate) fn activate_armed(&self, after: u64) -> Result<Activation, InstallError> {
         let ended = self.ask(&armed(after, Timestamp::MAX));
         Activation::parse(&ended.output(), &self.services)
+    }
+
+    /// Why the switch that this arms would end at a reboot.
+    pub(crate) fn activate_until_reboot(&self) -> Option<String> {
+        let ended = self.ask(&armed(NEVER, Timestamp::MAX));
+        assert_eq!(Activation::parse(&ended.output(), &self.services), Ok(Activation::Activated));
+        ends_at_reboot(&ended.output())
     }
 
     pub(crate) fn armed_call(&self, after: u64) -> Call {

@@ -213,6 +213,43 @@ fn where_the_unit_may_or_can_not_be_it_is_said_and_the_switch_is_armed_all_the_s
 }
 
 #[test]
+fn a_unit_that_cannot_be_written_is_told_when_the_switch_is_armed() {
+    for shell in SHELLS {
+        for (words, spoil) in [
+            (None, (|_| ()) as fn(&Host)),
+            (Some("certwave"), |host| fs::write(host.file("var-lib/certwave"), "").unwrap()),
+            (Some("others than root may write on the way to /var/lib/certwave/armed"), |host| {
+                fs::create_dir_all(host.file(ARMED)).unwrap();
+                fs::set_permissions(host.file(ARMED), fs::Permissions::from_mode(0o777)).unwrap();
+            }),
+            (Some("certwave-dead-man.service"), |host| {
+                fs::create_dir(host.file("etc-systemd/system/certwave-dead-man.service")).unwrap();
+            }),
+            (Some("sysinit.target.wants"), |host| {
+                fs::write(host.file("etc-systemd/system/sysinit.target.wants"), "").unwrap();
+            }),
+            // Chosen, and so known.
+            (None, |host| {
+                symlink("/dev/null", host.file("etc-systemd/system/certwave-dead-man.service")).unwrap();
+            }),
+        ] {
+            let Some(host) = ready(shell) else { return };
+            spoil(&host);
+            let reason = host.activate_until_reboot();
+            let as_told = match (words, &reason) {
+                (None, None) => true,
+                (Some(words), Some(reason)) => reason.contains(words) && !reason.contains('\n'),
+                _ => false,
+            };
+            assert!(as_told, "{shell:?}: {words:?}, {reason:?}");
+            assert_eq!(host.guard(), Some(Guard::Process), "{shell:?}");
+            assert!(reason.is_none() || host.for_boot().is_empty(), "{shell:?}");
+            host.try_commit().unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_number_that_another_process_has_since_guards_nothing() {
     for shell in SHELLS {
         let Some(host) = switched(shell) else { return };

@@ -139,7 +139,7 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (PerHost<Vec<Ste
         let (host, step) = running.swap_remove(random.below(running.len()));
         let ended = match step {
             Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], host.of(seen))),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
             Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], host.of(seen))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),

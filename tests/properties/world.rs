@@ -235,7 +235,7 @@ impl World {
             Step::Activate => {
                 (host.link_new, host.serves_new, host.ever_switched) = (true, true, true);
                 host.armed = host.previous.is_some();
-                StepEnded::Activate(Ok(Activated::Reloaded))
+                StepEnded::Activate(Ok(Activated::Reloaded(Vec::new())))
             }
             Step::Verify => StepEnded::Verify(match host {
                 TrueHost { broken: true, .. } if roll < 5 => disproven(EndpointState::Unknown),

@@ -80,7 +80,7 @@ impl Effects for Hosts {
                 silent: Vec::new(),
             })),
             Step::Stage => StepEnded::Stage(Ok(Vec::new())),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded)),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
             Step::Rollback => StepEnded::Rollback(Ok(())),

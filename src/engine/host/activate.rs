@@ -4,8 +4,9 @@ use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::host::HostRun;
 use crate::engine::host::run::one_line;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec};
+use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, ends_at_reboot};
 use crate::ports::{Clock, Connector, Prober};
+use crate::preview::Risk;
 use crate::rollout::{Activated, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
@@ -56,7 +57,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             Activation::Activated => match self.memory().take(&counted).await {
                 Ok(()) => {
                     self.session.probes.iter().for_each(AvailabilityProbe::reload_is_confirmed);
-                    Ok(Activated::Reloaded)
+                    let risk = |reason| Risk::SwitchEndsAtReboot { reason }.remark();
+                    Ok(Activated::Reloaded(ends_at_reboot(&answer(&output)).map(risk).into_iter().collect()))
                 }
                 Err(reason) => Err(StepFailure::Failed { reason }),
             },

@@ -173,6 +173,9 @@ if [ -n "$armed" ]; then
   { read -r token </proc/sys/kernel/random/uuid; } 2>/dev/null || token=$$.$(date +%s)
   # What was started here holds this output until it waits.
   text=$(arm 2>&1) || { reason "$text"; fail unarmed "$switch"; }
+  case $text in
+    *'no boot unit: '*) say "ends-at-reboot $(one_line "${text##*'no boot unit: '}")" ;;
+  esac
   tries=0
   until waiting; do
     tries=$((tries + 1))

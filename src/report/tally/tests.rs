@@ -138,3 +138,21 @@ fn the_risks_that_a_host_was_found_with_last_are_kept() {
     assert_eq!(risks(&[&["one"], &[]]), ["one"]);
     assert_eq!(risks(&[&["one"], &["two"]]), ["two"]);
 }
+
+#[test]
+fn the_risks_of_a_switch_join_those_that_a_host_was_found_with() {
+    let remark = |text: &str| Remark { risk: "switch_ends_at_reboot".to_owned(), text: text.to_owned() };
+    let switched = |risks| StepEnded::Activate(Ok(Activated::Reloaded(risks)));
+    let risks = |ends: Vec<StepEnded>| {
+        let host = told(ends.into_iter().map(|ended| (0, ended)).collect());
+        host.risks.into_iter().map(|risk| risk.text).collect::<Vec<_>>()
+    };
+    let found = || inspected(false, &["one"]);
+    assert_eq!(risks(vec![found(), switched(vec![remark("two")])]), ["one", "two"]);
+    // A switch in doubt is made again.
+    assert_eq!(
+        risks(vec![found(), switched(vec![remark("two")]), switched(vec![remark("two")])]),
+        ["one", "two"]
+    );
+    assert_eq!(risks(vec![found(), switched(Vec::new())]), ["one"]);
+}

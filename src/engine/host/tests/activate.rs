@@ -51,7 +51,21 @@ fn refused(reason: &str) -> StepEnded {
 #[tokio::test]
 async fn a_host_that_was_switched_and_reloaded_is_told_so() {
     let ended = activate(&nginx(), ok(ACTIVATED)).await;
-    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded)));
+    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
+}
+
+#[tokio::test]
+async fn a_switch_that_a_reboot_would_end_is_a_risk_of_the_host() {
+    let said = format!("certwave:ends-at-reboot mkdir: Not a directory\n{ACTIVATED}");
+    let StepEnded::Activate(Ok(Activated::Reloaded(risks))) = activate(&nginx(), ok(&said)).await else {
+        panic!("it was not switched");
+    };
+    assert_eq!(risks.len(), 1, "{risks:?}");
+    assert_eq!(risks[0].risk, "switch_ends_at_reboot");
+    assert!(
+        risks[0].text.ends_with("put the previous certificate back: mkdir: Not a directory"),
+        "{risks:?}"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +83,7 @@ async fn a_switch_is_armed_with_what_it_puts_back_unless_that_was_revoked() {
     world.step(Step::Activate, &transcript).await;
     world.known.previous.as_mut().unwrap().revoked = true;
     let ended = activate(&world, ok(ACTIVATED)).await;
-    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded)));
+    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
 }
 
 #[tokio::test]
@@ -162,7 +176,7 @@ async fn a_shell_that_had_ended_before_it_was_asked_leaves_the_host_unreachable_
     let first = fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
     assert!(failure_of(&first).is_disconnected());
     let second = fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
-    assert_eq!(second, StepEnded::Activate(Ok(Activated::Reloaded)));
+    assert_eq!(second, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
 }
 
 #[tokio::test]
