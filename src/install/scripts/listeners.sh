@@ -34,18 +34,14 @@ show_listeners() {
   master=$2
   children=
   { read -r children <"/proc/$2/task/$2/children"; } 2>/dev/null
-  # shellcheck disable=SC2086
-  held=$(held_by "$master" $children)
-  own=
-  elsewhere=
-  while read -r at inode; do
-    case $held in
-      *"socket:[$inode]"*) own="$own $at" ;;
-      *) elsewhere="$elsewhere $at:$inode" ;;
-    esac
-  done <<END
-$sockets
-END
+  # Mostly the master has them all. Children may have thousands of connections besides.
+  held=$(held_by "$master")
+  split_sockets
+  if [ -n "$elsewhere" ] && [ -n "$children" ]; then
+    # shellcheck disable=SC2086
+    held=$held$(held_by $children)
+    split_sockets
+  fi
   for at in $own; do say "listener $served $at own"; done
   for one in $elsewhere; do
     at=${one%:*}
@@ -60,18 +56,31 @@ END
   line=${line##*") "? }
   is_upgraded "$master" "${line%% *}" && name_rival "$port" "${line%% *}"
   for child in $children; do
-    is_upgraded "$master" "$child" && has_children "$child" && name_rival "$port" "$child"
+    has_children "$child" && is_upgraded "$master" "$child" && name_rival "$port" "$child"
   done
   return 0
 }
 
-# The sockets of processes, all in one look: PROCESS...
+# Sets $own, the addresses of sockets that are among $held, and $elsewhere, `ADDRESS:INODE` of the others.
+split_sockets() {
+  own=
+  elsewhere=
+  while read -r at inode; do
+    case $held in
+      *"socket:[$inode]"*) own="$own $at" ;;
+      *) elsewhere="$elsewhere $at:$inode" ;;
+    esac
+  done <<END
+$sockets
+END
+}
+# What processes have open, all in one look: PROCESS...
 held_by() {
   for process do
     shift
     set -- "$@" "/proc/$process/fd"
   done
-  ls -l "$@" 2>/dev/null | grep -F 'socket:['
+  ls -l "$@" 2>/dev/null
 }
 # Sets $port. Whether two processes have the same name, and the second one listens at a port of the first: PROCESS PROCESS
 is_upgraded() {
