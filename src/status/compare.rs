@@ -172,7 +172,8 @@ impl Disk {
     }
 }
 
-/// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first.
+/// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first. Where a kind of
+/// key is asked for, a certificate whose kind is not told is taken for it only if it is the one that is served.
 fn held<'m>(
     memory: Option<&'m Result<service::Holds, String>>,
     endpoint: &Endpoint,
@@ -180,7 +181,9 @@ fn held<'m>(
 ) -> Option<&'m service::Held> {
     let all = &memory?.as_ref().ok()?.certificates;
     let of_key = || all.iter().filter(|held| endpoint.key.is_none() || held.algorithm == endpoint.key);
-    of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
+    let is_served = |held: &&service::Held| served.is_some_and(|served| held.is(served));
+    let untold = || all.iter().filter(|held| held.algorithm.is_none()).find(is_served);
+    of_key().find(|held| served.is_some() && !is_served(held)).or_else(|| of_key().next()).or_else(untold)
 }
 
 fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> InMemory {

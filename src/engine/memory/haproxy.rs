@@ -232,7 +232,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             names.push(self.begin(socket, file).await?);
         }
         for (nth, name) in names.iter().enumerate() {
-            let looks_right = self.holds(socket, name, wanted).await.is_ok();
+            let looks_right = self.holds(socket, name, wanted).await == Ok(api::Told::Whole);
             let own: Vec<&str> = held.of.iter().flatten().chain(&names).map(String::as_str).collect();
             let replaced = match self.clear(socket, &own, held.open.as_deref()).await {
                 Ok(()) => {
@@ -303,7 +303,8 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         committed
     }
 
-    async fn holds(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<(), String> {
+    /// How far that is borne out. Of what HAProxy does not say, handshakes are the proof.
+    async fn holds(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<api::Told, String> {
         let answer = self.ask(socket, api::show(name)).await?;
         self.said(api::read_show(name, &wanted.leaf, wanted.chain, &answer))
     }

@@ -43,7 +43,7 @@ async fn by_haproxy<C: Connection>(
         }
         for name in found.iter().flatten() {
             let answer = ask(session, plan, socket, api::show(name)).await?;
-            all.certificates.push(api::read_held(name, &answer).map_err(|error| error.to_string())?);
+            all.certificates.extend(api::read_held(name, &answer).map_err(|error| error.to_string())?);
         }
         all.names.extend(list.names);
     }
