@@ -27,6 +27,7 @@ mod leftovers;
 mod lock;
 mod managed;
 mod nginx;
+mod nginx_starved;
 mod ownership;
 mod private;
 mod readers;

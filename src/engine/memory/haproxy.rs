@@ -16,6 +16,8 @@ use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, m
 
 /// Between two looks at a master that is reloading.
 const LOOK: Duration = Duration::from_millis(100);
+/// A worker that works answers sooner.
+const ANSWER: Duration = Duration::from_secs(2);
 const SCRIPT: Duration = Duration::from_secs(60);
 
 /// One HAProxy of a host that is being changed.
@@ -369,22 +371,43 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         };
         let before = self.processes(socket).await?;
         let answer = self.ask(socket, master::reload()).await.unwrap_or_default();
-        if let Some(ended) = master::read_reload(&answer) {
-            return ended;
-        }
+        // That it loaded says nothing of how its worker fares.
+        master::read_reload(&answer).unwrap_or(Ok(()))?;
+        let mut forked = false;
         let until = crate::model::later(clock.now(), self.plan.timeout);
         loop {
             // While the master replaces itself, its socket answers nothing.
             if let Ok(now) = self.processes(socket).await
                 && let Some(ended) = master::reloaded(&before, &now)
             {
-                return ended.map_err(str::to_owned);
+                ended?;
+                forked = true;
+                if self.work(socket, &now.workers).await {
+                    return Ok(());
+                }
             }
             if clock.now() >= until {
-                return Err(format!("the master did not reload within {} s", self.plan.timeout.as_secs()));
+                let seconds = self.plan.timeout.as_secs();
+                return Err(match forked {
+                    true => {
+                        format!("the master reloaded, but its new worker did not answer within {seconds} s")
+                    }
+                    false => format!("the master did not reload within {seconds} s"),
+                });
             }
             clock.sleep(LOOK).await;
         }
+    }
+
+    /// Whether each of these workers answers: one that dies at once, or cannot start its threads, does not.
+    async fn work(&self, master: &HostPath, workers: &[u32]) -> bool {
+        for &worker in workers {
+            let answer = tokio::time::timeout(ANSWER, self.ask(master, master::ask_worker(worker))).await;
+            if !answer.is_ok_and(|said| said.is_ok_and(|said| master::has_answered(worker, &said))) {
+                return false;
+            }
+        }
+        true
     }
 
     /// With a runtime API that was not used, the command has not run yet.
