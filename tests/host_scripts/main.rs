@@ -45,3 +45,4 @@ mod steps;
 mod support;
 mod twice;
 mod uploads;
+mod wordless;
