@@ -28,6 +28,7 @@ mod lock;
 mod managed;
 mod nginx;
 mod nginx_starved;
+mod nginx_traceless;
 mod ownership;
 mod private;
 mod readers;

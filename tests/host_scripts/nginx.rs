@@ -63,7 +63,7 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
 pub(crate) struct Site {
     pub(crate) host: Host,
     port: u16,
-    prefix: PathBuf,
+    pub(crate) prefix: PathBuf,
     pub(crate) master: Option<u32>,
 }
 
@@ -121,7 +121,7 @@ impl Site {
         fs::write(self.config(), config).unwrap();
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (config, log) = (self.config(), self.error_log());
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         words(BINARY, &["-p", &path(&self.prefix), "-c", &path(&config), "-e", &path(&log)]);
@@ -129,7 +129,7 @@ impl Site {
         wait_for("an answer", || self.served());
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(master) = self.master.take() {
             // Not KILL: a killed master leaves its workers behind.
             let _ = Command::new("kill").args(["-TERM", &master.to_string()]).status();
@@ -595,7 +595,7 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
     }
 }
 
-fn survey(site: &Site) -> Facts {
+pub(crate) fn survey(site: &Site) -> Facts {
     let ended = site.host.run(&site.host.spec.survey(&site.host.services));
     assert!(!ended.text().contains("PRIVATE KEY"), "{}", ended.text());
     let facts = Facts::parse(&ended.output(), &site.host.spec, &site.host.services);

@@ -87,7 +87,7 @@ read_settings() { # LOGS
   logs=
   { read_context "$1" <"$main"; } 2>/dev/null
   if [ -z "$pid_file" ] || [ "$1$logs" = yes ]; then
-    found=$(nginx -T 2>/dev/null | { read_context "$1"; printf '%s\n%s' "$pid_file" "$logs"; })
+    found=$(looking -T 2>/dev/null | { read_context "$1"; printf '%s\n%s' "$pid_file" "$logs"; })
     pid_file=${found%%"$newline"*}
     logs=${found#"$pid_file"}
   fi
@@ -249,12 +249,12 @@ hook_facts() {
   printf '%s\n' "$master"
 }
 
-# Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
+# Its whole configuration. What `nginx -T` refuses it would log before it knows the log that the
 # configuration names; `-e` came with 1.19.5.
 dump() {
-  text=$(nginx -e stderr -T 2>&1) && return
+  text=$(looking -e stderr -T 2>&1) && return
   case $text in
-    *'invalid option: "e"'*) text=$(nginx -T 2>&1) ;;
+    *'invalid option: "e"'*) text=$(looking -T 2>&1) ;;
     *) return 1 ;;
   esac
 }
@@ -301,7 +301,13 @@ hook_reads() {
 }
 
 hook_test() {
-  if [ -n "$test_command" ]; then bounded sh -c "$test_command"; else nginx -t; fi
+  if [ -n "$test_command" ]; then
+    bounded sh -c "$test_command"
+  elif [ -n "${rehearsal:-}" ]; then
+    traceless -t
+  else
+    nginx -t
+  fi
 }
 
 # Where it is down, and a person said that it may be: as its host starts it.
