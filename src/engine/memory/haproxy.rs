@@ -87,11 +87,13 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             let held = self.held(socket).await?;
             let mut own: Vec<&str> = held.of.iter().flatten().map(String::as_str).collect();
             for (certificate, names) in self.haproxy.certificates.iter().zip(&held.of) {
-                let path = certificate.path.as_str();
-                match (names.is_empty(), &self.haproxy.crt_list) {
+                let called = certificate.called();
+                // What a store calls by a name of its own is loaded by the configuration alone.
+                let can_begin = self.haproxy.crt_list.is_some() && certificate.alias.is_none();
+                match (names.is_empty(), can_begin) {
                     (false, _) => {}
-                    (true, Some(_)) => own.push(path),
-                    (true, None) => return Err(missing(path, &held.names).to_string()),
+                    (true, true) => own.push(called),
+                    (true, false) => return Err(missing(called, &held.names).to_string()),
                 }
             }
             if ends_ours || !held.open.as_deref().is_some_and(|open| own.contains(&open)) {
@@ -184,7 +186,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     fn reloads(&self, set: &CertificateSet) -> bool {
         let fits = |certificate: &HaproxyCertificate| {
             let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
-            api::set(certificate.path.as_str(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
+            api::set(certificate.called(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
         };
         self.haproxy.sockets.is_empty() || !self.haproxy.certificates.iter().all(fits)
     }
@@ -230,6 +232,9 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         wanted: &ToServe,
     ) -> Result<(), String> {
         let mut names = held.of[at].clone();
+        if names.is_empty() && file.alias.is_some() {
+            return Err(missing(file.called(), &held.names).to_string());
+        }
         if names.is_empty() {
             names.push(self.begin(socket, file).await?);
         }

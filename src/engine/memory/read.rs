@@ -39,7 +39,7 @@ async fn by_haproxy<C: Connection>(
         if let Some((missing, _)) =
             haproxy.certificates.iter().zip(&found).find(|(_, names)| names.is_empty())
         {
-            return Err(format!("HAProxy holds no certificate `{}`", missing.path));
+            return Err(format!("HAProxy holds no certificate `{}`", missing.called()));
         }
         for name in found.iter().flatten() {
             let answer = ask(session, plan, socket, api::show(name)).await?;
