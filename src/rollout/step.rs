@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Handshakes;
-use crate::model::{Fingerprint, Version};
+use crate::model::{Fingerprint, ServiceName, Version};
 use crate::verify::{EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.
@@ -175,6 +175,9 @@ pub struct Disproven {
     pub reason: String,
     /// What was seen while the host was switched.
     pub measured: Measured,
+    /// The services of which an endpoint shows a certificate that certwave never issued, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<ServiceName>,
 }
 
 /// What a commit came to. One that fails has made the new version final all the same; only old versions are left.
