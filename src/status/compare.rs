@@ -14,7 +14,7 @@ use crate::plan::HostPlan;
 use crate::service;
 use crate::status::drift::Drift;
 use crate::status::reading::{HostReading, Inside};
-use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Via, judge};
+use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Observation, Via, judge};
 
 /// What should be served.
 #[derive(Debug, Clone)]
@@ -130,16 +130,21 @@ pub fn compare(
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
             let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
+            let served = match observed {
+                Observation::Served(served) => Leaf::of_served(&served.chain),
+                Observation::NotTls(_) | Observation::Unreachable(_) => None,
+            };
+            let stored = Leaf::of_chain(chain).unwrap_or_else(|| Leaf::from(&chain[0]));
             rows.push(EndpointStatus {
                 host: plan.login.host.clone(),
                 service: service.name.clone(),
                 endpoint: endpoint.clone(),
                 state: judgement.state,
-                served: judgement.leaf.as_ref().map(Leaf::from),
+                days_left: served.as_ref().map(|leaf| days_left(leaf.expires(), now)),
+                served,
                 file: file.map(Leaf::from),
                 memory: held.map(|held| known_as(held, &near)),
-                store: StoredLeaf { version: wanted.set.version().clone(), leaf: Leaf::from(&chain[0]) },
-                days_left: judgement.leaf.as_ref().map(|leaf| days_left(leaf.not_after, now)),
+                store: StoredLeaf { version: wanted.set.version().clone(), leaf: stored },
                 drifts,
             });
         }

@@ -150,6 +150,14 @@ fn what_memory_or_a_disk_did_not_say_is_a_difference_of_its_own() {
 }
 
 #[test]
+fn a_certificate_lasts_as_long_as_the_chain_that_is_served_with_it() {
+    let short = World::new().under_a_short_intermediate();
+    assert_eq!((World::new().row().days_left, short.row().days_left), (Some(89), Some(2)));
+    assert_eq!((World::new().entry().days_left, short.entry().days_left), (Some(89), Some(2)));
+    assert_eq!(short.entry().leaf.unwrap().expires(), short.leaf("short").not_after);
+}
+
+#[test]
 fn a_certificate_has_expired_in_its_last_second() {
     let ending = World::new().serving("ending").linked("ending").row();
     assert_eq!(ending.days_left, Some(0));
