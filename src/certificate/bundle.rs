@@ -7,8 +7,8 @@ use openssl::pkey::{Id, PKey, Private};
 use openssl::sha::Sha256;
 use openssl::x509::X509;
 
-use crate::certificate::KeyType;
 use crate::certificate::inspect::{Certificate, parse_pem};
+use crate::certificate::{KeyType, chain_expires};
 use crate::model::{DnsName, Fingerprint, Secret, Version, format_duration};
 
 /// What a bundle must be good for.
@@ -193,6 +193,11 @@ impl Bundle {
     /// The fingerprints of all certificates, leaf first.
     pub fn fingerprints(&self) -> Vec<Fingerprint> {
         self.chain.iter().map(|certificate| certificate.fingerprint).collect()
+    }
+
+    /// When the first of the chain expires.
+    pub fn expires(&self) -> Timestamp {
+        chain_expires(&self.chain).unwrap_or(Timestamp::MIN)
     }
 
     /// The chain, leaf first, each in DER.

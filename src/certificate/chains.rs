@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::certificate::{Certificate, KeyAlgorithm, UnreadableCertificate, parse_pem};
+use crate::certificate::{Certificate, KeyAlgorithm, UnreadableCertificate, chain_expires, parse_pem};
 use crate::model::Version;
 
 /// The chains of one version, without its keys: enough to know it where it is served.
@@ -37,10 +37,9 @@ impl ChainSet {
         self.second.iter().find(fits).unwrap_or(&self.first)
     }
 
-    /// When the first of them expires.
+    /// When the first of them expires, with what stands behind the leaves.
     pub fn not_after(&self) -> Timestamp {
-        let second = self.second.as_ref().map(|chain| chain[0].not_after);
-        second.into_iter().fold(self.first[0].not_after, Timestamp::min)
+        chain_expires(self.first.iter().chain(self.second.iter().flatten())).unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -62,6 +61,16 @@ mod tests {
         assert_eq!(set.of(None), [leaf.clone(), root.certificate.clone()]);
         assert_eq!(set.of(Some(KeyAlgorithm::Rsa))[0], leaf);
         assert_eq!(set.not_after(), leaf.not_after);
+    }
+
+    #[test]
+    fn a_set_lasts_no_longer_than_what_stands_behind_its_leaves() {
+        let root = Authority::new("Root");
+        let certified = |to_days| root.certify(rsa_key(), &LeafSpec { to_days, ..LeafSpec::default() });
+        let (leaf, long, short) = (certified(59), certified(80), certified(2));
+        assert_eq!(set(&[&leaf, &long], None).not_after(), leaf.not_after);
+        assert_eq!(set(&[&leaf, &short], None).not_after(), short.not_after);
+        assert_eq!(set(&[&leaf, &long], Some(&[&leaf, &long, &short])).not_after(), short.not_after);
     }
 
     #[test]

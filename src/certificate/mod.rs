@@ -13,7 +13,7 @@ pub use bundle::{Bundle, Defect, Requirements};
 pub use chains::ChainSet;
 pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
 pub use key_type::{KeyAlgorithm, KeyType};
-pub use leaf::Leaf;
+pub use leaf::{Leaf, chain_expires};
 pub use set::CertificateSet;
 
 #[cfg(test)]

@@ -60,9 +60,9 @@ impl CertificateSet {
         self.bundles().map(|bundle| bundle.leaf().fingerprint).collect()
     }
 
-    /// When the first of them expires.
+    /// When the first of them expires, with what stands behind the leaves.
     pub fn not_after(&self) -> Timestamp {
-        self.bundles().map(|bundle| bundle.leaf().not_after).min().unwrap_or(Timestamp::MIN)
+        self.bundles().map(Bundle::expires).min().unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -111,5 +111,18 @@ mod tests {
         );
         assert_eq!(single.of(Some(rivest)).leaf().fingerprint, ecdsa.leaf().fingerprint);
         assert_eq!(single.not_after(), ecdsa.leaf().not_after);
+    }
+
+    #[test]
+    fn a_certificate_lasts_no_longer_than_what_stands_behind_it() {
+        let middle = Authority::new("Root").intermediate("Middle");
+        let until_root = middle.certificate.not_after.duration_since(now()).as_hours() / 24;
+        let key = new_key();
+        let leaf = middle.certify(&key, &LeafSpec { to_days: until_root + 9, ..LeafSpec::default() });
+        let required = Requirements { names: &[], now: now(), at_least: Duration::ZERO };
+        let chain = pem(&[&leaf, &middle.certificate]);
+        let bundle = Bundle::prove(&chain, &key_pem(&key), now(), &required).unwrap();
+        assert!(leaf.not_after > middle.certificate.not_after);
+        assert_eq!(CertificateSet::new(bundle, None).not_after(), middle.certificate.not_after);
     }
 }

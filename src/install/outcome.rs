@@ -115,14 +115,38 @@ impl Activation {
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::Activated => None,
-            Self::Refused { service, output, broken_before: true, .. } => {
-                Some(format!("{service}'s configuration was already broken before the switch: {output}"))
+            Self::Refused { service, output, .. } if gave_up(output) => {
+                Some(format!("{service}'s test {}", words(output)))
             }
+            Self::Refused { service, output, broken_before: true, .. } => Some(format!(
+                "{service}'s configuration was already broken before the switch: {}",
+                words(output)
+            )),
             Self::Refused { service, output, .. } => {
-                Some(format!("{service} refused the configuration: {output}"))
+                Some(format!("{service} refused the configuration: {}", words(output)))
             }
-            Self::ReloadFailed { service, output } => Some(format!("{service} did not reload: {output}")),
+            Self::ReloadFailed { service, output } => Some(not_reloaded(service, output)),
         }
+    }
+}
+
+fn not_reloaded(service: &ServiceName, output: &str) -> String {
+    let is = if gave_up(output) { "the command " } else { "" };
+    format!("{service} did not reload: {is}{}", words(output))
+}
+
+/// Whether a command was ended for its time.
+pub(super) fn gave_up(output: &str) -> bool {
+    let last = output.lines().last().and_then(|line| line.trim().strip_prefix("gave up after "));
+    last.and_then(|rest| rest.strip_suffix(" s")).is_some_and(|seconds| seconds.parse::<u64>().is_ok())
+}
+
+/// What a command said, as the end of a sentence; never nothing.
+pub(super) fn words(output: &str) -> String {
+    match output.trim() {
+        "" => "it failed and printed nothing".to_owned(),
+        said if gave_up(said) => format!("is slower than `verify: timeout`: {said}"),
+        said => said.to_owned(),
     }
 }
 
@@ -171,10 +195,13 @@ impl Rollback {
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::RolledBack => None,
-            Self::TestFailed { service, output } => {
-                Some(format!("{service} refused the previous configuration: {output}"))
+            Self::TestFailed { service, output } if gave_up(output) => {
+                Some(format!("{service}'s test {}", words(output)))
             }
-            Self::ReloadFailed { service, output } => Some(format!("{service} did not reload: {output}")),
+            Self::TestFailed { service, output } => {
+                Some(format!("{service} refused the previous configuration: {}", words(output)))
+            }
+            Self::ReloadFailed { service, output } => Some(not_reloaded(service, output)),
         }
     }
 }
@@ -299,6 +326,50 @@ mod tests {
         };
         assert_eq!(read(""), None);
         assert_eq!(read("certwave:ends-at-reboot mkdir: no room\n"), Some("mkdir: no room".to_owned()));
+    }
+
+    #[test]
+    fn a_problem_always_has_words_and_a_slow_test_is_called_slow() {
+        let service = || "nginx".parse().unwrap();
+        let refused = |output: &str, broken_before| {
+            let output = output.to_owned();
+            Activation::Refused { service: service(), output, swapped_back: true, broken_before }
+                .problem()
+                .unwrap()
+        };
+        let nothing = "it failed and printed nothing";
+        assert_eq!(
+            refused(" \n", true),
+            format!("nginx's configuration was already broken before the switch: {nothing}")
+        );
+        assert_eq!(refused("", false), format!("nginx refused the configuration: {nothing}"));
+        for broken_before in [false, true] {
+            let said = refused("looking\ngave up after 20 s", broken_before);
+            assert_eq!(said, "nginx's test is slower than `verify: timeout`: looking\ngave up after 20 s");
+        }
+        assert_eq!(
+            refused("gave up after 20 s\nbad", false),
+            "nginx refused the configuration: gave up after 20 s\nbad"
+        );
+        let unreloaded = |output: &str| {
+            let output = output.to_owned();
+            let forth = Activation::ReloadFailed { service: service(), output: output.clone() }.problem();
+            assert_eq!(forth, Rollback::ReloadFailed { service: service(), output }.problem());
+            forth.unwrap()
+        };
+        assert_eq!(unreloaded(""), format!("nginx did not reload: {nothing}"));
+        assert_eq!(
+            unreloaded("gave up after 20 s"),
+            "nginx did not reload: the command is slower than `verify: timeout`: gave up after 20 s"
+        );
+        let untested = |output: &str| {
+            Rollback::TestFailed { service: service(), output: output.to_owned() }.problem().unwrap()
+        };
+        assert_eq!(untested(""), format!("nginx refused the previous configuration: {nothing}"));
+        assert_eq!(
+            untested("gave up after 2 s"),
+            "nginx's test is slower than `verify: timeout`: gave up after 2 s"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What servers read, as a host told it.
 
 use crate::install::answer::Answer;
+use crate::install::outcome::{gave_up, words};
 
 /// A file that a server's configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,10 @@ impl Reads {
         let number: usize = number.parse().ok()?;
         let reads = all.get_mut(number.checked_sub(1)?)?;
         match key {
-            "broken" => reads.broken = Some(rest.to_owned()),
+            "broken" => {
+                let its = if gave_up(rest) { "its test " } else { "" };
+                reads.broken = Some(format!("{its}{}", words(rest)));
+            }
             "variable" => reads.variable = true,
             _ => {
                 let pem = answer.block(&named_block(value)).map(str::to_owned);

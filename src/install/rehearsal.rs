@@ -1,6 +1,7 @@
 //! A rehearsal: a throw-away version is staged aside, servers' own tests are run against it, and all is removed again.
 
 use crate::install::answer::Answer;
+use crate::install::outcome::{gave_up, words};
 use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
 use crate::install::{
     InstallError, InstallSpec, Layout, Output, Ownership, Script, ScriptService, StagePayload,
@@ -84,6 +85,16 @@ impl InstallSpec {
     }
 }
 
+/// What a service said, all of it on one line.
+fn refused(reason: &str) -> String {
+    let last = reason.trim().rfind("gave up after ").map_or(reason, |at| &reason.trim()[at..]);
+    let its = if gave_up(last) { "its test is slower than `verify: timeout`: " } else { "" };
+    match reason.trim() {
+        "" => words(""),
+        said => format!("{its}{said}"),
+    }
+}
+
 /// Reads a rehearsal's answer.
 ///
 /// # Errors
@@ -101,7 +112,7 @@ pub fn rehearsed(output: &Output<'_>, services: &[ScriptService]) -> Result<Vec<
         match key {
             "reason" => value.clone_into(&mut reason),
             "took" => all.push(Tested::Took(service()?)),
-            "refused" => all.push(Tested::Refused(service()?, std::mem::take(&mut reason))),
+            "refused" => all.push(Tested::Refused(service()?, refused(&std::mem::take(&mut reason)))),
             "untested" => all.push(Tested::Untested(value.to_owned())),
             _ => return Err(unexpected()),
         }
@@ -137,6 +148,21 @@ mod tests {
         for other in ["certwave:took 0\n", "certwave:refused 3\n", "certwave:took x\n", "certwave:surprise\n"]
         {
             assert!(matches!(read(other), Err(InstallError::Unexpected { .. })), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_says_nothing_or_takes_too_long_has_words() {
+        let words = |reason: &str| match &read(&format!("{reason}certwave:refused 1\n")).unwrap()[..] {
+            [Tested::Refused(_, words)] => words.clone(),
+            other => panic!("{other:?}"),
+        };
+        for silent in ["", "certwave:reason \n"] {
+            assert_eq!(words(silent), "it failed and printed nothing");
+        }
+        for said in ["gave up after 20 s", "looking gave up after 20 s"] {
+            let slow = format!("its test is slower than `verify: timeout`: {said}");
+            assert_eq!(words(&format!("certwave:reason {said}\n")), slow);
         }
     }
 

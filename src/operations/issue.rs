@@ -71,7 +71,7 @@ pub async fn issue(
     let mut issued = kept.map(|first| CertificateSet::new(first, None));
     for key in wanted.keys.iter().skip(had) {
         let (bundle, order, issuer) = issue_one(context, held, plan, *key).await?;
-        let not_after = bundle.leaf().not_after;
+        let not_after = bundle.expires();
         let set = match issued {
             Some(first) => first.joined_by(bundle),
             None => CertificateSet::new(bundle, None),

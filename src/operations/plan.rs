@@ -128,7 +128,7 @@ fn candidate(
     let now = match store.versions(name)?.pop() {
         Some(version) => {
             let chains = store.chains(name, &version)?;
-            let leaves = chains.iter().filter_map(|pem| parse_pem(pem).ok()?.first().map(Leaf::from));
+            let leaves = chains.iter().filter_map(|pem| Leaf::of_chain(&parse_pem(pem).ok()?));
             leaves.map(|leaf| (version.to_string(), leaf)).collect()
         }
         None => Vec::new(),

@@ -24,7 +24,7 @@ pub fn versions(
         let (served, known) = (ledger::hosts(journal, &name, None)?, ledger::versions(journal, &name)?);
         for version in store.versions(&name)?.into_iter().rev() {
             let chains = store.chains(&name, &version)?;
-            let leaf = |pem: &Vec<u8>| parse_pem(pem).ok()?.first().map(Leaf::from);
+            let leaf = |pem: &Vec<u8>| Leaf::of_chain(&parse_pem(pem).ok()?);
             all.push(StoredVersion {
                 leaves: chains.iter().filter_map(leaf).collect(),
                 revocation: known.revocation(&version).cloned(),

@@ -390,7 +390,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
     let switched = StepEnded::Activate(Ok(Activated::Reloaded(Vec::new())));
     let disproven = || {
         let (state, reason) = (EndpointState::Previous, "the previous certificate is served".to_owned());
-        let disproven = Disproven { state, reason, measured: Measured::default() };
+        let disproven = Disproven { state, reason, measured: Measured::default(), foreign: Vec::new() };
         StepEnded::Verify(Ok(Verified::Disproven(disproven)))
     };
     let proven = || StepEnded::Verify(Ok(Verified::Proven(Measured::default())));

@@ -26,7 +26,7 @@ pub fn rollout_risks(
     }
     let served = seen.iter().zip(&fastest.steps).filter_map(|(seen, steps)| match seen {
         Seen::Host(host) if steps.len() > 1 => {
-            host.served.iter().filter_map(|one| Some(one.leaf.as_ref()?.not_after)).min()
+            host.served.iter().filter_map(|one| Some(one.leaf.as_ref()?.expires())).min()
         }
         _ => None,
     });

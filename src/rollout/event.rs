@@ -66,9 +66,10 @@ pub enum WaveFailure {
         /// Of how many.
         hosts: usize,
     },
-    /// A certificate that certwave never issued answered: something stands between.
+    /// A certificate that certwave never issued answered after the switch, on more hosts than may fail, or in two services or waves:
+    /// something stands between.
     Interposed {
-        /// Where.
+        /// Where the last one did.
         host: HostName,
     },
     /// A gate failed during the soak.

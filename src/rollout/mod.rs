@@ -2,6 +2,7 @@
 //! to record or do now. No clock, no socket, no randomness: `tests/properties` runs it in thousands of worlds.
 
 mod event;
+mod foreign;
 mod host;
 mod lost;
 mod next;
@@ -14,6 +15,7 @@ mod stop;
 mod stopwatch;
 
 pub use event::{Deadline, Event, Origin, RefusedRollback, RolloutKind, WaveFailure};
+pub use foreign::Foreign;
 pub use host::{Exposure, HostPhase, HostState};
 pub use next::{Action, is_decisive, next};
 pub use outcome::{HostOutcome, Pause, RolloutOutcome};

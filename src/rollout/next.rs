@@ -136,7 +136,7 @@ pub fn is_decisive(schedule: &Schedule, state: &State, samples: &[Sample], now: 
 fn running(schedule: &Schedule, state: &State, now: Timestamp) -> Vec<Action> {
     let wave = &schedule.waves[state.wave];
     if !schedule.goes_back() {
-        if let Some(host) = state.interposed {
+        if let Some(host) = state.foreign.stops(state.wave_hosts(), wave.max_failures) {
             let host = schedule.hosts[host].clone();
             return fail_wave(schedule, state, WaveFailure::Interposed { host });
         }

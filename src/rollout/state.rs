@@ -9,6 +9,7 @@ use crate::gate::Sample;
 use crate::model::{HostName, WaveName};
 use crate::plan::{HostIndex, HostRange, PerHost, Schedule, WaveSchedule, whole};
 use crate::rollout::event::{Event, WaveFailure};
+use crate::rollout::foreign::Foreign;
 use crate::rollout::host::{Exposure, HostPhase, HostState, finish_step, refuse_rollback, undo_step};
 use crate::rollout::lost::{note_step, note_switch};
 use crate::rollout::outcome::{HostOutcome, RolloutOutcome};
@@ -83,8 +84,8 @@ pub struct State {
     pub proven: usize,
     /// Hosts of the current wave that this rollout changed.
     pub changed: usize,
-    /// A host where something stands between.
-    pub interposed: Option<HostIndex>,
+    /// Hosts where a certificate that certwave never issued appeared.
+    pub foreign: Foreign,
     /// How long it has been worked on.
     pub watch: Stopwatch,
     /// The window that is waited for.
@@ -117,7 +118,7 @@ impl State {
             failures: 0,
             proven: 0,
             changed: 0,
-            interposed: None,
+            foreign: Foreign::default(),
             watch: Stopwatch::default(),
             window: None,
             hosts: schedule.hosts.iter().map(|_| HostState::new()).collect(),
@@ -300,8 +301,9 @@ impl State {
     fn finish(&mut self, at: Timestamp, name: &HostName, ended: &StepEnded) {
         if let StepEnded::Verify(Ok(Verified::Disproven(disproven))) = ended
             && disproven.state == EndpointState::Unknown
+            && let Some(number) = self.number(name)
         {
-            self.interposed = self.number(name);
+            self.foreign.note(number, &disproven.foreign);
         }
         let (undo, dead_man, patient) = (self.undo, self.dead_man, !self.is_cancelled());
         self.on(name, |host| {
@@ -378,6 +380,7 @@ impl State {
                 again.push(number);
             } else {
                 *host = HostState { previous: host.previous.take(), ..HostState::new() };
+                self.foreign.forget(number);
                 self.waiting.insert(number);
             }
         }
@@ -416,7 +419,7 @@ impl State {
     }
 
     /// The hosts of the wave that it is in.
-    fn wave_hosts(&self) -> HostRange {
+    pub(super) fn wave_hosts(&self) -> HostRange {
         whole(self.waves.get(self.wave).map(Vec::as_slice).unwrap_or_default())
     }
 

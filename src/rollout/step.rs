@@ -187,6 +187,9 @@ pub struct Disproven {
     pub reason: String,
     /// What was seen while the host was switched.
     pub measured: Measured,
+    /// The services of which an endpoint shows a certificate that certwave never issued, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<ServiceName>,
 }
 
 /// What a commit came to. One that fails has made the new version final all the same; only old versions are left.

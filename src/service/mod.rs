@@ -32,5 +32,8 @@ pub use spec::ServiceSpec;
 /// Shell text that carries standard input to the socket `$socket` and its answer back, within `$patience` seconds.
 pub const RELAY: &str = include_str!("scripts/relay.sh");
 
+/// Shell text that comes before [`ENTRIES`] where a name is a certificate store's: what the configuration `$config` has for it.
+pub const ALIASES: &str = concat!(include_str!("haproxy/names.sh"), "aliases=$(hook_aliases)\n");
+
 /// Shell text that says which of HAProxy's names on standard input lead to one of `$files`.
 pub const ENTRIES: &str = include_str!("haproxy/entries.sh");

@@ -14,7 +14,7 @@ use crate::plan::HostPlan;
 use crate::service;
 use crate::status::drift::Drift;
 use crate::status::reading::{HostReading, Inside};
-use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Via, judge};
+use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Observation, Via, judge};
 
 /// What should be served.
 #[derive(Debug, Clone)]
@@ -130,16 +130,21 @@ pub fn compare(
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
             let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
+            let served = match observed {
+                Observation::Served(served) => Leaf::of_served(&served.chain),
+                Observation::NotTls(_) | Observation::Unreachable(_) => None,
+            };
+            let stored = Leaf::of_chain(chain).unwrap_or_else(|| Leaf::from(&chain[0]));
             rows.push(EndpointStatus {
                 host: plan.login.host.clone(),
                 service: service.name.clone(),
                 endpoint: endpoint.clone(),
                 state: judgement.state,
-                served: judgement.leaf.as_ref().map(Leaf::from),
+                days_left: served.as_ref().map(|leaf| days_left(leaf.expires(), now)),
+                served,
                 file: file.map(Leaf::from),
                 memory: held.map(|held| known_as(held, &near)),
-                store: StoredLeaf { version: wanted.set.version().clone(), leaf: Leaf::from(&chain[0]) },
-                days_left: judgement.leaf.as_ref().map(|leaf| days_left(leaf.not_after, now)),
+                store: StoredLeaf { version: wanted.set.version().clone(), leaf: stored },
                 drifts,
             });
         }
@@ -172,7 +177,8 @@ impl Disk {
     }
 }
 
-/// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first.
+/// What a service holds for an endpoint. Of several processes, one that differs from what is served is told first. Where a kind of
+/// key is asked for, a certificate whose kind is not told is taken for it only if it is the one that is served.
 fn held<'m>(
     memory: Option<&'m Result<service::Holds, String>>,
     endpoint: &Endpoint,
@@ -180,7 +186,9 @@ fn held<'m>(
 ) -> Option<&'m service::Held> {
     let all = &memory?.as_ref().ok()?.certificates;
     let of_key = || all.iter().filter(|held| endpoint.key.is_none() || held.algorithm == endpoint.key);
-    of_key().find(|held| served.is_some_and(|served| !held.is(served))).or_else(|| of_key().next())
+    let is_served = |held: &&service::Held| served.is_some_and(|served| held.is(served));
+    let untold = || all.iter().filter(|held| held.algorithm.is_none()).find(is_served);
+    of_key().find(|held| served.is_some() && !is_served(held)).or_else(|| of_key().next()).or_else(untold)
 }
 
 fn known_as(held: &service::Held, near: &[Option<&Certificate>]) -> InMemory {

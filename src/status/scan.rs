@@ -58,7 +58,7 @@ pub struct ScannedEndpoint {
     pub condition: Condition,
     /// The certificate, if there is one.
     pub leaf: Option<Leaf>,
-    /// Whole days until it expires; below zero where it has.
+    /// Whole days until it or another one of its chain expires; below zero where one has.
     pub days_left: Option<i64>,
     /// Why it is not valid, in words.
     pub error: Option<String>,
@@ -113,8 +113,8 @@ pub fn appraise(
     } else {
         (Condition::Valid, None)
     };
-    entry.leaf = Some(Leaf::from(&leaf));
-    entry.days_left = Some(days_left(leaf.not_after, now));
+    entry.leaf = Leaf::of_served(&served.chain);
+    entry.days_left = entry.leaf.as_ref().map(|leaf| days_left(leaf.expires(), now));
     entry
 }
 

@@ -32,6 +32,7 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         ("lapsed", issue(&middle, lapsed)),
         ("ending", issue(&middle, LeafSpec { from_days: -90, to_days: 0, ..LeafSpec::default() })),
         ("foreign", issue(&other, foreign)),
+        ("short", issue(&middle, LeafSpec { to_days: 2, ..LeafSpec::default() })),
     ]);
     Certificates { leaves, middle: middle.certificate }
 });
@@ -91,6 +92,12 @@ impl World {
     /// Without the intermediate.
     pub(crate) fn serving_alone(self, name: &str) -> Self {
         let chain = vec![self.leaf(name).der.clone()];
+        self.sending(chain)
+    }
+
+    /// Its intermediate has two days left.
+    pub(crate) fn under_a_short_intermediate(self) -> Self {
+        let chain = vec![self.leaf("new").der.clone(), self.leaf("short").der.clone()];
         self.sending(chain)
     }
 

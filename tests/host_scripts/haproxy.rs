@@ -124,7 +124,8 @@ fn a_crt_list_names_what_is_there() {
         let mut host = Host::new(shell);
         // An awk would take this as an escape.
         let new = host.file(r"server/a\tb.pem");
-        let certificate = HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() };
+        let certificate =
+            HaproxyCertificate { path: path(&new), file: FilePart::Combined.into(), alias: None };
         let haproxy = Haproxy { certificates: vec![certificate], ..settings(&host) };
         host.set(&haproxy);
         let list = host.file("server/list.txt");
@@ -148,7 +149,8 @@ fn a_crt_list_keeps_its_mode_and_is_on_the_disk_before_it_is_used() {
     for shell in Shell::that_follow_path() {
         let mut host = Host::new(shell);
         let new = host.file("server/new.pem");
-        let certificate = HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() };
+        let certificate =
+            HaproxyCertificate { path: path(&new), file: FilePart::Combined.into(), alias: None };
         let haproxy = Haproxy { certificates: vec![certificate], ..settings(&host) };
         host.set(&haproxy);
         let list = host.file("server/list.txt");
@@ -175,7 +177,8 @@ fn a_rehearsal_leaves_the_crt_list_alone() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
         let new = host.file("server/new.pem");
-        let certificate = HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() };
+        let certificate =
+            HaproxyCertificate { path: path(&new), file: FilePart::Combined.into(), alias: None };
         let haproxy = Haproxy { certificates: vec![certificate], ..settings(&host) };
         host.set(&haproxy);
         fs::write(&new, "").unwrap();

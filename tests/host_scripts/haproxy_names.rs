@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use certwave::install::{FilePart, NamedFile, OnDisk, Reads};
+use certwave::install::{FilePart, NamedFile, OnDisk, Reads, Script};
 use certwave::lab::Authority;
-use certwave::service::{Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
+use certwave::service::{ALIASES, ENTRIES, Haproxy, HaproxyCertificate, HaproxyReload, ServiceSpec};
 
 use crate::support::{AWKS, Host, SHELLS, Shell};
 
@@ -33,7 +33,11 @@ fn set(host: &mut Host, crt_list: Option<&Path>, test: &str) {
     let certificate = folder.join("site.pem");
     let spec = ServiceSpec::Haproxy(Haproxy {
         sockets: Vec::new(),
-        certificates: vec![HaproxyCertificate { path: path(&certificate), file: FilePart::Combined.into() }],
+        certificates: vec![HaproxyCertificate {
+            path: path(&certificate),
+            file: FilePart::Combined.into(),
+            alias: None,
+        }],
         crt_list: crt_list.map(path),
         reload: HaproxyReload::Command("true".to_owned()),
         binary: Haproxy::DEFAULT_BINARY.parse().unwrap(),
@@ -106,6 +110,45 @@ fn each_word_of_a_bind_line_is_read_as_haproxy_reads_it() {
         let other = reads.files.iter().find(|file| file.path.ends_with("b c.pem")).unwrap();
         assert!(other.pem.as_ref().is_some_and(|pem| pem.starts_with("-----BEGIN CERTIFICATE-----")));
         assert!(!format!("{reads:?}").contains("PRIVATE"), "{:?}", host.shell);
+    }
+}
+
+/// As HAProxy 3.0.11 lists them: by alias, by the path as it is written, and by an absolute path as that.
+#[test]
+fn the_names_of_certificate_stores_lead_to_their_files() {
+    const STORES: &str = r#"
+global
+  crt-base ROOT/base
+crt-store "web" # its name
+  crt-base ROOT/store/
+  load crt "one.pem" alias "first" key other.pem
+  load key other.pem crt two.pem
+  load alias third crt ROOT/three.pem
+  load crt ROOT/four.pem
+crt-store # crt-base ROOT/no
+  load crt five.pem alias fifth
+  load crt "$VARIABLE.pem" alias sixth
+frontend c
+  bind :4 ssl crt @web/first crt @/fifth
+"#;
+    let hosts = SHELLS.map(Host::new).into_iter();
+    for host_of in hosts.chain(AWKS.map(|awk| Host::new(Shell::Dash).with_awk(awk))) {
+        let host = host(host_of, STORES, "true");
+        let file = |path: &str| host.file("haproxy").join(path).display().to_string();
+        let files = ["store/one.pem", "store/two.pem", "three.pem", "base/five.pem"].map(file);
+        for path in &files {
+            fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let script = Script::new()
+            .assign("files", &files.join("\n"))
+            .assign("base", "")
+            .assign("config", &file("haproxy.cfg"))
+            .text(ALIASES)
+            .text(ENTRIES);
+        let names = "@web/first\n@web/two.pem\n@web/third\n@web/four.pem\n@/fifth\n@/sixth\n@web/fir\n@other/first\n@web/one.pem\n";
+        let ended = host.run_with(&script, names.as_bytes());
+        assert_eq!(ended.text(), "1 1\n2 2\n3 3\n5 4\nall\n", "{:?}", host.shell);
     }
 }
 

@@ -99,7 +99,11 @@ impl Balancer {
             format!("while read -r path; do test -e \"$path\" || exit 1; done <'{}'", list.display());
         let spec = ServiceSpec::Haproxy(Haproxy {
             sockets: Vec::new(),
-            certificates: vec![HaproxyCertificate { path: path(&new), file: FilePart::Combined.into() }],
+            certificates: vec![HaproxyCertificate {
+                path: path(&new),
+                file: FilePart::Combined.into(),
+                alias: None,
+            }],
             crt_list: Some(path(&list)),
             reload: HaproxyReload::Command(format!("cat '{0}' >>'{0}.reloads'", list.display())),
             binary: Haproxy::DEFAULT_BINARY.parse().unwrap(),

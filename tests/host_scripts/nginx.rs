@@ -60,20 +60,20 @@ fn stage(host: &Host, version: &Version, certificate: &X509, key: &PKey<Private>
 }
 
 /// A host with a running nginx that serves what is live; killed and waited for when dropped.
-struct Site {
-    host: Host,
+pub(crate) struct Site {
+    pub(crate) host: Host,
     port: u16,
-    prefix: PathBuf,
-    master: Option<u32>,
+    pub(crate) prefix: PathBuf,
+    pub(crate) master: Option<u32>,
 }
 
 impl Site {
     /// Version 1 is live and served.
-    fn new(shell: Shell) -> Site {
+    pub(crate) fn new(shell: Shell) -> Site {
         Site::with(shell, |_| {})
     }
 
-    fn with(shell: Shell, settings: impl FnOnce(&mut NginxSettings)) -> Site {
+    pub(crate) fn with(shell: Shell, settings: impl FnOnce(&mut NginxSettings)) -> Site {
         let host = Host::named(shell, "certwave");
         let prefix = host.file("my nginx");
         fs::create_dir_all(prefix.join("logs")).unwrap();
@@ -99,12 +99,12 @@ impl Site {
         site
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.prefix.join("nginx.conf")
     }
 
     /// Writes the configuration, with more in its `http` block.
-    fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let live = self.host.live("");
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("  {kind}_temp_path \"{}/{kind}\";\n", self.prefix.display()))
@@ -121,7 +121,7 @@ impl Site {
         fs::write(self.config(), config).unwrap();
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (config, log) = (self.config(), self.error_log());
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         words(BINARY, &["-p", &path(&self.prefix), "-c", &path(&config), "-e", &path(&log)]);
@@ -129,7 +129,7 @@ impl Site {
         wait_for("an answer", || self.served());
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(master) = self.master.take() {
             // Not KILL: a killed master leaves its workers behind.
             let _ = Command::new("kill").args(["-TERM", &master.to_string()]).status();
@@ -137,11 +137,11 @@ impl Site {
         }
     }
 
-    fn error_log(&self) -> PathBuf {
+    pub(crate) fn error_log(&self) -> PathBuf {
         self.prefix.join("logs/error.log")
     }
 
-    fn pid_file(&self) -> PathBuf {
+    pub(crate) fn pid_file(&self) -> PathBuf {
         self.prefix.join("logs/nginx.pid")
     }
 
@@ -151,19 +151,19 @@ impl Site {
     }
 
     /// The common name of what it serves.
-    fn served(&self) -> Option<String> {
+    pub(crate) fn served(&self) -> Option<String> {
         let leaf = self.connect()?.ssl().peer_certificate()?;
         let name = leaf.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
         name.data().to_string().ok()
     }
 
     /// Stages version 2.
-    fn stage_next(&self) {
+    pub(crate) fn stage_next(&self) {
         let (next, key) = certificate("v2");
         stage(&self.host, &version(2), &next, &key);
     }
 
-    fn activate_next(&self) -> Activation {
+    pub(crate) fn activate_next(&self) -> Activation {
         self.host.activate(&version(2), Some(&version(1))).unwrap()
     }
 
@@ -595,7 +595,7 @@ fn a_survey_tells_what_is_read_and_touches_nothing() {
     }
 }
 
-fn survey(site: &Site) -> Facts {
+pub(crate) fn survey(site: &Site) -> Facts {
     let ended = site.host.run(&site.host.spec.survey(&site.host.services));
     assert!(!ended.text().contains("PRIVATE KEY"), "{}", ended.text());
     let facts = Facts::parse(&ended.output(), &site.host.spec, &site.host.services);

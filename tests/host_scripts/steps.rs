@@ -388,7 +388,7 @@ fn a_step_whose_controller_is_lost_comes_to_its_end_and_the_next_one_waits_for_i
 
 impl Host {
     /// Version 1 live and 2 staged, though the service refuses both.
-    fn install_unchecked(&mut self) {
+    pub(crate) fn install_unchecked(&mut self) {
         self.stage(&version(1), &body("one", FilePart::Cert)).unwrap();
         self.stage(&version(2), "two").unwrap();
         let services = std::mem::take(&mut self.services);

@@ -214,6 +214,7 @@ fn taking_all_the_time_never_makes_it_faster() {
 fn what_is_wrong_with_a_host_is_found() {
     let (plan, first) = (plan(&mut Random(1)), HostIndex::default());
     let leaf = |issuer: &str, hours: i64| Leaf {
+        chain_until: None,
         fingerprint_sha256: Fingerprint::new([7; 32]),
         serial: Serial::from_bytes(&[7]),
         names: vec!["a.test".to_owned()],
@@ -312,6 +313,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
     let (mut plan, first) = (plan(&mut Random(1)), HostIndex::default());
     plan.hosts[first].accepted = false;
     let leaf = Leaf {
+        chain_until: None,
         fingerprint_sha256: Fingerprint::new([1; 32]),
         serial: Serial::from_bytes(&[1]),
         names: vec!["a.test".to_owned()],

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::certificate::{Certificate, Leaf, parse_pem};
+use crate::certificate::{Leaf, parse_pem};
 use crate::engine::handshake::prove::{Shown, observe, places};
 use crate::engine::host::previous::{WayBack, read_leaf};
 use crate::engine::host::session::Session;
@@ -176,10 +176,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
 
 fn served((service, endpoint, observed): Shown, known: &Known) -> SeenServed {
     let (leaf, reason) = match observed {
-        Observation::Served(served) => {
-            let leaf = served.chain.first().and_then(|der| Certificate::from_der(der).ok());
-            (leaf.as_ref().map(Leaf::from), None)
-        }
+        Observation::Served(served) => (Leaf::of_served(&served.chain), None),
         Observation::NotTls(reason) | Observation::Unreachable(reason) => (None, Some(reason)),
     };
     let ours = known.silent.contains(&service)
@@ -202,7 +199,7 @@ fn ahead(clock: Timestamp, (asked, answered): (Timestamp, Timestamp)) -> i64 {
 
 fn seen_reads(service: ServiceName, reads: Reads) -> SeenReads {
     let file = |file: NamedFile| SeenFile {
-        leaf: file.pem.and_then(|pem| parse_pem(pem.as_bytes()).ok()?.first().map(Leaf::from)),
+        leaf: file.pem.and_then(|pem| Leaf::of_chain(&parse_pem(pem.as_bytes()).ok()?)),
         path: file.path,
         is_key: file.is_key,
         ours: file.ours,

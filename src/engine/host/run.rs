@@ -157,7 +157,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         let before = (self.slot.listeners.as_slice(), Some(self.known.silent.as_slice()));
         let proofs = prove_all(world, self.plan, before, expected, contrary, (wanted, until)).await;
         let disproof = |Proof { service, endpoint, result }: Proof| {
-            result.map_err(|judgement| Disproof { service, endpoint, judgement })
+            result.map_err(|judgement| Disproof { service, endpoint, judgement, foreign: Vec::new() })
         };
         let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
         // What answered nobody before the switch need not answer after the way back.
@@ -165,14 +165,23 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.known.silent, one))
         });
         // Something that stands between matters more than a server that is merely late.
-        all.sort_by_key(|proof| !matches!(proof, Err(one) if one.judgement.state == EndpointState::Unknown));
-        all.into_iter().collect()
+        let is_foreign = |one: &&Disproof| one.judgement.state == EndpointState::Unknown;
+        let mut foreign: Vec<ServiceName> = Vec::new();
+        for Disproof { service, .. } in all.iter().filter_map(|proof| proof.as_ref().err()).filter(is_foreign)
+        {
+            if !foreign.contains(service) {
+                foreign.push(service.clone());
+            }
+        }
+        all.sort_by_key(|proof| !proof.as_ref().err().is_some_and(|one| is_foreign(&one)));
+        let proven: Result<(), Disproof> = all.into_iter().collect();
+        proven.map_err(|first| Disproof { foreign, ..first })
     }
 }
 
 /// Whether an endpoint has no handshake to offer, and had none before the switch. One that shows somebody else's certificate
 /// proves nothing, whatever it showed before: another host may have answered.
-fn is_as_before(silent: &[Silent], Disproof { service, endpoint, judgement }: &Disproof) -> bool {
+fn is_as_before(silent: &[Silent], Disproof { service, endpoint, judgement, .. }: &Disproof) -> bool {
     let was_silent = silent.iter().any(|one| one.service == *service && one.endpoint == *endpoint);
     judgement.leaf.is_none() && was_silent
 }
@@ -182,6 +191,8 @@ pub(super) struct Disproof {
     service: ServiceName,
     endpoint: Endpoint,
     pub(super) judgement: Judgement,
+    /// The services that show a certificate which certwave never issued, this one or another.
+    pub(super) foreign: Vec<ServiceName>,
 }
 
 impl fmt::Display for Disproof {
@@ -211,6 +222,7 @@ mod tests {
             service: silent.service.clone(),
             endpoint: silent.endpoint.clone(),
             judgement: Judgement { state, findings: Vec::new(), leaf: leaf.cloned(), reason: None },
+            foreign: Vec::new(),
         };
         let is_as_before =
             |before: &Silent, after: &Disproof| super::is_as_before(std::slice::from_ref(before), after);

@@ -15,6 +15,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
                 state: disproof.judgement.state,
                 reason: disproof.to_string(),
                 measured,
+                foreign: disproof.foreign,
             }),
         }
     }

@@ -7,7 +7,7 @@ use crate::install::{FilePart, Script};
 use crate::model::Secret;
 use crate::plan::HostPlan;
 use crate::ports::Connection;
-use crate::service::{ENTRIES, Haproxy, HaproxyCertificate};
+use crate::service::{ALIASES, ENTRIES, Haproxy, HaproxyCertificate};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -19,7 +19,7 @@ pub(super) fn files(plan: &HostPlan, haproxy: &Haproxy) -> Vec<HaproxyCertificat
     for (path, file) in links.chain(copies) {
         let holds_one = matches!(file.part, FilePart::Fullchain | FilePart::Combined | FilePart::KeyFirst);
         if holds_one && !files.iter().any(|one| one.path == *path) {
-            files.push(HaproxyCertificate { path: path.clone(), file: *file });
+            files.push(HaproxyCertificate { path: path.clone(), file: *file, alias: None });
         }
     }
     files
@@ -43,18 +43,20 @@ pub(super) async fn entries<C: Connection>(
         .map(|file| file.among(names).map(str::to_owned).into_iter().collect())
         .collect();
     found.resize(files.len(), Vec::new());
-    // A name that begins so is a certificate store's own word (HAProxy 3.0), and no path.
-    let is_open = |name: &&String| !name.starts_with('@') && !found.iter().flatten().any(|one| one == *name);
+    let is_open = |name: &&String| !found.iter().flatten().any(|one| one == *name);
     let rest: Vec<&String> = names.iter().filter(is_open).collect();
     if rest.is_empty() {
         return Ok(found);
     }
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let base = files.iter().zip(&found).find_map(|(file, names)| base(file, names.first()?));
-    let script = Script::new()
-        .assign("files", &paths.join("\n"))
-        .assign("base", base.as_deref().unwrap_or_default())
-        .text(ENTRIES);
+    let script =
+        Script::new().assign("files", &paths.join("\n")).assign("base", base.as_deref().unwrap_or_default());
+    // A name that begins so is a certificate store's own word (HAProxy 3.0), and its configuration knows the path.
+    let script = match rest.iter().any(|name| name.starts_with('@')) {
+        true => script.assign("config", haproxy.config.as_str()).text(ALIASES).text(ENTRIES),
+        false => script.text(ENTRIES),
+    };
     let lines: String = rest.iter().map(|name| format!("{name}\n")).collect();
     let names = Secret::new(lines.into_bytes());
     let output = session.run(plan, &script, Some(names), DEADLINE).await;

@@ -16,6 +16,8 @@ use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, m
 
 /// Between two looks at a master that is reloading.
 const LOOK: Duration = Duration::from_millis(100);
+/// A worker that works answers sooner.
+const ANSWER: Duration = Duration::from_secs(2);
 const SCRIPT: Duration = Duration::from_secs(60);
 
 /// One HAProxy of a host that is being changed.
@@ -85,11 +87,13 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
             let held = self.held(socket).await?;
             let mut own: Vec<&str> = held.of.iter().flatten().map(String::as_str).collect();
             for (certificate, names) in self.haproxy.certificates.iter().zip(&held.of) {
-                let path = certificate.path.as_str();
-                match (names.is_empty(), &self.haproxy.crt_list) {
+                let called = certificate.called();
+                // What a store calls by a name of its own is loaded by the configuration alone.
+                let can_begin = self.haproxy.crt_list.is_some() && certificate.alias.is_none();
+                match (names.is_empty(), can_begin) {
                     (false, _) => {}
-                    (true, Some(_)) => own.push(path),
-                    (true, None) => return Err(missing(path, &held.names).to_string()),
+                    (true, true) => own.push(called),
+                    (true, false) => return Err(missing(called, &held.names).to_string()),
                 }
             }
             if ends_ours || !held.open.as_deref().is_some_and(|open| own.contains(&open)) {
@@ -182,7 +186,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     fn reloads(&self, set: &CertificateSet) -> bool {
         let fits = |certificate: &HaproxyCertificate| {
             let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
-            api::set(certificate.path.as_str(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
+            api::set(certificate.called(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
         };
         self.haproxy.sockets.is_empty() || !self.haproxy.certificates.iter().all(fits)
     }
@@ -228,11 +232,14 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         wanted: &ToServe,
     ) -> Result<(), String> {
         let mut names = held.of[at].clone();
+        if names.is_empty() && file.alias.is_some() {
+            return Err(missing(file.called(), &held.names).to_string());
+        }
         if names.is_empty() {
             names.push(self.begin(socket, file).await?);
         }
         for (nth, name) in names.iter().enumerate() {
-            let looks_right = self.holds(socket, name, wanted).await.is_ok();
+            let looks_right = self.holds(socket, name, wanted).await == Ok(api::Told::Whole);
             let own: Vec<&str> = held.of.iter().flatten().chain(&names).map(String::as_str).collect();
             let replaced = match self.clear(socket, &own, held.open.as_deref()).await {
                 Ok(()) => {
@@ -303,7 +310,8 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         committed
     }
 
-    async fn holds(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<(), String> {
+    /// How far that is borne out. Of what HAProxy does not say, handshakes are the proof.
+    async fn holds(&self, socket: &HostPath, name: &str, wanted: &ToServe) -> Result<api::Told, String> {
         let answer = self.ask(socket, api::show(name)).await?;
         self.said(api::read_show(name, &wanted.leaf, wanted.chain, &answer))
     }
@@ -368,22 +376,43 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         };
         let before = self.processes(socket).await?;
         let answer = self.ask(socket, master::reload()).await.unwrap_or_default();
-        if let Some(ended) = master::read_reload(&answer) {
-            return ended;
-        }
+        // That it loaded says nothing of how its worker fares.
+        master::read_reload(&answer).unwrap_or(Ok(()))?;
+        let mut forked = false;
         let until = crate::model::later(clock.now(), self.plan.timeout);
         loop {
             // While the master replaces itself, its socket answers nothing.
             if let Ok(now) = self.processes(socket).await
                 && let Some(ended) = master::reloaded(&before, &now)
             {
-                return ended.map_err(str::to_owned);
+                ended?;
+                forked = true;
+                if self.work(socket, &now.workers).await {
+                    return Ok(());
+                }
             }
             if clock.now() >= until {
-                return Err(format!("the master did not reload within {} s", self.plan.timeout.as_secs()));
+                let seconds = self.plan.timeout.as_secs();
+                return Err(match forked {
+                    true => {
+                        format!("the master reloaded, but its new worker did not answer within {seconds} s")
+                    }
+                    false => format!("the master did not reload within {seconds} s"),
+                });
             }
             clock.sleep(LOOK).await;
         }
+    }
+
+    /// Whether each of these workers answers: one that dies at once, or cannot start its threads, does not.
+    async fn work(&self, master: &HostPath, workers: &[u32]) -> bool {
+        for &worker in workers {
+            let answer = tokio::time::timeout(ANSWER, self.ask(master, master::ask_worker(worker))).await;
+            if !answer.is_ok_and(|said| said.is_ok_and(|said| master::has_answered(worker, &said))) {
+                return false;
+            }
+        }
+        true
     }
 
     /// With a runtime API that was not used, the command has not run yet.

@@ -39,11 +39,11 @@ async fn by_haproxy<C: Connection>(
         if let Some((missing, _)) =
             haproxy.certificates.iter().zip(&found).find(|(_, names)| names.is_empty())
         {
-            return Err(format!("HAProxy holds no certificate `{}`", missing.path));
+            return Err(format!("HAProxy holds no certificate `{}`", missing.called()));
         }
         for name in found.iter().flatten() {
             let answer = ask(session, plan, socket, api::show(name)).await?;
-            all.certificates.push(api::read_held(name, &answer).map_err(|error| error.to_string())?);
+            all.certificates.extend(api::read_held(name, &answer).map_err(|error| error.to_string())?);
         }
         all.names.extend(list.names);
     }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::certificate::Certificate;
+use crate::certificate::Leaf;
 use crate::engine::fleet::Fleet;
 use crate::engine::handshake::prove::{observe, places};
 use crate::plan::HostIndex;
@@ -19,7 +19,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
         let looks =
             places.iter().map(|place| observe::<C::Connection, P>(self.rollout.prober.as_ref(), None, place));
         let seen = join_all(looks).await.into_iter().filter_map(|seen| match seen {
-            Observation::Served(served) => Some(Certificate::from_der(served.chain.first()?).ok()?.not_after),
+            Observation::Served(served) => Some(Leaf::of_served(&served.chain)?.expires()),
             Observation::NotTls(_) | Observation::Unreachable(_) => None,
         });
         seen.min()

@@ -189,6 +189,9 @@ async fn a_host_breaks_when_the_first_of_what_it_shows_expires_and_nobody_logs_i
     world.handshakes.shows("192.0.2.1:9443", &[all.shown(&all.older)]);
     let expires = async |world: &World| world.fleet(&Transcript::new()).expires(HostIndex::new(0)).await;
     assert_eq!(expires(&world).await, Some(all.old.not_after()));
+    // With what is sent behind the leaf.
+    world.handshakes.shows("192.0.2.1:8443", &[served(&[all.new.leaf(), all.old.leaf()])]);
+    assert_eq!(expires(&world).await, Some(all.old.not_after()));
     world.handshakes.shows("192.0.2.1:8443", &[not_tls()]);
     assert_eq!(expires(&world).await, Some(all.new.not_after()));
     world.handshakes.shows(World::PLACE, &[silent()]);

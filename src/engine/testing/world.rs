@@ -190,6 +190,7 @@ pub(crate) fn haproxy(sockets: &[&str]) -> Haproxy {
         certificates: vec![HaproxyCertificate {
             path: "/etc/haproxy/a.pem".parse().unwrap(),
             file: FilePart::Combined.into(),
+            alias: None,
         }],
         crt_list: None,
         reload: HaproxyReload::Master("/run/haproxy-master.sock".parse().unwrap()),

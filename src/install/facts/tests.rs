@@ -166,6 +166,15 @@ fn a_server_that_is_down_is_no_problem_and_one_that_is_not_ready_is() {
 }
 
 #[test]
+fn a_test_that_fails_without_a_word_or_takes_too_long_has_words() {
+    let broken = |said: &str| facts(&format!("certwave:broken 1{said}\n")).reads[0].broken.clone().unwrap();
+    for silent in ["", " "] {
+        assert_eq!(broken(silent), "it failed and printed nothing");
+    }
+    assert_eq!(broken(" gave up after 9 s"), "its test is slower than `verify: timeout`: gave up after 9 s");
+}
+
+#[test]
 fn versions_are_told_oldest_first_however_they_are_listed() {
     let (older, newer) = ("20251123T200100Z-ffffffff", "20261124T200100Z-00000000");
     let said: String =

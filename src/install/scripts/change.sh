@@ -80,6 +80,15 @@ run() {
     exec 8>&-
     "service_$1" "$2"
   ) >"$output" 2>&1 </dev/null
+  ended=$?
+  [ "$ended" = 0 ] || [ -s "$output" ] || printf 'it ended with %s and printed nothing\n' "$ended" >>"$output"
+  return "$ended"
+}
+# Whether what was run last came to its end by itself.
+came_to_its_end() {
+  case $(tail -n 1 "$output") in
+    'gave up after '*) return 1 ;;
+  esac
 }
 
 show_output() {

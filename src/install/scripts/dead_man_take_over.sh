@@ -83,10 +83,3 @@ take_over() {
   [ -z "$hanging" ] || end_hanging 2>/dev/null
   note_step
 }
-
-# Whether what was run last came to its end by itself.
-came_to_its_end() {
-  case $(tail -n 1 "$output") in
-    'gave up after '*) return 1 ;;
-  esac
-}

@@ -45,17 +45,46 @@ impl HostResolver<'_> {
         let dual = files.len() > 1;
         let mut certificates = Vec::new();
         for (algorithm, file) in files {
-            let path = match setting {
-                None => Some(install.layout.live_file(file)),
-                Some(PerKey::One(template)) if dual => self
-                    .value::<String>(Some(template))
-                    .and_then(|bundle| self.parsed(template, &format!("{bundle}.{algorithm}"))),
-                Some(PerKey::One(template)) => self.value(Some(template)),
-                Some(PerKey::Each(each)) => self.value(each.get(&algorithm)),
+            let live = install.layout.live_file(file);
+            let named = match setting {
+                None => None,
+                Some(PerKey::One(template)) => Some(template),
+                Some(PerKey::Each(each)) => each.get(&algorithm),
             };
-            certificates.extend(path.map(|path| HaproxyCertificate { path, file }));
+            let Some(template) = named else {
+                certificates.extend(setting.is_none().then(|| HaproxyCertificate {
+                    path: live,
+                    file,
+                    alias: None,
+                }));
+                continue;
+            };
+            let Some(name) = self.value::<String>(Some(template)) else { continue };
+            let is_bundle = dual && matches!(setting, Some(PerKey::One(_)));
+            certificates.extend(if name.starts_with('@') && !is_bundle {
+                self.alias(template, &name).map(|alias| HaproxyCertificate {
+                    path: live,
+                    file,
+                    alias: Some(alias),
+                })
+            } else {
+                let name = if is_bundle { format!("{name}.{algorithm}") } else { name };
+                self.parsed(template, &name).map(|path| HaproxyCertificate { path, file, alias: None })
+            });
         }
         certificates
+    }
+
+    /// `@STORE/NAME`, or `@/NAME` of a store without a name (Configuration Manual, `crt-store`).
+    fn alias(&mut self, template: &Template, name: &str) -> Option<String> {
+        let is_one = name[1..].split_once('/').is_some_and(|(_, alias)| !alias.is_empty())
+            && name.chars().all(|c| !c.is_whitespace() && !c.is_control());
+        if is_one {
+            return Some(name.to_owned());
+        }
+        let problem = Problem::at(template.span, format!("`{name}` is no name of a certificate store"));
+        self.problems.push(problem.hint("write `@STORE/NAME`, as `show ssl cert` of HAProxy 3.0 lists it"));
+        None
     }
 
     /// The next reload must find the new certificate on the disk: its path is made a link, unless it is there
@@ -66,7 +95,7 @@ impl HostResolver<'_> {
         settings: &HaproxySettings,
         install: &mut InstallSpec,
     ) {
-        let HaproxyCertificate { path, file } = certificate;
+        let HaproxyCertificate { path, file, .. } = certificate;
         if *path == install.layout.live_file(*file) {
             return;
         }
@@ -122,5 +151,20 @@ mod tests {
         // With a runtime API it is kept for what that cannot do.
         assert_eq!(reload("socket: /s.sock"), (master("/run/haproxy-master.sock"), String::new()));
         assert_eq!(reload("socket: /s.sock, reload: systemd"), (command(systemd), String::new()));
+    }
+
+    #[test]
+    fn a_certificate_may_be_named_as_its_store_does() {
+        let planned = |certificate: &str| {
+            let spec = planned(&format!("haproxy: {{socket: /s.sock, certificate: \"{certificate}\"}}"));
+            let ServiceSpec::Haproxy(haproxy) = spec else { panic!("it is HAProxy") };
+            haproxy.certificates[0].clone()
+        };
+        for name in ["@web/site", "@/site.pem"] {
+            let certificate = planned(name);
+            assert_eq!(certificate.alias.as_deref(), Some(name));
+            assert!(certificate.path.as_str().ends_with("/combined.pem"), "{}", certificate.path);
+        }
+        assert_eq!(planned("/etc/haproxy/@site.pem").alias, None);
     }
 }

@@ -35,6 +35,7 @@ fn plan(sections: &str) -> Plan {
 /// A leaf that is valid for so many seconds more.
 fn leaf(number: u8, seconds: i64) -> Leaf {
     Leaf {
+        chain_until: None,
         fingerprint_sha256: Fingerprint::new([number; 32]),
         serial: Serial::from_bytes(&[number]),
         names: vec!["a.test".to_owned()],

@@ -65,7 +65,7 @@ fn proven(measured: Measured) -> StepEnded {
 
 fn disproven(state: EndpointState) -> StepEnded {
     let (reason, measured) = ("so".to_owned(), Measured::default());
-    StepEnded::Verify(Ok(Verified::Disproven(Disproven { state, reason, measured })))
+    StepEnded::Verify(Ok(Verified::Disproven(Disproven { state, reason, measured, foreign: Vec::new() })))
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl View for StoredVersionList {
 impl StoredVersion {
     /// The first to expire.
     fn not_after(&self) -> Option<Timestamp> {
-        self.leaves.iter().map(|leaf| leaf.not_after).min()
+        self.leaves.iter().map(Leaf::expires).min()
     }
 
     fn keys(&self) -> Vec<String> {

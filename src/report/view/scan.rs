@@ -28,8 +28,7 @@ pub struct ServedReport {
 impl ServedReport {
     /// Orders what was found: by when it expires, and those that showed nothing last.
     pub fn new(mut entries: Vec<ScannedEndpoint>) -> Self {
-        let expires =
-            |entry: &ScannedEndpoint| entry.leaf.as_ref().map_or(Timestamp::MAX, |leaf| leaf.not_after);
+        let expires = |entry: &ScannedEndpoint| entry.leaf.as_ref().map_or(Timestamp::MAX, Leaf::expires);
         entries.sort_by_key(expires);
         Self { entries }
     }
@@ -65,7 +64,7 @@ impl ServedReport {
                 names(leaf, every),
                 leaf.map_or_else(dash, |leaf| common_name(&leaf.issuer)),
                 leaf.and_then(|leaf| leaf.key_type).map_or_else(dash, |key| key.to_string()),
-                leaf.map_or_else(dash, |leaf| leaf.not_after.strftime("%Y-%m-%d").to_string()),
+                leaf.map_or_else(dash, |leaf| leaf.expires().strftime("%Y-%m-%d").to_string()),
                 entry.days_left.map_or_else(dash, |days| days.to_string()),
                 match (&entry.error, entry.condition) {
                     // The date has its own column.

@@ -86,19 +86,66 @@ fn a_batch_begins_when_no_host_of_the_one_before_is_in_flight() {
 }
 
 #[test]
-fn after_a_foreign_certificate_no_host_begins_whatever_the_budget() {
-    for may in [0, 1, 6] {
+fn a_foreign_certificate_on_more_hosts_than_may_fail_stops_the_wave_at_once() {
+    for may in [0, 1] {
         let mut story = Story::of(&[5, 1]).may_fail(may);
-        story.schedule.waves[0].parallel = 2;
+        story.schedule.waves[0].parallel = 3;
         story.go();
-        assert_eq!(story.change(&["a1"]), "a3 inspect");
-        // The one beside it was not switched yet, and is not any more.
-        let told = story.ends_at("a2", disproven(EndpointState::Unknown));
+        assert_eq!(story.change(&["a1"]), "a4 inspect");
+        if may == 1 {
+            assert_eq!(story.ends_at("a3", foreign("nginx")), "a3 rollback");
+        }
+        // The ones beside it were not switched yet, and are not any more.
+        let told = story.ends_at("a2", foreign("nginx"));
         assert_eq!(told, "a fails: foreign on a2, a2 rollback", "{may} may fail");
-        assert_eq!(story.ends("a3", good(Step::Inspect)), "a3 abandoned");
-        assert_eq!(story.ends("a2", good(Step::Rollback)), "back: a1, a1 rollback");
-        assert_eq!(story.ends("a1", good(Step::Rollback)), "rolled_back");
+        assert_eq!(story.ends("a4", good(Step::Inspect)), "a4 abandoned");
     }
+}
+
+#[test]
+fn one_hosts_foreign_certificate_is_that_hosts_failure() {
+    let mut story = Story::of(&[3, 1]).may_fail(1);
+    story.schedule.waves[0].parallel = 1;
+    story.go();
+    assert_eq!(story.ends_at("a1", foreign("nginx")), "a1 rollback");
+    assert_eq!(story.ends("a1", good(Step::Rollback)), "a2 inspect");
+    assert_eq!(story.change(&["a2"]), "a3 inspect");
+    assert_eq!(story.change(&["a3"]), "a passes, wave b, b1 inspect");
+    assert_eq!(story.change(&["b1"]), "b passes, incomplete");
+    // Found at the inspection, it is a failure like any other.
+    let mut story = Story::of(&[2]).may_fail(1);
+    story.schedule.waves[0].parallel = 1;
+    story.go();
+    assert_eq!(story.ends("a1", StepEnded::Inspect(Err(failed()))), "a2 inspect");
+}
+
+#[test]
+fn a_foreign_certificate_in_two_services_or_waves_stops_whatever_the_budget() {
+    let mut services = Story::of(&[5]).may_fail(4);
+    services.go();
+    assert_eq!(services.ends_at("a1", foreign("nginx")), "a1 rollback");
+    assert_eq!(services.ends_at("a2", foreign("haproxy")), "a fails: foreign on a2, a2 rollback");
+
+    let mut waves = Story::of(&[2, 3]);
+    waves.schedule.waves[0].max_failures = 1;
+    waves.schedule.waves[1].max_failures = 2;
+    waves.go();
+    waves.ends_at("a1", foreign("nginx"));
+    waves.ends("a1", good(Step::Rollback));
+    waves.change(&["a2"]);
+    assert_eq!(waves.ends_at("b1", foreign("nginx")), "b fails: foreign on b1, b1 rollback");
+}
+
+/// Its last try is what counts.
+#[test]
+fn a_host_that_has_another_turn_is_not_blamed_for_the_one_before() {
+    let mut story = Story::of(&[2]).may_fail(1);
+    story.go();
+    story.ends_at("a1", foreign("nginx"));
+    story.ends("a1", good(Step::Rollback));
+    assert_eq!(story.change(&["a2"]), "a passes, incomplete");
+    assert_eq!(story.resume(9), "wave a, a1 inspect");
+    assert_eq!(story.ends_at("a1", foreign("haproxy")), "a1 rollback");
 }
 
 #[test]

@@ -88,7 +88,25 @@ fn in_doubt() -> StepFailure {
 /// A verification that finds an endpoint in another state.
 fn disproven(state: EndpointState) -> StepEnded {
     let reason = "it serves something else".to_owned();
-    StepEnded::Verify(Ok(Verified::Disproven(Disproven { state, reason, measured: Default::default() })))
+    let foreign = Vec::new();
+    StepEnded::Verify(Ok(Verified::Disproven(Disproven {
+        state,
+        reason,
+        measured: Default::default(),
+        foreign,
+    })))
+}
+
+/// A service shows a certificate that certwave never issued.
+fn foreign(service: &str) -> StepEnded {
+    let (state, reason) = (EndpointState::Unknown, "it serves something else".to_owned());
+    let foreign = vec![service.parse().unwrap()];
+    StepEnded::Verify(Ok(Verified::Disproven(Disproven {
+        state,
+        reason,
+        measured: Default::default(),
+        foreign,
+    })))
 }
 
 fn refused() -> StepEnded {

@@ -12,12 +12,24 @@ pub struct HaproxyCertificate {
     pub path: HostPath,
     /// What it leads to.
     pub file: FileName,
+    /// What `show ssl cert` knows it by where a `crt-store` loads it (HAProxy 3.0), such as `@web/site`: the path is then that of
+    /// the live version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
 }
 
 impl HaproxyCertificate {
+    /// What a person calls it by.
+    pub fn called(&self) -> &str {
+        self.alias.as_deref().unwrap_or(self.path.as_str())
+    }
+
     /// The name that HAProxy has for it, among all that `show ssl cert` lists: the path as its configuration
     /// writes it, which may be relative to where HAProxy was started.
     pub fn among<'n>(&self, names: &'n [String]) -> Option<&'n str> {
+        if let Some(alias) = &self.alias {
+            return names.iter().find(|name| *name == alias).map(String::as_str);
+        }
         let path = self.path.as_str();
         let is_it = |name: &&String| {
             let plain =
@@ -45,6 +57,7 @@ mod tests {
         let certificate = HaproxyCertificate {
             path: "/etc/haproxy/certs/a.pem".parse().unwrap(),
             file: FilePart::Combined.into(),
+            alias: None,
         };
         let among = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -56,5 +69,19 @@ mod tests {
         // Two that it could be, another folder, and the end of another name.
         assert_eq!(among(&["certs/a.pem", "a.pem"]), None);
         assert_eq!(among(&["/certs/a.pem", "other/a.pem", "ta.pem"]), None);
+    }
+
+    #[test]
+    fn an_alias_of_a_certificate_store_is_the_name_and_all_of_it() {
+        let names = ["/live/combined.pem", "@web/site.pem", "@web/site"].map(str::to_owned);
+        let path = "/live/combined.pem".parse().unwrap();
+        let mut certificate = HaproxyCertificate { path, file: FilePart::Combined.into(), alias: None };
+        assert_eq!(
+            (certificate.called(), certificate.among(&names)),
+            ("/live/combined.pem", Some("/live/combined.pem"))
+        );
+        certificate.alias = Some("@web/site".to_owned());
+        assert_eq!((certificate.called(), certificate.among(&names)), ("@web/site", Some("@web/site")));
+        assert_eq!(certificate.among(&names[..2]), None);
     }
 }

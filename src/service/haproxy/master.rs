@@ -16,6 +16,16 @@ pub fn processes() -> Secret {
     Secret::new(b"show proc\n".to_vec())
 }
 
+/// Asks a worker for its own number, which only one that works can tell.
+pub fn ask_worker(pid: u32) -> Secret {
+    Secret::new(format!("@!{pid} show info\n").into_bytes())
+}
+
+/// Whether that worker answered.
+pub fn has_answered(pid: u32, answer: &str) -> bool {
+    answer.lines().any(|line| line.strip_prefix("Pid:").is_some_and(|said| said.trim() == pid.to_string()))
+}
+
 /// Asks for a reload. From 2.7 on it answers when it is over; before, it answers nothing.
 pub fn reload() -> Secret {
     Secret::new(b"reload\n".to_vec())
@@ -116,6 +126,17 @@ mod tests {
         let without: String =
             BEFORE.lines().filter(|line| !line.contains("master")).map(|line| format!("{line}\n")).collect();
         assert_eq!(read_processes(&without), None);
+    }
+
+    #[test]
+    fn a_worker_that_works_tells_its_own_number() {
+        assert_eq!(ask_worker(7).expose(), b"@!7 show info\n");
+        assert!(has_answered(1271, "Name: HAProxy\nVersion: 2.6.12\nPid: 1271\nUptime: 0d\n\n"));
+        for other in
+            ["", "Pid: 12\n", "Pid: 12711\n", "Can't find the target PID matching the prefix '@!1271'\n"]
+        {
+            assert!(!has_answered(1271, other), "{other}");
+        }
     }
 
     #[test]

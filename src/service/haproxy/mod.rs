@@ -108,7 +108,7 @@ impl Service for Haproxy {
         let mut actions = vec![self.test.clone().unwrap_or(test)];
         for certificate in &self.certificates {
             let told = self.sockets.iter();
-            actions.extend(told.map(|socket| format!("set ssl cert {} @ {socket}", certificate.path)));
+            actions.extend(told.map(|socket| format!("set ssl cert {} @ {socket}", certificate.called())));
         }
         if self.sockets.is_empty() {
             actions.push(match &self.reload {
@@ -126,8 +126,11 @@ mod tests {
     use crate::install::FilePart;
 
     fn haproxy(sockets: &[&str], reload: HaproxyReload) -> Haproxy {
-        let certificate =
-            |path: &str| HaproxyCertificate { path: path.parse().unwrap(), file: FilePart::Combined.into() };
+        let certificate = |path: &str| HaproxyCertificate {
+            path: path.parse().unwrap(),
+            file: FilePart::Combined.into(),
+            alias: None,
+        };
         Haproxy {
             sockets: sockets.iter().map(|socket| socket.parse().unwrap()).collect(),
             certificates: vec![certificate("/a.pem"), certificate("/b.pem")],

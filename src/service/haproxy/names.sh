@@ -3,7 +3,10 @@
 # `crt-base`, `default-path`, `crt-store`). Settings: config (a file, or a folder of `*.cfg`), certificates (one a line), crt_list.
 newline='
 '
-hook_names() {
+hook_names() { read_names | tell_files; }
+# The names that certificate stores give: `NAME PATH`, one a line.
+hook_aliases() { read_names | sed -n 's/^alias //p'; }
+read_names() {
   set -- "$config"
   [ ! -d "$config" ] || set -- "$config"/*.cfg
   [ -r "$1" ] || return 0
@@ -73,6 +76,8 @@ hook_names() {
     /^[ \t]*\.(if|elif|else)/ { print "variable" }
     /^[ \t]*(global|defaults|frontend|listen|backend|peers|log-forward|resolvers|userlist|crt-store|cache|program|ring|mailers|traces|acme)([ \t\r#]|$)/ {
       in_store = $1 ~ /^crt-store/
+      store = $2 ~ /^#/ ? "" : $2
+      gsub(/["\047\r]/, "", store)
       store_base = store_keys = ""
     }
     !/crt|default-path|key-base|del-ext/ { next }
@@ -91,6 +96,15 @@ hook_names() {
       }
       else if (first == "ssl-load-extra-del-ext") print "del-ext"
       else if (first == "load" && in_store) {
+        crt = name = ""
+        for (i = 2; i < count; i += 2) {
+          if (word[i] == "crt") crt = word[i + 1]
+          else if (word[i] == "alias") name = word[i + 1]
+        }
+        # Without an alias it is known by the path as it is written, unless that is absolute.
+        if (name == "" && crt !~ /^\//) name = crt
+        path = placed(under(store_base == "" ? crt_base : store_base, crt))
+        if (name != "" && path != "" && !index(path name, "\001")) print "alias", "@" store "/" name, path
         for (i = 2; i < count; i += 2) {
           if (word[i] == "crt") tell("crt", under(store_base == "" ? crt_base : store_base, word[i + 1]))
           else if (word[i] == "key") tell("key", under(store_keys == "" ? key_base : store_keys, word[i + 1]))
@@ -103,7 +117,7 @@ hook_names() {
         }
       }
     }
-  ' "$@" 2>/dev/null | tell_files
+  ' "$@" 2>/dev/null
 }
 
 # From files and folders to certificates and keys.

@@ -241,45 +241,83 @@ pub fn show(name: &str) -> Secret {
     command(&format!("show ssl cert {name}"))
 }
 
-/// Whether `show ssl cert` tells of this leaf, with so many certificates behind it.
+/// How far a report bears out what should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It says all of it.
+    Whole,
+    /// What it says fits, and it does not say the rest.
+    InPart,
+}
+
+/// Whether `show ssl cert` tells of this leaf, with so many certificates behind it. HAProxy 2.6 ends its report before the
+/// fingerprint and the chain where the key is neither EC nor plain RSA: what it does not say is neither right nor wrong.
 ///
 /// # Errors
 /// With what it holds instead.
-pub fn read_show(name: &str, leaf: &Certificate, chain: usize, answer: &str) -> Result<(), RuntimeError> {
-    let field =
-        |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim);
-    let Some(serial) = field("Serial") else { return Err(refused(&format!("show ssl cert {name}"), answer)) };
-    let links = answer.lines().filter(|line| line.starts_with("Chain Subject:")).count();
+pub fn read_show(name: &str, leaf: &Certificate, chain: usize, answer: &str) -> Result<Told, RuntimeError> {
+    is_report(name, answer)?;
     let plain = |text: &str| text.to_ascii_lowercase().trim_start_matches('0').to_owned();
-    if plain(serial) == plain(leaf.serial.as_str()) && links == chain {
-        return Ok(());
+    let serial = field("Serial", answer);
+    let links = answer.lines().filter(|line| line.starts_with("Chain Subject:")).count();
+    // The chain comes after the leaf's issuer.
+    let tells_chain = links > 0 || field("Issuer", answer).is_some();
+    let is_other = serial.is_some_and(|serial| plain(serial) != plain(leaf.serial.as_str()));
+    if is_other || (tells_chain && links != chain) {
+        let serial = serial.unwrap_or("not told");
+        return Err(RuntimeError::NotTaken {
+            found: match tells_chain {
+                true => format!("serial {serial} with a chain of {links}"),
+                false => format!("serial {serial}"),
+            },
+            wanted: format!("serial {} with a chain of {chain}", leaf.serial),
+        });
     }
-    Err(RuntimeError::NotTaken {
-        found: format!("serial {serial} with a chain of {links}"),
-        wanted: format!("serial {} with a chain of {chain}", leaf.serial),
-    })
+    Ok(if serial.is_some() && tells_chain { Told::Whole } else { Told::InPart })
 }
 
-/// What `show ssl cert` tells of the leaf that is held under a name.
+/// What `show ssl cert` tells of the leaf that is held under a name; None where it does not say which one that is.
 ///
 /// # Errors
-/// When it tells of none: an empty certificate, or another answer.
-pub fn read_held(name: &str, answer: &str) -> Result<Held, RuntimeError> {
-    let field = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-    let read = || {
-        let mut sha1 = [0; 20];
-        hex::decode_to_slice(field("SHA1 FingerPrint")?.trim(), &mut sha1).ok()?;
-        let serial = field("Serial")?.trim();
-        let serial = hex::decode(format!("{}{serial}", if serial.len() % 2 == 1 { "0" } else { "" }));
-        let not_after = field("notAfter").and_then(|text| read_time(text.trim()));
-        let algorithm = field("Algorithm").and_then(|text| match text.trim() {
-            text if text.starts_with("EC") => Some(KeyAlgorithm::Ecdsa),
-            text if text.starts_with("RSA") => Some(KeyAlgorithm::Rsa),
-            _ => None,
-        });
-        Some(Held { serial: Serial::from_bytes(&serial.ok()?), sha1, not_after, algorithm })
+/// When there is none: an empty certificate, or another answer.
+pub fn read_held(name: &str, answer: &str) -> Result<Option<Held>, RuntimeError> {
+    is_report(name, answer)?;
+    let unreadable = || refused(&format!("show ssl cert {name}"), answer);
+    let Some(serial) = field("Serial", answer) else { return Ok(None) };
+    let digits = format!("{}{serial}", if serial.len() % 2 == 1 { "0" } else { "" });
+    let serial = hex::decode(digits).map_err(|_| unreadable())?;
+    let sha1 = match field("SHA1 FingerPrint", answer) {
+        None => None,
+        Some(text) => {
+            let mut sha1 = [0; 20];
+            hex::decode_to_slice(text, &mut sha1).map_err(|_| unreadable())?;
+            Some(sha1)
+        }
     };
-    read().ok_or_else(|| refused(&format!("show ssl cert {name}"), answer))
+    let algorithm = field("Algorithm", answer).and_then(|text| match text {
+        text if text.starts_with("EC") => Some(KeyAlgorithm::Ecdsa),
+        text if text.starts_with("RSA") => Some(KeyAlgorithm::Rsa),
+        _ => None,
+    });
+    let not_after = field("notAfter", answer).and_then(read_time);
+    Ok(Some(Held { serial: Serial::from_bytes(&serial), sha1, not_after, algorithm }))
+}
+
+/// A report names its file first. Of a certificate that is empty, it says so.
+fn is_report(name: &str, answer: &str) -> Result<(), RuntimeError> {
+    let is_empty = field("Status", answer) == Some("Empty");
+    // Before 2.2 there was no status.
+    let tells = field("Serial", answer).is_some() || field("Status", answer).is_some();
+    match tells && !is_empty {
+        true => Ok(()),
+        false => Err(refused(&format!("show ssl cert {name}"), answer)),
+    }
+}
+
+/// What a report says under a heading; None where that is nothing.
+fn field<'a>(key: &str, answer: &'a str) -> Option<&'a str> {
+    let said = answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim)?;
+    (!said.is_empty()).then_some(said)
 }
 
 /// `Feb 22 15:03:00 2027 GMT`, as OpenSSL writes it.

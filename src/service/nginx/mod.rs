@@ -42,7 +42,7 @@ impl Service for Nginx {
     }
 
     fn script(&self) -> &'static str {
-        concat!(include_str!("../scripts/bounded.sh"), include_str!("nginx.sh"))
+        concat!(include_str!("../scripts/bounded.sh"), include_str!("nginx.sh"), include_str!("traceless.sh"))
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {

@@ -87,7 +87,7 @@ read_settings() { # LOGS
   logs=
   { read_context "$1" <"$main"; } 2>/dev/null
   if [ -z "$pid_file" ] || [ "$1$logs" = yes ]; then
-    found=$(nginx -T 2>/dev/null | { read_context "$1"; printf '%s\n%s' "$pid_file" "$logs"; })
+    found=$(looking -T 2>/dev/null | { read_context "$1"; printf '%s\n%s' "$pid_file" "$logs"; })
     pid_file=${found%%"$newline"*}
     logs=${found#"$pid_file"}
   fi
@@ -192,13 +192,42 @@ mark_logs() {
   set +f
 }
 
-# What the master has refused since. A listen address that is taken is tried five times before it gives up
-# with "still could not bind()".
+# What has gone wrong since: what the master refused, what it could not start, and processes of this reload that died or ran out of
+# something. Those from before tell of their own ends. A listen address that is taken is tried five times before the master gives
+# up with "still could not bind()".
 refusals() {
-  printf '%s' "$marks" | while read -r size log; do
-    tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -F "[emerg] $master#"
-  done
+  printf '%s' "$marks" | while read -r size log; do tail -c "+$((size + 1))" "$log" 2>/dev/null; done |
+    masters="$reloaded $master" before=$before children=$children awk '
+      BEGIN {
+        count = split(ENVIRON["masters"], part, " ")
+        for (i = 1; i <= count; i++) master[part[i]] = 1
+        count = split(ENVIRON["before"], part, " ")
+        for (i = 1; i <= count; i++) old[part[i]] = 1
+        count = split(ENVIRON["children"], part, " ")
+        for (i = 1; i <= count; i++) new[part[i]] = !(part[i] in old)
+      }
+      $3 != "[emerg]" && $3 != "[alert]" { next }
+      {
+        process = $4
+        sub(/#.*/, "", process)
+      }
+      process in master && $3 == "[emerg]" { print; next }
+      process in master && / failed while spawning / { print; next }
+      process in master && match($0, /process [0-9]+ exited (with fatal code|on signal)/) {
+        ended = substr($0, RSTART + 8)
+        sub(/ .*/, "", ended)
+        if (ended in old) next
+        if (ended in last) print last[ended]
+        print
+        next
+      }
+      process in old { next }
+      new[process] && ($3 == "[emerg]" || /\((11|12|24): /) { print; next }
+      $3 == "[emerg]" { last[process] = $0 }
+    '
 }
+# Those that are final.
+failed() { printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; }
 
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
 
@@ -220,12 +249,12 @@ hook_facts() {
   printf '%s\n' "$master"
 }
 
-# Its whole configuration. `nginx -T` changes nothing, but what it refuses it would log before it knows the log that the
+# Its whole configuration. What `nginx -T` refuses it would log before it knows the log that the
 # configuration names; `-e` came with 1.19.5.
 dump() {
-  text=$(nginx -e stderr -T 2>&1) && return
+  text=$(looking -e stderr -T 2>&1) && return
   case $text in
-    *'invalid option: "e"'*) text=$(nginx -T 2>&1) ;;
+    *'invalid option: "e"'*) text=$(looking -T 2>&1) ;;
     *) return 1 ;;
   esac
 }
@@ -272,7 +301,13 @@ hook_reads() {
 }
 
 hook_test() {
-  if [ -n "$test_command" ]; then bounded sh -c "$test_command"; else nginx -t; fi
+  if [ -n "$test_command" ]; then
+    bounded sh -c "$test_command"
+  elif [ -n "${rehearsal:-}" ]; then
+    traceless -t
+  else
+    nginx -t
+  fi
 }
 
 # Where it is down, and a person said that it may be: as its host starts it.
@@ -296,6 +331,7 @@ hook_reload() {
     return 1
   }
   find_children
+  reloaded=$master
   before=$children
   mark_logs
   if [ -n "$reload_command" ]; then
@@ -322,7 +358,14 @@ hook_reload() {
           *) [ -n "$new" ] || ! accepts "$process" || new=$process ;;
         esac
       done
-      [ -z "$new" ] || [ -n "$old" ] || return 0
+      if [ -n "$new" ] && [ -z "$old" ]; then
+        # Other new ones may have died at once.
+        [ -n "$marks" ] || return 0
+        refused=$(refusals)
+        failed || return 0
+        printf '%s\n' "$refused"
+        return 1
+      fi
       problem="workers that have not taken the new configuration still accept connections:$old"
     fi
     looks=$((looks + 1))
@@ -330,7 +373,7 @@ hook_reload() {
     # Its logs are read now and then, since that takes several processes; and at the end.
     if [ $((looks % 3)) = 0 ] || [ "$clock" -ge "$deadline" ]; then
       refused=$(refusals)
-      if printf '%s\n' "$refused" | grep -v ': bind() to ' | grep -q .; then
+      if failed; then
         printf '%s\n' "$refused"
         return 1
       fi

@@ -121,6 +121,22 @@ fn what_is_served_with_one_kind_of_key_is_compared_with_that_kind() {
     assert_eq!(file(KeyAlgorithm::Rsa), (false, false));
 }
 
+/// HAProxy 2.6 tells neither the fingerprint nor the kind of some keys.
+#[test]
+fn what_a_server_does_not_say_of_a_certificate_is_no_difference() {
+    let untold = |name: &str| {
+        let leaf = World::new().leaf(name);
+        let held = service::Held { sha1: None, algorithm: None, ..service::Held::from(leaf) };
+        World::new().with_memory(Ok(service::Holds { certificates: vec![held], names: Vec::new() }))
+    };
+    assert_eq!(words(&untold("new")), "nothing");
+    assert_eq!(words(&untold("new").with_key(KeyAlgorithm::Ecdsa)), "nothing");
+    assert!(untold("new").with_key(KeyAlgorithm::Ecdsa).row().memory.is_some());
+    assert!(words(&untold("old")).starts_with("another certificate is in memory"));
+    // It may be of another kind than the one that is asked for.
+    assert_eq!(words(&untold("old").with_key(KeyAlgorithm::Ecdsa)), "nothing");
+}
+
 #[test]
 fn what_memory_or_a_disk_did_not_say_is_a_difference_of_its_own() {
     let codes = |world: &World| world.row().drifts.iter().map(Drift::code).collect::<Vec<_>>();
@@ -131,6 +147,14 @@ fn what_memory_or_a_disk_did_not_say_is_a_difference_of_its_own() {
     assert_eq!(codes(&disk), ["disk_unreadable"]);
     assert_eq!(words(&disk), "its disk could not be read: sudo refused");
     assert!(disk.row().serves() && disk.row().file.is_none());
+}
+
+#[test]
+fn a_certificate_lasts_as_long_as_the_chain_that_is_served_with_it() {
+    let short = World::new().under_a_short_intermediate();
+    assert_eq!((World::new().row().days_left, short.row().days_left), (Some(89), Some(2)));
+    assert_eq!((World::new().entry().days_left, short.entry().days_left), (Some(89), Some(2)));
+    assert_eq!(short.entry().leaf.unwrap().expires(), short.leaf("short").not_after);
 }
 
 #[test]

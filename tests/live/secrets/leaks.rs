@@ -217,7 +217,10 @@ fn the_private_key_is_in_its_own_files_alone() {
         assert!(traces.files.iter().any(|(path, ..)| path.ends_with(name)), "no {name} was looked at");
     }
     let seen = |words: &str| traces.processes.iter().any(|bytes| holds(bytes, words.as_bytes()));
-    assert!(seen("rollout\0playbook.yaml") && seen("IFS= read -r line && eval"), "no process was seen at work");
+    assert!(
+        seen("rollout\0playbook.yaml") && seen("IFS= read -r line && eval"),
+        "no process was seen at work"
+    );
     for key in &keys {
         let hosts = traces.files.iter().filter(|(path, _, bytes)| is_for_keys(path) && key.is_in(bytes));
         assert!(hosts.count() >= 6, "the search itself does not work");

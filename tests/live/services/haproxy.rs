@@ -429,3 +429,40 @@ fn a_certificate_whose_key_stands_in_a_file_of_its_own_comes_back() {
     reload(haproxy(&fleet));
     assert_eq!(fleet.front_served(0), before);
 }
+
+/// What HAProxy 2.6 tells of such keys ends before their chain, and before what tells one certificate from another.
+#[test]
+fn certificates_of_which_haproxy_does_not_tell_all_are_put_back_and_compared() {
+    for kind in ["ed25519", "ed448", "rsa-pss"] {
+        let mut fleet = Fleet::mixed(1, 1, 1);
+        let path = fleet.lab.fronts[0].root.join("etc/ssl/api.pem");
+        let key =
+            std::process::Command::new("openssl").args(["genpkey", "-algorithm", kind]).output().unwrap();
+        let key = openssl::pkey::PKey::private_key_from_pem(&key.stdout).unwrap();
+        let authority = certwave::lab::Authority::new("certwave lab's other root").unwrap();
+        let leaf = authority.certify(&key, &["api.lab.test"], 0, 60).unwrap();
+        let root = authority.root_pem().unwrap();
+        let key = key.private_key_to_pem_pkcs8().unwrap();
+        let chain = [leaf.clone(), root].concat();
+        let files = [("api-leaf.crt", &leaf), ("api.crt", &chain), ("api.key", &key)];
+        for (name, text) in files {
+            std::fs::write(path.with_file_name(name), text).unwrap();
+        }
+        std::fs::write(&path, [chain, key].concat()).unwrap();
+        reload(haproxy(&fleet));
+        let before = fleet.front_served(0);
+        let show = format!("show ssl cert {}", path.display());
+        if ask(&haproxy(&fleet).socket, "show info").contains("\nVersion: 2.6") {
+            assert!(!ask(&haproxy(&fleet).socket, &show).contains("SHA1"));
+        }
+        fleet.lab.break_canary(Break::Envoy).unwrap();
+        fleet.edit("batch: [1, 50%]", "batch: [1]");
+        let run = fleet.roll_out(&["--accept", "lb01"]).expect(3);
+        assert_eq!(run.hosts(), ["rolled_back", "rolled_back", "failed"], "{kind}: {}", run.last());
+        assert_eq!(fleet.front_served(0), before, "{kind}");
+        fleet.roll_out(&["--limit", "web:lb", "--accept", "lb01"]).expect(0);
+        assert_ne!(fleet.front_served(0), before, "{kind}");
+        fleet.run(&["rollback", "playbook.yaml", "--yes", "--limit", "web:lb"]).expect(0);
+        assert_eq!(fleet.front_served(0), before, "{kind}");
+    }
+}

@@ -9,4 +9,5 @@ pub(crate) mod haproxy;
 pub(crate) mod others;
 mod ownership;
 mod starttls;
+mod stores;
 mod sudo;

@@ -164,6 +164,23 @@ async fn what_stands_between_is_told_before_what_is_merely_late() {
     }
 }
 
+#[tokio::test]
+async fn each_service_that_shows_a_foreign_certificate_is_told_once() {
+    let mut world = world("x");
+    let nginx = world.service().name.clone();
+    assert_eq!(disproven(&world).await.foreign, [nginx.clone()]);
+    let mut other = world.service().clone();
+    other.name = "other".parse().unwrap();
+    for service in [other.clone(), other] {
+        let mut service = service;
+        service.endpoints[0].port = 8443;
+        world.host_mut().services.push(service);
+    }
+    world.handshakes.shows("192.0.2.1:8443", &shown("x"));
+    assert_eq!(disproven(&world).await.foreign, [nginx, "other".parse().unwrap()]);
+    assert_eq!(disproven(&self::world("-")).await.foreign, []);
+}
+
 /// Another endpoint, which shows something else.
 fn with_another(world: &mut World, shown: &[Observation]) -> Endpoint {
     let mut another = world.service().endpoints[0].clone();

@@ -43,6 +43,7 @@ async fn one_certificate_of_two_that_is_too_long_has_haproxy_reload() {
     let second = HaproxyCertificate {
         path: format!("/{}", "long/".repeat(250) + "a.pem").parse().unwrap(),
         file: FileName { part: FilePart::Combined, algorithm: Some(KeyAlgorithm::Rsa) },
+        alias: None,
     };
     let size = certificates().new.bundles().next().unwrap().combined_pem().size();
     // What is left suffices for the first name, and not for the second.

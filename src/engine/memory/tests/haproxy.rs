@@ -263,6 +263,29 @@ async fn a_success_that_left_another_certificate_there_is_none() {
     assert!(reason.contains("with a chain of 0 after it said that it took"), "{reason}");
 }
 
+/// As HAProxy 2.6 does of Ed25519, Ed448 and RSA-PSS keys.
+fn cut_short(set: &CertificateSet) -> String {
+    let all = shown(set);
+    format!("{}Algorithm: OCSP Response Key: \n\n\n", &all[..all.find("Algorithm").unwrap()])
+}
+
+#[tokio::test]
+async fn a_report_that_ends_before_the_chain_is_left_to_the_handshakes() {
+    let all = certificates();
+    let show = format!("show ssl cert {NAME}\n");
+    let said = |last: &CertificateSet| {
+        let said = to(SOCKET).list(None, &[NAME]).asked(&show, &cut_short(&all.old));
+        said.created().committed().asked(&show, &cut_short(last)).0
+    };
+    assert_eq!(take(&one(), said(&all.new)).await, Ok(()));
+    let reason = take(&one(), said(&all.older)).await.unwrap_err();
+    assert!(reason.contains("after it said that it took serial"), "{reason}");
+    // What is borne out in part alone does not do where it cannot be replaced.
+    let busy = to(SOCKET).list(Some("other.pem"), &[NAME]).asked(&show, &cut_short(&all.new));
+    let reason = take(&one(), busy.0).await.unwrap_err();
+    assert!(reason.contains("somebody else has a transaction open"), "{reason}");
+}
+
 #[tokio::test]
 async fn each_process_is_told_and_one_that_refuses_fails_the_host() {
     let all = certificates();

@@ -27,6 +27,16 @@ fn look(worker: u32, failed: u32) -> Transcript {
     Transcript::new().socket(MASTER, "show proc\n", &processes(worker, failed))
 }
 
+/// A worker tells of itself, or does not.
+fn works(worker: u32, answer: &str) -> Transcript {
+    Transcript::new().socket(MASTER, &format!("@!{worker} show info\n"), answer)
+}
+
+/// The reload is over, and the new worker answers.
+fn renewed() -> Transcript {
+    look(1937, 0).and(works(1937, "Name: HAProxy\nPid: 1937\n\n"))
+}
+
 /// While it replaces itself nobody answers.
 fn away() -> Transcript {
     let refused = not_sent(RemoteErrorKind::Protocol, "connection refused");
@@ -40,7 +50,7 @@ fn without_api() -> World {
 
 #[tokio::test]
 async fn a_reload_is_over_when_every_worker_is_another_one() {
-    let said = reload("").and(look(29113, 0)).and(away()).and(look(1937, 0));
+    let said = reload("").and(look(29113, 0)).and(away()).and(renewed());
     assert_eq!(take(&without_api(), said).await, Ok(()));
 }
 
@@ -52,11 +62,27 @@ async fn a_reload_that_the_master_counts_as_failed_is_one() {
 
 #[tokio::test]
 async fn what_later_versions_say_of_a_reload_is_believed() {
-    assert_eq!(take(&without_api(), reload("Success=1\n--\n")).await, Ok(()));
+    assert_eq!(take(&without_api(), reload("Success=1\n--\n").and(renewed())).await, Ok(()));
     let failed =
         "Success=0\n--\n[NOTICE]   (1) : haproxy version is 3.0.11\n[ALERT]    (1) : config : broken\n";
     let reason = take(&without_api(), reload(failed)).await.unwrap_err();
     assert_eq!(reason, "haproxy did not take the certificate: [ALERT]    (1) : config : broken");
+}
+
+/// 2.6.12 that may start no threads: it says that it loaded, and the old worker keeps serving.
+#[tokio::test]
+async fn a_new_worker_that_does_not_work_has_not_taken_anything() {
+    let mut world = without_api();
+    world.host_mut().timeout = Duration::from_millis(100);
+    let dead = "Can't find the target PID matching the prefix '@!1937'\n\n";
+    for said in ["", "Success=1\n--\n"] {
+        let said = reload(said).and(look(1937, 0)).and(works(1937, dead));
+        let reason = take(&world, said.and(look(1937, 0)).and(works(1937, ""))).await.unwrap_err();
+        assert!(reason.ends_with("but its new worker did not answer within 0 s"), "{reason}");
+    }
+    // One that takes its time is waited for.
+    let slow = reload("").and(look(1937, 0)).and(works(1937, "")).and(renewed());
+    assert_eq!(take(&world, slow).await, Ok(()));
 }
 
 #[tokio::test]
@@ -73,7 +99,7 @@ async fn a_reload_that_never_ends_is_given_up() {
 async fn a_certificate_that_is_too_long_for_the_buffer_is_reloaded() {
     // The socket is told nothing, and need not let anybody change a certificate.
     let world = world(Haproxy { bufsize: 2_048, ..settings(&[SOCKET]) });
-    assert_eq!(take(&world, reload("Success=1\n--\n")).await, Ok(()));
+    assert_eq!(take(&world, reload("Success=1\n--\n").and(renewed())).await, Ok(()));
     let list = Transcript::new().socket(SOCKET, "show ssl crt-list\n", "Permission denied\n\n").socket(
         SOCKET,
         "show ssl cert\n",

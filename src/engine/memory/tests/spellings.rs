@@ -7,7 +7,7 @@ use super::{ready, take};
 use crate::certificate::CertificateSet;
 use crate::engine::host::session::Session;
 use crate::engine::memory::held;
-use crate::engine::testing::{World, certificates, ended, haproxy};
+use crate::engine::testing::{World, certificates, ended, haproxy, ok};
 use crate::install::FilePart;
 use crate::service::RuntimeError;
 
@@ -106,10 +106,37 @@ async fn an_answer_that_makes_no_sense_names_nothing() {
     assert!(reason.contains("the host does not say where HAProxy's certificates lead"), "{reason}");
 }
 
+/// HAProxy 3.0.11: the host says by its configuration where they lead.
 #[tokio::test]
-async fn the_words_of_a_certificate_store_are_no_paths() {
-    let said = to(SOCKET).admin().list(None, &[NAME, "@web/a"]);
-    assert_eq!(ready(&one(), said.0).await, Ok(()));
+async fn what_a_certificate_store_names_is_changed_where_it_leads_to_our_file() {
+    let all = certificates();
+    let listed = |led: &str| {
+        let Said(transcript, socket) = to(SOCKET).list(None, &[NAME, "@web/a", "@web/b"]);
+        let led = ok(&format!("{led}all\n"));
+        Said(transcript.then("exec …config='/etc/haproxy/haproxy.cfg'…hook_aliases…-ef… < … B", led), socket)
+    };
+    let said = listed("1 1\n").renewed(NAME, &all.old, &all.new).renewed("@web/a", &all.old, &all.new);
+    assert_eq!(take(&one(), said.0).await, Ok(()));
+    assert_eq!(take(&one(), listed("").renewed(NAME, &all.old, &all.new).0).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_called_by_its_name_in_a_store() {
+    let all = certificates();
+    let mut settings = haproxy(&[SOCKET]);
+    settings.certificates[0].alias = Some("@web/a".to_owned());
+    let named = world(settings.clone());
+    let listed = || to(SOCKET).list(None, &["@web/a"]);
+    assert_eq!(take(&named, listed().renewed("@web/a", &all.old, &all.new).0).await, Ok(()));
+    assert_eq!(ready(&named, to(SOCKET).admin().list(None, &["@web/a"]).0).await, Ok(()));
+    // Nobody but its configuration can load it, also where others could join a crt-list.
+    settings.crt_list = Some("/etc/haproxy/list".parse().unwrap());
+    for settings in [named, world(settings)] {
+        let reason = ready(&settings, to(SOCKET).admin().list(None, &[]).0).await.unwrap_err();
+        assert!(reason.ends_with("it has no certificate `@web/a`; it has none"), "{reason}");
+        let reason = take(&settings, to(SOCKET).list(None, &[]).0).await.unwrap_err();
+        assert!(reason.ends_with("it has no certificate `@web/a`; it has none"), "{reason}");
+    }
 }
 
 #[tokio::test]

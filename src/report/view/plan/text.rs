@@ -276,9 +276,10 @@ fn way_back(seen: &SeenHost) -> String {
 }
 
 fn leaf_words(leaf: &Leaf, now: Timestamp) -> String {
-    let days = leaf.not_after.duration_since(now).as_hours() / 24;
-    let until = leaf.not_after.strftime("%Y-%m-%d");
-    let left = if leaf.not_after <= now { "expired".to_owned() } else { format!("{days} days left") };
+    let expires = leaf.expires();
+    let days = expires.duration_since(now).as_hours() / 24;
+    let until = expires.strftime("%Y-%m-%d");
+    let left = if expires <= now { "expired".to_owned() } else { format!("{days} days left") };
     let key = leaf.key_type.map_or("another kind of key".to_owned(), |key| key.to_string());
     format!("{}, {key}, by {}, until {until} ({left})", leaf.fingerprint_sha256.short(), leaf.issuer)
 }

@@ -183,7 +183,7 @@ fn what_was_taken_is_the_leaf_with_as_many_certificates_behind_it() {
     let serial = leaf.serial.as_str().to_owned();
     let read = |serial: &str, chain| read_show(NAME, &leaf, 1, &answer(serial, chain));
     for same in [serial.clone(), serial.to_uppercase(), format!("00{serial}")] {
-        assert_eq!(read(&same, 1), Ok(()), "{same}");
+        assert_eq!(read(&same, 1), Ok(Told::Whole), "{same}");
     }
     for (serial, chain) in [(serial.clone(), 0), (serial.clone(), 2), (format!("{serial}0"), 1)] {
         let words = read(&serial, chain).unwrap_err().to_string();
@@ -194,23 +194,55 @@ fn what_was_taken_is_the_leaf_with_as_many_certificates_behind_it() {
     assert!(matches!(empty, Err(RuntimeError::Refused { .. })), "{empty:?}");
 }
 
+/// HAProxy 2.6.12 of Ed25519, Ed448 and RSA-PSS keys alike.
+fn cut_short(serial: &str) -> String {
+    format!(
+        "Filename: {NAME}\nStatus: Used\nSerial: {serial}\nnotBefore: Nov 30 13:01:57 2026 GMT\n\
+         notAfter: Jan 29 13:01:57 2027 GMT\nSubject Alternative Name: \nAlgorithm: OCSP Response Key: \n\n\n"
+    )
+}
+
+#[test]
+fn what_a_report_does_not_say_is_neither_right_nor_wrong() {
+    let (leaf, _) = Authority::new("Root").issue(&LeafSpec::default());
+    let read = |answer: &str| read_show(NAME, &leaf, 1, answer);
+    let serial = leaf.serial.as_str();
+    assert_eq!(read(&cut_short(serial)), Ok(Told::InPart));
+    // Other versions may end elsewhere.
+    assert_eq!(read(&format!("Filename: {NAME}\nStatus: Used\nSerial: \n\n")), Ok(Told::InPart));
+    assert_eq!(read(&format!("Filename: {NAME}\nStatus: Used\n\n")), Ok(Told::InPart));
+    // What it says counts all the same.
+    let words = read(&cut_short("0A")).unwrap_err().to_string();
+    assert!(words.starts_with("it holds serial 0A after it said that it took serial"), "{words}");
+    let without_serial = format!("Filename: {NAME}\nStatus: Used\nIssuer: /CN=Root\n\n");
+    assert!(matches!(read(&without_serial), Err(RuntimeError::NotTaken { .. })));
+    for none in ["Filename: /certs/Success\n\n", "Can't display the certificate: Not found\n\n"] {
+        assert!(matches!(read(none), Err(RuntimeError::Refused { .. })), "{none}");
+    }
+
+    let held = read_held(NAME, &cut_short("0C3FE")).unwrap().unwrap();
+    assert_eq!((held.serial.as_str(), held.sha1, held.algorithm), ("c3fe", None, None));
+    assert_eq!(held.not_after.unwrap().to_string(), "2027-01-29T13:01:57Z");
+    assert_eq!(read_held(NAME, &format!("Filename: {NAME}\nStatus: Used\n\n")), Ok(None));
+}
+
 #[test]
 fn what_is_held_is_told_by_all_that_haproxy_says_of_it() {
     let answer = "Filename: /a.pem\nStatus: Used\nSerial: 0C3FE\nnotBefore: Nov 24 15:03:01 2026 GMT\n\
                   notAfter: Feb  2 15:03:00 2027 GMT\nSubject Alternative Name: DNS:a.test\n\
                   Algorithm: EC256\nSHA1 FingerPrint: 0102030405060708090A0B0C0D0E0F1011121314\n\
                   Subject: /CN=a.test\nIssuer: /CN=Root\n\n";
-    let held = read_held("/a.pem", answer).unwrap();
+    let held = read_held("/a.pem", answer).unwrap().unwrap();
     assert_eq!((held.serial.as_str(), held.algorithm), ("c3fe", Some(KeyAlgorithm::Ecdsa)));
-    assert_eq!((held.sha1[0], held.sha1[19]), (1, 20));
+    let sha1 = held.sha1.unwrap();
+    assert_eq!((sha1[0], sha1[19]), (1, 20));
     assert_eq!(held.not_after.unwrap().to_string(), "2027-02-02T15:03:00Z");
     let with = |from: &str, to: &str| read_held("/a.pem", &answer.replace(from, to));
-    assert_eq!(with("EC256", "RSA2048").unwrap().algorithm, Some(KeyAlgorithm::Rsa));
-    assert_eq!(with("0C3FE", "C3FE").unwrap().serial.as_str(), "c3fe");
-    assert_eq!(with("2027 GMT", "2027").unwrap().not_after, None);
-    // An empty certificate has neither; of an Ed25519 key HAProxy 2.6 says no more than the algorithm's name.
-    for missing in ["Serial: 0C3FE\n", "SHA1 FingerPrint: 0102030405060708090A0B0C0D0E0F1011121314\n"] {
-        assert!(matches!(with(missing, ""), Err(RuntimeError::Refused { .. })), "{missing}");
+    assert_eq!(with("EC256", "RSA2048").unwrap().unwrap().algorithm, Some(KeyAlgorithm::Rsa));
+    assert_eq!(with("0C3FE", "C3FE").unwrap().unwrap().serial.as_str(), "c3fe");
+    assert_eq!(with("2027 GMT", "2027").unwrap().unwrap().not_after, None);
+    for (from, to) in [("11121314", "111213"), ("0C3FE", "x"), ("Status: Used", "Status: Empty")] {
+        assert!(matches!(with(from, to), Err(RuntimeError::Refused { .. })), "{to}");
     }
-    assert!(matches!(with("11121314", "111213"), Err(RuntimeError::Refused { .. })));
+    assert!(matches!(read_held("/a.pem", "Can't display it\n\n"), Err(RuntimeError::Refused { .. })));
 }
