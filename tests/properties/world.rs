@@ -207,7 +207,7 @@ impl World {
         let failed = || StepFailure::Failed { reason: reason() };
         let disproven = |state| {
             let services = ["nginx", "haproxy"].map(|name| name.parse().unwrap());
-            let shown = usize::from(state == EndpointState::Unknown) * (1 + roll as usize % 2);
+            let shown = usize::from(state == EndpointState::Unknown) * (1 + roll % 2);
             let foreign = services[..shown].to_vec();
             Ok(Verified::Disproven(Disproven {
                 state,

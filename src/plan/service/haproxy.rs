@@ -52,11 +52,8 @@ impl HostResolver<'_> {
                 Some(PerKey::Each(each)) => each.get(&algorithm),
             };
             let Some(template) = named else {
-                certificates.extend(setting.is_none().then(|| HaproxyCertificate {
-                    path: live,
-                    file,
-                    alias: None,
-                }));
+                let default = HaproxyCertificate { path: live, file, alias: None };
+                certificates.extend(setting.is_none().then_some(default));
                 continue;
             };
             let Some(name) = self.value::<String>(Some(template)) else { continue };

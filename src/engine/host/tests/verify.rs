@@ -168,7 +168,7 @@ async fn what_stands_between_is_told_before_what_is_merely_late() {
 async fn each_service_that_shows_a_foreign_certificate_is_told_once() {
     let mut world = world("x");
     let nginx = world.service().name.clone();
-    assert_eq!(disproven(&world).await.foreign, [nginx.clone()]);
+    assert_eq!(disproven(&world).await.foreign, std::slice::from_ref(&nginx));
     let mut other = world.service().clone();
     other.name = "other".parse().unwrap();
     for service in [other.clone(), other] {
