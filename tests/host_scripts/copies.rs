@@ -277,6 +277,78 @@ fn a_dead_man_switch_puts_copies_and_files_back() {
     }
 }
 
+/// The next rollout finds what one left that was killed at the switch: that is not what stood there before.
+#[test]
+fn what_a_killed_rollout_put_there_is_not_kept_in_place_of_what_stood_there() {
+    for shell in SHELLS {
+        let mut host = Host::new(shell).with_command();
+        host.install(&version(1), None, "one");
+        host.commit(None);
+        let key = host.copy("a.key", FilePart::Privkey);
+        write(&key, "somebody's\n", 0o600);
+        host.stage(&version(2), "two").unwrap();
+        host.activate(&version(2), Some(&version(1))).unwrap();
+        assert_eq!(read(&key), "two key\n", "{shell:?}");
+        // Its controller is gone. Another version comes, and goes back to what was verified last.
+        host.stage(&version(3), "three").unwrap();
+        let seen = AlreadyKnown { live: Some(version(2)), ..AlreadyKnown::default() };
+        let task = InstallSpec::activate(&version(3), Some(&version(1)), None, &seen);
+        let done = Activation::parse(&host.ask(&task).output(), &host.services);
+        assert_eq!((done, read(&key).as_str()), (Ok(Activation::Activated), "three key\n"), "{shell:?}");
+        host.rollback(&version(1), true).unwrap();
+        assert_eq!(
+            (host.live_version(), read(&key).as_str()),
+            (Some(version(1)), "somebody's\n"),
+            "{shell:?}"
+        );
+    }
+}
+
+/// The folder of a copy is an application's, which leads certwave's names elsewhere as fast as it can.
+#[test]
+fn an_application_leads_no_file_of_roots_elsewhere() {
+    if !require::root("to be attacked by another user") || !require::program("perl") {
+        return;
+    }
+    let attack = r#"
+        $| = 1;
+        my ($folder, $target) = @ARGV;
+        my @names = map { "$folder/$_" } ('.certwave~a.key', '.certwave~a.key/file', 'file');
+        print "\n";
+        while (1) {
+            symlink($target, $_) for @names;
+            rename($names[0], "$folder/stolen");
+        }
+    "#;
+    let mut host = Host::new(Shell::Dash);
+    let key = host.copy("app/a.key", FilePart::Privkey);
+    write(&key, "before key\n", 0o600);
+    for path in [key.as_path(), key.parent().unwrap()] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    host.spec.copies[0].owner = Some("65534".to_owned());
+    host.install(&version(1), None, "one");
+    let treasure = host.file("treasure");
+    write(&treasure, "root's\n", 0o600);
+    let mut attacker = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-e", attack])
+        .args([key.parent().unwrap(), &treasure])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(attacker.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    for number in 2..14 {
+        host.stage(&version(number), "next").unwrap();
+        // It may well prevent its own copy.
+        let _ = host.activate(&version(number), Some(&version(1)));
+        let _ = host.rollback(&version(1), true);
+        assert_eq!((read(&treasure).as_str(), mode(&treasure)), ("root's\n", 0o600), "{number}");
+        assert_eq!(fs::metadata(&treasure).unwrap().uid(), 0, "{number}");
+    }
+    attacker.kill().unwrap();
+    attacker.wait().unwrap();
+}
+
 /// Whatever a killed step left, going back puts everything where it was, and going forward switches everything.
 #[test]
 fn killed_anywhere() {

@@ -112,3 +112,24 @@ fn a_server_that_does_not_see_the_folder_is_told() {
         assert!(host.problems().is_empty(), "{shell:?}: {:?}", host.problems());
     }
 }
+
+#[test]
+fn who_may_not_look_into_a_server_does_not_judge_it() {
+    if !require::root("to be another user") {
+        return;
+    }
+    for shell in SHELLS {
+        let mut host = Host::new(shell);
+        let root = running(&["sleep", "600"]);
+        serve(&mut host, &root);
+        host.uid = Some(65534);
+        (host.spec.owner, host.spec.group) = (None, None);
+        let folder = host.file("own");
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, Some(65534), Some(65534)).unwrap();
+        let directory = format!("{}/certwave", folder.display()).parse().unwrap();
+        host.spec.layout = certwave::install::Layout::new(directory, "a.test".parse().unwrap());
+        let problems = host.problems().join("\n");
+        assert!(!problems.contains("cannot enter"), "{shell:?}: {problems}");
+    }
+}

@@ -89,8 +89,10 @@ impl AvailabilityProbe {
                     () = rate.turn(clock.as_ref()) => {}
                     () = clock.sleep(OWN), if first => {}
                 }
+                // One that began before belongs to the reload.
+                let counts = is_confirmed.load(Ordering::Relaxed);
                 let observed = observe(prober.as_ref(), Some(&connection), &endpoint).await;
-                if is_confirmed.load(Ordering::Relaxed) && is_another(&observed, &new) {
+                if counts && is_another(&observed, &new) {
                     others.add();
                 }
                 count(&mut measured, &endpoint, observed);

@@ -15,7 +15,7 @@ use crate::ports::{Clock, Connection, Prober};
 use crate::rollout::Silent;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
-/// So many answers in a row show that a flaw of the new certificate is there to stay.
+/// So many answers in a row show that a flaw of the new certificate is there to stay, or that nobody answers.
 const FLAWED: u32 = 3;
 /// So many answers in a row are wanted where more than one server may answer: if one in five is old, a run of new ones is as
 /// long less than once in 1,000 times (0.8 to the power of 31).
@@ -127,7 +127,7 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Streak::of(answers), 0);
     let mut others = contrary.count();
-    let mut silent_since = None;
+    let mut silent: Option<(Timestamp, u32)> = None;
     loop {
         let begun = clock.now();
         let observed = observe(prober, connection, endpoint).await;
@@ -147,15 +147,17 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
             return Ok(());
         }
         if as_wanted {
-            (flawed, silent_since) = (0, None);
+            (flawed, silent) = (0, None);
             if linger {
                 clock.sleep(PAUSE).await;
             }
             continue;
         }
-        silent_since = judgement.leaf.is_none().then(|| silent_since.unwrap_or(begun));
-        let is_broken = |since: Timestamp| clock.now() >= later(since, BROKEN);
-        if outlives && wanted == Aim::New && silent_since.is_some_and(is_broken) {
+        silent =
+            judgement.leaf.is_none().then(|| silent.map_or((begun, 1), |(since, times)| (since, times + 1)));
+        // One handshake alone may be lost on the way, which takes longer.
+        let is_broken = |(since, times)| times >= FLAWED && clock.now() >= later(since, BROKEN);
+        if outlives && wanted == Aim::New && silent.is_some_and(is_broken) {
             return Err(judgement);
         }
         // The new certificate with a flaw does not heal by waiting.

@@ -97,7 +97,10 @@ keep_link() { # PATH FILE
   [ "$state" = ours ] || { [ -z "$of" ] && [ "$state" = missing ]; } || keep_or_fail "$1"
 }
 keep_copy() { # PATH FILE ...
-  if cmp -s "$1" "$archive/$version/$2" || { [ "$base" = "$version" ] && is_kept "$1"; }; then return; fi
+  if cmp -s "$1" "$archive/$version/$2"; then return; fi
+  # What another step put there, which was killed or could not go back, is not what stood there either.
+  if is_kept "$1" && { [ "$base" = "$version" ] ||
+    { of_a_version "$1" "$2" && ! cmp -s "$1" "$archive/$of/$2"; }; }; then return; fi
   keep_or_fail "$1"
 }
 each_link keep_link
@@ -149,6 +152,7 @@ draft_or_fail() {
   esac
   fail unwritable "${1%/*}"
 }
+drafted=yes
 each_copy draft_or_fail
 
 # All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.

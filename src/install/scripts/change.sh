@@ -3,8 +3,10 @@
 cleanup() {
   [ -z "$unread" ] || head -c "$unread" >/dev/null
   [ -z "$partial$apart" ] || rm -rf ${partial:+"$partial"} ${link:+"$link"} ${apart:+"$apart"}
+  [ "$drafted" = no ] || each_copy drop_draft
 }
 begin() {
+  drafted=no
   partial=
   link=
   apart=

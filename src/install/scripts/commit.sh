@@ -123,13 +123,9 @@ remove_draft() {
   link_draft "$1"
   [ ! -L "$draft" ] || rm -f "$draft"
 }
-remove_copys_draft() {
-  copy_draft "$1"
-  if [ -f "$draft" ] || [ -L "$draft" ]; then rm -f "$draft"; fi
-}
 each_link remove_draft
-each_link remove_copys_draft
-each_copy remove_copys_draft
+each_link drop_draft
+each_copy drop_draft
 for one in $pruned; do say "pruned $one"; done
 # An upload of a connection that was lost before has long come to its end.
 ! command -v flock >/dev/null 2>&1 || over=3

@@ -53,11 +53,12 @@ $folder
     return
   fi
   draft=$folder/.certwave-probe.$$
-  if { printf '' >"$draft"; } 2>/dev/null; then
+  # A link that somebody planted there is not followed.
+  if (set -C && : >"$draft") 2>/dev/null; then
     drafts="$drafts$draft
 "
   else
-    text=$( (printf '' >"$draft") 2>&1)
+    text=$( (set -C && : >"$draft") 2>&1)
     reason "$text"
     say "unwritable $folder"
   fi
@@ -254,6 +255,7 @@ show_link() {
 each_link show_link
 show_copy() { # PATH FILE OWNER GROUP MODE
   copy_state "$1" "$2"
+  if [ "$state" = ours ] && [ -n "$3$4$5" ] && ! is_given "$1" "$3" "$4" "$5"; then state=file; fi
   say "copy $state"
   exists user "$3" || say "no-user $3"
   exists group "$4" || say "no-such-group $4"
@@ -286,6 +288,21 @@ exists() {
   else
     find_group "$2"
   fi
+}
+# Whether a file has the owner, group and mode that the playbook says: PATH OWNER GROUP MODE
+is_given() {
+  given=$(stat -c '%U:%u %G:%g %a' "$1") || return 1
+  set -- "$2" "$3" "$4" "${given% * *}" "${given#* }" "${given##* }"
+  set -- "$1" "$2" "$3" "$4" "${5% *}" "$6"
+  case ":$4:" in
+    *":${1:-"${4#*:}"}:"*) ;;
+    *) return 1 ;;
+  esac
+  case ":$5:" in
+    *":${2:-"${5#*:}"}:"*) ;;
+    *) return 1 ;;
+  esac
+  [ -z "$3" ] || [ $((0$3)) = $((0$6)) ]
 }
 each_copy show_copy
 

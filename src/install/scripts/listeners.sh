@@ -39,7 +39,7 @@ show_listeners() {
   split_sockets
   if [ -n "$elsewhere" ] && [ -n "$children" ]; then
     # shellcheck disable=SC2086
-    held=$held$(held_by $children)
+    held=$held$(held_by $children | grep -F "$(wanted_sockets)")
     split_sockets
   fi
   for at in $own; do say "listener $served $at own"; done
@@ -56,7 +56,10 @@ show_listeners() {
   line=${line##*") "? }
   is_upgraded "$master" "${line%% *}" && name_rival "$port" "${line%% *}"
   for child in $children; do
-    has_children "$child" && is_upgraded "$master" "$child" && name_rival "$port" "$child"
+    # A worker may have started other programs.
+    for grandchild in $(children_of "$child"); do
+      is_upgraded "$child" "$grandchild" && is_upgraded "$master" "$child" && name_rival "$port" "$child" && break
+    done
   done
   return 0
 }
@@ -74,6 +77,12 @@ split_sockets() {
 $sockets
 END
 }
+# What grep looks for: a line each.
+wanted_sockets() {
+  while read -r at inode; do printf 'socket:[%s]\n' "$inode"; done <<END
+$sockets
+END
+}
 # What processes have open, all in one look: PROCESS...
 held_by() {
   for process do
@@ -86,7 +95,7 @@ held_by() {
 is_upgraded() {
   [ "$2" -gt 1 ] && { read -r one <"/proc/$1/comm" && read -r other <"/proc/$2/comm"; } 2>/dev/null &&
     [ "$one" = "$other" ] || return 1
-  theirs=$(held_by "$2")
+  theirs=$(held_by "$2" | grep -F "$(wanted_sockets)")
   while read -r at inode; do
     case $theirs in
       *"socket:[$inode]"*)
@@ -99,11 +108,11 @@ $sockets
 END
   return 1
 }
-# Whether a process has children. The list has no line's end. PROCESS
-has_children() {
+# The list has no line's end. PROCESS
+children_of() {
   line=
   { read -r line <"/proc/$1/task/$1/children"; } 2>/dev/null
-  [ -n "$line" ]
+  printf '%s' "$line"
 }
 
 # The process that has a socket: INODE. All are asked, since something is wrong.
@@ -113,7 +122,7 @@ who_holds() {
     index($0, ENVIRON["wanted"]) { print process; exit }'
 }
 name_rival() { # PORT PROCESS
-  name=
-  { read -r name <"/proc/$2/comm"; } 2>/dev/null
-  say "rival $served $((0x$1)) ${2:-0} $(one_line "$name")"
+  program=
+  { read -r program <"/proc/$2/comm"; } 2>/dev/null
+  say "rival $served $((0x$1)) ${2:-0} $(one_line "$program")"
 }

@@ -43,17 +43,36 @@ is_as_kept() { # PATH
   fi
 }
 
-# Sets $draft: where what is to stand at a path is written before it is renamed into its place. PATH
-copy_draft() { draft=${1%/*}/.certwave~${1##*/}; }
+# What is to stand at a path is written in a folder beside it, which nobody else may enter, and renamed from there. The folder of
+# the path may belong to somebody else: once that folder is entered, no name leads elsewhere. All three are for a subshell.
+enter_new_draft() { # PATH
+  umask 077
+  draft=.certwave~${1##*/}
+  cd -P "${1%/*}/" && rm -rf "$draft" && mkdir "$draft" && enter_draft
+}
+enter_old_draft() { # PATH
+  draft=.certwave~${1##*/}
+  cd -P "${1%/*}/" && enter_draft
+}
+enter_draft() {
+  beside=${PWD%/}
+  cd -P "$draft" && [ "$PWD" = "$beside/$draft" ] && [ -O . ]
+}
+# In one rename, of what is on the disk by then. Its folder is entered: PATH
+leave_draft() { mv -f -T ./file "../${1##*/}" && flush .. && cd .. && rmdir "$draft"; }
+drop_draft() { # PATH ...
+  draft=${1%/*}/.certwave~${1##*/}
+  if [ -e "$draft" ] || [ -L "$draft" ]; then rm -rf "$draft"; fi
+}
 
-# In one rename, of what is on the disk by then.
 put_back() { # PATH
   if [ -e "$kept/none$1" ]; then
-    rm -f "$1"
+    rm -f "$1" && flush "${1%/*}/"
   else
-    copy_draft "$1"
-    rm -rf "$draft" && cp -a "$kept/was$1" "$draft" && { [ -L "$draft" ] || flush "$draft"; } && mv -f -T "$draft" "$1"
-  fi && flush "${1%/*}/"
+    (
+      enter_new_draft "$1" && cp -a "$kept/was$1" ./file && { [ -L ./file ] || flush ./file; } && leave_draft "$1"
+    )
+  fi
 }
 
 # Whether a copy is certwave's own, of whichever version.
@@ -72,6 +91,9 @@ restore_places() {
   restored=yes
   [ ! -d "$kept" ] || each_link restore_link
   each_copy restore_copy
+  # What a step left that was killed.
+  each_link drop_draft
+  each_copy drop_draft
   [ "$restored" = yes ]
 }
 restore_link() { # PATH FILE
@@ -89,9 +111,8 @@ restore_copy() { # PATH FILE OWNER GROUP MODE
 
 # The draft of a copy, beside it. All that can fail does so before anything is switched.
 draft_copy() { # PATH FILE OWNER GROUP MODE
-  copy_draft "$1"
+  place=$1
   source=$archive/$placing/$2
-  rm -rf "$draft" || return 1
   [ -e "$1" ] || set -- "$source" "$2" "$3" "$4" "$5"
   # Where the playbook does not say whose it is, the file that stands there does.
   was=$(stat -L -c '%u %g %a' "$1") || return 1
@@ -101,8 +122,10 @@ draft_copy() { # PATH FILE OWNER GROUP MODE
   case $2 in
     privkey* | combined* | key-first* | keystore*) bits=$(without_others "$bits") ;;
   esac
-  (umask 077 && cp "$source" "$draft") && chown "${3:-${was%% *}}:${4:-$group}" "$draft" &&
-    chmod "${5:-$bits}" "$draft" && flush "$draft"
+  (
+    enter_new_draft "$place" && cp "$source" ./file && chown "${3:-${was%% *}}:${4:-$group}" ./file &&
+      chmod "${5:-$bits}" ./file && flush ./file
+  )
 }
 # A key that everybody could read stays readable for its group.
 without_others() { # MODE
@@ -111,6 +134,5 @@ without_others() { # MODE
   printf '%o' $((mode & 416 | 256))
 }
 place_copy() { # PATH
-  copy_draft "$1"
-  mv -f -T "$draft" "$1" && flush "${1%/*}/"
+  (enter_old_draft "$1" && leave_draft "$1")
 }

@@ -38,12 +38,22 @@ show_reader() { # SERVICE PROCESS
   process=$2
   shift 3
   [ $# = 0 ] || clear="--groups=$(IFS=,; printf '%s' "$*")"
-  say "reader $served $uid $(id -nu "$uid" 2>/dev/null || printf '%s' "$uid") $reads $(enters) $gids $*"
+  user_name=$(id -nu "$uid" 2>/dev/null) || user_name=$uid
+  # Names of a directory service may have blanks.
+  case $user_name in
+    *[[:blank:]]*) user_name=$uid ;;
+  esac
+  say "reader $served $uid $user_name $reads $(enters) $gids $*"
 }
 
 # `yes`, where it sees the folder that the files are below and may enter it, or `no`; `unknown` where that cannot be tried.
 # What systemd puts over a hidden path is another folder, which root may enter.
 enters() {
+  # Who is not root may not look into the processes of others.
+  if [ ! -e "/proc/$process/root/" ]; then
+    printf unknown
+    return
+  fi
   if [ "$same" = no ] && ! [ "/proc/$process/root$existing" -ef "$existing" ]; then
     printf no
   elif [ "$reads" = all ]; then

@@ -12,8 +12,9 @@ hook_facts() {
   # Where several run, nothing tells which of them this one is.
   reader=
   for process in /proc/[0-9]*; do
-    { read -r name <"$process/comm"; } 2>/dev/null || continue
-    [ "$name" != envoy ] || reader="$reader ${process#/proc/}"
+    { read -r program <"$process/comm"; } 2>/dev/null || continue
+    # One in a container is another host's.
+    if [ "$program" = envoy ] && [ "$process/root/" -ef / ]; then reader="$reader ${process#/proc/}"; fi
   done
   printf '%s\n' "${reader# }"
 }

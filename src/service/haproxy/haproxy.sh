@@ -57,7 +57,7 @@ find_reader() {
   set -- $running
   set +f
   [ $# = 1 ] && [ -r "$config" ] || return 0
-  grep -qE '^[[:blank:]]*(user|uid)[[:blank:]]' "$config" || reader=${1%:*}
+  grep -qE '^[[:blank:]]*(user|uid|chroot)[[:blank:]]' "$config" || reader=${1%:*}
 }
 
 # A crt-list names exactly those of our certificates that are there: HAProxy would not start with another.

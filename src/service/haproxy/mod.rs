@@ -95,6 +95,14 @@ impl Service for Haproxy {
         ]
     }
 
+    /// A command may be a restart.
+    fn keeps_listening(&self) -> bool {
+        match &self.reload {
+            HaproxyReload::Master(_) => true,
+            HaproxyReload::Command(command) => command == Self::SYSTEMD_RELOAD,
+        }
+    }
+
     fn has_test(&self) -> bool {
         true
     }

@@ -60,6 +60,11 @@ impl Service for Nginx {
         true
     }
 
+    /// A command may be a restart.
+    fn keeps_listening(&self) -> bool {
+        self.reload.is_none()
+    }
+
     fn actions(&self) -> Vec<String> {
         let call = self.call();
         let own = |command: &Option<String>, built_in: &str| {

@@ -17,7 +17,7 @@ bounded() {
       ! command -v setsid >/dev/null || apart=setsid
       if [ -z "$timer" ]; then
         find_born self
-        (kill_later "$me" "$born") </dev/null >/dev/null 7>&- &
+        (kill_later "$me" "$born") </dev/null >/dev/null 7>&- 8>&- &
       elif [ -L "$timer" ] || [ ! -f "$timer" ] || [ "$timer" -ef /bin/busybox ]; then
         set -- timeout -s KILL "$patience" "$@"
       else
