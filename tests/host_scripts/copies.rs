@@ -304,6 +304,16 @@ fn what_a_killed_rollout_put_there_is_not_kept_in_place_of_what_stood_there() {
     }
 }
 
+/// Ended also where the test fails.
+struct Attacker(std::process::Child);
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The folder of a copy is an application's, which leads certwave's names elsewhere as fast as it can.
 #[test]
 fn an_application_leads_no_file_of_roots_elsewhere() {
@@ -335,8 +345,9 @@ fn an_application_leads_no_file_of_roots_elsewhere() {
         .args([key.parent().unwrap(), &treasure])
         .stdout(std::process::Stdio::piped())
         .spawn()
+        .map(Attacker)
         .unwrap();
-    std::io::Read::read_exact(attacker.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    std::io::Read::read_exact(attacker.0.stdout.as_mut().unwrap(), &mut [0]).unwrap();
     for number in 2..14 {
         host.stage(&version(number), "next").unwrap();
         // It may well prevent its own copy.
@@ -345,8 +356,6 @@ fn an_application_leads_no_file_of_roots_elsewhere() {
         assert_eq!((read(&treasure).as_str(), mode(&treasure)), ("root's\n", 0o600), "{number}");
         assert_eq!(fs::metadata(&treasure).unwrap().uid(), 0, "{number}");
     }
-    attacker.kill().unwrap();
-    attacker.wait().unwrap();
 }
 
 /// Whatever a killed step left, going back puts everything where it was, and going forward switches everything.
