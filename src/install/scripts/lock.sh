@@ -17,9 +17,11 @@ if command -v flock >/dev/null 2>&1; then
     { read -r holder && read -r process _; } 2>/dev/null <"$lock"
     tries=$((tries + 1))
     # Who has not said yet who it is, or no longer, has just come or is about to go. A process that has the lock's file
-    # open is none that came to its number later.
-    if [ "$tries" -lt 100 ] &&
-      { [ -z "$holder" ] || { [ "/proc/$process/fd/9" -ef "$lock" ] && evict "$holder" "$process"; }; }; then
+    # open is none that came to its number later. The controller of any other rollout may have died just now: its shell ends
+    # with the step that it still does.
+    if { [ "$tries" -lt 100 ] &&
+      { [ -z "$holder" ] || { [ "/proc/$process/fd/9" -ef "$lock" ] && evict "$holder" "$process"; }; }; } ||
+      [ "$tries" -lt 60 ]; then
       sleep 0.05 2>/dev/null || sleep 1
     elif ! flock -n 9; then
       say "busy $(one_line "${holder:-it does not say who it is}")"
