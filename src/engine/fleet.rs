@@ -20,7 +20,7 @@ pub struct Fleet<C: Connector, P: Prober, K> {
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
-    /// `payloads` is what hosts are sent of the target; `who` is told to anybody else who wants the lock of a host.
+    /// `payloads` holds the files that hosts get. A host names `who` to any other rollout that wants its lock.
     pub fn new(
         plan: Arc<Plan>,
         (target, payloads): (Arc<Target>, Payloads),

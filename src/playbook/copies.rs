@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::install::{FileName, FilePart};
 use crate::model::HostPath;
+use crate::playbook::file_mode::{key_mode, octal_mode};
 use crate::playbook::template::Template;
 use crate::yaml::{Fields, FromNode, Node, Problem, Problems, Reference, Span, Spanned, Value};
 
@@ -88,9 +89,9 @@ fn file(node: &Node, problems: &mut Problems) -> Option<FileName> {
 /// Only a file with the private key must not be everybody's.
 fn mode(node: &Node, file: Option<FileName>, problems: &mut Problems) -> Option<u32> {
     if file.is_none_or(FileName::is_secret) {
-        return super::install::key_mode(node, problems);
+        return key_mode(node, problems);
     }
-    super::install::octal_mode(node, problems)
+    octal_mode(node, problems)
 }
 
 /// The password is read when it is needed, also by `resume`: it is kept in no plan.

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod copies;
+mod file_mode;
 mod install;
 mod issuer;
 mod parse;

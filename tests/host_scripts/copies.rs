@@ -175,6 +175,15 @@ fn a_copy_belongs_to_whom_the_playbook_says() {
         host.install(&version(1), None, "one");
         let owned = |path: &Path| words("stat", &["-c", "%U:%G %a", path.to_str().unwrap()]);
         assert_eq!(owned(&key), "nobody:daemon 440", "{shell:?}");
+        assert!(host.inspect().is_copied(), "{shell:?}");
+        // Whatever the playbook changes of it, it is not as it should be.
+        for (owner, group, mode) in
+            [("root", "daemon", 0o440), ("nobody", "root", 0o440), ("nobody", "daemon", 0o400)]
+        {
+            let copy = &mut host.spec.copies[0];
+            (copy.owner, copy.group, copy.mode) = (Some(owner.into()), Some(group.into()), Some(mode));
+            assert!(!host.inspect().is_copied(), "{shell:?}: {owner}:{group} {mode:o}");
+        }
         // The playbook says nothing any more: it stays whose it is.
         let copy = &mut host.spec.copies[0];
         (copy.owner, copy.group, copy.mode) = (None, None, None);

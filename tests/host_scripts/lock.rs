@@ -42,6 +42,27 @@ fn take_soon(host: &Host, who: &str) -> Held {
     }
 }
 
+/// A controller that was killed leaves a step that comes to its end by itself.
+#[test]
+fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+    for shell in [Shell::Dash, Shell::Bash] {
+        let host = Host::new(shell);
+        let (_, first) = take(&host, "first");
+        let mut second = Held(host.login_command(&host.attending("second")).spawn().unwrap());
+        // It has opened the lock, which the first one holds.
+        let lock = format!("/proc/{}/fd/9", second.0.id());
+        assert!(wait_for(PATIENCE, || std::fs::read_link(&lock).is_ok()), "{shell:?}");
+        drop(first);
+        let mut line = String::new();
+        BufReader::new(second.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(
+            LockAnswer::parse(&line),
+            Some(LockAnswer::Locked(SudoLogs::default())),
+            "{shell:?}: {line}"
+        );
+    }
+}
+
 #[test]
 fn one_rollout_at_a_time_and_the_second_is_told_who() {
     for shell in SHELLS {

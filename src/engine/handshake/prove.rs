@@ -97,8 +97,8 @@ pub(crate) struct Demand {
     pub(crate) contrary: Contrary,
 }
 
-/// How many handshakes, of whoever watches an endpoint, brought another certificate than the new one since the reload was
-/// confirmed.
+/// Counts the handshakes of an availability probe that showed another certificate than the new one. It counts from the
+/// confirmed reload on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contrary(Arc<AtomicUsize>);
 

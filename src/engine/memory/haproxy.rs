@@ -45,7 +45,7 @@ struct InProcess {
     open: Option<String>,
 }
 
-/// There is no such certificate; of those that there are, some are told.
+/// HAProxy holds no such certificate: the error names some of those that it holds.
 fn missing(path: &str, names: &[String]) -> RuntimeError {
     const TOLD: usize = 20;
     let mut known: Vec<String> = names.iter().take(TOLD).map(|name| format!("`{name}`")).collect();
@@ -177,7 +177,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         Ok(InProcess { names, of, open })
     }
 
-    /// A certificate of its own is told, and another file of ours where it has that.
+    /// HAProxy gets the new certificate for each file of ours that it holds, whether the playbook names that file or not.
     fn is_concerned(&self, held: &InProcess, at: usize) -> bool {
         at < self.haproxy.certificates.len() || held.of.get(at).is_some_and(|names| !names.is_empty())
     }

@@ -22,7 +22,7 @@ if command -v flock >/dev/null 2>&1; then
     if { [ "$tries" -lt 100 ] &&
       { [ -z "$holder" ] || { [ "/proc/$process/fd/9" -ef "$lock" ] && evict "$holder" "$process"; }; }; } ||
       [ "$tries" -lt 60 ]; then
-      sleep 0.05 2>/dev/null || sleep 1
+      sleep 0.05 2>/dev/null || { sleep 1; tries=$((tries + 19)); }
     elif ! flock -n 9; then
       say "busy $(one_line "${holder:-it does not say who it is}")"
       exit 75

@@ -98,15 +98,20 @@ restore_places() {
 }
 restore_link() { # PATH FILE
   is_kept "$1" && [ -L "$1" ] && [ "$(readlink "$1")" = "$live/$2" ] || return 0
-  put_back "$1" || restored=no
+  put_back "$1" || unrestored "$1"
 }
 restore_copy() { # PATH FILE OWNER GROUP MODE
   if is_kept "$1"; then
-    is_as_kept "$1" || { { [ -e "$1" ] || [ -L "$1" ]; } && ! of_a_version "$1" "$2"; } || put_back "$1" || restored=no
+    is_as_kept "$1" || { { [ -e "$1" ] || [ -L "$1" ]; } && ! of_a_version "$1" "$2"; } || put_back "$1" || unrestored "$1"
   elif [ -n "$back_to" ] && [ -e "$archive/$back_to/$2" ]; then
     placing=$back_to
-    { draft_copy "$@" && place_copy "$1"; } || restored=no
+    { draft_copy "$@" && place_copy "$1"; } || unrestored "$1"
   fi
+}
+# Sets $unrestored: the folder of a path that could not be put back.
+unrestored() {
+  restored=no
+  unrestored=${1%/*}
 }
 
 # The draft of a copy, beside it. All that can fail does so before anything is switched.

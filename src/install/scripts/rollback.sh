@@ -16,7 +16,7 @@ find_current
 if [ "$current" != "$version" ]; then
   attempt settle_live "$version" || { reason "$text"; fail unwritable "$live_folder"; }
 fi
-attempt restore_places "$version" || { reason "$text"; fail unwritable "$live_folder"; }
+attempt restore_places "$version" || { reason "$text"; fail unwritable "$unrestored"; }
 # A full disk keeps no host from going back.
 if note "=$version" 2>/dev/null; then flush "$history"; fi
 [ ! -e "$switch~firing" ] || rm -f "$switch~firing"

@@ -176,7 +176,7 @@ async fn a_host_is_back_when_it_serves_the_previous_certificate() {
     assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
 }
 
-/// Whoever saw that, this process or one that died: the journal tells.
+/// The journal says so, whether this process saw it or one that died.
 #[tokio::test]
 async fn a_port_that_answered_nobody_before_the_switch_need_not_answer_after_the_way_back() {
     let all = certificates();
