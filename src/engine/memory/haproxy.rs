@@ -177,7 +177,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         Ok(InProcess { names, of, open })
     }
 
-    /// HAProxy gets the new certificate for each file of ours that it holds, whether the playbook names that file or not.
+    /// Whether HAProxy gets the new certificate for a file: always where the playbook names it, else where HAProxy holds it.
     fn is_concerned(&self, held: &InProcess, at: usize) -> bool {
         at < self.haproxy.certificates.len() || held.of.get(at).is_some_and(|names| !names.is_empty())
     }
