@@ -14,7 +14,7 @@ use crate::model::later;
 use crate::plan::{HostIndex, Schedule};
 use crate::ports::{Clock, Effects, JournalError, Observer, RolloutJournal, SoakWatch};
 use crate::rollout::{
-    Action, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
+    Action, Baseline, Event, HostPhase, Phase, State, Step, StepEnded, StepFailure, is_decisive, next,
 };
 
 /// How often a soaking wave is looked at.
@@ -225,13 +225,15 @@ impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O>
         }
     }
 
-    fn proven_hosts(&self) -> Vec<HostIndex> {
+    /// Each with what it showed before its switch.
+    fn proven_hosts(&self) -> Vec<(HostIndex, Baseline)> {
         let wave = &self.schedule.waves[self.state.wave];
         let proven = |host: &HostIndex| {
             use crate::rollout::HostOutcome::{Changed, Unchanged};
             matches!(self.state.host(*host).phase, HostPhase::Done(Changed | Unchanged))
         };
-        wave.hosts().iter().filter(proven).collect()
+        let hosts = wave.hosts().iter().filter(proven);
+        hosts.map(|host| (host, self.state.host(host).baseline.clone())).collect()
     }
 
     fn gates(&self) -> &'static [Gate] {

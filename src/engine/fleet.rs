@@ -11,7 +11,7 @@ use crate::gate::Gate;
 use crate::install::{Payloads, RemoteShells};
 use crate::plan::{HostIndex, PerHost, Plan};
 use crate::ports::{Clock, Connector, Effects, Prober};
-use crate::rollout::{HostState, Step, StepEnded, StepFailure};
+use crate::rollout::{Baseline, HostState, Step, StepEnded, StepFailure};
 
 /// A plan's hosts, and all that is needed to act on them.
 pub struct Fleet<C: Connector, P: Prober, K> {
@@ -61,9 +61,10 @@ impl<C: Connector, P: Prober, K: Clock> Effects for Fleet<C, P, K> {
         }
     }
 
-    fn watch(&self, gates: &'static [Gate], hosts: Vec<HostIndex>) -> FleetWatch {
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<(HostIndex, Baseline)>) -> FleetWatch {
         let Rollout { plan, target, connector, prober, clock, .. } = &self.rollout;
-        let watched = hosts.into_iter().map(|host| Watching::new(&plan.hosts[host], target)).collect();
+        let watch = |(host, before): (HostIndex, Baseline)| Watching::new(&plan.hosts[host], target, &before);
+        let watched = hosts.into_iter().map(watch).collect();
         FleetWatch::start(gates, watched, connector.clone(), prober.clone(), clock.clone())
     }
 }

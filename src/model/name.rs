@@ -98,6 +98,21 @@ impl OperationId {
     }
 }
 
+/// The first label of the name that is asked for below a wildcard.
+const PROBE: &str = "certwave-probe";
+
+impl DnsName {
+    /// A name that a wildcard stands for, in order to ask a server for it; none where this is no wildcard, or too long.
+    pub fn below_star(&self) -> Option<Self> {
+        self.0.strip_prefix("*.").and_then(|parent| format!("{PROBE}.{parent}").parse().ok())
+    }
+
+    /// Whether nobody but certwave asks for it: it was made from a wildcard.
+    pub fn is_probe(&self) -> bool {
+        self.0.split('.').next() == Some(PROBE)
+    }
+}
+
 impl CertificateName {
     /// The name that a certificate gets from its first domain: `*.example.com` becomes
     /// `_.example.com`, since a star in a folder name is an accident waiting for a shell.
@@ -228,6 +243,17 @@ mod tests {
         for letter in ["I", "L", "O", "U", "-"] {
             assert!(id.replace('J', letter).parse::<OperationId>().is_err(), "{letter}");
         }
+    }
+
+    #[test]
+    fn below_a_wildcard_one_name_is_asked_for() {
+        let name = |text: &str| text.parse::<DnsName>().unwrap();
+        let probe = name("*.example.com").below_star().unwrap();
+        assert_eq!(probe.as_str(), "certwave-probe.example.com");
+        assert!(probe.is_probe() && !name("www.example.com").is_probe());
+        assert_eq!(name("www.example.com").below_star(), None);
+        let long = format!("*.{}a.test", "a2345678.".repeat(26));
+        assert_eq!(name(&long).below_star(), None, "{}", long.len());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::ports::{
     Unanswered,
 };
 use crate::rollout::{
-    Activated, Committed, Disproven, Inspected, Measured, StepEnded, StepFailure, Verified,
+    Activated, Baseline, Committed, Disproven, Inspected, Measured, Proven, StepEnded, StepFailure, Verified,
 };
 use crate::rollout::{Event, HostOutcome, Origin, Previous, RolloutKind, RolloutOutcome, RolloutRecord};
 use crate::service::{Command, ServiceSpec};
@@ -186,10 +186,12 @@ impl World {
                     key: None,
                     starttls: None,
                 }],
+                other_names: Vec::new(),
             }],
             timeout: std::time::Duration::from_secs(30),
             dead_man: None,
             answers: 3,
+            at_most_failed: Some(0),
             accepted: false,
         };
         let wave = |at: usize| WaveSchedule {
@@ -382,7 +384,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
             already: false,
             undone: None,
             risks,
-            silent: Vec::new(),
+            baseline: Baseline::default(),
         }))
     };
     let failed = || StepFailure::Failed { reason: "it failed".to_owned() };
@@ -393,14 +395,14 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
         let disproven = Disproven { state, reason, measured: Measured::default(), foreign: Vec::new() };
         StepEnded::Verify(Ok(Verified::Disproven(disproven)))
     };
-    let proven = || StepEnded::Verify(Ok(Verified::Proven(Measured::default())));
+    let proven = || StepEnded::Verify(Ok(Verified::Proven(Proven::default())));
     match outcome {
         HostOutcome::Changed => {
             vec![inspected(false), switched, proven(), StepEnded::Commit(Ok(Committed::Final))]
         }
         HostOutcome::Unchanged => vec![inspected(true)],
         HostOutcome::RolledBack => {
-            vec![inspected(false), switched, disproven(), StepEnded::Rollback(Ok(()))]
+            vec![inspected(false), switched, disproven(), StepEnded::Rollback(Ok(Measured::default()))]
         }
         HostOutcome::RollbackFailed => {
             vec![inspected(false), switched, disproven(), StepEnded::Rollback(Err(failed()))]

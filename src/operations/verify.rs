@@ -1,12 +1,12 @@
 //! Verifies again what a rollout left, by the same handshakes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, stream};
 
 use crate::engine::{Proof, prove_again};
-use crate::model::{CertificateName, HostName, OperationId};
+use crate::model::{CertificateName, Fingerprint, HostName, OperationId};
 use crate::operations::history::{LastVerified, last_verified, named};
 use crate::operations::load;
 use crate::operations::status::wanted;
@@ -49,8 +49,9 @@ pub async fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Ve
     let wanted = wanted(context, &name, &left.record.version)?;
     let prober = context.prober(&left.plan)?;
     let world = (context.connector.as_ref(), &prober, &context.clock);
+    let own: BTreeSet<Fingerprint> = wanted.own.keys().copied().collect();
     let one = |host: HostPlan| async {
-        let proofs = prove_again(&host, world, |endpoint| wanted.expected(endpoint)).await;
+        let proofs = prove_again(&host, world, |endpoint| wanted.expected(endpoint), &own).await;
         (host.login.host, proofs)
     };
     let hosts = stream::iter(hosts).map(one).buffered(request.parallel).collect().await;

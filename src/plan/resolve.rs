@@ -297,12 +297,22 @@ impl HostResolver<'_> {
     fn resolve(mut self, services: &[&Service]) -> Option<HostPlan> {
         let timeout = self.most(services, |verify| verify.timeout, TIMEOUT);
         let answers = self.most(services, |verify| verify.answers, ANSWERS);
+        let at_most_failed = Some(self.most(services, |verify| verify.at_most_failed, 0));
         let login = self.host.login(self.problems);
         let mut install = self.install()?;
         let services =
             self.services(services, login.as_ref().map(|login| login.address.as_str()), &mut install);
         let dead_man = self.dead_man(timeout, services.len());
-        Some(HostPlan { login: login?, install, services, timeout, dead_man, answers, accepted: false })
+        Some(HostPlan {
+            login: login?,
+            install,
+            services,
+            timeout,
+            dead_man,
+            answers,
+            at_most_failed,
+            accepted: false,
+        })
     }
 
     /// The most that one of the host's servers asks for: by itself, else by the playbook's `verify`.

@@ -88,7 +88,21 @@ pub(crate) fn host(service: &str, spec: ServiceSpec) -> HostPlan {
         links: Vec::new(),
         copies: Vec::new(),
     };
-    let services = vec![PlannedService { name: service.parse().unwrap(), spec, endpoints: vec![endpoint] }];
+    let services = vec![PlannedService {
+        name: service.parse().unwrap(),
+        spec,
+        endpoints: vec![endpoint],
+        other_names: Vec::new(),
+    }];
     let timeout = Duration::from_secs(20);
-    HostPlan { login, install, services, timeout, dead_man: None, answers: 3, accepted: false }
+    HostPlan {
+        login,
+        install,
+        services,
+        timeout,
+        dead_man: None,
+        answers: 3,
+        at_most_failed: Some(0),
+        accepted: false,
+    }
 }

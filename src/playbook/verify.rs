@@ -13,12 +13,14 @@ use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned}
 pub struct VerifySettings {
     /// TCP ports; else 443.
     pub port: Option<OneOrMany<Template>>,
-    /// The names asked for; else the certificate's first domain.
+    /// The names asked for, which count whatever was served before; else every name of the certificate that the host serves.
     pub server_name: Option<OneOrMany<Template>>,
     /// Dialled besides the host's own address.
     pub addresses: Option<OneOrMany<Template>>,
     /// So many answers in a row prove an endpoint; else 3.
     pub answers: Option<u32>,
+    /// So many handshakes may fail while a host is switched; else none. Those that a restart explains do not count.
+    pub at_most_failed: Option<u32>,
     /// How long a host may take to serve the new certificate; else 30 s.
     pub timeout: Option<Duration>,
     /// From where it is dialled; else from the controller.
@@ -73,6 +75,7 @@ impl FromNode for VerifySettings {
                 }
                 answers.value
             }),
+            at_most_failed: fields.optional("at_most_failed", problems),
             timeout: fields.optional("timeout", problems),
             via: fields.optional("via", problems),
             starttls: fields.optional("starttls", problems),

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::gate::{Gate, Sample};
 use crate::plan::HostIndex;
-use crate::rollout::{HostState, Step, StepEnded};
+use crate::rollout::{Baseline, HostState, Step, StepEnded};
 
 /// What the steps do to hosts.
 pub trait Effects: Send + Sync + 'static {
@@ -17,8 +17,9 @@ pub trait Effects: Send + Sync + 'static {
     /// The host is done: let its connection go.
     fn release(&self, host: HostIndex);
 
-    /// Starts to measure what gates ask for, on hosts that are done, until dropped.
-    fn watch(&self, gates: &'static [Gate], hosts: Vec<HostIndex>) -> Self::Watch;
+    /// Starts to measure what gates ask for, on hosts that are done, until dropped. Each comes with what it showed
+    /// before its switch.
+    fn watch(&self, gates: &'static [Gate], hosts: Vec<(HostIndex, Baseline)>) -> Self::Watch;
 }
 
 /// A watch over a soaking wave.

@@ -10,7 +10,7 @@ use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::model::WaveName;
 use crate::plan::{HostIndex, PerHost, Plan};
 use crate::rollout::{
-    Action, Activated, Committed, Event, HostOutcome, Measured, Pause, RolloutOutcome, State, Step,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Pause, Proven, RolloutOutcome, State, Step,
     StepEnded, Verified, WaveFailure, next,
 };
 
@@ -142,8 +142,8 @@ impl Simulation<'_> {
             Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], host.of(self.seen))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
             Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
-            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
-            Step::Rollback => StepEnded::Rollback(Ok(())),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Proven::default()))),
+            Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         };
         let host = self.plan.schedule.hosts[host].clone();
         self.record(&Event::StepFinished { host, ended });

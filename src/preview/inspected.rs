@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::install::LinkState;
 use crate::model::ServiceName;
 use crate::plan::HostPlan;
-use crate::preview::risk::{Bar, input_log_risk, reading_risks, serving_risks};
+use crate::preview::elsewhere::baseline;
+use crate::preview::host_risks::{input_log_risk, reading_risks, serving_risks};
+use crate::preview::risk::Bar;
 use crate::preview::seen::{Missed, Seen, SeenHost};
-use crate::rollout::{Inspected, Remark, Silent, StepFailure};
+use crate::rollout::{Baseline, Inspected, Remark, StepFailure};
 
 /// What a rollout's inspection of a host answers, which was seen so.
 ///
@@ -29,7 +31,7 @@ pub fn inspected(plan: &HostPlan, seen: &Seen) -> Result<Inspected, StepFailure>
             let mut before = host.as_ref().clone();
             before.served.retain(|_| host.staged);
             not_refused(plan, &before)?;
-            Ok(answer(host, Vec::new()))
+            Ok(answer(plan, host, Vec::new()))
         }
     }
 }
@@ -38,10 +40,10 @@ pub fn inspected(plan: &HostPlan, seen: &Seen) -> Result<Inspected, StepFailure>
 ///
 /// # Errors
 /// Where it must not be switched as it is.
-pub fn staged(plan: &HostPlan, seen: &Seen) -> Result<Vec<Silent>, StepFailure> {
+pub fn staged(plan: &HostPlan, seen: &Seen) -> Result<Baseline, StepFailure> {
     match seen {
-        Seen::Host(host) => not_refused(plan, host).map(|()| host.silent()),
-        Seen::Missed(_) => Ok(Vec::new()),
+        Seen::Host(host) => not_refused(plan, host).map(|()| baseline(plan, host)),
+        Seen::Missed(_) => Ok(Baseline::default()),
     }
 }
 
@@ -52,7 +54,7 @@ pub fn not_refused(plan: &HostPlan, host: &SeenHost) -> Result<(), StepFailure> 
 }
 
 /// The answer of an inspection with which a rollout goes ahead.
-pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
+pub fn answer(plan: &HostPlan, host: &SeenHost, risks: Vec<Remark>) -> Inspected {
     Inspected {
         proven: host.proven,
         staged: host.staged,
@@ -61,7 +63,7 @@ pub fn answer(host: &SeenHost, risks: Vec<Remark>) -> Inspected {
         already: host.already,
         undone: host.undone.clone().map(Box::new),
         risks,
-        silent: host.silent(),
+        baseline: baseline(plan, host),
     }
 }
 

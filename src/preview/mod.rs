@@ -2,8 +2,11 @@
 //! machine makes of that, and what a careful person should know before.
 
 mod change;
+mod elsewhere;
 mod forecast;
+mod host_risks;
 mod inspected;
+mod name_risks;
 mod risk;
 mod rollout_risks;
 mod saved;
@@ -11,10 +14,13 @@ mod seen;
 mod whole;
 
 pub use change::{Change, changes};
+pub(crate) use elsewhere::{baseline, mark_elsewhere, names_elsewhere};
 pub use forecast::{Forecast, Pace, forecast};
+pub(crate) use host_risks::covers;
+pub use host_risks::{host_risks, risks_of};
 pub use inspected::{answer, inspected, not_refused, refusal, staged};
-pub(crate) use risk::covers;
-pub use risk::{Bar, Risk, host_risks, risks_of};
+pub(crate) use name_risks::name_risks;
+pub use risk::{Bar, Risk};
 pub use rollout_risks::rollout_risks;
 pub use saved::{Next, SavedPlan, SavedPlanError, SourceFile};
 pub use seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};

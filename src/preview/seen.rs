@@ -23,6 +23,10 @@ pub struct SeenServed {
     pub ours: bool,
     /// Why there was no handshake.
     pub reason: Option<String>,
+    /// It was asked for a name of the certificate that this rollout does not switch there: the host answers others with
+    /// what is switched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 fn yes() -> bool {
@@ -123,12 +127,12 @@ pub struct SeenHost {
 
 impl SeenHost {
     /// Its endpoints that answered nobody, however often they were dialled.
-    pub fn silent(&self) -> Vec<Silent> {
+    pub(super) fn silent(&self) -> Vec<Silent> {
         let is_of = |one: &SeenServed, silent: &Silent| {
             one.service == silent.service && one.endpoint == silent.endpoint
         };
         let mut all: Vec<Silent> = Vec::new();
-        for one in self.served.iter().filter(|one| one.leaf.is_none()) {
+        for one in self.served.iter().filter(|one| one.leaf.is_none() && !one.elsewhere) {
             let silent = Silent { service: one.service.clone(), endpoint: one.endpoint.clone() };
             let answered = self.served.iter().any(|other| other.leaf.is_some() && is_of(other, &silent));
             if !answered && !all.contains(&silent) {

@@ -6,8 +6,8 @@ use crate::model::WaveName;
 use crate::plan::{PerHost, Schedule};
 use crate::report::view::{HostSummary, Summary};
 use crate::rollout::{
-    Activated, Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified,
-    WaveFailure,
+    Activated, Event, Inspected, Pause, Phase, Proven, Remark, RolloutOutcome, State, StepEnded, Stop,
+    Verified, WaveFailure,
 };
 use crate::verify::{EndpointState, HeldOutcome};
 
@@ -54,7 +54,9 @@ impl<'s> Tally<'s> {
                     {
                         self.risks[number].clone_from(risks);
                     }
-                    if let StepEnded::Activate(Ok(Activated::Reloaded(risks))) = ended {
+                    if let StepEnded::Activate(Ok(Activated::Reloaded(risks)))
+                    | StepEnded::Verify(Ok(Verified::Proven(Proven { risks, .. }))) = ended
+                    {
                         let known = &mut self.risks[number];
                         let new = risks.iter().filter(|risk| !known.contains(risk)).cloned();
                         known.extend(new.collect::<Vec<_>>());
@@ -130,7 +132,7 @@ fn proof(ended: &StepEnded) -> Option<EndpointState> {
         StepEnded::Inspect(Ok(Inspected { proven: true, .. })) => Some(EndpointState::New),
         StepEnded::Verify(Ok(Verified::Proven(_))) => Some(EndpointState::New),
         StepEnded::Verify(Ok(Verified::Disproven(disproven))) => Some(disproven.state),
-        StepEnded::Rollback(Ok(())) => Some(EndpointState::Previous),
+        StepEnded::Rollback(Ok(_)) => Some(EndpointState::Previous),
         _ => None,
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::gate::{GateFailure, HandshakeFailure, HandshakeSample, Handshakes, Sample};
 use crate::model::format_duration;
 use crate::rollout::{
-    Activated, Committed, Deadline, Event, Inspected, Measured, StepEnded, StepFailure, Undone, Verified,
-    WaveFailure,
+    Activated, Committed, Deadline, Event, Inspected, Measured, Proven, StepEnded, StepFailure, Undone,
+    Verified, WaveFailure,
 };
 use crate::verify::HeldOutcome;
 
@@ -108,11 +108,11 @@ fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
             all.collect::<Vec<_>>().join("; ")
         }
         StepEnded::Activate(Ok(Activated::Refused { reason })) => format!("{reason}; nothing was reloaded"),
-        StepEnded::Verify(Ok(Verified::Proven(measured))) => proven_words(measured),
+        StepEnded::Verify(Ok(Verified::Proven(proven))) => proven_words(proven),
         StepEnded::Verify(Ok(Verified::Disproven(disproven))) => format!("not proven: {}", disproven.reason),
         StepEnded::Commit(Ok(Committed::Final)) => "committed".to_owned(),
         StepEnded::Commit(Ok(Committed::Refused { reason })) => format!("not final: {reason}"),
-        StepEnded::Rollback(Ok(())) => "back on its previous certificate, proven".to_owned(),
+        StepEnded::Rollback(Ok(measured)) => back_words(measured),
         StepEnded::Inspect(Err(failure))
         | StepEnded::Stage(Err(failure))
         | StepEnded::Activate(Err(failure))
@@ -155,14 +155,29 @@ fn inspected_words(inspected: &Inspected, verbose: bool) -> Option<String> {
     Some(text)
 }
 
-fn proven_words(measured: &Measured) -> String {
+fn back_words(measured: &Measured) -> String {
+    let words = "back on its previous certificate, proven";
+    match measured.is_any() {
+        true => format!("{words}; {}", clients_words(measured, "on the way back")),
+        false => words.to_owned(),
+    }
+}
+
+fn proven_words(proven: &Proven) -> String {
+    let words = clients_words(&proven.measured, "during the switch");
+    let more = proven.disrupted.iter().chain(proven.risks.iter().map(|risk| &risk.text));
+    std::iter::once(format!("proven; {words}")).chain(more.cloned()).collect::<Vec<_>>().join("; ")
+}
+
+/// What clients noticed.
+fn clients_words(measured: &Measured, when: &str) -> String {
     let tried = count(measured.handshakes.tried as usize, "handshake");
     let held = match &measured.held {
         Some(HeldOutcome::Answered) => ", the request in flight was answered".to_owned(),
         Some(HeldOutcome::Cut(reason)) => format!(", the request in flight was cut: {reason}"),
         None => String::new(),
     };
-    format!("proven; {} of {tried} failed during the switch{held}", measured.handshakes.failed)
+    format!("{} of {tried} failed {when}{held}", measured.handshakes.failed)
 }
 
 /// Why a wave failed, in words.
@@ -201,7 +216,7 @@ pub fn count(number: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::Remark;
+    use crate::rollout::{Baseline, Remark};
 
     /// Without details, and with them.
     fn told(ended: StepEnded) -> [Option<String>; 2] {
@@ -240,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_only_a_careful_reader_wants_to_know_is_a_detail() {
-        assert_eq!(told(StepEnded::Stage(Ok(Vec::new()))), [None, Some("staged".to_owned())]);
+        assert_eq!(told(StepEnded::Stage(Ok(Baseline::default()))), [None, Some("staged".to_owned())]);
         let inspected = |proven, armed| {
             let (undone, risks) = (None, Vec::new());
             StepEnded::Inspect(Ok(Inspected {
@@ -251,7 +266,7 @@ mod tests {
                 already: false,
                 undone,
                 risks,
-                silent: Vec::new(),
+                baseline: Baseline::default(),
             }))
         };
         let both = |text: &str| [Some(text.to_owned()), Some(text.to_owned())];

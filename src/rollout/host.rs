@@ -3,14 +3,15 @@
 use self::HostPhase::{Done, Ready};
 use jiff::Timestamp;
 
+use crate::rollout::baseline::Baseline;
 use crate::rollout::event::RefusedRollback;
+use crate::rollout::measured::{Measured, Proven};
 use crate::rollout::outcome::HostOutcome::{
     self, Changed, Failed, RollbackFailed, RolledBack, Unchanged, Unreachable,
 };
 use crate::rollout::patience::{is_tried_again, promise};
 use crate::rollout::step::{
-    Activated, Committed, Disproven, Inspected, Measured, Previous, Silent, Step, StepEnded, StepFailure,
-    Verified,
+    Activated, Committed, Disproven, Inspected, Previous, Step, StepEnded, StepFailure, Verified,
 };
 
 /// A step that ended in doubt is tried this often in all before the host is rolled back.
@@ -50,11 +51,13 @@ pub struct HostState {
     pub previous: Option<Previous>,
     /// It had the new certificate before this rollout, for good.
     pub already: bool,
-    /// Its endpoints that answered nobody before it was switched, as far as is known.
-    pub silent: Vec<Silent>,
+    /// What its endpoints showed before it was switched, as far as is known.
+    pub baseline: Baseline,
     /// How far it has gone, as far as is known.
     pub exposure: Exposure,
-    /// What was seen while it was switched.
+    /// It serves the new certificate, but clients noticed its switch: it counts as failed.
+    pub disrupted: bool,
+    /// What was seen while it was switched, there and back.
     pub measured: Option<Measured>,
     /// Why it failed, or what else went wrong, in words.
     pub error: Option<String>,
@@ -73,8 +76,9 @@ impl HostState {
             phase: HostPhase::Pending,
             previous: None,
             already: false,
-            silent: Vec::new(),
+            baseline: Baseline::default(),
             exposure: Exposure::None,
+            disrupted: false,
             measured: None,
             error: None,
             returns_at: None,
@@ -107,7 +111,7 @@ impl HostState {
 
     /// Whether it is done, and counts against its wave's failure budget.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.phase, HostPhase::Done(outcome) if outcome.is_failure())
+        matches!(self.phase, HostPhase::Done(outcome) if outcome.is_failure() || self.disrupted)
     }
 
     pub(super) fn fail(&mut self, reason: &str, phase: HostPhase) {
@@ -152,15 +156,19 @@ pub(super) fn refuse_rollback(host: &mut HostState, reason: &RefusedRollback, un
 pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, patient: bool) {
     match ended {
         StepEnded::Inspect(Ok(inspected)) => host.inspected(inspected),
-        StepEnded::Stage(Ok(silent)) => host.staged(silent),
+        StepEnded::Stage(Ok(baseline)) => host.staged(baseline),
         StepEnded::Inspect(Err(failure)) | StepEnded::Stage(Err(failure)) => match failure {
             StepFailure::InDoubt { reason } => host.doubt(reason),
             failure => host.fail_or_go_back(failure),
         },
         StepEnded::Activate(result) => host.activated(result),
-        StepEnded::Verify(Ok(Verified::Proven(measured))) => {
+        StepEnded::Verify(Ok(Verified::Proven(Proven { measured, disrupted, .. }))) => {
             host.measured = Some(measured.clone());
             host.phase = Ready(Step::Commit);
+            if let Some(reason) = disrupted {
+                host.disrupted = true;
+                host.fail(reason, Ready(Step::Commit));
+            }
         }
         StepEnded::Verify(Ok(Verified::Disproven(Disproven { reason, measured, .. }))) => {
             host.measured = Some(measured.clone());
@@ -168,18 +176,23 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp
         }
         StepEnded::Verify(Err(failure)) => host.fail_or_go_back(failure),
         StepEnded::Commit(result) => host.committed(result),
-        StepEnded::Rollback(Ok(())) => host.phase = Done(RolledBack),
+        StepEnded::Rollback(Ok(measured)) => {
+            // What clients noticed on the way there and on the way back.
+            let there = host.measured.take().unwrap_or_default();
+            host.measured = Some(there.and(measured.clone()));
+            host.phase = Done(RolledBack);
+        }
         StepEnded::Rollback(Err(failure)) => host.not_rolled_back(failure, at, patient),
     }
 }
 
 impl HostState {
     fn inspected(&mut self, inspected: &Inspected) {
-        let Inspected { proven, staged, previous, armed, already, silent, .. } = inspected;
+        let Inspected { proven, staged, previous, armed, already, baseline, .. } = inspected;
         if !self.is_touched() {
             self.previous.clone_from(previous);
             self.already = *already;
-            self.silent.clone_from(silent);
+            self.baseline.clone_from(baseline);
         }
         if *armed {
             self.exposure = Exposure::Reloaded;
@@ -193,9 +206,9 @@ impl HostState {
         };
     }
 
-    fn staged(&mut self, silent: &[Silent]) {
+    fn staged(&mut self, baseline: &Baseline) {
         if !self.is_touched() {
-            self.silent = silent.to_vec();
+            self.baseline.clone_from(baseline);
         }
         self.phase = Ready(Step::Activate);
     }

@@ -23,7 +23,7 @@ pub(super) fn note_step(host: &mut HostState, ended: &StepEnded, at: Timestamp, 
         | StepEnded::Activate(Err(StepFailure::Failed { .. } | StepFailure::InDoubt { .. })) => {
             note_switch(host, at, dead_man);
         }
-        StepEnded::Activate(Ok(Activated::Refused { .. })) | StepEnded::Rollback(Ok(())) => {
+        StepEnded::Activate(Ok(Activated::Refused { .. })) | StepEnded::Rollback(Ok(_)) => {
             host.returns_at = None;
         }
         // Whatever else a commit answers, the switch was disarmed, or has fired.

@@ -300,6 +300,8 @@ fn stopping(schedule: &Schedule, state: &State, now: Timestamp, reason: &WaveFai
     }
     let changed = |host: &HostIndex| state.host(*host).phase == HostPhase::Done(HostOutcome::Changed);
     let waves = match schedule.on_failure {
+        // The certificate is good, and each way back would be one more outage.
+        _ if is_disrupted_only(schedule, state, reason) => 0..0,
         // After a resume, waves behind the one that failed may be done.
         OnFailure::Rollback => 0..schedule.waves.len(),
         OnFailure::RollbackWave | OnFailure::RollbackHost => state.wave..state.wave + 1,
@@ -322,6 +324,14 @@ fn stopping(schedule: &Schedule, state: &State, now: Timestamp, reason: &WaveFai
     }
     let hosts = back.iter().map(|&host| schedule.hosts[host].clone()).collect();
     vec![Action::Record(Event::RollbackStarted { hosts })]
+}
+
+/// Whether a wave would be within its budget but for hosts whose switch clients noticed.
+fn is_disrupted_only(schedule: &Schedule, state: &State, reason: &WaveFailure) -> bool {
+    let wave = &schedule.waves[state.wave];
+    let others = wave.hosts().iter().map(|host| state.host(host));
+    let failed = others.filter(|host| host.has_failed() && !host.disrupted).count() + state.lost.len();
+    matches!(reason, WaveFailure::Budget { .. }) && failed <= wave.max_failures
 }
 
 /// Newest wave first, one wave at a time, each with its own `parallel`; every host is tried.
@@ -435,8 +445,11 @@ fn undone(state: &State) -> RolloutOutcome {
 
 fn finish(state: &State) -> Vec<Action> {
     let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
-    let failed_forward =
-        has(HostOutcome::Failed) || has(HostOutcome::RolledBack) || has(HostOutcome::Unreachable);
+    let disrupted = state.hosts().iter().any(|host| host.disrupted && host.outcome() == HostOutcome::Changed);
+    let failed_forward = disrupted
+        || has(HostOutcome::Failed)
+        || has(HostOutcome::RolledBack)
+        || has(HostOutcome::Unreachable);
     let event = if has(HostOutcome::RollbackFailed) {
         Event::finished(RolloutOutcome::NeedsAttention)
     } else if !state.undo && state.failed {

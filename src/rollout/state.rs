@@ -263,7 +263,7 @@ impl State {
             && !matches!(self.phase, Phase::RollingBack { .. })
         {
             self.watch.progress = Duration::ZERO;
-            self.failures += usize::from(outcome.is_failure());
+            self.failures += usize::from(self.hosts[number].has_failed());
             self.changed += usize::from(outcome == HostOutcome::Changed);
             self.proven += usize::from(matches!(outcome, HostOutcome::Changed | HostOutcome::Unchanged));
         }
@@ -362,6 +362,10 @@ impl State {
         for number in self.hosts.range() {
             let host = &mut self.hosts[number];
             let HostPhase::Done(outcome) = host.phase else { continue };
+            // Whoever resumes knows what clients noticed; its certificate is good.
+            if std::mem::take(&mut host.disrupted) {
+                host.error = None;
+            }
             let left = match outcome {
                 HostOutcome::Untouched => !back,
                 _ if undo && !back => outcome != HostOutcome::RolledBack,

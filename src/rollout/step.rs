@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Handshakes;
 use crate::model::{Fingerprint, ServiceName, Version};
-use crate::verify::{Endpoint, EndpointState, HeldOutcome};
+use crate::rollout::baseline::Baseline;
+use crate::rollout::measured::{Measured, Proven};
+use crate::rollout::remark::Remark;
+use crate::verify::EndpointState;
 
 /// A step on one host, in the order they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,17 +55,6 @@ pub struct Previous {
     pub revoked: bool,
 }
 
-/// What was seen from outside while a host was switched.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Measured {
-    /// Handshakes, each at its turn.
-    pub handshakes: Handshakes,
-    /// The first reason why one failed.
-    pub first_failure: Option<String>,
-    /// What became of the request that was in flight; none where the endpoint does not speak HTTP.
-    pub held: Option<HeldOutcome>,
-}
-
 /// What a host's dead-man switch did while nobody was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
@@ -75,24 +66,6 @@ pub struct Undone {
     pub previous: Version,
     /// Why it could not, or what did not take it.
     pub problem: Option<String>,
-}
-
-/// An endpoint that answered nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Silent {
-    /// Of which service.
-    pub service: ServiceName,
-    /// Where.
-    pub endpoint: Endpoint,
-}
-
-/// A risk that a host was found with, and that does not keep a rollout from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remark {
-    /// Which: its id in the reference of `plan`.
-    pub risk: String,
-    /// In words.
-    pub text: String,
 }
 
 /// Why a step has no result of its own.
@@ -152,9 +125,9 @@ pub struct Inspected {
     /// What a careful person should know; the rollout goes ahead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<Remark>,
-    /// Endpoints that answered nobody, as far as they were dialled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub silent: Vec<Silent>,
+    /// What its endpoints showed, as far as they were dialled.
+    #[serde(flatten)]
+    pub baseline: Baseline,
 }
 
 /// What an activation came to.
@@ -173,7 +146,7 @@ pub enum Activated {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verified {
     /// Every endpoint serves the new certificate.
-    Proven(Measured),
+    Proven(Proven),
     /// One does not.
     Disproven(Disproven),
 }
@@ -210,16 +183,16 @@ pub enum Committed {
 pub enum StepEnded {
     /// What the host has.
     Inspect(Result<Inspected, StepFailure>),
-    /// Whether the new version lies beside what is live; and the endpoints that answered nobody then.
-    Stage(Result<Vec<Silent>, StepFailure>),
+    /// Whether the new version lies beside what is live; and what the endpoints showed then.
+    Stage(Result<Baseline, StepFailure>),
     /// Whether the host was switched.
     Activate(Result<Activated, StepFailure>),
     /// Whether its endpoints prove the new certificate.
     Verify(Result<Verified, StepFailure>),
     /// Whether the new version is final.
     Commit(Result<Committed, StepFailure>),
-    /// Whether the previous certificate is live again, and proven.
-    Rollback(Result<(), StepFailure>),
+    /// Whether the previous certificate is live again, and proven; and what was seen meanwhile.
+    Rollback(Result<Measured, StepFailure>),
 }
 
 impl StepEnded {
@@ -277,8 +250,8 @@ enum StoredResult {
     /// Of a stage or a commit.
     Done {
         /// Of a stage alone.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        silent: Vec<Silent>,
+        #[serde(flatten)]
+        baseline: Baseline,
     },
     Activated {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -288,9 +261,13 @@ enum StoredResult {
     Refused {
         reason: String,
     },
-    Proven(Measured),
+    Proven(Proven),
     Disproven(Disproven),
-    RolledBack,
+    RolledBack {
+        /// Earlier versions did not measure the way back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        measured: Option<Measured>,
+    },
     Failed {
         reason: String,
     },
@@ -317,20 +294,22 @@ impl From<StepEnded> for StoredStep {
         let step = ended.step();
         let result = match ended {
             StepEnded::Inspect(result) => result.map(StoredResult::Inspected),
-            StepEnded::Stage(result) => result.map(|silent| StoredResult::Done { silent }),
+            StepEnded::Stage(result) => result.map(|baseline| StoredResult::Done { baseline }),
             StepEnded::Activate(result) => result.map(|activated| match activated {
                 Activated::Reloaded(risks) => StoredResult::Activated { risks },
                 Activated::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Verify(result) => result.map(|verified| match verified {
-                Verified::Proven(measured) => StoredResult::Proven(measured),
+                Verified::Proven(proven) => StoredResult::Proven(proven),
                 Verified::Disproven(disproven) => StoredResult::Disproven(disproven),
             }),
             StepEnded::Commit(result) => result.map(|committed| match committed {
-                Committed::Final => StoredResult::Done { silent: Vec::new() },
+                Committed::Final => StoredResult::Done { baseline: Baseline::default() },
                 Committed::Refused { reason } => StoredResult::Refused { reason },
             }),
-            StepEnded::Rollback(result) => result.map(|()| StoredResult::RolledBack),
+            StepEnded::Rollback(result) => result.map(|measured| StoredResult::RolledBack {
+                measured: Some(measured).filter(Measured::is_any),
+            }),
         };
         Self { step, result: result.unwrap_or_else(StoredResult::from) }
     }
@@ -354,26 +333,26 @@ impl StepEnded {
     fn with_result(step: Step, result: StoredResult) -> Result<Self, String> {
         Ok(match (step, result) {
             (Step::Inspect, StoredResult::Inspected(inspected)) => StepEnded::Inspect(Ok(inspected)),
-            (Step::Stage, StoredResult::Done { silent }) => StepEnded::Stage(Ok(silent)),
+            (Step::Stage, StoredResult::Done { baseline }) => StepEnded::Stage(Ok(baseline)),
             (Step::Activate, StoredResult::Activated { risks }) => {
                 StepEnded::Activate(Ok(Activated::Reloaded(risks)))
             }
             (Step::Activate, StoredResult::Refused { reason }) => {
                 StepEnded::Activate(Ok(Activated::Refused { reason }))
             }
-            (Step::Verify, StoredResult::Proven(measured)) => {
-                StepEnded::Verify(Ok(Verified::Proven(measured)))
-            }
+            (Step::Verify, StoredResult::Proven(proven)) => StepEnded::Verify(Ok(Verified::Proven(proven))),
             (Step::Verify, StoredResult::Disproven(disproven)) => {
                 StepEnded::Verify(Ok(Verified::Disproven(disproven)))
             }
-            (Step::Commit, StoredResult::Done { silent }) if silent.is_empty() => {
+            (Step::Commit, StoredResult::Done { baseline }) if baseline == Baseline::default() => {
                 StepEnded::Commit(Ok(Committed::Final))
             }
             (Step::Commit, StoredResult::Refused { reason }) => {
                 StepEnded::Commit(Ok(Committed::Refused { reason }))
             }
-            (Step::Rollback, StoredResult::RolledBack) => StepEnded::Rollback(Ok(())),
+            (Step::Rollback, StoredResult::RolledBack { measured }) => {
+                StepEnded::Rollback(Ok(measured.unwrap_or_default()))
+            }
             (step, _) => return Err(format!("`{}` has a result that is not its own", step.name())),
         })
     }
@@ -391,6 +370,8 @@ mod tests {
         let measured =
             r#""handshakes":{"tried":9,"failed":1},"first_failure":"it was slow","held":"answered""#;
         let silent = r#""silent":[{"service":"nginx","endpoint":{"address":"192.0.2.1","port":8443,"server_name":"a.test","via":"direct","key":null,"starttls":null}}]"#;
+        let elsewhere =
+            r#""elsewhere":[{"service":"nginx","address":"192.0.2.1","port":8443,"names":["www.a.test"]}]"#;
         let failed =
             |step: &str, result: &str| format!(r#"{{"step":"{step}","result":"{result}","reason":"no"}}"#);
         let mut all = vec![
@@ -401,16 +382,24 @@ mod tests {
                 .to_owned(),
             r#"{"step":"stage","result":"done"}"#.to_owned(),
             format!(r#"{{"step":"stage","result":"done",{silent}}}"#),
+            format!(r#"{{"step":"stage","result":"done",{silent},{elsewhere}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"activated","risks":[{"risk":"clock","text":"late"}]}"#.to_owned(),
             failed("activate", "refused"),
             format!(r#"{{"step":"verify","result":"proven",{measured}}}"#),
+            format!(
+                r#"{{"step":"verify","result":"proven",{measured},"risks":[{{"risk":"name_elsewhere","text":"no"}}]}}"#
+            ),
             format!(
                 r#"{{"step":"verify","result":"disproven","state":"previous","reason":"no","measured":{{{measured}}}}}"#
             ),
             r#"{"step":"commit","result":"done"}"#.to_owned(),
             failed("commit", "refused"),
             r#"{"step":"rollback","result":"rolled_back"}"#.to_owned(),
+            format!(r#"{{"step":"rollback","result":"rolled_back","measured":{{{measured}}}}}"#),
+            format!(
+                r#"{{"step":"verify","result":"proven",{measured},"unexplained":1,"disrupted":"1 of 9"}}"#
+            ),
         ];
         for step in ["inspect", "stage", "activate", "verify", "commit", "rollback"] {
             all.extend(["failed", "unreachable", "in_doubt"].map(|result| failed(step, result)));

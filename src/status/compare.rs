@@ -5,16 +5,19 @@ mod named;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use openssl::sha::sha256;
 use serde::Serialize;
 
 use crate::certificate::{Certificate, ChainSet, Leaf, parse_pem};
 use crate::install::{LinkState, Live, OnDisk};
 use crate::model::{Fingerprint, HostName, HostPath, Serial, ServiceName, Version};
-use crate::plan::HostPlan;
+use crate::plan::{HostPlan, PlannedService};
 use crate::service;
 use crate::status::drift::Drift;
 use crate::status::reading::{HostReading, Inside};
-use crate::verify::{Endpoint, EndpointState, Expectation, Finding, Judgement, Observation, Via, judge};
+use crate::verify::{
+    Endpoint, EndpointState, Expectation, Finding, Judgement, Observation, Switched, Via, elsewhere, judge,
+};
 
 /// What should be served.
 #[derive(Debug, Clone)]
@@ -84,13 +87,19 @@ pub struct EndpointStatus {
     pub days_left: Option<i64>,
     /// How it differs. None: all is as it should be.
     pub drifts: Vec<Drift>,
+    /// It was asked for another of the certificate's names than the first.
+    pub other_name: bool,
+    /// It answers this name of the certificate with something else, and others with the certificate. That is no difference:
+    /// hosts may share a certificate.
+    pub elsewhere: bool,
 }
 
 impl EndpointStatus {
     /// Whether it serves what it should, without a finding.
     pub fn serves(&self) -> bool {
-        self.state == EndpointState::New
-            && !self.drifts.iter().any(|drift| matches!(drift, Drift::Finding(_)))
+        self.elsewhere
+            || self.state == EndpointState::New
+                && !self.drifts.iter().any(|drift| matches!(drift, Drift::Finding(_)))
     }
 
     /// What is wrong, in words; none where nothing is.
@@ -112,7 +121,12 @@ pub fn compare(
     let mut rows = Vec::new();
     for (at, (service, observed)) in plan.services.iter().zip(&reading.observed).enumerate() {
         let memory = reading.inside.as_ref().ok().and_then(|inside| inside.memory.get(at));
-        for (endpoint, observed) in observed {
+        let elsewhere = names_elsewhere(service, observed, wanted, &disk);
+        for ((endpoint, observed), elsewhere) in observed.iter().zip(elsewhere) {
+            // Nobody asks for a name that certwave made up.
+            if elsewhere && endpoint.server_name.is_probe() {
+                continue;
+            }
             let chain = wanted.set.of(endpoint.key);
             let judgement = judge(&wanted.expected(endpoint), observed, now);
             let file = disk.file(endpoint);
@@ -129,6 +143,7 @@ pub fn compare(
             if let Some(Err(reason)) = memory {
                 drifts.push(Drift::MemoryUnreadable(reason.clone()));
             }
+            drifts.retain(|_| !elsewhere);
             let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
             let served = match observed {
                 Observation::Served(served) => Leaf::of_served(&served.chain),
@@ -146,10 +161,29 @@ pub fn compare(
                 memory: held.map(|held| known_as(held, &near)),
                 store: StoredLeaf { version: wanted.set.version().clone(), leaf: stored },
                 drifts,
+                other_name: service.other_names.contains(&endpoint.server_name),
+                elsewhere,
             });
         }
     }
     rows
+}
+
+/// Which of a service's handshakes asked for names that it answers with something else than this certificate.
+fn names_elsewhere(
+    service: &PlannedService,
+    observed: &[(Endpoint, Observation)],
+    wanted: &ExpectedVersion,
+    disk: &Disk,
+) -> Vec<bool> {
+    let leaf = |observed: &Observation| match observed {
+        Observation::Served(served) => served.chain.first().map(|leaf| Fingerprint::new(sha256(leaf))),
+        Observation::NotTls(_) | Observation::Unreachable(_) => None,
+    };
+    let shown: Vec<_> = observed.iter().map(|(endpoint, observed)| (endpoint, leaf(observed))).collect();
+    let on_disk = disk.0.iter().map(|leaf| leaf.fingerprint);
+    let switched = wanted.own.keys().copied().chain(on_disk).collect();
+    elsewhere(&service.other_names, &shown, Switched::Leaves(&switched))
 }
 
 fn disk_of(reading: &HostReading) -> Option<&OnDisk> {

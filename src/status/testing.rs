@@ -25,10 +25,11 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let other = Authority::new("Other CA");
     let issue = |authority: &Authority, leaf: LeafSpec<'_>| authority.issue(&leaf).0;
     let lapsed = LeafSpec { from_days: -90, to_days: -3, ..LeafSpec::default() };
+    let names = &["a.test", "www.a.test"][..];
     let foreign = LeafSpec { names: &["b.test"], ..LeafSpec::default() };
     let leaves = BTreeMap::from([
-        ("new", issue(&middle, LeafSpec::default())),
-        ("old", issue(&middle, LeafSpec { to_days: 20, ..LeafSpec::default() })),
+        ("new", issue(&middle, LeafSpec { names, ..LeafSpec::default() })),
+        ("old", issue(&middle, LeafSpec { names, to_days: 20, ..LeafSpec::default() })),
         ("lapsed", issue(&middle, lapsed)),
         ("ending", issue(&middle, LeafSpec { from_days: -90, to_days: 0, ..LeafSpec::default() })),
         ("foreign", issue(&other, foreign)),
@@ -163,12 +164,34 @@ impl World {
     }
 
     pub(crate) fn row(&self) -> EndpointStatus {
+        self.rows().remove(0)
+    }
+
+    /// The certificate's other name is answered with this one; with `none`, by nobody.
+    pub(crate) fn with_another_name(mut self, name: &str) -> Self {
+        let name_of = "www.a.test".parse::<crate::model::DnsName>().unwrap();
+        let mut endpoint = self.plan.services[0].endpoints[0].clone();
+        endpoint.server_name = name_of.clone();
+        self.plan.services[0].other_names = vec![name_of];
+        let observed = match CERTIFICATES.leaves.get(name) {
+            Some(leaf) => {
+                let chain = vec![leaf.der.clone(), CERTIFICATES.middle.der.clone()];
+                let protocol = "TLSv1.3".to_owned();
+                Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO })
+            }
+            None => Observation::NotTls("unrecognized name".to_owned()),
+        };
+        self.reading.observed[0].push((endpoint, observed));
+        self
+    }
+
+    pub(crate) fn rows(&self) -> Vec<EndpointStatus> {
         let leaf = |name: &str| &CERTIFICATES.leaves[name];
         let chain = pem(&[leaf("new"), &CERTIFICATES.middle]);
         let set = ChainSet::read(Self::version("new"), &chain, None).unwrap();
         let known = ["new", "old", "lapsed", "ending"].map(|name| leaf(name).fingerprint).into();
         let own = ["new", "old"].map(|name| (leaf(name).fingerprint, Self::version(name))).into();
-        compare(&self.plan, &self.reading, &ExpectedVersion { set, known, own }, now()).remove(0)
+        compare(&self.plan, &self.reading, &ExpectedVersion { set, known, own }, now())
     }
 
     /// What is served, appraised for itself.

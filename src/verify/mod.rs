@@ -4,10 +4,12 @@
 
 mod expect;
 mod judge;
+mod names;
 mod observe;
 mod starttls;
 
 pub use expect::Expectation;
 pub use judge::{EndpointState, Finding, Judgement, judge};
+pub use names::{Switched, elsewhere};
 pub use observe::{Endpoint, HeldOutcome, Observation, Served, Via};
 pub use starttls::StartTls;

@@ -8,7 +8,7 @@ use certwave::engine::{Steering, drive};
 use certwave::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use certwave::plan::HostIndex;
 use certwave::ports::{Clock, Effects, JournalError, Observer, RolloutJournal, SoakWatch};
-use certwave::rollout::{Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
+use certwave::rollout::{Baseline, Event, HostOutcome, HostPhase, HostState, State, Step, StepEnded};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Random, World, schedule, start};
@@ -49,7 +49,7 @@ impl Effects for Simulated {
 
     fn release(&self, _: HostIndex) {}
 
-    fn watch(&self, _: &'static [Gate], _: Vec<HostIndex>) -> Watch {
+    fn watch(&self, _: &'static [Gate], _: Vec<(HostIndex, Baseline)>) -> Watch {
         Watch::default()
     }
 }

@@ -14,8 +14,8 @@ use certwave::preview::{
     forecast, host_risks, inspected, refusal, rollout_risks, staged,
 };
 use certwave::rollout::{
-    Action, Activated, Committed, Event, HostOutcome, Measured, Previous, RolloutOutcome, State, Step,
-    StepEnded, StepFailure, Verified, next,
+    Action, Activated, Committed, Event, HostOutcome, Measured, Previous, Proven, RolloutOutcome, State,
+    Step, StepEnded, StepFailure, Verified, next,
 };
 use certwave::verify::{Endpoint, Via};
 use jiff::{SignedDuration, Timestamp};
@@ -54,6 +54,7 @@ fn plan(random: &mut Random) -> Plan {
         timeout: std::time::Duration::from_secs(30),
         dead_man: None,
         answers: 3,
+        at_most_failed: Some(0),
         accepted: false,
     };
     let hosts = schedule.hosts.iter().map(host).collect();
@@ -140,10 +141,10 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (PerHost<Vec<Ste
         let ended = match step {
             Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], host.of(seen))),
             Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
-            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
+            Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Proven::default()))),
             Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], host.of(seen))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-            Step::Rollback => StepEnded::Rollback(Ok(())),
+            Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         };
         state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
     }
@@ -234,6 +235,7 @@ fn what_is_wrong_with_a_host_is_found() {
         service: "nginx".parse().unwrap(),
         endpoint: endpoint.clone(),
         reason: leaf.is_none().then(|| "timed out".to_owned()),
+        elsewhere: false,
         leaf,
         ours: true,
     };
@@ -334,6 +336,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         leaf: Some(leaf.clone()),
         ours: true,
         reason: None,
+        elsewhere: false,
     };
     let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
     let good = SeenHost {

@@ -3,8 +3,8 @@
 
 use certwave::plan::{Direction, HostIndex, OnFailure, Schedule};
 use certwave::rollout::{
-    Action, Event, HostOutcome, HostPhase, HostState, Inspected, Previous, RolloutOutcome, State, Step,
-    StepEnded, next,
+    Action, Baseline, Event, HostOutcome, HostPhase, HostState, Inspected, Previous, RolloutOutcome, State,
+    Step, StepEnded, next,
 };
 
 use crate::run::Run;
@@ -180,11 +180,11 @@ fn no_host_is_lost_when_a_cancel_finds_it_staged() {
             already: false,
             undone: None,
             risks: Vec::new(),
-            silent: Vec::new(),
+            baseline: Baseline::default(),
         }))),
         step(Step::Stage),
         Event::Cancelled,
-        done(StepEnded::Stage(Ok(Vec::new()))),
+        done(StepEnded::Stage(Ok(Baseline::default()))),
     ] {
         state.evolve(start(), &event);
     }

@@ -8,8 +8,8 @@ use certwave::plan::{
     Direction, HostIndex, OnFailure, PerHost, PlannedWindows, Schedule, Undo, WaveSchedule, batches,
 };
 use certwave::rollout::{
-    Activated, Committed, Disproven, Exposure, Inspected, Measured, Previous, Step, StepEnded, StepFailure,
-    Verified,
+    Activated, Baseline, Committed, Disproven, Exposure, Inspected, Measured, Previous, Proven, Step,
+    StepEnded, StepFailure, Verified,
 };
 use certwave::verify::EndpointState;
 use jiff::Timestamp;
@@ -226,12 +226,12 @@ impl World {
                 already: host.already,
                 undone: None,
                 risks: Vec::new(),
-                silent: Vec::new(),
+                baseline: Baseline::default(),
             })),
             Step::Stage if host.broken && roll < 30 => StepEnded::Stage(Err(failed())),
             Step::Stage => {
                 host.staged = true;
-                StepEnded::Stage(Ok(Vec::new()))
+                StepEnded::Stage(Ok(Baseline::default()))
             }
             Step::Activate if host.broken && roll < 40 => {
                 StepEnded::Activate(Ok(Activated::Refused { reason: reason() }))
@@ -250,7 +250,7 @@ impl World {
                 TrueHost { broken: true, .. } | TrueHost { serves_new: false, .. } => {
                     disproven(EndpointState::Previous)
                 }
-                _ => Ok(Verified::Proven(Measured::default())),
+                _ => Ok(Verified::Proven(Proven::default())),
             }),
             Step::Commit if !host.link_new || roll < 3 => {
                 StepEnded::Commit(Ok(Committed::Refused { reason: reason() }))
@@ -265,7 +265,7 @@ impl World {
                 if exposure == Exposure::Reloaded {
                     host.serves_new = false;
                 }
-                StepEnded::Rollback(if host.serves_new { Err(failed()) } else { Ok(()) })
+                StepEnded::Rollback(if host.serves_new { Err(failed()) } else { Ok(Measured::default()) })
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::gate::{HandshakeSample, Handshakes};
 use crate::model::HostName;
 use crate::plan::{Direction, OnFailure, WaveSchedule};
 use crate::rollout::{
-    Activated, Committed, HostState, Inspected, Previous, RolloutOutcome, StepFailure, Verified,
+    Activated, Committed, HostState, Inspected, Measured, Previous, RolloutOutcome, StepFailure, Verified,
 };
 
 /// What was done, in order.
@@ -77,13 +77,13 @@ impl Effects for Hosts {
                 already: false,
                 undone: None,
                 risks: Vec::new(),
-                silent: Vec::new(),
+                baseline: Baseline::default(),
             })),
-            Step::Stage => StepEnded::Stage(Ok(Vec::new())),
+            Step::Stage => StepEnded::Stage(Ok(Baseline::default())),
             Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
             Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-            Step::Rollback => StepEnded::Rollback(Ok(())),
+            Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         }
     }
 
@@ -91,8 +91,8 @@ impl Effects for Hosts {
         self.done.lock().unwrap().push(format!("release {}", name(host)));
     }
 
-    fn watch(&self, _: &'static [Gate], hosts: Vec<HostIndex>) -> Watch {
-        let names: Vec<String> = hosts.into_iter().map(name).collect();
+    fn watch(&self, _: &'static [Gate], hosts: Vec<(HostIndex, Baseline)>) -> Watch {
+        let names: Vec<String> = hosts.into_iter().map(|(host, _)| name(host)).collect();
         self.done.lock().unwrap().push(format!("watch {}", names.join(" ")));
         Watch { began: self.clock.now(), clock: self.clock.clone(), fails_after: self.fails_after }
     }

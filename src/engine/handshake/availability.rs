@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::certificate::Leaf;
+use crate::engine::handshake::names::others;
 use crate::engine::handshake::prove::{Contrary, HANDSHAKE, Shown, dial, observe, places};
 use crate::engine::handshake::rate::{OWN, ProbeRate};
-use crate::gate::Handshakes;
 use crate::model::Fingerprint;
 use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
@@ -22,10 +22,24 @@ use crate::verify::{Endpoint, HeldOutcome, Observation};
 /// How long a request that was held may take to be answered.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// An endpoint that answers, with a request in flight where it speaks HTTP.
+/// An endpoint that is to be watched, with a request in flight where it speaks HTTP.
 pub(crate) struct Prepared<H> {
     endpoint: Endpoint,
+    /// Whether its listener outlives the switch, so that no handshake need fail.
+    outlives: bool,
     held: Option<H>,
+}
+
+impl<H> Prepared<H> {
+    /// An endpoint that has nothing in flight.
+    pub(crate) fn without_request(service: &PlannedService, endpoint: &Endpoint) -> Self {
+        Self { endpoint: endpoint.clone(), outlives: service.spec.keeps_listening(), held: None }
+    }
+
+    /// Whether it is at this TCP port of its host.
+    pub(crate) fn is_at(&self, port: u16) -> bool {
+        self.endpoint.port == port
+    }
 }
 
 /// Makes ready to watch a host's services: what every place shows, and what watches it. Of dual certificates one is watched:
@@ -35,20 +49,34 @@ pub(crate) async fn prepare<C: Connection, P: Prober>(
     connection: &Arc<C>,
     plan: &HostPlan,
 ) -> (Vec<Shown>, Vec<Prepared<P::Held>>) {
-    let each = plan.services.iter().map(|PlannedService { name, endpoints, .. }| async move {
-        let places = places(prober, endpoints).await.into_iter().map(|endpoint| async move {
-            let (observed, held) = match endpoint.key == endpoints[0].key {
-                true => hold(prober, connection, &endpoint).await,
-                false => (observe(prober, Some(connection), &endpoint).await, None),
-            };
-            let watched = endpoint.key == endpoints[0].key && matches!(observed, Observation::Served(_));
-            let prepared = watched.then(|| Prepared { endpoint: endpoint.clone(), held });
-            ((name.clone(), endpoint, observed), prepared)
-        });
-        join_all(places).await
+    let each = plan.services.iter().map(|service| async move {
+        let places = places(prober, &service.endpoints).await;
+        join_all(places.into_iter().map(|place| at_place(prober, connection, service, place))).await
     });
     let (shown, prepared): (Vec<_>, Vec<_>) = join_all(each).await.into_iter().flatten().unzip();
-    (shown, prepared.into_iter().flatten().collect())
+    (shown.into_iter().flatten().collect(), prepared.into_iter().flatten().collect())
+}
+
+/// What one place shows for each name that may count, and what watches it.
+async fn at_place<C: Connection, P: Prober>(
+    prober: &P,
+    connection: &Arc<C>,
+    service: &PlannedService,
+    endpoint: Endpoint,
+) -> (Vec<Shown>, Option<Prepared<P::Held>>) {
+    let is_watched = endpoint.key == service.endpoints[0].key;
+    let (observed, held) = match is_watched {
+        true => hold(prober, connection, &endpoint).await,
+        false => (observe(prober, Some(connection), &endpoint).await, None),
+    };
+    let others = others(prober, Some(connection), service, &endpoint, &observed).await;
+    let mut shown = vec![(service.name.clone(), endpoint, observed)];
+    shown.extend(others);
+    // The first name may be none of this host's.
+    let answering = shown.iter().find(|(_, _, observed)| matches!(observed, Observation::Served(_)));
+    let watched = answering.filter(|_| is_watched).map(|(_, endpoint, _)| endpoint.clone());
+    let outlives = service.spec.keeps_listening();
+    (shown, watched.map(|endpoint| Prepared { endpoint, outlives, held }))
 }
 
 /// Handshakes, each at its turn, and one request in flight, until it is asked to stop.
@@ -70,7 +98,7 @@ impl AvailabilityProbe {
         clock: &Arc<impl Clock>,
         rate: &Arc<ProbeRate>,
         new: &[Leaf],
-        Prepared { endpoint, held }: Prepared<P::Held>,
+        Prepared { endpoint, outlives, mut held }: Prepared<P::Held>,
     ) -> Self {
         let (watched, contrary, confirmed) =
             (endpoint.clone(), Contrary::default(), Arc::<AtomicBool>::default());
@@ -80,14 +108,20 @@ impl AvailabilityProbe {
         let (prober, connection) = (prober.clone(), connection.clone());
         let (clock, rate) = (clock.clone(), rate.clone());
         let task = tokio::spawn(async move {
-            let mut measured = Measured::default();
+            let mut tally = Tally::new(outlives);
+            let mut answer: Option<JoinHandle<HeldOutcome>> = None;
             loop {
-                let first = measured.handshakes.tried == 0;
+                let first = tally.measured.handshakes.tried == 0;
                 tokio::select! {
                     // A lost sender means the same as being asked to stop. Each makes one at least.
                     _ = stopped.changed(), if !first => break,
                     () = rate.turn(clock.as_ref()) => {}
                     () = clock.sleep(OWN), if first => {}
+                    // A server that is restarted waits for the request that is held: its end must not wait for a turn.
+                    () = refused(prober.as_ref(), &connection, clock.as_ref(), &endpoint), if !outlives && held.is_some() => {
+                        answer = held.take().map(|held| tokio::spawn(held.finish(ANSWER)));
+                        continue;
+                    }
                 }
                 // One that began before belongs to the reload.
                 let counts = is_confirmed.load(Ordering::Relaxed);
@@ -95,12 +129,17 @@ impl AvailabilityProbe {
                 if counts && is_another(&observed, &new) {
                     others.add();
                 }
-                count(&mut measured, &endpoint, observed);
+                if matches!(observed, Observation::Unreachable(_)) && held.is_some() {
+                    answer = held.take().map(|held| tokio::spawn(held.finish(ANSWER)));
+                }
+                tally.count(&endpoint, observed);
             }
-            if let Some(held) = held {
-                measured.held = Some(held.finish(ANSWER).await);
-            }
-            measured
+            tally.measured.held = match (held, answer) {
+                (Some(held), _) => Some(held.finish(ANSWER).await),
+                (None, Some(answer)) => answer.await.ok(),
+                (None, None) => None,
+            };
+            tally.measured
         });
         Self { endpoint: watched, contrary, confirmed, stop, task }
     }
@@ -144,27 +183,85 @@ fn is_another(observed: &Observation, new: &[Fingerprint]) -> bool {
     served.chain.first().is_none_or(|leaf| !new.contains(&Fingerprint::new(sha256(leaf))))
 }
 
-fn count(measured: &mut Measured, endpoint: &Endpoint, observed: Observation) {
-    measured.handshakes.tried += 1;
-    if let Observation::NotTls(reason) | Observation::Unreachable(reason) = observed {
-        measured.handshakes.failed += 1;
-        measured.first_failure.get_or_insert(format!("{endpoint}: {reason}"));
+/// Waits until an endpoint takes no connection any more.
+async fn refused<C: Connection, P: Prober>(
+    prober: &P,
+    connection: &Arc<C>,
+    clock: &impl Clock,
+    endpoint: &Endpoint,
+) {
+    loop {
+        clock.sleep(OWN).await;
+        if dial(prober, Some(connection), endpoint).await.is_err() {
+            return;
+        }
     }
 }
 
-/// What several probes saw together.
-pub(crate) fn together(all: Vec<Measured>) -> Measured {
-    all.into_iter().fold(Measured::default(), |sum, one| Measured {
-        handshakes: Handshakes {
-            tried: sum.handshakes.tried + one.handshakes.tried,
-            failed: sum.handshakes.failed + one.handshakes.failed,
-        },
-        first_failure: sum.first_failure.or(one.first_failure),
-        held: match (sum.held, one.held) {
-            (Some(HeldOutcome::Cut(reason)), _) | (_, Some(HeldOutcome::Cut(reason))) => {
-                Some(HeldOutcome::Cut(reason))
+/// What one probe saw.
+struct Tally {
+    outlives: bool,
+    measured: Measured,
+    gap: Gap,
+}
+
+/// Where a server is on its way through a restart, as far as handshakes show.
+#[derive(Clone, Copy, PartialEq)]
+enum Gap {
+    Before,
+    Within,
+    Behind,
+}
+
+impl Tally {
+    fn new(outlives: bool) -> Self {
+        Self { outlives, measured: Measured::default(), gap: Gap::Before }
+    }
+
+    /// A restart explains the first gap; nothing explains one where the listener outlives the switch.
+    fn count(&mut self, endpoint: &Endpoint, observed: Observation) {
+        self.measured.handshakes.tried += 1;
+        let (Observation::NotTls(reason) | Observation::Unreachable(reason)) = observed else {
+            if self.gap == Gap::Within {
+                self.gap = Gap::Behind;
             }
-            (first, second) => first.or(second),
-        },
-    })
+            return;
+        };
+        self.measured.handshakes.failed += 1;
+        self.measured.first_failure.get_or_insert(format!("{endpoint}: {reason}"));
+        if self.outlives || self.gap == Gap::Behind {
+            self.measured.unexplained += 1;
+        } else {
+            self.gap = Gap::Within;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::World;
+
+    /// How many failures the switch does not explain; `+` is an answer.
+    fn unexplained(outlives: bool, seen: &str) -> u64 {
+        let endpoint = World::nginx().service().endpoints[0].clone();
+        let all = crate::engine::testing::certificates();
+        let mut tally = Tally::new(outlives);
+        for one in seen.chars() {
+            let failed = Observation::Unreachable("refused".to_owned());
+            tally.count(&endpoint, if one == '+' { all.shown(&all.new) } else { failed });
+        }
+        assert_eq!(tally.measured.handshakes.tried, seen.len() as u64);
+        assert_eq!(tally.measured.handshakes.failed, seen.matches('-').count() as u64);
+        tally.measured.unexplained
+    }
+
+    #[test]
+    fn a_restart_explains_one_gap_and_a_reload_none() {
+        for (seen, restart, reload) in
+            [("+++", 0, 0), ("+---+++", 0, 3), ("---+", 0, 3), ("+--+-+--", 3, 5), ("+-", 0, 1)]
+        {
+            assert_eq!((unexplained(false, seen), unexplained(true, seen)), (restart, reload), "{seen}");
+        }
+    }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::install::{Listener, has_one_master};
 use crate::model::{ServiceName, later};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection, Prober};
-use crate::rollout::Silent;
+use crate::rollout::Baseline;
 use crate::verify::{Endpoint, EndpointState, Expectation, Judgement, Observation, Via, judge};
 
 /// So many answers in a row show that a flaw of the new certificate is there to stay, or that nobody answers.
@@ -176,16 +176,41 @@ pub struct Proof {
     pub service: ServiceName,
     /// What was dialled.
     pub endpoint: Endpoint,
+    /// Whether the service is asked for several names.
+    pub is_one_of_several_names: bool,
     /// Proven; else the last judgement that was not what was wanted.
     pub result: Result<(), Judgement>,
 }
 
-/// Every endpoint of a host, at the same time. `listeners` are the sockets that the host is known to listen at; `contrary`
-/// tells what others see at an endpoint, `silent` which ones answered nobody before.
+impl Proof {
+    /// The endpoint for people: with the name, where several are asked for.
+    pub fn place(&self) -> String {
+        match self.is_one_of_several_names {
+            true => format!("{} at {} for {}", self.service, self.endpoint, self.endpoint.server_name),
+            false => format!("{} at {}", self.service, self.endpoint),
+        }
+    }
+}
+
+/// What is known of a host when it is proven.
+#[derive(Clone, Copy)]
+pub(crate) struct KnownBefore<'a> {
+    /// The sockets that it is known to listen at.
+    pub(crate) listeners: &'a [Listener],
+    /// What its endpoints showed.
+    pub(crate) baseline: &'a Baseline,
+    /// Whether they were looked at before a switch, so that silence was noted.
+    pub(crate) was_switched: bool,
+}
+
+/// So many proofs of a host run at the same time.
+const PROOFS: usize = 16;
+
+/// Every endpoint of a host, for every name that it serves, at the same time. `contrary` tells what others see at an endpoint.
 pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
-    (listeners, silent): (&[Listener], Option<&[Silent]>),
+    KnownBefore { listeners, baseline, was_switched }: KnownBefore<'_>,
     expected: impl Fn(&Endpoint) -> Expectation,
     contrary: impl Fn(&Endpoint) -> Contrary,
     (wanted, until): (Aim, Timestamp),
@@ -196,23 +221,29 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
             let there = places(world.0, std::slice::from_ref(planned)).await;
             // A name with several addresses is of several hosts, or may be.
             let is_here = plan.is_here(planned) && there.len() == 1;
-            for endpoint in there {
-                let address = endpoint.address.parse().ok();
-                let one = is_here && has_one_master(listeners, number, address, endpoint.port);
+            for place in there {
+                let address = place.address.parse().ok();
+                let one = is_here && has_one_master(listeners, number, address, place.port);
                 let answers = if one { plan.answers } else { plan.answers.max(MANY) };
-                let (expected, linger) = (expected(&endpoint), service.spec.may_linger());
-                let was_silent = |one: &Silent| one.service == service.name && one.endpoint == endpoint;
-                let answered = silent.is_some_and(|all| !all.iter().any(was_silent));
-                let outlives = answered && service.spec.keeps_listening();
-                let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
-                proofs.push(async move {
-                    let result = prove(world, &endpoint, &expected, demand, until).await;
-                    Proof { service: service.name.clone(), endpoint, result }
-                });
+                let linger = service.spec.may_linger();
+                for endpoint in service.for_every_name(&place) {
+                    if baseline.is_elsewhere(&service.name, &endpoint) {
+                        continue;
+                    }
+                    let expected = expected(&endpoint);
+                    let answered = was_switched && !baseline.was_silent(&service.name, &endpoint);
+                    let outlives = answered && service.spec.keeps_listening();
+                    let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
+                    proofs.push(async move {
+                        let result = prove(world, &endpoint, &expected, demand, until).await;
+                        let is_one_of_several_names = !service.other_names.is_empty();
+                        Proof { service: service.name.clone(), endpoint, is_one_of_several_names, result }
+                    });
+                }
             }
         }
     }
-    join_all(proofs).await
+    stream::iter(proofs).buffered(PROOFS).collect().await
 }
 
 /// Answers in a row.

@@ -12,8 +12,9 @@ use crate::engine::handshake::prove::observe;
 use crate::engine::target::Target;
 use crate::gate::{Gate, HandshakeSample, Sample};
 use crate::model::ServiceName;
-use crate::plan::{HostPlan, PlannedService};
+use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober, SoakWatch};
+use crate::rollout::Baseline;
 use crate::verify::{Endpoint, Expectation, Via, judge};
 
 /// Between two rounds.
@@ -59,20 +60,28 @@ impl SoakWatch for FleetWatch {
 /// A host under watch.
 pub(crate) struct Watching {
     plan: HostPlan,
-    places: Vec<(ServiceName, Endpoint, Expectation)>,
+    /// Each place of a service, once for each name that it serves.
+    places: Vec<(ServiceName, Vec<(Endpoint, Expectation)>)>,
+    /// How often it was looked at: each look asks for the next name.
+    round: usize,
 }
 
 impl Watching {
     /// A host that serves the target, proven.
-    pub(crate) fn new(plan: &HostPlan, target: &Target) -> Self {
-        let place = |service: &PlannedService, endpoint: &Endpoint| {
-            (service.name.clone(), endpoint.clone(), target.expected(endpoint, None))
-        };
+    pub(crate) fn new(plan: &HostPlan, target: &Target, before: &Baseline) -> Self {
         let mut places = Vec::new();
         for service in &plan.services {
-            places.extend(service.endpoints.iter().map(|endpoint| place(service, endpoint)));
+            for place in &service.endpoints {
+                let counts = |one: &Endpoint| !before.is_elsewhere(&service.name, one);
+                let names = service.for_every_name(place).filter(counts);
+                let names = names.map(|one| {
+                    let expected = target.expected(&one, None);
+                    (one, expected)
+                });
+                places.push((service.name.clone(), names.collect()));
+            }
         }
-        Self { plan: plan.clone(), places }
+        Self { plan: plan.clone(), places, round: 0 }
     }
 }
 
@@ -107,8 +116,9 @@ impl<C: Connector, P: Prober, K: Clock> Watcher<C, P, K> {
         let mut watched: Vec<(Watching, Option<Arc<C::Connection>>)> =
             watched.into_iter().map(|one| (one, None)).collect();
         while !self.is_ending() {
-            let looks = stream::iter(watched).map(|(one, connection)| async {
+            let looks = stream::iter(watched).map(|(mut one, connection)| async {
                 let connection = self.look(&one, connection).await;
+                one.round += 1;
                 (one, connection)
             });
             watched = looks.buffered(AT_ONCE).collect().await;
@@ -129,14 +139,16 @@ impl<C: Connector, P: Prober, K: Clock> Watcher<C, P, K> {
         one: &Watching,
         mut connection: Option<Arc<C::Connection>>,
     ) -> Option<Arc<C::Connection>> {
-        let through_ssh = one.places.iter().any(|(_, endpoint, _)| endpoint.via == Via::Ssh);
+        let through_ssh =
+            one.places.iter().flat_map(|(_, names)| names).any(|(endpoint, _)| endpoint.via == Via::Ssh);
         if through_ssh && connection.is_none() && !self.is_ending() {
             connection = self.connector.connect(&one.plan.login).await.ok().map(Arc::new);
         }
-        for (service, endpoint, expected) in &one.places {
+        for (service, names) in &one.places {
             if self.is_ending() {
                 break;
             }
+            let Some((endpoint, expected)) = names.get(one.round % names.len().max(1)) else { continue };
             let observed = observe(self.prober.as_ref(), connection.as_ref(), endpoint).await;
             let judgement = judge(expected, &observed, self.clock.now());
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

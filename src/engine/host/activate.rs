@@ -23,18 +23,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             Some(prepared) => prepared,
             None => prepare(rollout.prober.as_ref(), &self.session.connection, plan).await.1,
         };
-        for one in prepared {
-            let (prober, connection) = (&rollout.prober, &self.session.connection);
-            let probe = AvailabilityProbe::start(
-                prober,
-                connection,
-                &rollout.clock,
-                &rollout.rate,
-                &rollout.leaves,
-                one,
-            );
-            self.session.probes.push(probe);
-        }
+        self.watch(prepared);
         let services = plan.script_services();
         let counted = self.memory().before().await;
         let before = known.previous.as_ref().map(|previous| &previous.version);

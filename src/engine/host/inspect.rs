@@ -40,12 +40,12 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let host = reader.read(facts, shown, Vec::new(), asked).await?;
         // What is on its way back, or half-way to the new certificate, is not held up by how it is.
         if !forward || self.known.is_touched() {
-            return Ok(preview::answer(&host.seen, Vec::new()));
+            return Ok(preview::answer(plan, &host.seen, Vec::new()));
         }
         self.refuse(&host)?;
         let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
         let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
-        let answer = preview::answer(&host.seen, remarks);
+        let answer = preview::answer(plan, &host.seen, remarks);
         self.slot.inspected = Some(host);
         Ok(answer)
     }

@@ -1,21 +1,22 @@
 //! What a host is like, found out in the same way for a plan and for the rollout itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::certificate::{Leaf, parse_pem};
-use crate::engine::handshake::prove::{Shown, observe, places};
+use crate::engine::handshake::names::{ask_host, row};
+use crate::engine::handshake::prove::Shown;
 use crate::engine::host::previous::{WayBack, read_leaf};
 use crate::engine::host::session::Session;
 use crate::engine::target::{StoredVersions, Target};
-use crate::install::{Facts, NamedFile, Reads};
+use crate::install::{Facts, LinkState, NamedFile, Reads};
 use crate::model::{Fingerprint, ServiceName};
-use crate::plan::HostPlan;
+use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection, Prober};
-use crate::preview::{SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers};
+use crate::preview::{SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers, mark_elsewhere};
 use crate::rollout::{StepFailure, Undone};
-use crate::verify::{Observation, judge};
+use crate::verify::{Switched, judge};
 
 /// A host that is looked at, and what has to be known for that.
 pub(crate) struct HostReader<'a, C: Connection, P, K> {
@@ -44,26 +45,31 @@ struct Known {
     /// Services that do not tell what they read, where nothing of the certificate is on the disk yet: of these, nothing is
     /// known.
     silent: BTreeSet<ServiceName>,
+    /// For each other service, leaves of this certificate, and those at paths that are switched and that it reads.
+    switched: BTreeMap<ServiceName, BTreeSet<Fingerprint>>,
 }
 
 impl HostFacts {
     /// Takes in what endpoints showed since.
-    pub(crate) fn add(&mut self, shown: Vec<Shown>) {
+    pub(crate) fn add(&mut self, plan: &HostPlan, shown: Vec<Shown>) {
         self.seen.served.extend(shown.into_iter().map(|one| served(one, &self.known)));
+        self.mark(plan);
+    }
+
+    /// Tells the names apart that the host answers with what is switched.
+    fn mark(&mut self, plan: &HostPlan) {
+        let by = |service: &ServiceName| match self.known.switched.get(service) {
+            Some(leaves) => Switched::Leaves(leaves),
+            None => Switched::AsTheFirst,
+        };
+        mark_elsewhere(plan, &mut self.seen.served, by);
     }
 }
 
 impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
-    /// One handshake with every endpoint.
+    /// One handshake with every endpoint, for every name.
     pub(crate) async fn handshakes(&self) -> Vec<Shown> {
-        let mut shown = Vec::new();
-        for service in &self.plan.services {
-            for endpoint in places(self.prober, &service.endpoints).await {
-                let observed = observe(self.prober, Some(&self.session.connection), &endpoint).await;
-                shown.push((service.name.clone(), endpoint, observed));
-            }
-        }
-        shown
+        ask_host(self.prober, Some(&self.session.connection), self.plan).await
     }
 
     /// What the host is like, by its own account and by handshakes. `asked` is when it was asked.
@@ -89,6 +95,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         };
         let previous = way_back.find().await?;
         let live = facts.live_version().cloned();
+        let is_live = live.is_some() && live.as_ref() == target;
         let unconfirmed = facts.is_unconfirmed();
         let misowned = facts.is_misowned(&self.plan.install) || !facts.is_copied();
         let on_disk: Vec<Leaf> =
@@ -105,15 +112,15 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let names = self.plan.services.iter().map(|service| &service.name);
         let reads: Vec<SeenReads> =
             names.zip(facts.reads).map(|(name, reads)| seen_reads(name.clone(), reads)).collect();
-        let all_new = !shown.is_empty() && shown.iter().all(|one| self.is_new(one));
         let before = previous.iter().flat_map(|previous| previous.leaves.iter().copied()).collect();
-        let known = self.known(&[on_disk.clone(), stands].concat(), before, &reads);
+        let known = self.known(&[on_disk.clone(), stands].concat(), before, (&reads, &facts.links));
+        let new: Vec<bool> = shown.iter().map(|one| self.is_new(one)).collect();
         let seen = SeenHost {
             clock_ahead,
             keeper: facts.keeper,
             boots: facts.boots,
             input_log: facts.sudo_logs.input,
-            proven: live.is_some() && live.as_ref() == target && all_new && !misowned,
+            proven: false,
             // What is staged again is brought in line.
             staged: target.is_some_and(|target| facts.complete.contains(target)) && !misowned,
             unconfirmed,
@@ -137,11 +144,21 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             copies: facts.copies,
             live,
         };
-        Ok(HostFacts { seen, known })
+        let mut host = HostFacts { seen, known };
+        host.mark(self.plan);
+        let served = &host.seen.served;
+        let all_new = !served.is_empty() && served.iter().zip(new).all(|(one, new)| new || one.elsewhere);
+        host.seen.proven = is_live && all_new && !misowned;
+        Ok(host)
     }
 
     /// Leaves that a server may well serve before a rollout: the others are somebody else's.
-    fn known(&self, on_disk: &[Leaf], before: BTreeSet<Fingerprint>, reads: &[SeenReads]) -> Known {
+    fn known(
+        &self,
+        on_disk: &[Leaf],
+        before: BTreeSet<Fingerprint>,
+        (reads, links): (&[SeenReads], &[LinkState]),
+    ) -> Known {
         let services = &self.plan.services;
         let is_for_us = |leaf: &Leaf| {
             let mut endpoints = services.iter().flat_map(|service| &service.endpoints);
@@ -152,19 +169,48 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         // Files that servers read and the rollout does not switch. Who serves one for a name of the certificate would go on
         // to do so.
         let kept = reads.iter().flat_map(|reads| &reads.files).filter_map(|file| file.leaf.as_ref());
+        let has_a_name =
+            |leaf: &&Leaf| services.iter().flat_map(PlannedService::names).any(|name| covers(leaf, name));
+        let read_elsewhere: BTreeSet<Fingerprint> =
+            kept.clone().filter(has_a_name).map(fingerprint).collect();
         let (ours, others): (Vec<&Leaf>, Vec<&Leaf>) = kept.partition(|leaf| is_for_us(leaf));
         let stay: BTreeSet<Fingerprint> = ours.into_iter().map(fingerprint).collect();
         let target = self.target.iter().flat_map(|target| target.set.leaves());
         let mut leaves: BTreeSet<Fingerprint> =
             self.stored.own.iter().copied().chain(before).chain(target).collect();
-        leaves.extend(others.into_iter().map(fingerprint));
         leaves.retain(|leaf| !stay.contains(leaf));
-        leaves.extend(here);
+        // A server that tells what it reads, and none of our files among that, serves nothing that stands there.
+        let links: Vec<_> =
+            self.plan.install.links.iter().map(|(path, _)| path.to_string()).zip(links).collect();
+        let is_missing = |path: &str| {
+            let state = links.iter().find(|(link, _)| link == path).map(|(_, state)| *state);
+            matches!(state, Some(LinkState::Missing | LinkState::NoFolder))
+        };
+        let reads_ours = |name: &ServiceName| {
+            let told = reads
+                .iter()
+                .find(|reads| reads.service == *name && !reads.files.is_empty() && !reads.variable);
+            told.is_none_or(|told| {
+                told.files.iter().any(|file| file.ours && !file.is_key && !is_missing(&file.path))
+            })
+        };
+        let switched_by = |name: &ServiceName| {
+            let mut switched: BTreeSet<Fingerprint> = leaves.difference(&read_elsewhere).copied().collect();
+            switched.extend(here.iter().filter(|_| reads_ours(name)));
+            switched
+        };
+        let mut switched: BTreeMap<ServiceName, BTreeSet<Fingerprint>> =
+            services.iter().map(|service| (service.name.clone(), switched_by(&service.name))).collect();
+        leaves.extend(&here);
+        let others = others.into_iter().map(fingerprint).filter(|leaf| !stay.contains(leaf));
+        leaves.extend(others);
         let tells =
             |name: &ServiceName| reads.iter().any(|reads| reads.service == *name && !reads.files.is_empty());
         let names = services.iter().map(|service| &service.name);
-        let silent = names.filter(|name| on_disk.is_empty() && !tells(name)).cloned().collect();
-        Known { leaves, silent }
+        let silent: BTreeSet<ServiceName> =
+            names.filter(|name| on_disk.is_empty() && !tells(name)).cloned().collect();
+        switched.retain(|name, _| !silent.contains(name));
+        Known { leaves, silent, switched }
     }
 
     /// Whether an endpoint shows what is rolled out, without a finding.
@@ -174,14 +220,11 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
     }
 }
 
-fn served((service, endpoint, observed): Shown, known: &Known) -> SeenServed {
-    let (leaf, reason) = match observed {
-        Observation::Served(served) => (Leaf::of_served(&served.chain), None),
-        Observation::NotTls(reason) | Observation::Unreachable(reason) => (None, Some(reason)),
-    };
-    let ours = known.silent.contains(&service)
-        || leaf.as_ref().is_none_or(|leaf| known.leaves.contains(&leaf.fingerprint_sha256));
-    SeenServed { service, endpoint, leaf, ours, reason }
+fn served(shown: Shown, known: &Known) -> SeenServed {
+    let row = row(shown, false);
+    let is_known = |leaf: &Leaf| known.leaves.contains(&leaf.fingerprint_sha256);
+    let ours = known.silent.contains(&row.service) || row.leaf.as_ref().is_none_or(is_known);
+    SeenServed { ours, ..row }
 }
 
 /// How far a clock is ahead of the time in which it was read.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::certificate::Leaf;
-use crate::engine::handshake::availability::Prepared;
-use crate::engine::handshake::prove::{Aim, Proof, prove_all};
+use crate::engine::handshake::availability::{AvailabilityProbe, Prepared};
+use crate::engine::handshake::prove::{Aim, KnownBefore, Proof, prove_all};
 use crate::engine::handshake::rate::ProbeRate;
 use crate::engine::host::reader::{HostFacts, HostReader};
 use crate::engine::host::session::Session;
@@ -16,7 +16,7 @@ use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
 use crate::preview;
-use crate::rollout::{HostState, Silent, Step, StepEnded, StepFailure};
+use crate::rollout::{Baseline, HostState, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 
 /// What is the same for all hosts of a rollout.
@@ -138,6 +138,14 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         Memory { plan: self.plan, session: self.session, set: &target.set, clock: clock.as_ref() }
     }
 
+    /// Starts to watch what was made ready for it.
+    pub(super) fn watch(&mut self, prepared: Vec<Prepared<P::Held>>) {
+        let Rollout { prober, clock, rate, leaves, .. } = self.rollout;
+        let connection = self.session.connection.clone();
+        let start = |one| AvailabilityProbe::start(prober, &connection, clock, rate, leaves, one);
+        self.session.probes.extend(prepared.into_iter().map(start));
+    }
+
     /// Ends a step before the switch, where the host must not be switched as it is.
     pub(super) fn refuse(&self, host: &HostFacts) -> Result<(), StepFailure> {
         preview::not_refused(self.plan, &host.seen)
@@ -154,15 +162,18 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
             let probe = self.session.probes.iter().find(|probe| probe.endpoint == *endpoint);
             probe.map(|probe| probe.contrary.clone()).unwrap_or_default()
         };
-        let before = (self.slot.listeners.as_slice(), Some(self.known.silent.as_slice()));
+        let (listeners, baseline) = (self.slot.listeners.as_slice(), &self.known.baseline);
+        let before = KnownBefore { listeners, baseline, was_switched: true };
         let proofs = prove_all(world, self.plan, before, expected, contrary, (wanted, until)).await;
-        let disproof = |Proof { service, endpoint, result }: Proof| {
-            result.map_err(|judgement| Disproof { service, endpoint, judgement, foreign: Vec::new() })
+        let disproof = |proof: Proof| {
+            let place = proof.place();
+            let Proof { service, endpoint, result, .. } = proof;
+            result.map_err(|judgement| Disproof { service, endpoint, place, judgement, foreign: Vec::new() })
         };
         let mut all: Vec<Result<(), Disproof>> = proofs.into_iter().map(disproof).collect();
         // What answered nobody before the switch need not answer after the way back.
         all.retain(|proof| {
-            !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.known.silent, one))
+            !matches!(proof, Err(one) if wanted == Aim::Previous && is_as_before(&self.known.baseline, one))
         });
         // Something that stands between matters more than a server that is merely late.
         let is_foreign = |one: &&Disproof| one.judgement.state == EndpointState::Unknown;
@@ -181,15 +192,16 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
 
 /// Whether an endpoint has no handshake to offer, and had none before the switch. One that shows somebody else's certificate
 /// proves nothing, whatever it showed before: another host may have answered.
-fn is_as_before(silent: &[Silent], Disproof { service, endpoint, judgement, .. }: &Disproof) -> bool {
-    let was_silent = silent.iter().any(|one| one.service == *service && one.endpoint == *endpoint);
-    judgement.leaf.is_none() && was_silent
+fn is_as_before(before: &Baseline, Disproof { service, endpoint, judgement, .. }: &Disproof) -> bool {
+    judgement.leaf.is_none() && before.was_silent(service, endpoint)
 }
 
 /// An endpoint that is not as wanted.
 pub(super) struct Disproof {
     service: ServiceName,
     endpoint: Endpoint,
+    /// The same for people.
+    place: String,
     pub(super) judgement: Judgement,
     /// The services that show a certificate which certwave never issued, this one or another.
     pub(super) foreign: Vec<ServiceName>,
@@ -197,7 +209,7 @@ pub(super) struct Disproof {
 
 impl fmt::Display for Disproof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.service, self.endpoint, self.judgement.words())
+        write!(f, "{}: {}", self.place, self.judgement.words())
     }
 }
 
@@ -211,6 +223,7 @@ mod tests {
     use super::*;
     use crate::certificate::Certificate;
     use crate::engine::testing::{World, certificates};
+    use crate::rollout::Silent;
 
     #[test]
     fn an_endpoint_is_as_before_where_it_was_silent_and_is_silent() {
@@ -221,11 +234,13 @@ mod tests {
         let disproof = |state, leaf: Option<&Certificate>| Disproof {
             service: silent.service.clone(),
             endpoint: silent.endpoint.clone(),
+            place: String::new(),
             judgement: Judgement { state, findings: Vec::new(), leaf: leaf.cloned(), reason: None },
             foreign: Vec::new(),
         };
-        let is_as_before =
-            |before: &Silent, after: &Disproof| super::is_as_before(std::slice::from_ref(before), after);
+        let is_as_before = |before: &Silent, after: &Disproof| {
+            super::is_as_before(&Baseline { silent: vec![before.clone()], ..Baseline::default() }, after)
+        };
         for (after, expected) in [
             (disproof(Unreachable, None), true),
             (disproof(Unknown, Some(&all.foreign)), false),
@@ -235,7 +250,7 @@ mod tests {
             assert_eq!(is_as_before(&silent, &after), expected, "{after}");
         }
         let unreachable = disproof(Unreachable, None);
-        assert!(!super::is_as_before(&[], &unreachable), "it answered, or nobody looked");
+        assert!(!super::is_as_before(&Baseline::default(), &unreachable), "it answered, or nobody looked");
         let port = Silent { endpoint: Endpoint { port: 1, ..silent.endpoint.clone() }, ..silent.clone() };
         let service = Silent { service: "haproxy".parse().unwrap(), ..silent.clone() };
         assert!(!is_as_before(&port, &unreachable) && !is_as_before(&service, &unreachable));

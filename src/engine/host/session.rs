@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::engine::handshake::availability::{AvailabilityProbe, together};
+use crate::engine::handshake::availability::AvailabilityProbe;
 use crate::install::{
     Input, InstallError, LockAnswer, Output, RemoteShells, Script, SudoLog, SudoLogs, Task, login_line,
 };
@@ -130,7 +130,7 @@ impl<C: Connection> Session<C> {
         for probe in self.probes.drain(..) {
             all.push(probe.finish().await);
         }
-        together(all)
+        all.into_iter().fold(Measured::default(), Measured::and)
     }
 
     /// Runs a script to its end: by the shell that attends the host, where there is one.

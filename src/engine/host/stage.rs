@@ -6,11 +6,12 @@ use crate::engine::host::session::{answer, failed};
 use crate::install::{InstallSpec, Ownership, Staged};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::{Silent, StepFailure};
+use crate::preview;
+use crate::rollout::{Baseline, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     /// The host's services are made ready to be watched at the same time; what they serve then may keep the rollout from it.
-    pub(super) async fn stage(&mut self) -> Result<Vec<Silent>, StepFailure> {
+    pub(super) async fn stage(&mut self) -> Result<Baseline, StepFailure> {
         let (plan, rollout, session) = (self.plan, self.rollout, &*self.session);
         let ownership = self.slot.ownership.clone().unwrap_or_else(|| Ownership::without_any(&plan.install));
         let task = InstallSpec::stage(
@@ -22,13 +23,13 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let (output, (shown, ready)) =
             tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
-        let mut silent = Vec::new();
+        let mut baseline = Baseline::default();
         if let Some(mut host) = self.slot.inspected.take() {
-            host.add(shown);
+            host.add(plan, shown);
             self.refuse(&host)?;
-            silent = host.seen.silent();
+            baseline = preview::baseline(plan, &host.seen);
         }
         self.slot.prepared = Some(ready);
-        Ok(silent)
+        Ok(baseline)
     }
 }

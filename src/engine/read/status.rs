@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::engine::handshake::prove::{observe, places};
+use crate::engine::handshake::names::ask;
+use crate::engine::handshake::prove::places;
 use crate::engine::host::session::{Session, answer};
 use crate::engine::memory::held;
 use crate::install::{OnDisk, ScriptService};
@@ -29,16 +30,17 @@ pub async fn read_status<C: Connector, P: Prober>(plan: &HostPlan, connector: &C
         let (disk, memory) = tokio::join!(disk(&session, plan), memory);
         Ok(Inside { disk, memory })
     };
-    let services = plan.services.iter().map(|service| async {
-        let seen = places(prober, &service.endpoints).await.into_iter().map(|place| async {
+    let connection = &connection;
+    let services = plan.services.iter().map(|service| async move {
+        let seen = places(prober, &service.endpoints).await.into_iter().map(|place| async move {
             let through = match place.via {
                 Via::Ssh => connection.clone().await.ok(),
                 Via::Direct => None,
             };
-            let observed = observe(prober, through.as_ref(), &place).await;
-            (place, observed)
+            ask(prober, through.as_ref(), service, &place).await
         });
-        join_all(seen).await
+        let shown = join_all(seen).await.into_iter().flatten();
+        shown.map(|(_, place, observed)| (place, observed)).collect()
     });
     let (inside, observed) = tokio::join!(inside, join_all(services));
     HostReading { inside, observed }

@@ -10,7 +10,7 @@ use crate::engine::testing::VirtualClock;
 use crate::ports::{BoxedStream, Clock, Conversation, Dial, HeldRequest, Prober};
 use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
 
-/// Handshakes by endpoint, such as `192.0.2.1:443`: each shows the next, and the last ever after. Its clones are the same.
+/// Handshakes by endpoint, such as `192.0.2.1:443`, or `192.0.2.1:443 www.a.test` for one name alone: each shows the next, and the last ever after. Its clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Handshakes(Arc<Mutex<Inner>>);
 
@@ -54,7 +54,8 @@ impl Handshakes {
 
     fn next(&self, endpoint: &Endpoint) -> Observation {
         let mut inner = self.0.lock().unwrap();
-        let endpoint = endpoint.to_string();
+        let named = format!("{endpoint} {}", endpoint.server_name);
+        let endpoint = if inner.shown.contains_key(&named) { named } else { endpoint.to_string() };
         let Inner { shown, made, .. } = &mut *inner;
         let (Some(shown), Some(made)) = (shown.get(&endpoint), made.get_mut(&endpoint)) else {
             panic!("a handshake with {endpoint}, which shows nothing");

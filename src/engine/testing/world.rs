@@ -49,8 +49,8 @@ pub(crate) fn certificates() -> &'static Issued {
 
 /// A certificate that was issued so many days ago.
 pub(crate) fn issue(middle: &Authority, days_ago: i64) -> CertificateSet {
-    let (leaf, key) =
-        middle.issue(&LeafSpec { from_days: -days_ago - 1, to_days: 90 - days_ago, ..LeafSpec::default() });
+    let (from_days, to_days, names) = (-days_ago - 1, 90 - days_ago, &["a.test", "www.a.test"][..]);
+    let (leaf, key) = middle.issue(&LeafSpec { names, from_days, to_days, ..LeafSpec::default() });
     let required = Requirements { names: &[], now: now(), at_least: Duration::ZERO };
     let issued = now() - SignedDuration::from_hours(24 * days_ago);
     let bundle = Bundle::prove(&pem(&[&leaf, &middle.certificate]), &key, issued, &required).unwrap();
@@ -100,6 +100,8 @@ pub(crate) struct World {
 impl World {
     /// Where its service is.
     pub(crate) const PLACE: &str = "192.0.2.1:443";
+    /// The same for the certificate's other name.
+    pub(crate) const OTHER_NAME: &str = "192.0.2.1:443 www.a.test";
 
     pub(crate) fn nginx() -> Self {
         Self::of(ServiceSpec::Nginx(Nginx {
@@ -139,6 +141,13 @@ impl World {
     /// What its endpoint shows, one handshake after the other.
     pub(crate) fn showing(self, shown: &[Observation]) -> Self {
         self.handshakes.shows(Self::PLACE, shown);
+        self
+    }
+
+    /// The certificate's other name counts as well, where the host serves it; what it shows there.
+    pub(crate) fn with_another_name(mut self, shown: &[Observation]) -> Self {
+        self.host_mut().services[0].other_names = vec!["www.a.test".parse().unwrap()];
+        self.handshakes.shows(Self::OTHER_NAME, shown);
         self
     }
 

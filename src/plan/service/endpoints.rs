@@ -35,7 +35,7 @@ impl HostResolver<'_> {
         };
         let names = match own.server_name.as_ref().or(general.server_name.as_ref()) {
             Some(names) => self.values::<DnsName>(Some(names)),
-            None => probe_name(&self.playbook.certificate.domains).into_iter().collect(),
+            None => probe_names(&self.playbook.certificate.domains).into_iter().take(1).collect(),
         };
         let via: Via = own.via.or(general.via).unwrap_or_default();
         let keys: Vec<Option<KeyAlgorithm>> = match self.playbook.certificate.keys.as_slice() {
@@ -60,6 +60,14 @@ impl HostResolver<'_> {
         }
         endpoints
     }
+
+    /// The certificate's other names, which a host may serve or not: none where the playbook says which names count.
+    pub(super) fn other_names(&self, own: &VerifySettings) -> Vec<DnsName> {
+        match own.server_name.as_ref().or(self.playbook.verify.server_name.as_ref()) {
+            Some(_) => Vec::new(),
+            None => probe_names(&self.playbook.certificate.domains).into_iter().skip(1).collect(),
+        }
+    }
 }
 
 fn is_dialable(address: &str) -> bool {
@@ -67,8 +75,16 @@ fn is_dialable(address: &str) -> bool {
         || !address.is_empty() && address.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// The first name; of a wildcard alone, a name that it stands for.
-fn probe_name(domains: &[DnsName]) -> Option<DnsName> {
-    let plain = domains.iter().find(|domain| !domain.as_str().starts_with('*'));
-    plain.cloned().or_else(|| domains.first()?.as_str().replacen('*', "certwave-probe", 1).parse().ok())
+/// The names to ask for: those without a star first, then of each wildcard a name that it stands for.
+fn probe_names(domains: &[DnsName]) -> Vec<DnsName> {
+    let (stars, plain): (Vec<_>, Vec<_>) =
+        domains.iter().partition(|domain| domain.as_str().starts_with('*'));
+    let below = stars.into_iter().filter_map(DnsName::below_star);
+    let mut names: Vec<DnsName> = Vec::new();
+    for name in plain.into_iter().cloned().chain(below) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }

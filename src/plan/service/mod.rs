@@ -33,7 +33,8 @@ impl HostResolver<'_> {
             let same = planned.iter().filter(|one| one.spec.kind() == kind).count();
             let name = if same == 0 { kind.to_owned() } else { format!("{kind}-{}", same + 1) };
             let (Ok(name), Some(endpoints)) = (name.parse(), endpoints) else { continue };
-            planned.push(PlannedService { name, spec, endpoints });
+            let other_names = self.other_names(&service.verify);
+            planned.push(PlannedService { name, spec, endpoints, other_names });
         }
         planned
     }

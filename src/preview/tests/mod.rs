@@ -54,6 +54,7 @@ fn host(plan: &Plan) -> SeenHost {
         leaf: Some(leaf(1, 86_400)),
         ours: true,
         reason: None,
+        elsewhere: false,
     };
     let file = SeenFile { path: "/live/fullchain.pem".to_owned(), is_key: false, ours: true, leaf: None };
     SeenHost {

@@ -324,7 +324,8 @@ fn an_endpoint_is_silent_where_no_handshake_came_about() {
     let mut host = host(&plan(""));
     assert_eq!(host.silent(), []);
     let answered = host.served[0].clone();
-    let unanswered = SeenServed { leaf: None, reason: Some("refused".to_owned()), ..answered.clone() };
+    let unanswered =
+        SeenServed { leaf: None, reason: Some("refused".to_owned()), elsewhere: false, ..answered.clone() };
     // Dialled when it was inspected, and when it was staged.
     host.served = vec![unanswered.clone(), unanswered.clone()];
     let endpoint = |port| Endpoint { port, ..answered.endpoint.clone() };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gate::Handshakes;
-use crate::rollout::{Committed, Disproven, Measured, Step, StepFailure};
+use crate::rollout::{Baseline, Committed, Disproven, Measured, Proven, Step, StepFailure};
 
 const SCHEDULE: &str = r#"{"hosts":["a"],"on_failure":"halt","waves":[{"name":"all","batches":[{"start":0,"end":1}],
     "parallel":1,"max_failures":0,"soak":{"secs":60,"nanos":0},"approval":true}]}"#;
@@ -51,7 +51,7 @@ fn inspected(proven: bool, risks: &[&str]) -> StepEnded {
         already: false,
         undone: None,
         risks,
-        silent: Vec::new(),
+        baseline: Baseline::default(),
     }))
 }
 
@@ -60,7 +60,7 @@ fn failed() -> StepFailure {
 }
 
 fn proven(measured: Measured) -> StepEnded {
-    StepEnded::Verify(Ok(Verified::Proven(measured)))
+    StepEnded::Verify(Ok(Verified::Proven(Proven { measured, ..Proven::default() })))
 }
 
 fn disproven(state: EndpointState) -> StepEnded {
@@ -99,10 +99,10 @@ fn what_a_host_serves_is_what_was_proven_last() {
         // What follows tells nothing of what is served.
         (vec![good(), StepEnded::Commit(Ok(Committed::Final))], Some(New)),
         (vec![good(), StepEnded::Commit(Err(failed()))], Some(New)),
-        (vec![good(), StepEnded::Rollback(Ok(()))], Some(Previous)),
+        (vec![good(), StepEnded::Rollback(Ok(Measured::default()))], Some(Previous)),
         (vec![disproven(Unknown)], Some(Unknown)),
         (vec![disproven(Unknown), StepEnded::Rollback(Err(failed()))], Some(Unknown)),
-        (vec![disproven(Unknown), StepEnded::Rollback(Ok(()))], Some(Previous)),
+        (vec![disproven(Unknown), StepEnded::Rollback(Ok(Measured::default()))], Some(Previous)),
         (vec![good(), inspected(false, &[])], Some(New)),
         (vec![good(), StepEnded::Inspect(Err(failed()))], Some(New)),
     ] {
@@ -113,8 +113,12 @@ fn what_a_host_serves_is_what_was_proven_last() {
 
 #[test]
 fn what_clients_noticed_is_counted() {
-    let measured =
-        |held| Measured { handshakes: Handshakes { tried: 7, failed: 2 }, first_failure: None, held };
+    let measured = |held| Measured {
+        handshakes: Handshakes { tried: 7, failed: 2 },
+        first_failure: None,
+        held,
+        unexplained: 0,
+    };
     for (held, cut) in [
         (Some(HeldOutcome::Cut("reset".to_owned())), Some(1)),
         (Some(HeldOutcome::Answered), Some(0)),

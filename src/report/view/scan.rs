@@ -218,32 +218,32 @@ mod tests {
         entries.push(World::new().named("db02").silent().entry());
         entries.push(World::new().named("mail").serving("foreign").entry());
         let every = drawn(entries[8..].to_vec(), true);
-        insta::assert_snapshot!(format!("{all_good}\n\n{}\n\n{every}", drawn(entries, false)), @r#"
- HOST        PORT  NAMES   ISSUER  KEY         EXPIRES     DAYS LEFT  CONDITION
- web[01:09]  443   a.test  Middle  ecdsa-p256  2027-04-14  89         valid
+        insta::assert_snapshot!(format!("{all_good}\n\n{}\n\n{every}", drawn(entries, false)), @"
+         HOST        PORT  NAMES               ISSUER  KEY         EXPIRES     DAYS LEFT  CONDITION
+         web[01:09]  443   a.test, www.a.test  Middle  ecdsa-p256  2027-04-14  89         valid
 
-9 endpoints, all valid; the first to expire has 89 days left: a.test on web01
+        9 endpoints, all valid; the first to expire has 89 days left: a.test on web01
 
- HOST        PORT  NAMES   ISSUER    KEY         EXPIRES     DAYS LEFT  CONDITION
- api01       443   a.test  Middle    ecdsa-p256  2027-01-12  -3         expired
- old01       443   a.test  Middle    ecdsa-p256  2027-02-04  20         valid
- web[01:09]  443   a.test  Middle    ecdsa-p256  2027-04-14  89         valid
- mail        443   b.test  Other CA  ecdsa-p256  2027-04-14  89         wrong name: it is not for `a.test`
- db01        443   -       -         -           -           -          unreachable: connection refused
- db02        443   -       -         -           -           -          unreachable: connection refused
+         HOST        PORT  NAMES               ISSUER    KEY         EXPIRES     DAYS LEFT  CONDITION
+         api01       443   a.test              Middle    ecdsa-p256  2027-01-12  -3         expired
+         old01       443   a.test, www.a.test  Middle    ecdsa-p256  2027-02-04  20         valid
+         web[01:09]  443   a.test, www.a.test  Middle    ecdsa-p256  2027-04-14  89         valid
+         mail        443   b.test              Other CA  ecdsa-p256  2027-04-14  89         wrong name: it is not for `a.test`
+         db01        443   -                   -         -           -           -          unreachable: connection refused
+         db02        443   -                   -         -           -           -          unreachable: connection refused
 
-4 of 14 endpoints are not in order: 1 expired (api01), 1 wrong name (mail), 2 unreachable (db[01:02])
+        4 of 14 endpoints are not in order: 1 expired (api01), 1 wrong name (mail), 2 unreachable (db[01:02])
 
- HOST   ADDRESS        NAMES   ISSUER    KEY         EXPIRES     DAYS LEFT  CONDITION
- api01  192.0.2.1:443  a.test  Middle    ecdsa-p256  2027-01-12  -3         expired
- old01  192.0.2.1:443  a.test  Middle    ecdsa-p256  2027-02-04  20         valid
- web09  192.0.2.1:443  a.test  Middle    ecdsa-p256  2027-04-14  89         valid
- mail   192.0.2.1:443  b.test  Other CA  ecdsa-p256  2027-04-14  89         wrong name: it is not for `a.test`
- db01   192.0.2.1:443  -       -         -           -           -          unreachable: connection refused
- db02   192.0.2.1:443  -       -         -           -           -          unreachable: connection refused
+         HOST   ADDRESS        NAMES               ISSUER    KEY         EXPIRES     DAYS LEFT  CONDITION
+         api01  192.0.2.1:443  a.test              Middle    ecdsa-p256  2027-01-12  -3         expired
+         old01  192.0.2.1:443  a.test, www.a.test  Middle    ecdsa-p256  2027-02-04  20         valid
+         web09  192.0.2.1:443  a.test, www.a.test  Middle    ecdsa-p256  2027-04-14  89         valid
+         mail   192.0.2.1:443  b.test              Other CA  ecdsa-p256  2027-04-14  89         wrong name: it is not for `a.test`
+         db01   192.0.2.1:443  -                   -         -           -           -          unreachable: connection refused
+         db02   192.0.2.1:443  -                   -         -           -           -          unreachable: connection refused
 
-4 of 6 endpoints are not in order: 1 expired (api01), 1 wrong name (mail), 2 unreachable (db[01:02])
-"#);
+        4 of 6 endpoints are not in order: 1 expired (api01), 1 wrong name (mail), 2 unreachable (db[01:02])
+        ");
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
             World::masked(&object.to_string())
         };
         insta::assert_snapshot!([shown(World::new()), shown(World::new().silent())].join("\n"), @r#"
-        {"time":"2027-01-15T08:00:00Z","event":"status","host":"web01","service":null,"address":"192.0.2.1","port":443,"server_name":"a.test","key_type":"ecdsa-p256","state":"valid","served":{"fingerprint_sha256":"<new>","serial":"<serial of new>","not_after":"2027-04-14T08:00:00Z"},"file":null,"names":["a.test"],"issuer":"CN=Middle","days_left":89,"error":null}
+        {"time":"2027-01-15T08:00:00Z","event":"status","host":"web01","service":null,"address":"192.0.2.1","port":443,"server_name":"a.test","key_type":"ecdsa-p256","state":"valid","served":{"fingerprint_sha256":"<new>","serial":"<serial of new>","not_after":"2027-04-14T08:00:00Z"},"file":null,"names":["a.test","www.a.test"],"issuer":"CN=Middle","days_left":89,"error":null}
         {"time":"2027-01-15T08:00:00Z","event":"status","host":"web01","service":null,"address":"192.0.2.1","port":443,"server_name":"a.test","key_type":null,"state":"unreachable","served":null,"file":null,"names":[],"issuer":null,"days_left":null,"error":"connection refused"}
         "#);
     }

@@ -54,7 +54,7 @@ impl StatusReport<'_> {
                 if every { socket(&row.endpoint.address, row.endpoint.port) } else { port() },
                 row.endpoint.server_name.to_string(),
                 key_type(row).map_or("-".to_owned(), |key| key.to_string()),
-                state(row.state).to_owned(),
+                if row.elsewhere { "elsewhere" } else { state(row.state) }.to_owned(),
                 short(row.served.as_ref()),
                 short(row.file.as_ref()),
             ];
@@ -74,7 +74,10 @@ impl StatusReport<'_> {
         } else {
             for group in group(self.rows) {
                 let hosts = self::compact(&names(&group.hosts), IN_TABLE);
-                group.rows.iter().for_each(|row| add(&hosts, row));
+                // Names that are as the first one is are told with it.
+                let is_told =
+                    |row: &&&EndpointStatus| !row.other_name || row.elsewhere || !row.drifts.is_empty();
+                group.rows.iter().filter(is_told).for_each(|row| add(&hosts, row));
             }
         }
         table(&header, lines)
@@ -92,6 +95,7 @@ impl StatusReport<'_> {
                 _ => reasons.extend(of_host.iter().filter(|row| !row.drifts.is_empty()).map(said)),
             }
         }
+        reasons.extend(self.rows.iter().filter(|row| row.elsewhere).map(said));
         grouped(reasons)
     }
 
@@ -109,7 +113,8 @@ impl StatusReport<'_> {
         }
         let named = |hosts: &[&HostName]| self::compact(&names(hosts), NAMED);
         let of_all = |hosts: &[&HostName]| format!("{} of {}", hosts.len(), count(all, "host"));
-        let least = self.rows.iter().filter_map(|row| row.days_left).min().unwrap_or_default();
+        let own = self.rows.iter().filter(|row| !row.elsewhere);
+        let least = own.filter_map(|row| row.days_left).min().unwrap_or_default();
         match (not.as_slice(), other.as_slice()) {
             ([], []) => format!("every host serves {what}, {} left", days(least)),
             ([], other) => {
@@ -165,17 +170,30 @@ impl View for EndpointStatus {
             "memory": self.memory, "store": store,
             "days_left": self.days_left,
             "drift": self.drifts.iter().map(crate::status::Drift::code).collect::<Vec<_>>(),
-            "error": self.words(),
+            "elsewhere": self.elsewhere, "error": self.words(),
         })]
     }
 }
 
 /// The host of an endpoint, and what is said of it.
 fn said(row: &EndpointStatus) -> (String, String) {
-    let said = row.words().unwrap_or_else(|| {
-        format!("serves {}, {} left", short(row.served.as_ref()), days(row.days_left.unwrap_or_default()))
+    let said = row.words().unwrap_or_else(|| match &row.served {
+        Some(leaf) if row.elsewhere => format!(
+            "another certificate answers, for {} by `{}`; certwave leaves that as it is",
+            leaf.names.join(", "),
+            leaf.issuer
+        ),
+        None if row.elsewhere => "no certificate answers this name".to_owned(),
+        served => {
+            format!("serves {}, {} left", short(served.as_ref()), days(row.days_left.unwrap_or_default()))
+        }
     });
-    (row.host.to_string(), format!("{} at {}: {said}", row.service, row.endpoint))
+    let name = if row.other_name || row.elsewhere {
+        format!(" for {}", row.endpoint.server_name)
+    } else {
+        String::new()
+    };
+    (row.host.to_string(), format!("{} at {}{name}: {said}", row.service, row.endpoint))
 }
 
 fn names<'h>(hosts: &[&'h HostName]) -> Vec<&'h str> {
@@ -344,8 +362,42 @@ every host serves a.test 20270115T080000Z-00000000, but 1 of 2 hosts is not as i
   "drift": [
     "not_reloaded"
   ],
+  "elsewhere": false,
   "error": "the reload did not happen: new_____ is on disk, old_____ is served"
 }
 "#);
+    }
+
+    #[test]
+    fn a_name_that_is_answered_with_something_else_is_told_and_is_no_difference() {
+        let worlds = [
+            World::new().named("web1").with_another_name("foreign"),
+            World::new().named("web2").with_another_name("new"),
+            World::new().named("web3").with_another_name("old"),
+            World::new().named("web4").with_another_name("none"),
+        ];
+        let rows: Vec<EndpointStatus> = worlds.iter().flat_map(World::rows).collect();
+        let report = StatusReport {
+            certificate: &"a.test".parse().unwrap(),
+            version: &World::version("new"),
+            rows: &rows,
+        };
+        insta::assert_snapshot!(World::masked(&report.text(false)), @"
+         HOST  SERVICE  PORT  SERVER NAME  KEY         STATE      SERVED    ON DISK   DAYS LEFT  WHAT DIFFERS
+         web1  nginx    443   a.test       ecdsa-p256  current    new_____  new_____  89
+         web1  nginx    443   www.a.test   ecdsa-p256  elsewhere  foreign_  new_____  89
+         web2  nginx    443   a.test       ecdsa-p256  current    new_____  new_____  89
+         web4  nginx    443   a.test       ecdsa-p256  current    new_____  new_____  89
+         web4  nginx    443   www.a.test   -           elsewhere  -         new_____  -
+         web3  nginx    443   a.test       ecdsa-p256  current    new_____  new_____  89
+         web3  nginx    443   www.a.test   ecdsa-p256  outdated   old_____  new_____  20         not reloaded
+
+        web3: nginx at 192.0.2.1:443 for www.a.test: the reload did not happen: new_____ is on disk, old_____ is served
+        web1: nginx at 192.0.2.1:443 for www.a.test: another certificate answers, for b.test by `CN=Other CA`; certwave leaves that as it is
+        web4: nginx at 192.0.2.1:443 for www.a.test: no certificate answers this name
+        1 of 4 hosts does not serve a.test 20270115T080000Z-00000000: web3
+        ");
+        let two = StatusReport { rows: &rows[..2], ..report };
+        assert!(two.is_as_it_should_be() && !report.is_as_it_should_be());
     }
 }

@@ -107,7 +107,7 @@ fn words(proof: &Proof) -> String {
         Ok(()) => "proven".to_owned(),
         Err(judgement) => format!("not proven: {}", judgement.words()),
     };
-    format!("{} at {}: {said}", proof.service, proof.endpoint)
+    format!("{}: {said}", proof.place())
 }
 
 #[cfg(test)]
@@ -123,8 +123,12 @@ mod tests {
         let (leaf, _) = root.issue(&LeafSpec::default());
         let version = "20261123T200100Z-3f9a1c2e".parse().unwrap();
         let set = ChainSet::read(version, &pem(&[&leaf, &root.certificate]), None).unwrap();
-        let proof =
-            |result| Proof { service: "nginx".parse().unwrap(), endpoint: plan::testing::endpoint(), result };
+        let proof = |result| Proof {
+            service: "nginx".parse().unwrap(),
+            endpoint: plan::testing::endpoint(),
+            is_one_of_several_names: false,
+            result,
+        };
         let silent = || Judgement {
             state: EndpointState::Unreachable,
             findings: Vec::new(),

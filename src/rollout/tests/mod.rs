@@ -2,6 +2,7 @@
 
 mod budget;
 mod deadlines;
+mod disrupted;
 mod doubts;
 mod left;
 mod lost;
@@ -21,9 +22,9 @@ use crate::gate::{HandshakeSample, Handshakes, Sample};
 use crate::model::{Fingerprint, HostName, Version};
 use crate::plan::{Direction, OnFailure, Schedule, WaveSchedule};
 use crate::rollout::{
-    Action, Activated, Committed, Deadline, Disproven, Event, HostOutcome, HostPhase, HostState, Inspected,
-    Pause, Previous, RefusedRollback, Silent, State, Step, StepEnded, StepFailure, Verified, WaveFailure,
-    next,
+    Action, Activated, Baseline, Committed, Deadline, Disproven, Event, HostOutcome, HostPhase, HostState,
+    Inspected, Measured, Pause, Previous, Proven, RefusedRollback, Silent, State, Step, StepEnded,
+    StepFailure, Verified, WaveFailure, next,
 };
 use crate::verify::{Endpoint, EndpointState, Via};
 
@@ -62,7 +63,7 @@ fn found() -> Inspected {
         already: false,
         undone: None,
         risks: Vec::new(),
-        silent: Vec::new(),
+        baseline: Baseline::default(),
     }
 }
 
@@ -109,6 +110,12 @@ fn foreign(service: &str) -> StepEnded {
     })))
 }
 
+/// The new certificate is served, and clients noticed the switch.
+fn disrupted() -> StepEnded {
+    let disrupted = Some("3 of 9 handshakes failed".to_owned());
+    StepEnded::Verify(Ok(Verified::Proven(Proven { disrupted, ..Proven::default() })))
+}
+
 fn refused() -> StepEnded {
     StepEnded::Activate(Ok(Activated::Refused { reason: "unknown directive".to_owned() }))
 }
@@ -117,11 +124,11 @@ fn refused() -> StepEnded {
 fn good(step: Step) -> StepEnded {
     match step {
         Step::Inspect => StepEnded::Inspect(Ok(found())),
-        Step::Stage => StepEnded::Stage(Ok(Vec::new())),
+        Step::Stage => StepEnded::Stage(Ok(Baseline::default())),
         Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
         Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
         Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-        Step::Rollback => StepEnded::Rollback(Ok(())),
+        Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
     }
 }
 

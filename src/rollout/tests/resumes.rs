@@ -1,7 +1,7 @@
 //! What is taken up after a controller died, and what after the rollout had ended.
 
 use super::*;
-use crate::rollout::Exposure;
+use crate::rollout::{Baseline, Exposure};
 
 #[test]
 fn a_step_that_was_under_way_is_looked_at_first() {
@@ -34,29 +34,29 @@ fn a_step_that_was_under_way_is_looked_at_first() {
 /// What a controller that died saw before the switch is in its journal, and what is seen after it is not that.
 #[test]
 fn what_answered_nobody_before_the_switch_is_known_after_a_resume() {
-    let silent = |port| vec![silent(port)];
+    let silent = |port| Baseline { silent: vec![silent(port)], ..Baseline::default() };
     let mut story = Story::of(&[1]);
     story.go();
-    story.ends("a1", StepEnded::Inspect(Ok(Inspected { silent: silent(1), ..found() })));
-    assert_eq!(story.host("a1").silent, silent(1));
+    story.ends("a1", StepEnded::Inspect(Ok(Inspected { baseline: silent(1), ..found() })));
+    assert_eq!(story.host("a1").baseline, silent(1));
     story.ends("a1", StepEnded::Stage(Ok(silent(2))));
     assert_eq!(story.resume(60), "a1 inspect");
-    assert_eq!(story.host("a1").silent, silent(2));
-    let now = Inspected { staged: true, silent: silent(3), ..found() };
+    assert_eq!(story.host("a1").baseline, silent(2));
+    let now = Inspected { staged: true, baseline: silent(3), ..found() };
     assert_eq!(story.ends("a1", StepEnded::Inspect(Ok(now))), "a1 activate");
-    assert_eq!(story.host("a1").silent, silent(2));
+    assert_eq!(story.host("a1").baseline, silent(2));
     // Staged again, since its files were not as they should be.
     story.resume(60);
     assert_eq!(story.ends("a1", good(Step::Inspect)), "a1 stage");
     story.ends("a1", StepEnded::Stage(Ok(silent(3))));
-    assert_eq!(story.host("a1").silent, silent(2));
+    assert_eq!(story.host("a1").baseline, silent(2));
     // A host that was not switched is taken as it is now.
     let mut fresh = Story::of(&[1]);
     fresh.go();
-    fresh.ends("a1", StepEnded::Inspect(Ok(Inspected { silent: silent(1), ..found() })));
+    fresh.ends("a1", StepEnded::Inspect(Ok(Inspected { baseline: silent(1), ..found() })));
     fresh.resume(60);
     fresh.ends("a1", good(Step::Inspect));
-    assert_eq!(fresh.host("a1").silent, []);
+    assert_eq!(fresh.host("a1").baseline, Baseline::default());
 }
 
 #[test]

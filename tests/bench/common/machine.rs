@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use certwave::plan::{Direction, HostIndex, OnFailure, Schedule, WaveSchedule, batches};
 use certwave::rollout::{
-    Action, Activated, Committed, Event, Inspected, Phase, Previous, RolloutOutcome, State, Step, StepEnded,
-    StepFailure, Verified, next,
+    Action, Activated, Baseline, Committed, Event, Inspected, Measured, Phase, Previous, RolloutOutcome,
+    State, Step, StepEnded, StepFailure, Verified, next,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -80,15 +80,15 @@ fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
             already: false,
             undone: None,
             risks: Vec::new(),
-            silent: Vec::new(),
+            baseline: Baseline::default(),
         })),
-        Step::Stage => StepEnded::Stage(Ok(Vec::new())),
+        Step::Stage => StepEnded::Stage(Ok(Baseline::default())),
         Step::Activate if fault => {
             StepEnded::Activate(Err(StepFailure::Failed { reason: "it does not reload".to_owned() }))
         }
         Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
         Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
         Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-        Step::Rollback => StepEnded::Rollback(Ok(())),
+        Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
     }
 }

@@ -5,6 +5,7 @@ mod breakage;
 mod clock;
 mod controller;
 mod dead_man;
+mod disrupted;
 mod half_way;
 mod host;
 mod killed;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificate::KeyAlgorithm;
-use crate::engine::handshake::availability::{AvailabilityProbe, prepare, together};
+use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::testing::{Transcript, World, certificates, not_tls, served, silent};
 use crate::gate::Handshakes;
 use crate::ports::Clock;
@@ -95,22 +95,4 @@ async fn of_dual_certificates_one_is_watched_and_both_are_seen() {
     world.handshakes.shows("192.0.2.1:443 (rsa)", &[new()]);
     assert_eq!(watched(&world, Duration::from_millis(210)).await.len(), 1);
     assert_eq!(world.handshakes.made("192.0.2.1:443 (rsa)"), 1);
-}
-
-#[test]
-fn several_probes_are_summed_and_the_worst_that_became_of_a_request_is_kept() {
-    let probe = |tried, failed, first: Option<&str>, held| Measured {
-        handshakes: Handshakes { tried, failed },
-        first_failure: first.map(str::to_owned),
-        held,
-    };
-    let cut = HeldOutcome::Cut("reset".to_owned());
-    let all = vec![
-        probe(3, 0, None, Some(HeldOutcome::Answered)),
-        probe(4, 2, Some("first"), Some(cut.clone())),
-        probe(5, 1, Some("second"), Some(HeldOutcome::Answered)),
-        probe(6, 0, None, None),
-    ];
-    assert_eq!(together(all), probe(18, 3, Some("first"), Some(cut)));
-    assert_eq!(together(Vec::new()), Measured::default());
 }

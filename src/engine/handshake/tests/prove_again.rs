@@ -9,8 +9,9 @@ use crate::verify::{EndpointState, Via};
 
 async fn states(world: &World, transcript: Transcript) -> Vec<Result<(), EndpointState>> {
     let target = world.target();
+    let own = target.set.leaves().into_iter().collect();
     let with = (&transcript.host(), &world.handshakes, &world.clock);
-    let proofs = prove_again(world.host(), with, |endpoint| target.expected(endpoint, None)).await;
+    let proofs = prove_again(world.host(), with, |endpoint| target.expected(endpoint, None), &own).await;
     proofs.into_iter().map(|proof| proof.result.map_err(|judgement| judgement.state)).collect()
 }
 
@@ -49,4 +50,13 @@ async fn a_host_that_lets_nobody_in_is_proven_only_where_the_controller_dials() 
     let ended = states(&world, Transcript::new().then("connect", refused)).await;
     assert_eq!(ended, [Ok(()), Err(EndpointState::Unreachable)]);
     assert_eq!(states(&world, Transcript::new().then("connect", ok(""))).await, [Ok(()), Ok(())]);
+}
+
+#[tokio::test]
+async fn names_that_are_answered_with_a_version_of_the_certificate_count() {
+    let all = certificates();
+    let world = |other| World::nginx().showing(&[all.shown(&all.new)]).with_another_name(&[other]);
+    let foreign = crate::engine::testing::served(&[&all.foreign]);
+    assert_eq!(states(&world(foreign), Transcript::new()).await, [Ok(())]);
+    assert_eq!(states(&world(all.shown(&all.new)), Transcript::new()).await, [Ok(()), Ok(())]);
 }

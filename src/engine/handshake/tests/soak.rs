@@ -7,10 +7,12 @@ use crate::engine::testing::{Transcript, World, certificates, not_sent, not_tls,
 use crate::gate::{Gate, HandshakeSample, Handshakes, Sample};
 use crate::plan::HostIndex;
 use crate::ports::{Clock, Effects, RemoteErrorKind, SoakWatch};
+use crate::rollout::{Baseline, Elsewhere};
 use crate::verify::{Observation, Via};
 
 async fn soaked(world: &World, transcript: &Transcript, long: Duration) -> HandshakeSample {
-    let watch = world.fleet(transcript).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+    let watch =
+        world.fleet(transcript).watch(&[Gate::Handshakes], vec![(HostIndex::new(0), Baseline::default())]);
     world.clock.sleep(long).await;
     let Sample::Handshakes(sample) = watch.so_far().remove(0);
     sample
@@ -70,7 +72,9 @@ async fn a_soak_that_ends_in_the_middle_of_a_round_begins_no_other_handshake() {
     world.handshakes.shows("192.0.2.1:8443", &[all.shown(&all.new)]);
     world.host_mut().services[0].endpoints.push(another);
     world.handshakes.take(&world.clock, Duration::from_secs(5));
-    let mut watch = world.fleet(&Transcript::new()).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+    let mut watch = world
+        .fleet(&Transcript::new())
+        .watch(&[Gate::Handshakes], vec![(HostIndex::new(0), Baseline::default())]);
     world.clock.sleep(Duration::from_secs(2)).await;
     watch.finish().await;
     let made = [World::PLACE, "192.0.2.1:8443"].map(|place| world.handshakes.made(place));
@@ -105,7 +109,9 @@ async fn a_server_that_hangs_when_the_soak_ends_is_waited_for_and_nothing_else_b
     for (shown, failed) in [(silent(), 1), (all.shown(&all.new), 0)] {
         let world = World::nginx().showing(&[shown]);
         world.handshakes.take(&world.clock, Duration::from_secs(5));
-        let mut watch = world.fleet(&Transcript::new()).watch(&[Gate::Handshakes], vec![HostIndex::new(0)]);
+        let mut watch = world
+            .fleet(&Transcript::new())
+            .watch(&[Gate::Handshakes], vec![(HostIndex::new(0), Baseline::default())]);
         world.clock.sleep(Duration::from_millis(2_100)).await;
         let seen = |watch: &FleetWatch| {
             let Sample::Handshakes(sample) = watch.so_far().remove(0);
@@ -130,4 +136,21 @@ async fn a_watch_that_was_dropped_makes_no_more_handshakes() {
     let made = world.handshakes.made(World::PLACE);
     world.clock.sleep(Duration::from_secs(5)).await;
     assert_eq!(world.handshakes.made(World::PLACE), made);
+}
+
+#[tokio::test]
+async fn each_round_asks_for_the_next_name_that_the_host_serves() {
+    let all = certificates();
+    let world = World::nginx().showing(&[all.shown(&all.new)]).with_another_name(&[all.shown(&all.old)]);
+    let long = Duration::from_millis(2_100);
+    let sample = soaked(&world, &Transcript::new(), long).await;
+    assert_eq!(sample.handshakes, Handshakes { tried: 5, failed: 2 });
+    // A name that is left to others is not asked for.
+    let (service, names) = (world.service().name.clone(), vec!["www.a.test".parse().unwrap()]);
+    let place = Elsewhere { service, address: "192.0.2.1".to_owned(), port: 443, names };
+    let before = Baseline { elsewhere: vec![place], ..Baseline::default() };
+    let watch = world.fleet(&Transcript::new()).watch(&[Gate::Handshakes], vec![(HostIndex::new(0), before)]);
+    world.clock.sleep(long).await;
+    let Sample::Handshakes(sample) = watch.so_far().remove(0);
+    assert_eq!(sample.handshakes, Handshakes { tried: 5, failed: 0 });
 }

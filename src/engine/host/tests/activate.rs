@@ -192,5 +192,5 @@ async fn nothing_is_watched_where_nothing_answers_tls() {
     else {
         panic!()
     };
-    assert_eq!(verified, crate::rollout::Verified::Proven(crate::rollout::Measured::default()));
+    assert_eq!(verified, crate::rollout::Verified::Proven(crate::rollout::Proven::default()));
 }

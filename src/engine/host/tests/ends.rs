@@ -4,9 +4,10 @@ use super::{failed, failure_of, in_doubt};
 use crate::engine::testing::{
     Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, ok, served,
 };
+use crate::gate::Handshakes;
 use crate::plan::HostIndex;
 use crate::ports::{Effects, RemoteErrorKind};
-use crate::rollout::{Committed, Exposure, Silent, Step, StepEnded, StepFailure};
+use crate::rollout::{Baseline, Committed, Exposure, Measured, Silent, Step, StepEnded, StepFailure};
 use crate::service::ServiceSpec;
 use crate::verify::Endpoint;
 
@@ -41,7 +42,7 @@ async fn roll_back(world: &World, reload: &str, answer: Answer) -> StepEnded {
 #[tokio::test]
 async fn a_version_is_staged_whether_or_not_it_was_there() {
     for said in ["certwave:result staged\n\n", "certwave:result already\n\n"] {
-        assert_eq!(stage(&world(), ok(said)).await, StepEnded::Stage(Ok(Vec::new())));
+        assert_eq!(stage(&world(), ok(said)).await, StepEnded::Stage(Ok(Baseline::default())));
     }
     let other = failure_of(&stage(&world(), ok("certwave:result activated\n")).await);
     assert_eq!(other, failed("the host answered out of protocol: `activated`"));
@@ -156,16 +157,24 @@ async fn a_host_without_a_previous_certificate_is_told_nothing_when_it_should_go
 async fn a_host_is_back_when_it_serves_the_previous_certificate() {
     let all = certificates();
     let rolled_back = "certwave:result rolled-back\n\n";
-    for (exposure, reload) in [(Exposure::Switched, "no"), (Exposure::Reloaded, "yes")] {
+    // What is reloaded is watched.
+    for (exposure, reload, tried) in [(Exposure::Switched, "no", 0), (Exposure::Reloaded, "yes", 1)] {
         let mut world = world();
         world.known.exposure = exposure;
-        assert_eq!(roll_back(&world, reload, ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+        let handshakes = Handshakes { tried, failed: 0 };
+        assert_eq!(
+            roll_back(&world, reload, ok(rolled_back)).await,
+            StepEnded::Rollback(Ok(Measured { handshakes, ..Measured::default() }))
+        );
     }
     // A flaw of what is taken back is no reason to give up.
     let flawed = served(&[all.new.leaf()]);
     let healing =
         world().showing(&[flawed.clone(), flawed.clone(), flawed.clone(), flawed, all.shown(&all.old)]);
-    assert_eq!(roll_back(&healing, "no", ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+    assert_eq!(
+        roll_back(&healing, "no", ok(rolled_back)).await,
+        StepEnded::Rollback(Ok(Measured::default()))
+    );
     // Another version of the store is not the previous one.
     let mut other = world().showing(&[all.shown(&all.older)]);
     other.stored.leaves = all.older.leaves().into_iter().collect();
@@ -189,8 +198,8 @@ async fn a_port_that_answered_nobody_before_the_switch_need_not_answer_after_the
     let rolled_back = "certwave:result rolled-back\n\n";
     let reason = "nginx at 192.0.2.1:8443: no answer: connection refused";
     assert_eq!(failure_of(&roll_back(&world, "no", ok(rolled_back)).await), failed(reason));
-    world.known.silent = vec![silent];
-    assert_eq!(roll_back(&world, "no", ok(rolled_back)).await, StepEnded::Rollback(Ok(())));
+    world.known.baseline.silent = vec![silent];
+    assert_eq!(roll_back(&world, "no", ok(rolled_back)).await, StepEnded::Rollback(Ok(Measured::default())));
     // One that answered before has to answer again.
     world.handshakes.shows(World::PLACE, &[crate::engine::testing::silent()]);
     let reason = "nginx at 192.0.2.1:443: no answer: connection refused";
@@ -214,11 +223,11 @@ async fn what_answers_nobody_is_told_by_the_step_that_dials_it_before_the_switch
             .then("task take …", ok("certwave:result staged\n"));
         let fleet = world.fleet(&transcript);
         match fleet.run(HostIndex::new(0), Step::Inspect, world.known.clone()).await {
-            StepEnded::Inspect(Ok(inspected)) => assert_eq!(inspected.silent, of_inspect),
+            StepEnded::Inspect(Ok(inspected)) => assert_eq!(inspected.baseline.silent, of_inspect),
             other => panic!("{other:?}"),
         }
         let staged = fleet.run(HostIndex::new(0), Step::Stage, world.known.clone()).await;
-        assert_eq!(staged, StepEnded::Stage(Ok(silent.clone())));
+        assert_eq!(staged, StepEnded::Stage(Ok(Baseline { silent: silent.clone(), ..Baseline::default() })));
     }
 }
 
@@ -232,7 +241,7 @@ async fn memory_that_was_never_told_of_the_new_certificate_is_not_told_of_the_ol
     // No socket is in what is asked.
     assert_eq!(
         roll_back(&world, "no", ok("certwave:result rolled-back\n")).await,
-        StepEnded::Rollback(Ok(()))
+        StepEnded::Rollback(Ok(Measured::default()))
     );
 }
 

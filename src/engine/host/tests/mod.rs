@@ -3,6 +3,7 @@
 mod activate;
 mod ends;
 mod inspect;
+mod names;
 mod previous;
 mod verify;
 

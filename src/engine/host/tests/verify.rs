@@ -6,7 +6,7 @@ use crate::engine::testing::{Transcript, World, certificates, facts, ok, served,
 use crate::gate::Handshakes;
 use crate::plan::HostIndex;
 use crate::ports::Effects;
-use crate::rollout::{Disproven, Measured, Silent, Step, StepEnded, Verified};
+use crate::rollout::{Disproven, Measured, Proven, Silent, Step, StepEnded, Verified};
 use crate::service::{Command, ServiceSpec};
 use crate::verify::{Endpoint, EndpointState, HeldOutcome, Observation, Via};
 
@@ -46,7 +46,7 @@ async fn where_it_is_not_known_who_answers_a_host_is_proven_by_a_long_run() {
     for (answers, wanted) in [(1, 31), (3, 31), (31, 31), (40, 40)] {
         let mut world = world("--?+");
         world.host_mut().answers = answers;
-        assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+        assert_eq!(verify(&world).await, Verified::Proven(Proven::default()));
         assert_eq!(world.handshakes.made(World::PLACE), 3 + wanted, "{answers}");
     }
 }
@@ -85,7 +85,7 @@ async fn where_one_master_owns_the_sockets_the_usual_answers_prove_it() {
 async fn who_goes_back_and_forth_has_to_show_more_in_a_row() {
     for (signs, made) in [("-+", 1 + 31), ("+-+", 2 + 31), ("+-+-+", 4 + 31)] {
         let world = world(signs);
-        assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+        assert_eq!(verify(&world).await, Verified::Proven(Proven::default()));
         assert_eq!(world.handshakes.made(World::PLACE), made, "{signs}");
     }
 }
@@ -109,9 +109,9 @@ async fn a_flaw_of_the_new_certificate_is_not_waited_for() {
     assert!(reason.contains("the chain is incomplete: 1 of 2 certificates are sent"), "{reason}");
     assert!(flawed.clock.passed() < Duration::from_secs(1));
     // Two are not enough: an old process may have sent them.
-    assert_eq!(verify(&world("ff+")).await, Verified::Proven(Measured::default()));
+    assert_eq!(verify(&world("ff+")).await, Verified::Proven(Proven::default()));
     for comes_and_goes in ["ff-ff+", "ff+f+", "ff?ff+"] {
-        assert_eq!(verify(&world(comes_and_goes)).await, Verified::Proven(Measured::default()));
+        assert_eq!(verify(&world(comes_and_goes)).await, Verified::Proven(Proven::default()));
     }
 }
 
@@ -140,11 +140,11 @@ async fn a_server_that_answers_nobody_any_more_is_broken_after_three_seconds() {
     assert_eq!(passed(&world("?")).await, 3);
     assert_eq!(passed(&world("-?")).await, 3);
     // It answers again in time.
-    assert_eq!(verify(&world("???-??+")).await, Verified::Proven(Measured::default()));
+    assert_eq!(verify(&world("???-??+")).await, Verified::Proven(Proven::default()));
     // It answered nobody before, or may need its time to start.
     let mut silent = world("?");
     let (service, endpoint) = (silent.service().name.clone(), silent.service().endpoints[0].clone());
-    silent.known.silent = vec![Silent { service, endpoint }];
+    silent.known.baseline.silent = vec![Silent { service, endpoint }];
     assert_eq!(passed(&silent).await, 20);
     let restart = ServiceSpec::Command(Command { test: None, reload: "true".to_owned() });
     let slow = World::of(restart).after(&certificates().old).showing(&shown("?"));
@@ -220,7 +220,7 @@ async fn what_is_dialled_through_the_host_is_resolved_by_the_host() {
     (endpoint.address, endpoint.via) = ("lb.test".to_owned(), Via::Ssh);
     world.handshakes.leads("lb.test", &["192.0.2.1", "192.0.2.2"]);
     world.handshakes.shows("lb.test:443", &shown("+"));
-    assert_eq!(verify(&world).await, Verified::Proven(Measured::default()));
+    assert_eq!(verify(&world).await, Verified::Proven(Proven::default()));
     assert_eq!(world.handshakes.made("lb.test:443"), 31);
 }
 
@@ -244,7 +244,7 @@ async fn switched(held: HeldOutcome) -> Measured {
     fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
     world.handshakes.shows(World::PLACE, &shown("+"));
     match fleet.run(HostIndex::new(0), Step::Verify, world.known.clone()).await {
-        StepEnded::Verify(Ok(Verified::Proven(measured))) => measured,
+        StepEnded::Verify(Ok(Verified::Proven(proven))) => proven.measured,
         other => panic!("{other:?}"),
     }
 }
