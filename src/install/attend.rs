@@ -3,8 +3,8 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS, ScriptService,
-    Task, define_hooks, define_services, distinct,
+    ACTIVE, CHANGE, COMMON, FOLDERS, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS,
+    ScriptService, Task, define_hooks, define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -29,8 +29,12 @@ impl RemoteShells {
     pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {
         let hooks = distinct(scripts);
         // What the dead-man switch needs as well is text first, so that it is there once.
-        let shared =
-            define_hooks(Script::new(), &hooks).text(COMMON).text(BOOT_FILE).text(CHANGE).text(PLACES);
+        let shared = define_hooks(Script::new(), &hooks)
+            .text(COMMON)
+            .text(BOOT_FILE)
+            .text(CHANGE)
+            .text(FOLDERS)
+            .text(PLACES);
         let common = Script::new()
             .assign("common", shared.as_str())
             .assign("await", DeadMan::waiting().as_str())

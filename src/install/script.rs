@@ -87,6 +87,7 @@ impl InstallSpec {
             .text(COMMON)
             .text(SUDO_LOGS)
             .text(&self.each_link())
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(READS)
@@ -104,6 +105,7 @@ impl InstallSpec {
         with_services(self.prelude(), services)
             .text(COMMON)
             .text(&self.each_link())
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(READS)
@@ -198,6 +200,7 @@ impl InstallSpec {
         self.prelude()
             .assign("version", version.as_str())
             .text(COMMON)
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(include_str!("scripts/show.sh"))
@@ -254,6 +257,8 @@ pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 /// What servers read: certificates only, never a key.
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
+/// Who else can change what a path leads to.
+pub(super) const FOLDERS: &str = include_str!("scripts/folders.sh");
 /// What stands at the paths of links and copies.
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
 /// Whose sockets servers are proven at.

@@ -31,6 +31,8 @@ mod nginx;
 mod nginx_starved;
 mod nginx_traceless;
 mod ownership;
+mod planted;
+mod planted_app;
 mod private;
 mod readers;
 mod refusals;
