@@ -4,7 +4,7 @@ use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
     ACTIVE, CHANGE, COMMON, FOLDERS, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS,
-    ScriptService, Task, define_hooks, define_services, distinct,
+    ScriptService, Task, WAYS, define_hooks, define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -33,6 +33,7 @@ impl RemoteShells {
             .text(COMMON)
             .text(BOOT_FILE)
             .text(CHANGE)
+            .text(WAYS)
             .text(FOLDERS)
             .text(PLACES);
         let common = Script::new()
@@ -45,7 +46,7 @@ impl RemoteShells {
             .text(READERS)
             .text(LISTENERS)
             .text(GUARD)
-            .text(DeadMan::starting().as_str())
+            .raw(DeadMan::starting())
             .raw(DeadMan::outliving())
             .function("inspect", INSPECT)
             .function("stage", STAGE)

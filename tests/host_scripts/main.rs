@@ -16,6 +16,7 @@ mod dead_man_keeper;
 mod dead_man_log;
 mod durable;
 mod envoy;
+mod exposed;
 mod hanging;
 mod haproxy;
 mod haproxy_names;

@@ -189,12 +189,15 @@ if [ -n "$armed" ]; then
     *'no boot unit: '*) say "ends-at-reboot $(one_line "${text##*'no boot unit: '}")" ;;
   esac
   tries=0
+  case $text in
+    *' is not run: '*) tries=200 ;;
+  esac
   until waiting; do
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then
       disarm
       forget_switch
-      reason 'its process did not start'
+      reason "its process did not start${text:+: $text}"
       fail unarmed "$switch"
     fi
     sleep 0.05 2>/dev/null || sleep 1

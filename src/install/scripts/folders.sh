@@ -1,102 +1,42 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Who else can change what a path leads to. Root follows no name that another user can plant:
-# - What nobody but root and this user can change, nor any folder or link on the way to it, is used by its path (`closed`).
-#   That is the rule of sshd's StrictModes (sshd_config(5)). A sticky folder of root's may be passed: names in it are their owners' alone.
-# - Any other folder is entered first and judged then: its path may lead elsewhere at any moment, but a folder that is entered stays
-#   what it is (`shared`). Nobody but root, this user and the folder's own owner may have led the way there; else it is not used (`crossed`).
+# Root follows no name that another user can plant:
+# - A closed folder is used by its path.
+# - Any other folder is entered first and judged then: its path may lead elsewhere at any moment, but a folder that is entered stays what
+#   it is. One that is crossed is not used.
 # - In a shared folder no call is made that follows the last name of a path: only mkdir(2), rmdir(2), rename(2), unlink(2) and link(2).
 #   What is written is written in a draft's folder, which nobody else may enter, and renamed from there. What root reads is given a
 #   second name in that folder first: whoever takes away the first one, or puts a link or a pipe there, changes nothing any more.
 # - Where somebody else's symbolic link leads is read as that user.
-line_end='
-'
 
-# Every folder and symbolic link on the way to a folder, one a line, in the order in which they are passed: FOLDER
-on_the_way() {
-  way=$1
-  at=
-  links=0
-  echo /
-  while :; do
-    way=${way#"${way%%[!/]*}"}
-    [ -n "$way" ] || return 0
-    part=${way%%/*}
-    way=${way#"$part"}
-    case $part in
-      .) continue ;;
-      ..)
-        at=${at%/*}
-        continue
-        ;;
-    esac
-    printf '%s\n' "$at/$part"
-    if [ ! -L "$at/$part" ]; then
-      at=$at/$part
-      continue
-    fi
-    links=$((links + 1))
-    # No more than the kernel follows.
-    [ "$links" -le 40 ] || { echo /proc/self/endless; return; }
-    to=$(readlink "$at/$part")
-    case $to in
-      /*) at= ;;
-    esac
-    way=$to$way
-  done
+# Ends the script where others can change the folder that holds all versions: who can replace the dead-man switch between its being
+# written and started has it run by root. On the way there, the same.
+safe_or_fail() {
+  find_unsafe
+  [ -z "$unsafe" ] || { reason "$why"; fail unsafe "$unsafe"; }
 }
-
-# Prints `closed`, or `shared` or `crossed` and on two more lines what others can change, and why: HERE FOLDER. HERE is `.` where the
-# folder is entered, else empty. In a subshell of its own.
-judge_way() {
-  listed=$(
-    set -f
-    IFS=$line_end
-    # shellcheck disable=SC2046,SC2086
-    exec stat -c '%u %a %F:%n' /proc/self/ $(on_the_way "$2") $1
-  ) || { printf 'crossed\n%s\nit cannot be looked at' "$2"; return; }
-  me=${listed%% *}
-  left=${listed#*"$line_end"}
-  last=${listed##*"$line_end"}
-  holder=${last%% *}
-  state=closed
-  first=
-  while [ -n "$left" ]; do
-    line=${left%%"$line_end"*}
-    left=${left#"$line"}
-    left=${left#"$line_end"}
-    user=${line%% *}
-    kind=${line#* }
-    mode=${kind%% *}
-    kind=${kind#* }
-    why=
-    case $user:$kind in
-      0:'symbolic link:'* | "$me:symbolic link:"*) ;;
-      "$holder:symbolic link:"*) why="it belongs to user $user" ;;
-      0:directory:* | "$me:directory:"*)
-        # Where it is entered, the folder itself comes twice.
-        if [ $((0$mode & 18)) = 0 ]; then :
-        elif [ -z "$left" ] || [ "$1$left" = ".$last" ]; then why='others may write to it'
-        elif [ $((0$mode & 512)) = 0 ]; then
-          why='others may write to it'
-          state=crossed
-        fi
-        ;;
-      "$holder:directory:"*) why="it belongs to user $user" ;;
-      *:directory:* | *:'symbolic link:'*)
-        why="it belongs to user $user"
-        state=crossed
-        ;;
-      *)
-        why='it is no folder'
-        state=crossed
-        ;;
-    esac
-    [ -n "$why" ] || continue
-    if [ "$state" = crossed ] || [ -z "$first" ]; then first=${kind#*:}$line_end$why; fi
-    [ "$state" != crossed ] || break
-    state=shared
+# Sets $unsafe, what others can change, and $why.
+find_unsafe() {
+  existing=$directory
+  while [ ! -d "$existing" ]; do
+    existing=${existing%/*}
+    [ -n "$existing" ] || existing=/
   done
-  printf '%s\n%s' "$state" "$first"
+  if [ "$existing" = "$directory" ]; then
+    set -- "$directory"
+    for way in "$directory/archive" "$archive" "$live_folder"; do
+      [ ! -e "$way" ] || set -- "$@" "$way"
+    done
+    verdict=$(judge_way '' "$@")
+  else
+    # It will be made there, and be this user's.
+    verdict=$(judge_way /proc/self/ "$existing")
+  fi
+  unsafe=
+  why=
+  [ "$verdict" != closed ] || return 0
+  why=${verdict#*"$line_end"}
+  unsafe=${why%%"$line_end"*}
+  why=${why#*"$line_end"}
 }
 
 # Sets $verdict: `closed` or `shared` or `crossed`, with what that is about. The folder of a path is judged once: PATH

@@ -26,6 +26,10 @@ esac
 say "user $uid $user"
 [ "$input_log:$output_log" = off:off ] || say "sudo-logs $input_log $output_log"
 if [ "$survey" = yes ]; then
+  # Whoever holds the lock knows.
+  find_unsafe
+  [ -z "$unsafe" ] || { reason "$why"; say "unsafe $unsafe"; }
+  [ ! -e "$directory" ] || [ -d "$directory" ] || { reason 'it is no folder'; say "unwritable $directory"; }
   say "clock $(date +%s)"
   find_keeper
   say "keeper $keeper"
