@@ -57,6 +57,8 @@ if [ "${1:-}" = tests ]; then
   need original-awk original-awk
   need valgrind valgrind
   need setfattr attr
+  # Tells every name that a script uses.
+  need strace strace
   # For tests/fresh.sh, which makes Debian trees.
   need debootstrap debootstrap
 fi

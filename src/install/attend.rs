@@ -3,8 +3,8 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS, ScriptService,
-    Task, define_hooks, define_services, distinct,
+    ACTIVE, CHANGE, COMMON, FOLDERS, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS,
+    ScriptService, Task, WAYS, define_hooks, define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -29,8 +29,13 @@ impl RemoteShells {
     pub fn new(who: &str, scripts: impl IntoIterator<Item = &'static str>) -> Self {
         let hooks = distinct(scripts);
         // What the dead-man switch needs as well is text first, so that it is there once.
-        let shared =
-            define_hooks(Script::new(), &hooks).text(COMMON).text(BOOT_FILE).text(CHANGE).text(PLACES);
+        let shared = define_hooks(Script::new(), &hooks)
+            .text(COMMON)
+            .text(BOOT_FILE)
+            .text(CHANGE)
+            .text(WAYS)
+            .text(FOLDERS)
+            .text(PLACES);
         let common = Script::new()
             .assign("common", shared.as_str())
             .assign("await", DeadMan::waiting().as_str())
@@ -41,7 +46,7 @@ impl RemoteShells {
             .text(READERS)
             .text(LISTENERS)
             .text(GUARD)
-            .text(DeadMan::starting().as_str())
+            .raw(DeadMan::starting())
             .raw(DeadMan::outliving())
             .function("inspect", INSPECT)
             .function("stage", STAGE)

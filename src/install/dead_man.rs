@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::Script;
+use crate::install::script::WAYS;
 use crate::install::shell::assignments;
 use crate::model::Version;
 
@@ -16,6 +17,8 @@ const KEEPER: &str = include_str!("scripts/dead_man_keeper.sh");
 const BOOTS: &str = include_str!("scripts/dead_man_boots.sh");
 const TAKE_OVER: &str = include_str!("scripts/dead_man_take_over.sh");
 const HOST_LOG: &str = include_str!("scripts/host_log.sh");
+/// Runs a script that nobody else can have written.
+const OWN_SCRIPT: &str = include_str!("scripts/own_script.sh");
 const ONLY_ROOTS: &str = include_str!("scripts/only_roots.sh");
 /// Where the boot unit finds switches.
 pub(super) const BOOT_FILE: &str = include_str!("scripts/boot_file.sh");
@@ -58,13 +61,25 @@ impl DeadMan {
 
     /// Starts one where the end of a login does not end it.
     pub(super) fn starting() -> Script {
-        Script::new().text(KEEPER).text(include_str!("scripts/dead_man_start.sh"))
+        Script::new()
+            .assign("own_script", Self::own_script().as_str())
+            .text(KEEPER)
+            .text(include_str!("scripts/dead_man_start.sh"))
+    }
+
+    /// What runs a switch's script: `sh -c` with this, and the script's path as its name.
+    fn own_script() -> Script {
+        // It has no folder of certwave's versions: the script's own is judged like any other.
+        Script::new().assign("directory", "/proc/self/none").text(WAYS).text(OWN_SCRIPT)
     }
 
     /// Writes one down for the host's next boot.
     pub(super) fn outliving() -> Script {
         let roots = Script::new().text(ONLY_ROOTS);
-        let runner = roots.clone().text(include_str!("scripts/boot_runner.sh"));
+        let runner = roots
+            .clone()
+            .assign("own_script", Self::own_script().as_str())
+            .text(include_str!("scripts/boot_runner.sh"));
         let at_boot = Script::new().text(HOST_LOG).text(include_str!("scripts/dead_man_at_boot.sh"));
         Script::new()
             .assign("roots", roots.as_str())

@@ -42,6 +42,16 @@ pub enum InstallError {
         /// What the host said.
         reason: String,
     },
+    /// Others than root and the login's user can change where certwave keeps its files.
+    #[error(
+        "others can change what `install: directory` holds, at `{path}`: {reason}. Root would run what they put there: make it root's, and let nobody else write to it (`chown root {path}`, `chmod go-w {path}`), or set another `install: directory`"
+    )]
+    Exposed {
+        /// The folder, or a link on the way to it.
+        path: String,
+        /// Who can, as the host said.
+        reason: String,
+    },
     /// Too little room, found before anything was sent.
     #[error("no room in `{path}`: {free_kib} KiB free, {needed_kib} KiB needed")]
     NoRoom {
@@ -246,6 +256,7 @@ impl InstallError {
         let (path, reason) = (value.to_owned(), reason.to_owned());
         match kind {
             "unwritable" => Self::unwritable(path, reason),
+            "unsafe" => Self::Exposed { path, reason },
             "unpack" if is_full(&reason) => Self::Full { path, reason },
             "unpack" => Self::Unpack { reason },
             "corrupt" => Self::Corrupt,
@@ -374,6 +385,10 @@ mod tests {
     #[test]
     fn each_failure_that_a_script_names_has_its_meaning() {
         for (statement, words) in [
+            (
+                "unsafe /srv",
+                "others can change what `install: directory` holds, at `/srv`: why. Root would run what they put there: make it root's, and let nobody else write to it (`chown root /srv`, `chmod go-w /srv`), or set another `install: directory`",
+            ),
             ("unpack V", "the files could not be unpacked: why"),
             ("corrupt V", "the files that arrived are not those that were sent"),
             (

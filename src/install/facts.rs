@@ -61,6 +61,8 @@ pub struct Facts {
     pub sudo_logs: SudoLogs,
     /// Tools that are missing.
     pub missing_tools: Vec<String>,
+    /// What others can change of where certwave keeps its files, and what the host said; only a survey asks for it.
+    pub exposed: Option<(String, String)>,
     /// Folders that cannot be written to, and what the host said.
     pub unwritable: Vec<(String, String)>,
     /// Free for this user in the install folder's file system; the largest number where it does not say, or was found to
@@ -141,6 +143,7 @@ impl Facts {
             boots: None,
             sudo_logs: SudoLogs::default(),
             missing_tools: Vec::new(),
+            exposed: None,
             unwritable: Vec::new(),
             free_kib: u64::MAX,
             owner_exists: true,
@@ -187,6 +190,7 @@ impl Facts {
                 "sudo-logs" => facts.sudo_logs = SudoLogs::parse(value).ok_or_else(unexpected)?,
                 "missing" => facts.missing_tools.push(value.to_owned()),
                 "reason" => value.clone_into(&mut reason),
+                "unsafe" => facts.exposed = Some((value.to_owned(), std::mem::take(&mut reason))),
                 "unwritable" => {
                     let entry = (value.to_owned(), std::mem::take(&mut reason));
                     if !facts.unwritable.iter().any(|(path, _)| *path == entry.0) {
@@ -287,6 +291,8 @@ impl Facts {
         if !self.missing_tools.is_empty() {
             problems.push(InstallError::MissingTools { tools: self.missing_tools.clone() });
         }
+        let exposed = self.exposed.iter().cloned();
+        problems.extend(exposed.map(|(path, reason)| InstallError::Exposed { path, reason }));
         let unwritable = self.unwritable.iter().cloned();
         problems.extend(unwritable.map(|(path, reason)| InstallError::unwritable(path, reason)));
         if self.free_kib < NEEDED_KIB {

@@ -2,7 +2,7 @@
 
 use crate::install::answer::Answer;
 use crate::install::outcome::{gave_up, words};
-use crate::install::script::{CHANGE, COMMON, STAGE, with_services};
+use crate::install::script::{CHANGE, COMMON, FOLDERS, STAGE, WAYS, with_services};
 use crate::install::{
     InstallError, InstallSpec, Layout, Output, Ownership, Script, ScriptService, StagePayload,
 };
@@ -53,6 +53,9 @@ impl InstallSpec {
             .assign("key_mode", &format!("{key_mode:04o}"))
             .text(COMMON)
             .text(CHANGE)
+            .text(WAYS)
+            .text(FOLDERS)
+            .text("safe_or_fail")
             .text(STAGE)
     }
 

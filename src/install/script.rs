@@ -87,6 +87,8 @@ impl InstallSpec {
             .text(COMMON)
             .text(SUDO_LOGS)
             .text(&self.each_link())
+            .text(WAYS)
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(READS)
@@ -104,6 +106,8 @@ impl InstallSpec {
         with_services(self.prelude(), services)
             .text(COMMON)
             .text(&self.each_link())
+            .text(WAYS)
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(READS)
@@ -198,6 +202,8 @@ impl InstallSpec {
         self.prelude()
             .assign("version", version.as_str())
             .text(COMMON)
+            .text(WAYS)
+            .text(FOLDERS)
             .text(PLACES)
             .text(ACTIVE)
             .text(include_str!("scripts/show.sh"))
@@ -254,6 +260,10 @@ pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 /// What servers read: certificates only, never a key.
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
+/// Who else can change what a path leads to.
+pub(super) const WAYS: &str = include_str!("scripts/ways.sh");
+/// What is done in folders that others can change.
+pub(super) const FOLDERS: &str = include_str!("scripts/folders.sh");
 /// What stands at the paths of links and copies.
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
 /// Whose sockets servers are proven at.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::install::{FileName, InstallSpec, Layout};
+use crate::install::{FileName, InstallDirectory, InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, InvalidPath, format_duration};
 use crate::plan::plan::{HostPlan, Plan};
@@ -369,7 +369,7 @@ impl HostResolver<'_> {
     fn install(&mut self) -> Option<InstallSpec> {
         let settings = &self.playbook.install;
         let directory = match &settings.directory {
-            Some(template) => self.value::<HostPath>(Some(template)),
+            Some(template) => self.value::<InstallDirectory>(Some(template)).map(|directory| directory.0),
             None => DIRECTORY.parse().ok(),
         };
         let owner = settings.owner.as_ref().map(|template| self.value::<String>(Some(template)));

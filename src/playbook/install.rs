@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::install::{FileName, FilePart};
+use crate::install::{FileName, FilePart, InstallDirectory};
 use crate::model::HostPath;
 use crate::playbook::copies::{CopySettings, copies};
 use crate::playbook::file_mode::key_mode;
@@ -37,7 +37,7 @@ impl FromNode for InstallSettings {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "`install`", problems)?;
         let directory: Option<Template> = fields.optional("directory", problems);
-        directory.iter().for_each(|path| path.check::<HostPath>(problems));
+        directory.iter().for_each(|path| path.check::<InstallDirectory>(problems));
         let keep: Option<Spanned<u32>> = fields.optional("keep", problems);
         if let Some(keep) = keep.as_ref().filter(|keep| keep.value < 2) {
             problems.push(

@@ -314,7 +314,7 @@ fn what_a_killed_rollout_put_there_is_not_kept_in_place_of_what_stood_there() {
 }
 
 /// Ended also where the test fails.
-struct Attacker(std::process::Child);
+pub(crate) struct Attacker(pub(crate) std::process::Child);
 
 impl Drop for Attacker {
     fn drop(&mut self) {

@@ -382,7 +382,8 @@ fn systemd_keeps_it_where_there_is_systemd() {
     fs::create_dir(&bin).unwrap();
     // What systemd-run does, without the unit: a process that is not a child of the session.
     let run = format!(
-        "#!/bin/sh\necho \"$*\" >'{0}/args'\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nsetsid \"$@\" &\n",
+        "#!/bin/sh\necho \"$*\" >'{0}/args'\nwhile [ \"$1\" != -- ]; do shift; done\nshift\n\
+         for word do shift; set -- \"$@\" \"$(printf '%s\\n' \"$word\" | sed 's/\\$\\$/$/g')\"; done\nsetsid \"$@\" &\n",
         bin.display()
     );
     fs::write(bin.join("systemd-run"), run).unwrap();

@@ -192,9 +192,6 @@ fn where_the_unit_may_or_can_not_be_it_is_said_and_the_switch_is_armed_all_the_s
                 symlink("/dev/null", host.file("etc-systemd/system/certwave-dead-man.service")).unwrap();
             }),
             (Boots::Unsafe, |host| {
-                fs::set_permissions(host.directory(), fs::Permissions::from_mode(0o777)).unwrap();
-            }),
-            (Boots::Unsafe, |host| {
                 fs::set_permissions(host.file("var-lib"), fs::Permissions::from_mode(0o777)).unwrap();
             }),
         ] {

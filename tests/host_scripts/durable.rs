@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use certwave::install::{Activation, AlreadyKnown, DeadMan, FilePart, InstallSpec, Rollback, Staged};
 use certwave::model::Version;
@@ -14,7 +14,9 @@ use crate::support::{Host, Shell, read, version};
 pub(crate) fn watch(host: &mut Host) {
     fs::write(host.file("calls"), "").unwrap();
     for tool in ["sync", "mv"] {
-        let note = format!("printf '%s\\t' {tool} \"$@\"; printf '\\n'");
+        let note = format!(
+            "printf '%s\\t' {tool}; for p; do case $p in -* | /*) ;; *) p=$PWD/$p ;; esac; printf '%s\\t' \"$p\"; done; printf '\\n'"
+        );
         let log = host.file("calls");
         host.shim(tool, &format!("{{ {note}; }} >>'{}'\nexec \"$real\" \"$@\"", log.display()));
     }
@@ -32,12 +34,24 @@ pub(crate) fn noted(host: &Host) -> Vec<Noted> {
     let noted = calls.lines().map(|call| {
         let words: Vec<&str> = call.trim_end_matches('\t').split('\t').collect();
         match words[..] {
-            ["sync", ref paths @ ..] => Noted::Flushed(paths.iter().map(PathBuf::from).collect()),
-            [.., from, to] => Noted::Renamed { from: from.into(), to: to.into() },
+            ["sync", ref paths @ ..] => Noted::Flushed(paths.iter().map(|path| plain(path)).collect()),
+            [.., from, to] => Noted::Renamed { from: plain(from), to: plain(to) },
             _ => panic!("{call}"),
         }
     });
     noted.collect()
+}
+
+/// Without `.` and `..`.
+fn plain(path: &str) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// What had been flushed each time that `live` was about to change.

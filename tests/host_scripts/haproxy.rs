@@ -160,7 +160,7 @@ fn a_crt_list_keeps_its_mode_and_is_on_the_disk_before_it_is_used() {
         host.install(&version(1), None, "one");
         assert_eq!((read(&list), mode(&list)), (format!("{}\n", new.display()), 0o640), "{shell:?}");
         let calls = noted(&host);
-        let draft = host.file("server/.certwave-list.txt");
+        let draft = host.file("server/.certwave~list.txt/file");
         let flushed = calls.iter().position(|call| *call == Noted::Flushed(vec![draft.clone()]));
         let renamed =
             calls.iter().position(|call| *call == Noted::Renamed { from: draft.clone(), to: list.clone() });

@@ -46,17 +46,21 @@ fn a_commit_removes_what_killed_steps_left_of_this_certificate_alone() {
 }
 
 #[test]
-fn a_commit_removes_the_draft_of_a_link_and_no_file_of_that_name() {
+fn a_commit_removes_the_draft_of_a_link_and_no_folder_of_somebodys() {
     for shell in SHELLS {
         let mut host = Host::new(shell);
-        host.link("a.key", FilePart::Privkey);
-        host.link("a.crt", FilePart::Fullchain);
+        let names = ["a.key", "a.crt"];
+        for name in names {
+            host.link(name, FilePart::Fullchain);
+        }
         host.install(&version(1), None, "one");
-        let [draft, file] = ["a.key", "a.crt"].map(|name| host.file(&format!(".certwave-{name}")));
-        symlink("somewhere", &draft).unwrap();
-        fs::write(&file, "somebody's").unwrap();
+        let [draft, folder] = names.map(|name| host.file(&format!(".certwave~{name}")));
+        fs::create_dir(&draft).unwrap();
+        symlink("somewhere", draft.join("file")).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("notes"), "somebody's").unwrap();
         host.commit(None);
-        assert!(!draft.is_symlink() && file.exists(), "{shell:?}");
+        assert!(!draft.exists() && folder.join("notes").exists(), "{shell:?}");
     }
 }
 

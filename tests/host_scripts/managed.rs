@@ -59,7 +59,7 @@ impl Host {
         let asked = host.file("asked");
         fs::write(&asked, "").unwrap();
         host.tell_systemd_run(&format!(
-            r#"printf '%s\n' "$*" >>'{}'
+            r#"printf '%s\n' "$*" | head -n 1 >>'{}'
 for argument; do
   case $argument in
     --unit=*)
@@ -70,6 +70,11 @@ for argument; do
 done
 while [ "$1" != -- ]; do shift; done
 shift
+# As systemd does.
+for word do
+  shift
+  set -- "$@" "$(printf '%s\n' "$word" | sed 's/\$\$/$/g')"
+done
 setsid "$@" >/dev/null 2>&1 &"#,
             quoted(&asked)
         ));

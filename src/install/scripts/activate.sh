@@ -6,6 +6,7 @@
 # common with this).
 begin
 one_at_a_time
+drafted=yes
 
 # Sets what find_links sets, where all is as it was seen: whatever came in between leads somewhere else.
 still_linked() {
@@ -29,14 +30,21 @@ case $current in
 esac
 
 # What stands at the links before the first rollout becomes a version of its own.
+adopt() { # PATH FILE
+  if is_shared "$1"; then
+    (enter_new_draft "$1" && fetch "$1" && cp -p ./file "$2" && end_draft) || { drop_draft "$1"; return 1; }
+  else
+    cp -p "$1" "$2"
+  fi
+}
 keep_file() { # PATH FILE
   [ -e "$1" ] || return 0
   [ -f "$1" ] || fail occupied "$1"
   if [ -e "$partial/$2" ]; then
-    cmp -s "$1" "$partial/$2" || fail occupied "$1"
+    same "$1" "$partial/$2" || fail occupied "$1"
     return 0
   fi
-  text=$( (umask 077 && cp -p "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
+  text=$( (umask 077 && adopt "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
     { reason "$text"; fail unadoptable "$1"; }
   case $2 in
     privkey.* | combined.* | key-first.* | keystore.*) chmod o-rwx "$partial/$2" ;;
@@ -68,7 +76,7 @@ fits() { # PATH FILE
     ours | missing) ;;
     link | file)
       if [ -e "$1" ]; then
-        [ -n "$base" ] && cmp -s "$1" "$archive/$base/$2" || fail occupied "$1"
+        [ -n "$base" ] && same "$1" "$archive/$base/$2" || fail occupied "$1"
       fi
       ;;
     no-folder) fail no-folder "$1" ;;
@@ -79,6 +87,7 @@ each_link fits
 
 # A copy replaces whatever file stands there.
 fits_copy() { # PATH FILE ...
+  find_verdict "$1"
   if [ -f "$1" ] || { [ ! -e "$1" ] && [ -d "${1%/*}/" ]; }; then return; fi
   [ -d "${1%/*}/" ] || fail no-folder "$1"
   fail occupied "$1"
@@ -90,6 +99,7 @@ of=$base
 [ "$of" != "$version" ] || of=$previous
 find_kept "$of"
 keep_or_fail() {
+  find_verdict "$1"
   text=$(keep_place "$1" 2>&1) || { reason "$text"; fail unadoptable "$1"; }
 }
 keep_link() { # PATH FILE
@@ -97,10 +107,10 @@ keep_link() { # PATH FILE
   [ "$state" = ours ] || { [ -z "$of" ] && [ "$state" = missing ]; } || keep_or_fail "$1"
 }
 keep_copy() { # PATH FILE ...
-  if cmp -s "$1" "$archive/$version/$2"; then return; fi
+  if same "$1" "$archive/$version/$2"; then return; fi
   # What another step put there, which was killed or could not go back, is not what stood there either.
   if is_kept "$1" && { [ "$base" = "$version" ] ||
-    { of_a_version "$1" "$2" && ! cmp -s "$1" "$archive/$of/$2"; }; }; then return; fi
+    { of_a_version "$1" "$2" && ! same "$1" "$archive/$of/$2"; }; }; then return; fi
   keep_or_fail "$1"
 }
 each_link keep_link
@@ -119,17 +129,16 @@ fi
 make_link() { # PATH FILE
   link_state "$1" "$2"
   [ "$state" != ours ] || return 0
-  link_draft "$1"
-  text=$( (rm -f "$draft" && ln -s "$live/$2" "$draft" && mv -f -T "$draft" "$1") 2>&1) ||
+  find_verdict "$1"
+  text=$( (enter_new_draft "$1" && ln -s "$live/$2" ./file && leave_draft "$1") 2>&1) ||
     { reason "$text"; fail unwritable "${1%/*}"; }
-  flush "${1%/*}/"
 }
 each_link make_link
 
 # Back to what was there before; on a first installation, to nothing.
 unlink_ours() { # PATH FILE
   link_state "$1" "$2"
-  [ "$state" != ours ] || rm -f "$1"
+  [ "$state" != ours ] || take_away "$1"
 }
 swap_back() {
   if [ "$base" != "$version" ] && [ -n "$base" ]; then
@@ -152,7 +161,6 @@ draft_or_fail() {
   esac
   fail unwritable "${1%/*}"
 }
-drafted=yes
 each_copy draft_or_fail
 
 # All that the switch of `live` needs is on disk first. In a process of its own: its umask is not that of servers.
@@ -181,12 +189,15 @@ if [ -n "$armed" ]; then
     *'no boot unit: '*) say "ends-at-reboot $(one_line "${text##*'no boot unit: '}")" ;;
   esac
   tries=0
+  case $text in
+    *' is not run: '*) tries=200 ;;
+  esac
   until waiting; do
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then
       disarm
       forget_switch
-      reason 'its process did not start'
+      reason "its process did not start${text:+: $text}"
       fail unarmed "$switch"
     fi
     sleep 0.05 2>/dev/null || sleep 1

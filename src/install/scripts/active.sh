@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # The first certificate of a file, each line after a mark: a whole CERTIFICATE block, and never a private key in the same
 # file. By the shell alone, which has read it before a process would have started. A line may end in CR.
-leaf() { # FILE
+leaf() { from_place take_leaf "$1"; }
+take_leaf() {
   held=
   count=0
   while { IFS= read -r line || [ -n "$line" ]; } && [ "$count" -lt 1000 ]; do
@@ -18,7 +19,7 @@ leaf() { # FILE
 "
         ;;
     esac
-  done 2>/dev/null <"$1"
+  done
 }
 
 # What is active of one certificate; of the second of two, its algorithm stands in the files' names. Where every link
@@ -53,7 +54,7 @@ copy_state() {
     state="link $(one_line "$(readlink "$1")")"
   elif [ -f "$1" ]; then
     state=file
-    if [ -n "$current" ] && cmp -s "$1" "$live/$2"; then state=ours; fi
+    if [ -n "$current" ] && same "$1" "$live/$2"; then state=ours; fi
   elif [ ! -e "$1" ]; then
     if [ -d "${1%/*}/" ]; then state=missing; else state=no-folder; fi
   fi

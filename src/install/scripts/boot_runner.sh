@@ -4,7 +4,7 @@ failed=0
 for one in /var/lib/certwave/armed/*; do
   [ -f "$one" ] || continue
   if only_roots "$one"; then
-    sh "$one" </dev/null || failed=1
+    sh -c "$own_script" "$one" </dev/null || failed=1
   else
     echo "$one is not run: others than root may write it, or on the way to it"
     failed=1

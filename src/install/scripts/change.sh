@@ -3,7 +3,7 @@
 cleanup() {
   [ -z "$unread" ] || head -c "$unread" >/dev/null
   [ -z "$partial$apart" ] || rm -rf ${partial:+"$partial"} ${link:+"$link"} ${apart:+"$apart"}
-  [ "$drafted" = no ] || each_copy drop_draft
+  [ "$drafted" = no ] || { each_link drop_draft; each_copy drop_draft; }
 }
 begin() {
   drafted=no
@@ -50,9 +50,6 @@ point_live() { # VERSION
 same_link() { [ -L "$1" ] && [ "$1" -ef "$2" ]; }
 # The same, whatever power failure comes.
 settle_live() { point_live "$1" && flush "$live_folder"; }
-
-# Sets $draft: where a link is built before it is renamed into its place. PATH
-link_draft() { draft=${1%/*}/.certwave-${1##*/}; }
 
 # Turns the finished folder $partial, which was made with umask $shut, into a version, in one rename. It is to be flushed
 # before `live` points there: what a power failure leaves of it until then does not fit its manifest.

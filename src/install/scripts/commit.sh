@@ -119,11 +119,6 @@ fi
 [ -n "$noted" ] || remember_or_fail
 [ "$disarmed" = yes ] || flush "$directory" "$live_folder" ${noted:+"$noted"}
 [ "$tidied" = yes ] || attempt with_leftovers tidy || { reason "$text"; fail unwritable "$archive"; }
-remove_draft() {
-  link_draft "$1"
-  [ ! -L "$draft" ] || rm -f "$draft"
-}
-each_link remove_draft
 each_link drop_draft
 each_copy drop_draft
 for one in $pruned; do say "pruned $one"; done

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Starts the dead-man switch where nothing ends it with the login that armed it.
+# Starts the dead-man switch where nothing ends it with the login that armed it, by $own_script.
 
 # Sets $unit. Its name has room for 255 characters; a certificate's may be as long. $token makes it the only one.
 name_unit() {
@@ -9,24 +9,29 @@ name_unit() {
   unit=certwave-dead-man-$unit-$token
 }
 
+# systemd expands variables in a command's words; `$$` stands for one `$` (systemd.service(5), "Command lines").
+escape_script() { escaped=$(printf '%s\n' "$own_script" | sed 's/\$/$$/g'); }
+
 # A systemd that refuses is a failure: a process of the login's session may end with that, and nobody would know.
 start_switch() {
   find_keeper
   case $keeper in
     system)
       name_unit
-      systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch"
+      escape_script
+      systemd-run --quiet --collect --unit="$unit" -- "$(command -v sh)" -c "$escaped" "$switch"
       ;;
     user)
       name_unit
+      escape_script
       XDG_RUNTIME_DIR=/run/user/$(id -u) \
-        systemd-run --user --quiet --collect --unit="$unit" -- "$(command -v sh)" "$switch"
+        systemd-run --user --quiet --collect --unit="$unit" -- "$(command -v sh)" -c "$escaped" "$switch"
       ;;
     *)
       if command -v setsid >/dev/null; then
-        setsid sh "$switch" &
+        setsid sh -c "$own_script" "$switch" &
       else
-        sh "$switch" &
+        sh -c "$own_script" "$switch" &
       fi
       ;;
   esac

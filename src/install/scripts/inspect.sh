@@ -26,6 +26,10 @@ esac
 say "user $uid $user"
 [ "$input_log:$output_log" = off:off ] || say "sudo-logs $input_log $output_log"
 if [ "$survey" = yes ]; then
+  # Whoever holds the lock knows.
+  find_unsafe
+  [ -z "$unsafe" ] || { reason "$why"; say "unsafe $unsafe"; }
+  [ ! -e "$directory" ] || [ -d "$directory" ] || { reason 'it is no folder'; say "unwritable $directory"; }
   say "clock $(date +%s)"
   find_keeper
   say "keeper $keeper"
@@ -49,11 +53,22 @@ $folder
 $folder
 "
   if [ "$survey" = yes ]; then
-    [ -w "$folder" ] || { reason 'it may not be written to'; say "unwritable $folder"; }
+    if [ ! -w "$folder" ]; then
+      reason 'it may not be written to'
+      say "unwritable $folder"
+    else
+      text=$( (enter_folder "$folder/") 2>&1) || { reason "$text"; say "unwritable $folder"; }
+    fi
+    return
+  fi
+  find_verdict "$folder/"
+  if [ "$verdict" != closed ]; then
+    # A folder, since shells open a pipe or a device that somebody planted, whatever `set -C` says.
+    text=$( (enter_folder "$folder/" && mkdir "./.certwave-probe.$$" && rmdir "./.certwave-probe.$$") 2>&1) ||
+      { reason "$text"; say "unwritable $folder"; }
     return
   fi
   draft=$folder/.certwave-probe.$$
-  # A link that somebody planted there is not followed.
   if (set -C && : >"$draft") 2>/dev/null; then
     drafts="$drafts$draft
 "
@@ -312,7 +327,9 @@ show_order() { # PATH FILE
     combined*) ;;
     *) return ;;
   esac
-  [ -f "$1" ] || return 0
+  [ ! -f "$1" ] || from_place take_order "$1"
+}
+take_order() {
   count=0
   while IFS= read -r line && [ "$count" -lt 1000 ]; do
     count=$((count + 1))
@@ -323,7 +340,7 @@ show_order() { # PATH FILE
         ;;
       '-----BEGIN CERTIFICATE-----'*) return ;;
     esac
-  done <"$1"
+  done
 }
 each_link show_order 2>/dev/null
 

@@ -1,7 +1,10 @@
 # shellcheck shell=sh disable=SC2154
 # Holds the host for one rollout until standard input ends. Setting: who.
-[ -d "$directory" ] || text=$( (umask 022 && mkdir -p "$directory") 2>&1) ||
-  { reason "$text"; fail unwritable "$directory"; }
+safe_or_fail
+if [ ! -d "$directory" ]; then
+  text=$( (umask 022 && mkdir -p "$directory") 2>&1) || { reason "$text"; fail unwritable "$directory"; }
+  safe_or_fail
+fi
 own_file "$lock" 2>/dev/null || text=$(own_file "$lock" 2>&1) || { reason "$text"; fail unwritable "$directory"; }
 
 # A rollout has one connection to this host: an earlier one that still holds the lock was lost on the way, though

@@ -12,13 +12,20 @@ keep_place() { # PATH
     umask 077
     if [ -e "$1" ] || [ -L "$1" ]; then
       was=$kept/was$1
-      mkdir -p "${was%/*}" && rm -rf "$kept/draft" && cp -a "$1" "$kept/draft" && mv -f -T "$kept/draft" "$was" &&
+      mkdir -p "${was%/*}" && rm -rf "$kept/draft" && copy_place "$1" && mv -f -T "$kept/draft" "$was" &&
         rm -f "$kept/none$1" && flush_kept "$was"
     else
       none=$kept/none$1
       mkdir -p "${none%/*}" && : >"$none" && rm -f "$kept/was$1" && flush_kept "$none"
     fi
   )
+}
+copy_place() { # PATH
+  if is_shared "$1"; then
+    (enter_new_draft "$1" && hold "$1" && cp -a ./was "$kept/draft" && end_draft) || { drop_draft "$1"; return 1; }
+  else
+    cp -a "$1" "$kept/draft"
+  fi
 }
 # With every folder on the way.
 flush_kept() {
@@ -37,37 +44,16 @@ is_as_kept() { # PATH
   if [ -L "$kept/was$1" ]; then
     [ -L "$1" ] && [ "$(readlink "$1")" = "$(readlink "$kept/was$1")" ]
   elif [ -f "$kept/was$1" ]; then
-    [ ! -L "$1" ] && cmp -s "$1" "$kept/was$1"
+    [ ! -L "$1" ] && same "$1" "$kept/was$1"
   else
     [ -e "$kept/none$1" ] && [ ! -e "$1" ] && [ ! -L "$1" ]
   fi
 }
 
-# What is to stand at a path is written in a folder beside it, which nobody else may enter, and renamed from there. The folder of
-# the path may belong to somebody else: once that folder is entered, no name leads elsewhere. All three are for a subshell.
-enter_new_draft() { # PATH
-  umask 077
-  draft=.certwave~${1##*/}
-  cd -P "${1%/*}/" && rm -rf "$draft" && mkdir "$draft" && enter_draft
-}
-enter_old_draft() { # PATH
-  draft=.certwave~${1##*/}
-  cd -P "${1%/*}/" && enter_draft
-}
-enter_draft() {
-  beside=${PWD%/}
-  cd -P "$draft" && [ "$PWD" = "$beside/$draft" ] && [ -O . ]
-}
-# In one rename, of what is on the disk by then. Its folder is entered: PATH
-leave_draft() { mv -f -T ./file "../${1##*/}" && flush .. && cd .. && rmdir "$draft"; }
-drop_draft() { # PATH ...
-  draft=${1%/*}/.certwave~${1##*/}
-  if [ -e "$draft" ] || [ -L "$draft" ]; then rm -rf "$draft"; fi
-}
-
 put_back() { # PATH
+  find_verdict "$1"
   if [ -e "$kept/none$1" ]; then
-    rm -f "$1" && flush "${1%/*}/"
+    take_away "$1"
   else
     (
       enter_new_draft "$1" && cp -a "$kept/was$1" ./file && { [ -L ./file ] || flush ./file; } && leave_draft "$1"
@@ -78,7 +64,7 @@ put_back() { # PATH
 # Whether a copy is certwave's own, of whichever version.
 of_a_version() { # PATH FILE
   for folder in "$archive"/[0-9]*T[0-9]*Z-*; do
-    ! cmp -s "$1" "$folder/$2" || return 0
+    ! same "$1" "$folder/$2" || return 0
   done
   return 1
 }

@@ -99,6 +99,10 @@ fn files_that_could_not_be_meant_are_told() {
         ("links: {/a: key.pem}", "`key.pem` is not a file of a version"),
         ("links: {/a: cert.rsa.pem}", "there is no `cert.rsa.pem` in a version"),
         ("directory: etc", "it must be absolute"),
+        ("directory: /proc/self", "`/proc/self` cannot hold certificates: that is the kernel's"),
+        ("directory: /tmp", "`/tmp` cannot hold certificates: everybody may write to it"),
+        ("directory: /root/.ssh", "`/root/.ssh` cannot hold certificates: that is for logins"),
+        ("directory: /etc/ssl/a.pem", "that is the name of a file"),
         ("boot_unit: no", "`boot_unit` is `on` or `off`, not `no`"),
         ("bootunit: off", "unknown key `bootunit`"),
     ];

@@ -22,8 +22,11 @@ hook_test() { :; }
 
 # An SDS file that is there was checked at inspection, and is not changed: PATH TEXT
 write_missing() {
+  # What a killed step left.
+  [ -z "$1" ] || drop_draft "$1"
   if [ -z "$1" ] || [ -e "$1" ]; then return 0; fi
-  draft=${1%/*}/.certwave-${1##*/}
-  (umask 022 && printf '%s' "$2" >"$draft") && { sync "$draft" 2>/dev/null || sync; } && mv -f "$draft" "$1"
+  find_verdict "$1"
+  (enter_new_draft "$1" && write_for_all "$2" && flush ./file && leave_draft "$1")
 }
+write_for_all() { (umask 022 && printf '%s' "$1" >./file); }
 hook_reload() { write_missing "$sds" "$sds_text" && write_missing "$second_sds" "$second_sds_text"; }

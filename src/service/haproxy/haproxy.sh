@@ -65,33 +65,38 @@ find_reader() {
 list_certificates() {
   [ -z "${rehearsal:-}" ] || return 0
   [ -n "$crt_list" ] && [ -f "$crt_list" ] || return 0
-  draft=${crt_list%/*}/.certwave-${crt_list##*/}
-  rm -f "$draft.less"
-  (umask 022 && cp -p "$crt_list" "$draft") || return 1
-  changed=
+  # What a killed step left.
+  drop_draft "$crt_list"
+  if ! is_shared "$crt_list" && is_listed "$crt_list"; then return 0; fi
+  (
+    enter_new_draft "$crt_list" && fetch "$crt_list" || exit
+    if is_listed ./file; then end_draft; else list_in_draft && flush ./file && leave_draft "$crt_list"; fi
+  )
+}
+# Whether a list is as it should be: LIST
+is_listed() {
+  while read -r path; do
+    [ -z "$path" ] || { if [ -e "$path" ]; then names_it "$1"; else ! names_it "$1"; fi; } || return 1
+  done <<CERTIFICATES
+$certificates
+CERTIFICATES
+}
+# By its environment: after `-v`, an awk reads a backslash as the beginning of an escape. LIST
+names_it() { path=$path awk '$1 == ENVIRON["path"] { found = 1 } END { exit !found }' "$1"; }
+list_in_draft() {
   while read -r path; do
     [ -n "$path" ] || continue
-    # By its environment: after `-v`, an awk reads a backslash as the beginning of an escape.
-    if path=$path awk '$1 == ENVIRON["path"] { found = 1 } END { exit !found }' "$draft"; then listed=yes; else listed=; fi
+    if names_it ./file; then listed=yes; else listed=; fi
     if [ -e "$path" ] && [ -z "$listed" ]; then
       # The last line may lack its end.
-      [ -z "$(tail -c 1 "$draft")" ] || printf '\n' >>"$draft"
-      printf '%s\n' "$path" >>"$draft" || return 1
-      changed=yes
+      [ -z "$(tail -c 1 ./file)" ] || printf '\n' >>./file
+      printf '%s\n' "$path" >>./file || return 1
     elif [ ! -e "$path" ] && [ -n "$listed" ]; then
-      path=$path awk '$1 != ENVIRON["path"]' "$draft" >"$draft.less" && cat "$draft.less" >"$draft" || return 1
-      rm -f "$draft.less"
-      changed=yes
+      path=$path awk '$1 != ENVIRON["path"]' ./file >./other && cat ./other >./file || return 1
     fi
   done <<CERTIFICATES
 $certificates
 CERTIFICATES
-  if [ -n "$changed" ]; then
-    sync "$draft" 2>/dev/null || sync
-    mv -f "$draft" "$crt_list"
-  else
-    rm -f "$draft"
-  fi
 }
 
 hook_test() { list_certificates && check_config; }
