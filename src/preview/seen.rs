@@ -6,6 +6,7 @@ use crate::certificate::Leaf;
 use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Silent, Undone};
+use crate::service::ServiceWay;
 use crate::verify::Endpoint;
 
 /// One place where a certificate is served.
@@ -115,6 +116,9 @@ pub struct SeenHost {
     /// Its servers that do not run.
     #[serde(default)]
     pub down: Vec<SeenDown>,
+    /// How each of its services would take the certificate, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<ServiceWay>,
     /// What its servers read.
     pub reads: Vec<SeenReads>,
     /// What it serves.

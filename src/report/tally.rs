@@ -6,8 +6,8 @@ use crate::model::WaveName;
 use crate::plan::{PerHost, Schedule};
 use crate::report::view::{HostSummary, Summary};
 use crate::rollout::{
-    Activated, Event, Inspected, Pause, Phase, Remark, RolloutOutcome, State, StepEnded, Stop, Verified,
-    WaveFailure,
+    Activated, Committed, Event, Inspected, Pause, Phase, Reloaded, Remark, RolloutOutcome, State, StepEnded,
+    Stop, Verified, WaveFailure,
 };
 use crate::verify::{EndpointState, HeldOutcome};
 
@@ -54,7 +54,9 @@ impl<'s> Tally<'s> {
                     {
                         self.risks[number].clone_from(risks);
                     }
-                    if let StepEnded::Activate(Ok(Activated::Reloaded(risks))) = ended {
+                    if let StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { risks, .. })))
+                    | StepEnded::Commit(Ok(Committed::Final(risks))) = ended
+                    {
                         let known = &mut self.risks[number];
                         let new = risks.iter().filter(|risk| !known.contains(risk)).cloned();
                         known.extend(new.collect::<Vec<_>>());

@@ -22,8 +22,8 @@ pub use outcome::{HostOutcome, Pause, RolloutOutcome};
 pub use record::RolloutRecord;
 pub use state::{Phase, State};
 pub use step::{
-    Activated, Committed, Disproven, Inspected, Measured, Previous, Remark, Silent, Step, StepEnded,
-    StepFailure, Undone, Verified,
+    Activated, Committed, Disproven, Inspected, Measured, Previous, Reloaded, Remark, Silent, Step,
+    StepEnded, StepFailure, Undone, Verified,
 };
 pub use stop::Stop;
 pub use stopwatch::Stopwatch;

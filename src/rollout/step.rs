@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Handshakes;
 use crate::model::{Fingerprint, ServiceName, Version};
+use crate::service::ServiceWay;
 use crate::verify::{Endpoint, EndpointState, HeldOutcome};
 
 /// A step on one host, in the order they come.
@@ -160,13 +161,22 @@ pub struct Inspected {
 /// What an activation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activated {
-    /// Switched, tested, and the reload took effect; and what a careful person should know.
-    Reloaded(Vec<Remark>),
+    /// Switched, tested, and each server took the certificate.
+    Reloaded(Reloaded),
     /// Refused before anything was reloaded; what is live is as it was.
     Refused {
         /// The server's words.
         reason: String,
     },
+}
+
+/// How the servers of a host took a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// In which way each did; earlier versions did not write that down.
+    pub ways: Vec<ServiceWay>,
+    /// What a careful person should know.
+    pub risks: Vec<Remark>,
 }
 
 /// What a verification showed.
@@ -195,8 +205,8 @@ pub struct Disproven {
 /// What a commit came to. One that fails has made the new version final all the same; only old versions are left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
-    /// The new version is final.
-    Final,
+    /// The new version is final; and what a careful person should know.
+    Final(Vec<Remark>),
     /// It is not, and is or will be undone by the dead-man switch.
     Refused {
         /// Why.
@@ -279,8 +289,13 @@ enum StoredResult {
         /// Of a stage alone.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         silent: Vec<Silent>,
+        /// Of a commit alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Remark>,
     },
     Activated {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ways: Vec<ServiceWay>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         risks: Vec<Remark>,
     },
@@ -317,9 +332,9 @@ impl From<StepEnded> for StoredStep {
         let step = ended.step();
         let result = match ended {
             StepEnded::Inspect(result) => result.map(StoredResult::Inspected),
-            StepEnded::Stage(result) => result.map(|silent| StoredResult::Done { silent }),
+            StepEnded::Stage(result) => result.map(|silent| StoredResult::Done { silent, risks: Vec::new() }),
             StepEnded::Activate(result) => result.map(|activated| match activated {
-                Activated::Reloaded(risks) => StoredResult::Activated { risks },
+                Activated::Reloaded(Reloaded { ways, risks }) => StoredResult::Activated { ways, risks },
                 Activated::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Verify(result) => result.map(|verified| match verified {
@@ -327,7 +342,7 @@ impl From<StepEnded> for StoredStep {
                 Verified::Disproven(disproven) => StoredResult::Disproven(disproven),
             }),
             StepEnded::Commit(result) => result.map(|committed| match committed {
-                Committed::Final => StoredResult::Done { silent: Vec::new() },
+                Committed::Final(risks) => StoredResult::Done { silent: Vec::new(), risks },
                 Committed::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Rollback(result) => result.map(|()| StoredResult::RolledBack),
@@ -354,9 +369,11 @@ impl StepEnded {
     fn with_result(step: Step, result: StoredResult) -> Result<Self, String> {
         Ok(match (step, result) {
             (Step::Inspect, StoredResult::Inspected(inspected)) => StepEnded::Inspect(Ok(inspected)),
-            (Step::Stage, StoredResult::Done { silent }) => StepEnded::Stage(Ok(silent)),
-            (Step::Activate, StoredResult::Activated { risks }) => {
-                StepEnded::Activate(Ok(Activated::Reloaded(risks)))
+            (Step::Stage, StoredResult::Done { silent, risks }) if risks.is_empty() => {
+                StepEnded::Stage(Ok(silent))
+            }
+            (Step::Activate, StoredResult::Activated { ways, risks }) => {
+                StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways, risks })))
             }
             (Step::Activate, StoredResult::Refused { reason }) => {
                 StepEnded::Activate(Ok(Activated::Refused { reason }))
@@ -367,8 +384,8 @@ impl StepEnded {
             (Step::Verify, StoredResult::Disproven(disproven)) => {
                 StepEnded::Verify(Ok(Verified::Disproven(disproven)))
             }
-            (Step::Commit, StoredResult::Done { silent }) if silent.is_empty() => {
-                StepEnded::Commit(Ok(Committed::Final))
+            (Step::Commit, StoredResult::Done { silent, risks }) if silent.is_empty() => {
+                StepEnded::Commit(Ok(Committed::Final(risks)))
             }
             (Step::Commit, StoredResult::Refused { reason }) => {
                 StepEnded::Commit(Ok(Committed::Refused { reason }))
@@ -403,12 +420,14 @@ mod tests {
             format!(r#"{{"step":"stage","result":"done",{silent}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"activated","risks":[{"risk":"clock","text":"late"}]}"#.to_owned(),
+            r#"{"step":"activate","result":"activated","ways":[{"service":"edge","way":"runtime_api"},{"service":"mesh","way":"sds"},{"service":"web","way":"reload"}]}"#.to_owned(),
             failed("activate", "refused"),
             format!(r#"{{"step":"verify","result":"proven",{measured}}}"#),
             format!(
                 r#"{{"step":"verify","result":"disproven","state":"previous","reason":"no","measured":{{{measured}}}}}"#
             ),
             r#"{"step":"commit","result":"done"}"#.to_owned(),
+            r#"{"step":"commit","result":"done","risks":[{"risk":"old_workers","text":"two"}]}"#.to_owned(),
             failed("commit", "refused"),
             r#"{"step":"rollback","result":"rolled_back"}"#.to_owned(),
         ];
@@ -425,6 +444,7 @@ mod tests {
             r#"{"step":"commit","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"done"}"#.to_owned(),
             format!(r#"{{"step":"commit","result":"done",{silent}}}"#),
+            r#"{"step":"stage","result":"done","risks":[{"risk":"old_workers","text":"two"}]}"#.to_owned(),
             r#"{"step":"stage","result":"rolled_back"}"#.to_owned(),
         ] {
             assert!(serde_json::from_str::<StepEnded>(&stored).is_err(), "{stored}");

@@ -95,6 +95,7 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
         copies: Vec::new(),
         problems,
         down: Vec::new(),
+        ways: Vec::new(),
         reads: reads(broken),
         served: Vec::new(),
     }))
@@ -139,10 +140,10 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (PerHost<Vec<Ste
         let (host, step) = running.swap_remove(random.below(running.len()));
         let ended = match step {
             Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], host.of(seen))),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Measured::default()))),
             Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], host.of(seen))),
-            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
             Step::Rollback => StepEnded::Rollback(Ok(())),
         };
         state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
@@ -263,6 +264,7 @@ fn what_is_wrong_with_a_host_is_found() {
         copies: Vec::new(),
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: Vec::new(),
         served: vec![served(Some(leaf("CN=one", 48)))],
     };
@@ -356,6 +358,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         copies: Vec::new(),
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: vec![SeenReads {
             service: "nginx".parse().unwrap(),
             broken: None,

@@ -15,7 +15,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let task = InstallSpec::commit(version, before, &self.slot.shorter, back);
         let output = self.session.task(&task, SCRIPT).await?;
         match install::Pruned::parse(&answer(&output)) {
-            Ok(_) => Ok(Committed::Final),
+            Ok(_) => Ok(Committed::Final(Vec::new())),
             Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
                 Ok(Committed::Refused { reason: error.to_string() })
             }

@@ -11,10 +11,11 @@ use crate::engine::host::session::Session;
 use crate::engine::target::{StoredVersions, Target};
 use crate::install::{Facts, NamedFile, Reads};
 use crate::model::{Fingerprint, ServiceName};
-use crate::plan::HostPlan;
+use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection, Prober};
 use crate::preview::{SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers};
 use crate::rollout::{StepFailure, Undone};
+use crate::service::ServiceWay;
 use crate::verify::{Observation, judge};
 
 /// A host that is looked at, and what has to be known for that.
@@ -129,6 +130,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             served: shown.into_iter().map(|one| served(one, &known)).collect(),
             on_disk,
             previous,
+            ways: self.ways(),
             open_keys,
             problems,
             down,
@@ -138,6 +140,16 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             live,
         };
         Ok(HostFacts { seen, known })
+    }
+
+    /// How each service would take what is rolled out.
+    fn ways(&self) -> Vec<ServiceWay> {
+        let set = self.target.map(|target| &target.set);
+        let way = |service: &PlannedService| ServiceWay {
+            service: service.name.clone(),
+            way: service.spec.way(set),
+        };
+        self.plan.services.iter().map(way).collect()
     }
 
     /// Leaves that a server may well serve before a rollout: the others are somebody else's.

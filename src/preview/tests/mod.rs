@@ -81,6 +81,7 @@ fn host(plan: &Plan) -> SeenHost {
         links: vec![LinkState::Ours],
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: vec![SeenReads {
             service: service.name.clone(),
             broken: None,

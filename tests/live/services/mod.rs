@@ -11,3 +11,4 @@ mod ownership;
 mod starttls;
 mod stores;
 mod sudo;
+mod ways;

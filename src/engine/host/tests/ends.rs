@@ -118,7 +118,7 @@ async fn a_commit_makes_the_version_final() {
         "certwave:result committed\n\n",
         "certwave:pruned 20261001T021255Z-febeef07\ncertwave:result committed\n",
     ] {
-        assert_eq!(commit(&world(), ok(said)).await, StepEnded::Commit(Ok(Committed::Final)));
+        assert_eq!(commit(&world(), ok(said)).await, StepEnded::Commit(Ok(Committed::Final(Vec::new()))));
     }
 }
 
