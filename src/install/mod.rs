@@ -48,7 +48,7 @@ pub use output::Output;
 pub use ownership::{KeyFile, Ownership};
 pub use payload::{Formats, Payloads, files};
 pub use readers::Reader;
-pub use reads::{NamedFile, Reads};
+pub use reads::{Beside, BesideKind, NamedFile, Reads};
 pub use rehearsal::{Rehearsed, Tested, rehearsed};
 pub use script::{AlreadyKnown, ScriptService, Task};
 pub use shell::{Input, Script, Word, login_line};

@@ -4,6 +4,7 @@
 mod change;
 mod forecast;
 mod inspected;
+mod lasting;
 mod risk;
 mod rollout_risks;
 mod saved;
@@ -13,6 +14,7 @@ mod whole;
 pub use change::{Change, changes};
 pub use forecast::{Forecast, Pace, forecast};
 pub use inspected::{answer, inspected, not_refused, refusal, staged};
+pub use lasting::Lasting;
 pub(crate) use risk::covers;
 pub use risk::{Bar, Risk, host_risks, risks_of};
 pub use rollout_risks::rollout_risks;

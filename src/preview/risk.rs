@@ -9,6 +9,7 @@ use crate::certificate::Leaf;
 use crate::install::{Boots, Guard, InstallError, Keeper, SudoLog};
 use crate::model::{DnsName, Version, WaveName};
 use crate::plan::HostPlan;
+use crate::preview::lasting::{Lasting, lasting};
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
 use crate::renewal::MIN_REMAINING;
 use crate::rollout::Remark;
@@ -161,6 +162,9 @@ pub enum Risk {
         /// When the rollout may be over.
         over: Timestamp,
     },
+    /// Something of the certificate before, or of clients' connections, outlives the switch.
+    #[serde(untagged)]
+    Lasting(Lasting),
 }
 
 /// Whether a rollout goes ahead in spite of a risk.
@@ -207,6 +211,7 @@ impl Risk {
             | Risk::Unguarded { .. }
             | Risk::Undone { .. }
             | Risk::OtherIssuer { .. }
+            | Risk::Lasting(_)
             | Risk::WaveStops { .. }
             | Risk::MayMissDeadline { .. }
             | Risk::TooLate { .. } => Bar::Never,
@@ -291,6 +296,7 @@ impl fmt::Display for Risk {
             Risk::OtherIssuer { now, then } => {
                 write!(f, "serves a certificate of `{now}` now, and would one of `{then}`: soak longer")
             }
+            Risk::Lasting(lasting) => lasting.fmt(f),
             Risk::WaveStops { wave, reason } => write!(f, "wave `{wave}` would stop: {reason}"),
             Risk::MayMissDeadline { wave } => {
                 write!(f, "wave `{wave}` may miss its deadline where everything takes all its time")
@@ -343,6 +349,7 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     risks.extend(serving_risks(host));
     let served = host.served.iter().filter_map(|served| served.leaf.as_ref());
     risks.extend(served.chain(&host.on_disk).filter_map(|leaf| other_issuer(leaf, next)));
+    risks.extend(lasting(plan, host, next).into_iter().map(Risk::Lasting));
     risks.sort();
     risks.dedup();
     risks

@@ -23,6 +23,7 @@ mod history;
 mod inspect;
 mod killed;
 mod killed_services;
+mod lasting;
 mod leftovers;
 mod listeners;
 mod lock;

@@ -66,7 +66,14 @@ fn plan(random: &mut Random) -> Plan {
 fn look(random: &mut Random, host: &TrueHost) -> Seen {
     let missed = |unreachable| Seen::Missed(Missed { reason: "it is what it is".to_owned(), unreachable });
     let reads = |broken: Option<String>| {
-        vec![SeenReads { service: "nginx".parse().unwrap(), broken, files: Vec::new(), variable: false }]
+        vec![SeenReads {
+            service: "nginx".parse().unwrap(),
+            broken,
+            files: Vec::new(),
+            variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
+        }]
     };
     let (problems, broken) = match random.below(40) {
         0 => return missed(true),
@@ -364,6 +371,8 @@ fn a_rollout_refuses_what_its_plan_knows() {
             broken: None,
             files: vec![file],
             variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
         }],
         served: vec![served],
     };

@@ -217,7 +217,8 @@ fn seen_reads(service: ServiceName, reads: Reads) -> SeenReads {
         ours: file.ours,
     };
     let files = reads.files.into_iter().map(file).collect();
-    SeenReads { service, broken: reads.broken, files, variable: reads.variable }
+    let Reads { broken, variable, settings, beside, .. } = reads;
+    SeenReads { service, broken, files, variable, settings, beside }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod differences;
 mod forecasts;
+mod lasting;
 mod risks;
 mod saved;
 
@@ -87,6 +88,8 @@ fn host(plan: &Plan) -> SeenHost {
             broken: None,
             files: vec![file],
             variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
         }],
         served: service.endpoints.iter().map(served).collect(),
     }

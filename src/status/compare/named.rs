@@ -98,7 +98,8 @@ mod tests {
                 pem: holds.contains('.').then(|| String::from_utf8(pem(&[&leaf(*holds)])).unwrap()),
             }
         };
-        let reads = Reads { broken: None, files: named.iter().map(file).collect(), variable };
+        let files = named.iter().map(file).collect();
+        let reads = Reads { files, variable, ..Reads::default() };
         let disk = OnDisk {
             live: Live::Version("20270115T080000Z-00000000".parse().unwrap()),
             damaged: false,

@@ -6,6 +6,7 @@ mod copies;
 mod crossed;
 mod envoy;
 pub(crate) mod haproxy;
+mod lasting;
 pub(crate) mod others;
 mod ownership;
 mod starttls;
