@@ -3,8 +3,8 @@
 use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS, ScriptService,
-    Task, define_hooks, define_services, distinct,
+    ACTIVE, CHANGE, COMMON, INSPECT, LISTENERS, OLD_PROCESSES, PLACES, READERS, READS, STAGE, SUDO_LOGS,
+    ScriptService, Task, define_hooks, define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -39,6 +39,7 @@ impl RemoteShells {
             .text(ACTIVE)
             .text(READS)
             .text(READERS)
+            .text(OLD_PROCESSES)
             .text(LISTENERS)
             .text(GUARD)
             .text(DeadMan::starting().as_str())

@@ -40,6 +40,13 @@ pub enum Lasting {
         /// The setting.
         remedy: String,
     },
+    /// Processes of a server still serve the certificate from before, to connections that were open.
+    OldWorkers {
+        /// Which server.
+        service: String,
+        /// How many.
+        count: u32,
+    },
     /// A server reads a file that belongs to the certificate before, and that the rollout does not replace.
     Beside {
         /// Which server.
@@ -64,6 +71,13 @@ impl fmt::Display for Lasting {
             ),
             Lasting::SessionsEnded { service, remedy } => {
                 write!(f, "a reload of {service} ends the sessions of its clients: set `{remedy}`")
+            }
+            Lasting::OldWorkers { service, count } => {
+                let (workers, serve) = if *count == 1 { ("worker", "serves") } else { ("workers", "serve") };
+                write!(
+                    f,
+                    "{service}: {count} old {workers} still {serve} the certificate from before, to connections that were open"
+                )
             }
             Lasting::Beside { service, kind, path } => match kind {
                 BesideKind::Ocsp => write!(

@@ -30,6 +30,11 @@ pub trait Service {
         false
     }
 
+    /// Whether old processes of it outlive a reload for as long as they have connections, and it counts them.
+    fn leaves_processes(&self) -> bool {
+        self.script().contains("\nhook_old() {")
+    }
+
     /// What is done to it when its host is switched, in order: commands that a person could type, and what is told
     /// to a socket.
     fn actions(&self) -> Vec<String>;

@@ -31,6 +31,7 @@ mod managed;
 mod nginx;
 mod nginx_starved;
 mod nginx_traceless;
+mod old_processes;
 mod ownership;
 mod private;
 mod readers;

@@ -352,6 +352,28 @@ start() {
   fi
 }
 
+# How many old workers still have connections: they serve what they read before a reload.
+hook_old() {
+  read_settings no
+  find_master || return 0
+  looks=0
+  while :; do
+    find_children
+    count=0
+    for process in $children; do
+      read_title "$process"
+      case $title in
+        *'shutting down'*) count=$((count + 1)) ;;
+      esac
+    done
+    [ "$settle" = yes ] && [ "$count" != 0 ] && [ "$looks" -lt 4 ] || break
+    looks=$((looks + 1))
+    nap 0.1
+    list_children
+  done
+  printf '%s\n' "$count"
+}
+
 # The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers
 # that were there before accepts connections any more, and that another one does.
 hook_reload() {

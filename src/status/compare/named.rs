@@ -109,6 +109,7 @@ mod tests {
             links: Vec::new(),
             active: Vec::new(),
             reads: vec![reads],
+            old: Vec::new(),
         };
         let memory = names.map_err(|()| "no answer".to_owned()).map(|names| Holds {
             certificates: Vec::new(),

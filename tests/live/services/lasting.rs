@@ -134,3 +134,100 @@ fn dovecot_ends_idle_sessions_unless_its_setting_keeps_them_and_plan_recommends_
         assert!(wait_for(std::time::Duration::from_secs(20), || TcpStream::connect(dovecot.imap).is_ok()));
     }
 }
+
+/// A client that does not come to the end of its request, as a download or a WebSocket does not.
+fn hold(address: std::net::SocketAddr) -> SslStream<TcpStream> {
+    let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    connector.set_verify(SslVerifyMode::NONE);
+    let mut config = connector.build().configure().unwrap();
+    config.set_verify_hostname(false);
+    let mut held = config.connect("api.lab.test", TcpStream::connect(address).unwrap()).unwrap();
+    held.write_all(b"GET / HTTP/1.1\r\nHost: api.lab.test\r\n").unwrap();
+    held
+}
+
+#[test]
+fn old_workers_are_counted_at_the_end_and_by_status() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    // A reload of HAProxy, as of what is too long for its memory.
+    fleet.edit("    haproxy:\n", "    haproxy:\n      bufsize: 2048\n");
+    let (nginx, haproxy) = (fleet.lab.hosts[0].nginx.https, fleet.lab.fronts[0].server.https());
+    let by_status = || {
+        let run = fleet.run(&["status", "playbook.yaml", "--output", "json"]).expect(0);
+        run.lines().iter().map(|line| line["old_workers"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let run = fleet.roll_out(&[]).expect(0);
+    assert_eq!([risks(&run, 0, "old_workers"), risks(&run, 1, "old_workers")], [[""; 0], [""; 0]]);
+    let mut held = Vec::new();
+    for count in 1..=2 {
+        held.extend([hold(nginx), hold(haproxy)]);
+        let run = fleet.roll_out(&["--force"]).expect(0);
+        let serve = if count == 1 { "worker still serves" } else { "workers still serve" };
+        let words = |service: &str| {
+            format!(
+                "{service}: {count} old {serve} the certificate from before, to connections that were open"
+            )
+        };
+        assert_eq!(risks(&run, 0, "old_workers"), [words("nginx")]);
+        assert_eq!(risks(&run, 1, "old_workers"), [words("haproxy")]);
+        assert_eq!(by_status(), [count, count]);
+    }
+    let text = fleet.run(&["status", "playbook.yaml"]).expect(0).stdout;
+    assert!(text.contains("nginx: 2 old workers still serve connections from before a reload"), "{text}");
+    drop(held);
+    assert!(wait_for(std::time::Duration::from_secs(40), || by_status() == [0, 0]));
+}
+
+/// What a held client gets when it comes to the end of its request.
+fn answered(mut held: SslStream<TcpStream>) -> bool {
+    let mut answer = Vec::new();
+    let _ = held.write_all(b"Connection: close\r\n\r\n");
+    let _ = std::io::Read::read_to_end(&mut held, &mut answer);
+    answer.starts_with(b"HTTP/1.1 200")
+}
+
+#[test]
+fn connections_that_a_switch_does_not_touch_keep_the_old_key_in_use_and_revoke_says_so() {
+    let fleet = Fleet::mixed(1, 1, 1);
+    let first = fleet.roll_out(&[]).expect(0);
+    let old = first.last()["certificate"]["version"].as_str().unwrap().to_owned();
+    let (haproxy, envoy) = (fleet.lab.fronts[0].server.https(), fleet.lab.fronts[1].server.https());
+    // A session of before the switch, besides, which a client may ask to resume.
+    let file = fleet.lab.directory().join("session.pem");
+    assert!(!session(haproxy, "-sess_out", &file));
+    let held = [hold(haproxy), hold(envoy)];
+    fleet.roll_out(&["--force"]).expect(0);
+    assert_eq!(held.map(answered), [true, true]);
+    assert!(session(haproxy, "-sess_in", &file), "HAProxy resumes no session from before the switch");
+
+    let revoked =
+        fleet.run(&["revoke", "playbook.yaml", &old, "--reason", "key-compromise", "--yes"]).expect(0);
+    let name = |front: usize| fleet.lab.fronts[front].name.clone();
+    let words = format!(
+        "on {} (by runtime API, where old TLS sessions are resumed as well) and {} (by SDS): restart these servers",
+        name(0),
+        name(1)
+    );
+    assert!(revoked.stdout.contains(&words), "{}", revoked.stdout);
+}
+
+/// Whether a session of before is resumed: OpenSSL's client keeps it in a file.
+fn session(address: std::net::SocketAddr, option: &str, file: &std::path::Path) -> bool {
+    let ended = std::process::Command::new("openssl")
+        .args([
+            "s_client",
+            "-tls1_2",
+            "-servername",
+            "api.lab.test",
+            "-connect",
+            &address.to_string(),
+            option,
+        ])
+        .arg(file)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(said.contains("New, TLSv1.2") || said.contains("Reused, TLSv1.2"), "{said}");
+    said.contains("Reused, TLSv1.2")
+}

@@ -123,6 +123,27 @@ async fn a_commit_makes_the_version_final() {
 }
 
 #[tokio::test]
+async fn old_workers_that_a_commit_finds_are_told_with_their_service() {
+    for (said, words) in [
+        (
+            "1 1",
+            "nginx: 1 old worker still serves the certificate from before, to connections that were open",
+        ),
+        (
+            "1 3",
+            "nginx: 3 old workers still serve the certificate from before, to connections that were open",
+        ),
+    ] {
+        let said = format!("certwave:old {said}\ncertwave:result committed\n");
+        let StepEnded::Commit(Ok(Committed::Final(remarks))) = commit(&world(), ok(&said)).await else {
+            panic!("it was not committed");
+        };
+        let remarks: Vec<_> = remarks.iter().map(|one| (one.risk.as_str(), one.text.as_str())).collect();
+        assert_eq!(remarks, [("old_workers", words)]);
+    }
+}
+
+#[tokio::test]
 async fn a_commit_is_refused_where_the_version_was_undone_or_is_going_to_be() {
     for (said, reason) in [
         (
