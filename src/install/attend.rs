@@ -1,10 +1,9 @@
 //! The shell that stays on a host while it is changed.
 
-use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::facts::NEEDED_KIB;
 use crate::install::script::{
-    ACTIVE, CHANGE, COMMON, FOLDERS, INSPECT, LISTENERS, PLACES, READERS, READS, STAGE, SUDO_LOGS,
-    ScriptService, Task, WAYS, define_hooks, define_services, distinct,
+    ACTIVE, BOOT_FILE, CHANGE, COMMON, FOLDERS, GUARD, INSPECT, LISTENERS, OLD_PROCESSES, PLACES, READERS,
+    READS, STAGE, SUDO_LOGS, ScriptService, Task, WAYS, define_hooks, define_services, distinct,
 };
 use crate::install::shell::{LOADER, read_program};
 use crate::install::{DeadMan, InstallSpec, Script};
@@ -44,6 +43,7 @@ impl RemoteShells {
             .text(ACTIVE)
             .text(READS)
             .text(READERS)
+            .text(OLD_PROCESSES)
             .text(LISTENERS)
             .text(GUARD)
             .raw(DeadMan::starting())

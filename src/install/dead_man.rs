@@ -20,10 +20,6 @@ const HOST_LOG: &str = include_str!("scripts/host_log.sh");
 /// Runs a script that nobody else can have written.
 const OWN_SCRIPT: &str = include_str!("scripts/own_script.sh");
 const ONLY_ROOTS: &str = include_str!("scripts/only_roots.sh");
-/// Where the boot unit finds switches.
-pub(super) const BOOT_FILE: &str = include_str!("scripts/boot_file.sh");
-/// Who puts back what nobody confirmed.
-pub(super) const GUARD: &str = include_str!("scripts/dead_man_guard.sh");
 
 /// What a switch does when nobody disarms it.
 #[derive(Debug, Clone, PartialEq, Eq)]

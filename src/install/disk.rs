@@ -3,7 +3,7 @@
 use crate::install::answer::Answer;
 use crate::install::facts::{link, live};
 use crate::install::{
-    Armed, Fired, InstallError, InstallSpec, LinkState, Live, Output, Reads, ScriptService,
+    Armed, Fired, InstallError, InstallSpec, LinkState, Live, OldProcesses, Output, Reads, ScriptService,
 };
 
 /// What lies on a host's disk.
@@ -25,6 +25,8 @@ pub struct OnDisk {
     pub active: Vec<String>,
     /// For each service that was asked: what its configuration names, where it tells without a test.
     pub reads: Vec<Reads>,
+    /// Processes of its servers that still serve what they read before a reload.
+    pub old: Vec<OldProcesses>,
 }
 
 impl OnDisk {
@@ -48,6 +50,7 @@ impl OnDisk {
             copies: Vec::new(),
             active,
             reads: vec![Reads::default(); services.len()],
+            old: Vec::new(),
         };
         for (key, value) in answer.statements() {
             let unexpected = || InstallError::Unexpected { statement: format!("{key} {value}") };
@@ -59,6 +62,7 @@ impl OnDisk {
                 "fired" => disk.fired = Some(Fired::parse(value).ok_or_else(unexpected)?),
                 "copy" => disk.copies.push(link(value).ok_or_else(unexpected)?),
                 "link" => disk.links.push(link(value).ok_or_else(unexpected)?),
+                "old" => disk.old.push(OldProcesses::parse(value).ok_or_else(unexpected)?),
                 "variable" | "reads" => {
                     Reads::take_in(&mut disk.reads, (key, value), &answer).ok_or_else(unexpected)?;
                 }
@@ -126,6 +130,8 @@ mod tests {
         let active = "certwave:begin active\n|one\ncertwave:end active\ncertwave:begin active\ncertwave:end active\n\
                       certwave:begin active\n|two\ncertwave:end active\n";
         assert_eq!(disk(active).active, ["one", "two"]);
+        let old = disk("certwave:old 2 3\n").old;
+        assert_eq!(old, [OldProcesses { service: 1, count: 3 }]);
     }
 
     #[test]

@@ -226,7 +226,7 @@ impl Facts {
                     facts.down.push(facts.services.len());
                     facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned()));
                 }
-                "broken" | "variable" | "reads" => {
+                "broken" | "variable" | "setting" | "beside" | "reads" => {
                     Reads::take_in(&mut facts.reads, (key, value), &answer).ok_or_else(unexpected)?;
                 }
                 "unready" => facts.services.push(Err(std::mem::take(&mut reason).trim().to_owned())),

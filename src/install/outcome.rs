@@ -1,7 +1,7 @@
 //! How the steps ended.
 
 use crate::install::answer::Answer;
-use crate::install::{InstallError, Output, ScriptService, SudoLogs};
+use crate::install::{InstallError, OldProcesses, Output, ScriptService, SudoLogs};
 use crate::model::{ServiceName, Version};
 
 /// The first line of the shell that attends a host.
@@ -211,6 +211,8 @@ impl Rollback {
 pub struct Pruned {
     /// Versions that are gone from the archive: first those that were not verified there, oldest first.
     pub pruned: Vec<Version>,
+    /// Processes of its servers that still serve what they had before.
+    pub old: Vec<OldProcesses>,
 }
 
 impl Pruned {
@@ -224,7 +226,9 @@ impl Pruned {
             .statements()
             .filter(|(key, _)| *key == "pruned")
             .filter_map(|(_, value)| value.parse().ok());
-        Ok(Self { pruned: pruned.collect() })
+        let old = answer.statements().filter(|(key, _)| *key == "old");
+        let old = old.filter_map(|(_, value)| OldProcesses::parse(value)).collect();
+        Ok(Self { pruned: pruned.collect(), old })
     }
 }
 

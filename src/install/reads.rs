@@ -1,5 +1,9 @@
 //! What servers read, as a host told it.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::install::answer::Answer;
 use crate::install::outcome::{gave_up, words};
 
@@ -16,6 +20,27 @@ pub struct NamedFile {
     pub pem: Option<String>,
 }
 
+/// What a server reads besides a certificate, and that is for this one alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BesideKind {
+    /// An OCSP answer, which is stapled (RFC 6066, section 8).
+    Ocsp,
+    /// Signed certificate timestamps (RFC 6962, section 3.3).
+    Sctl,
+    /// The certificate of the issuer, by which an OCSP answer is checked.
+    Issuer,
+}
+
+/// A file beside a certificate that the rollout switches. It stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What is in it.
+    pub kind: BesideKind,
+    /// Its path.
+    pub path: String,
+}
+
 /// What a server reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reads {
@@ -25,6 +50,10 @@ pub struct Reads {
     pub files: Vec<NamedFile>,
     /// It names others by variables: which these are is known only when a client comes.
     pub variable: bool,
+    /// What its configuration says of connections that a reload meets, by the names of its settings.
+    pub settings: BTreeMap<String, String>,
+    /// What it reads beside certificates of ours.
+    pub beside: Vec<Beside>,
 }
 
 impl Reads {
@@ -39,6 +68,11 @@ impl Reads {
                 reads.broken = Some(format!("{its}{}", words(rest)));
             }
             "variable" => reads.variable = true,
+            "setting" => {
+                let (name, value) = rest.split_once(' ')?;
+                reads.settings.insert(name.to_owned(), value.to_owned());
+            }
+            "beside" => reads.beside.push(beside(rest)?),
             _ => {
                 let pem = answer.block(&named_block(value)).map(str::to_owned);
                 reads.files.push(named_file(rest, pem)?);
@@ -46,6 +80,18 @@ impl Reads {
         }
         Some(())
     }
+}
+
+/// `KIND PATH`
+fn beside(text: &str) -> Option<Beside> {
+    let (kind, path) = text.split_once(' ')?;
+    let kind = match kind {
+        "ocsp" => BesideKind::Ocsp,
+        "sctl" => BesideKind::Sctl,
+        "issuer" => BesideKind::Issuer,
+        _ => return None,
+    };
+    Some(Beside { kind, path: path.to_owned() })
 }
 
 /// `NUMBER OWNER KIND PATH` → the block's name.

@@ -1,14 +1,13 @@
 //! What runs on a host: fixed text from `scripts/*.sh` after quoted assignments.
 
-use crate::install::dead_man::{BOOT_FILE, GUARD};
 use crate::install::shell::assignments;
 use crate::install::{DeadMan, FileName, Input, InstallSpec, Ownership, Script, StagePayload, Word};
 use crate::model::{HostPath, Secret, ServiceName, Version};
 
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
-/// certificates its configuration names, or that it does not take that configuration as it is, and `hook_names` where it tells the former
-/// without a test. Each says what is wrong and fails, or succeeds.
+/// certificates its configuration names, or that it does not take that configuration as it is, `hook_names` where it tells the former
+/// without a test, and `hook_old` where it counts its processes that outlive a reload. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptService {
     /// As shown to people.
@@ -104,6 +103,7 @@ impl InstallSpec {
     /// `services` tell what their configurations name.
     pub fn status(&self, services: &[ScriptService]) -> Script {
         with_services(self.prelude(), services)
+            .assign("survey", "yes")
             .text(COMMON)
             .text(&self.each_link())
             .text(WAYS)
@@ -111,6 +111,7 @@ impl InstallSpec {
             .text(PLACES)
             .text(ACTIVE)
             .text(READS)
+            .text(OLD_PROCESSES)
             .text(BOOT_FILE)
             .text(GUARD)
             .text(include_str!("scripts/status.sh"))
@@ -260,10 +261,16 @@ pub(super) const COMMON: &str = include_str!("scripts/common.sh");
 pub(super) const ACTIVE: &str = include_str!("scripts/active.sh");
 /// What servers read: certificates only, never a key.
 pub(super) const READS: &str = include_str!("scripts/reads.sh");
+/// Where the boot unit finds switches.
+pub(super) const BOOT_FILE: &str = include_str!("scripts/boot_file.sh");
+/// Who puts back what nobody confirmed.
+pub(super) const GUARD: &str = include_str!("scripts/dead_man_guard.sh");
 /// Who else can change what a path leads to.
 pub(super) const WAYS: &str = include_str!("scripts/ways.sh");
 /// What is done in folders that others can change.
 pub(super) const FOLDERS: &str = include_str!("scripts/folders.sh");
+/// Processes that outlive a reload.
+pub(super) const OLD_PROCESSES: &str = include_str!("scripts/old_processes.sh");
 /// What stands at the paths of links and copies.
 pub(super) const PLACES: &str = include_str!("scripts/places.sh");
 /// Whose sockets servers are proven at.
@@ -296,18 +303,24 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
             .text("hook_reads() { :; }")
             // Nor can every one tell without a test of it.
             .text("hook_names() { :; }")
+            // Nor does each leave old processes behind.
+            .text("hook_old() { :; }")
             .text(text)
             .text("\"hook_$1\"\n}")
     })
 }
 
-/// Defines `service_N HOOK` and `called_N`, its name, and `ports_N`, its ports in hexadecimal, for each service, numbered from 1, and `services`, their numbers;
+/// Defines `service_N HOOK` and `called_N`, its name, and `ports_N`, its ports in hexadecimal, for each service, numbered from 1, and `services`, their numbers; `leaving`, those of which old processes may
+/// outlive a reload;
 /// `hooks` has their texts.
 /// They run in subshells, so that two services do not see each other's functions.
 pub(super) fn define_services(script: Script, services: &[ScriptService], hooks: &[&'static str]) -> Script {
     let numbers: Vec<String> = (1..=services.len()).map(|number| number.to_string()).collect();
+    let leaves = |(service, _): &(&ScriptService, &String)| service.script.contains("\nhook_old() {");
+    let leaving: Vec<&str> =
+        services.iter().zip(&numbers).filter(leaves).map(|(_, number)| number.as_str()).collect();
     services.iter().zip(&numbers).fold(
-        script.assign("services", &numbers.join(" ")),
+        script.assign("services", &numbers.join(" ")).assign("leaving", &leaving.join(" ")),
         |script, (service, number)| {
             let of = hooks.iter().position(|text| *text == service.script).map_or(0, |at| at + 1);
             let named = script.assign(&format!("called_{number}"), service.name.as_str());

@@ -389,7 +389,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
     };
     let failed = || StepFailure::Failed { reason: "it failed".to_owned() };
     let away = || StepFailure::Unreachable { reason: "it is away".to_owned() };
-    let switched = StepEnded::Activate(Ok(Activated::Reloaded(Vec::new())));
+    let switched = StepEnded::Activate(Ok(Activated::Reloaded(Default::default())));
     let disproven = || {
         let (state, reason) = (EndpointState::Previous, "the previous certificate is served".to_owned());
         let disproven = Disproven { state, reason, measured: Measured::default(), foreign: Vec::new() };
@@ -398,7 +398,7 @@ fn steps(outcome: HostOutcome, now: Timestamp) -> Vec<StepEnded> {
     let proven = || StepEnded::Verify(Ok(Verified::Proven(Proven::default())));
     match outcome {
         HostOutcome::Changed => {
-            vec![inspected(false), switched, proven(), StepEnded::Commit(Ok(Committed::Final))]
+            vec![inspected(false), switched, proven(), StepEnded::Commit(Ok(Committed::Final(Vec::new())))]
         }
         HostOutcome::Unchanged => vec![inspected(true)],
         HostOutcome::RolledBack => {

@@ -140,8 +140,8 @@ impl Simulation<'_> {
         let ended = match step {
             Step::Inspect => StepEnded::Inspect(inspected(&self.plan.hosts[host], host.of(self.seen))),
             Step::Stage => StepEnded::Stage(staged(&self.plan.hosts[host], host.of(self.seen))),
-            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Proven::default()))),
             Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         };

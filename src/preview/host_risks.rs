@@ -6,6 +6,7 @@ use crate::certificate::Leaf;
 use crate::install::{Boots, Guard, Keeper, SudoLog};
 use crate::model::DnsName;
 use crate::plan::HostPlan;
+use crate::preview::lasting::lasting;
 use crate::preview::name_risks::name_risks;
 use crate::preview::risk::Risk;
 use crate::preview::seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed};
@@ -55,6 +56,7 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     let served =
         host.served.iter().filter(|served| !served.elsewhere).filter_map(|served| served.leaf.as_ref());
     risks.extend(served.chain(&host.on_disk).filter_map(|leaf| other_issuer(leaf, next)));
+    risks.extend(lasting(plan, host, next).into_iter().map(Risk::Lasting));
     risks.sort();
     risks.dedup();
     risks

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::install::InstallError;
 use crate::model::{DnsName, Version, WaveName};
+use crate::preview::lasting::Lasting;
 use crate::rollout::Remark;
 
 /// Something that may go wrong, or would.
@@ -173,6 +174,9 @@ pub enum Risk {
         /// When the rollout may be over.
         over: Timestamp,
     },
+    /// Something of the certificate before, or of clients' connections, outlives the switch.
+    #[serde(untagged)]
+    Lasting(Lasting),
 }
 
 /// Whether a rollout goes ahead in spite of a risk.
@@ -221,6 +225,7 @@ impl Risk {
             | Risk::Unguarded { .. }
             | Risk::Undone { .. }
             | Risk::OtherIssuer { .. }
+            | Risk::Lasting(_)
             | Risk::WaveStops { .. }
             | Risk::MayMissDeadline { .. }
             | Risk::TooLate { .. } => Bar::Never,
@@ -314,6 +319,7 @@ impl fmt::Display for Risk {
             Risk::OtherIssuer { now, then } => {
                 write!(f, "serves a certificate of `{now}` now, and would one of `{then}`: soak longer")
             }
+            Risk::Lasting(lasting) => lasting.fmt(f),
             Risk::WaveStops { wave, reason } => write!(f, "wave `{wave}` would stop: {reason}"),
             Risk::MayMissDeadline { wave } => {
                 write!(f, "wave `{wave}` may miss its deadline where everything takes all its time")

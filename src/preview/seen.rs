@@ -1,11 +1,14 @@
 //! What was seen on a host, as far as a rollout depends on it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
-use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
+use crate::install::{Beside, Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Silent, Undone};
+use crate::service::ServiceWay;
 use crate::verify::Endpoint;
 
 /// One place where a certificate is served.
@@ -67,6 +70,12 @@ pub struct SeenReads {
     /// It names others by variables: which these are is known only when a client comes.
     #[serde(default)]
     pub variable: bool,
+    /// What its configuration says of connections that a reload meets, by the names of its settings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+    /// What it reads beside certificates that the rollout switches, and that is for one certificate alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
 }
 
 /// What was seen on a host.
@@ -119,6 +128,9 @@ pub struct SeenHost {
     /// Its servers that do not run.
     #[serde(default)]
     pub down: Vec<SeenDown>,
+    /// How each of its services would take the certificate, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<ServiceWay>,
     /// What its servers read.
     pub reads: Vec<SeenReads>,
     /// What it serves.

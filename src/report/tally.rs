@@ -6,8 +6,8 @@ use crate::model::WaveName;
 use crate::plan::{PerHost, Schedule};
 use crate::report::view::{HostSummary, Summary};
 use crate::rollout::{
-    Activated, Event, Inspected, Pause, Phase, Proven, Remark, RolloutOutcome, State, StepEnded, Stop,
-    Verified, WaveFailure,
+    Activated, Committed, Event, Inspected, Pause, Phase, Proven, Reloaded, Remark, RolloutOutcome, State,
+    StepEnded, Stop, Verified, WaveFailure,
 };
 use crate::verify::{EndpointState, HeldOutcome};
 
@@ -54,8 +54,9 @@ impl<'s> Tally<'s> {
                     {
                         self.risks[number].clone_from(risks);
                     }
-                    if let StepEnded::Activate(Ok(Activated::Reloaded(risks)))
-                    | StepEnded::Verify(Ok(Verified::Proven(Proven { risks, .. }))) = ended
+                    if let StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { risks, .. })))
+                    | StepEnded::Verify(Ok(Verified::Proven(Proven { risks, .. })))
+                    | StepEnded::Commit(Ok(Committed::Final(risks))) = ended
                     {
                         let known = &mut self.risks[number];
                         let new = risks.iter().filter(|risk| !known.contains(risk)).cloned();

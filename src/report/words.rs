@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::gate::{GateFailure, HandshakeFailure, HandshakeSample, Handshakes, Sample};
 use crate::model::format_duration;
 use crate::rollout::{
-    Activated, Committed, Deadline, Event, Inspected, Measured, Proven, StepEnded, StepFailure, Undone,
-    Verified, WaveFailure,
+    Activated, Committed, Deadline, Event, Inspected, Measured, Proven, Reloaded, StepEnded, StepFailure,
+    Undone, Verified, WaveFailure,
 };
+use crate::service::ServiceWay;
 use crate::verify::HeldOutcome;
 
 /// The line for an event; none for one that is only of interest with `verbose`.
@@ -102,15 +103,14 @@ fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
     let text = match ended {
         StepEnded::Inspect(Ok(inspected)) => return inspected_words(inspected, verbose),
         StepEnded::Stage(Ok(_)) => return verbose.then(|| "staged".to_owned()),
-        StepEnded::Activate(Ok(Activated::Reloaded(risks))) => {
-            let all =
-                std::iter::once("switched and reloaded").chain(risks.iter().map(|risk| risk.text.as_str()));
+        StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways, risks }))) => {
+            let all = std::iter::once(switched_words(ways)).chain(risks.iter().map(|risk| risk.text.clone()));
             all.collect::<Vec<_>>().join("; ")
         }
         StepEnded::Activate(Ok(Activated::Refused { reason })) => format!("{reason}; nothing was reloaded"),
         StepEnded::Verify(Ok(Verified::Proven(proven))) => proven_words(proven),
         StepEnded::Verify(Ok(Verified::Disproven(disproven))) => format!("not proven: {}", disproven.reason),
-        StepEnded::Commit(Ok(Committed::Final)) => "committed".to_owned(),
+        StepEnded::Commit(Ok(Committed::Final(_))) => "committed".to_owned(),
         StepEnded::Commit(Ok(Committed::Refused { reason })) => format!("not final: {reason}"),
         StepEnded::Rollback(Ok(measured)) => back_words(measured),
         StepEnded::Inspect(Err(failure))
@@ -128,6 +128,18 @@ fn step_words(ended: &StepEnded, verbose: bool) -> Option<String> {
         }
     };
     Some(text)
+}
+
+/// In which way each service took the certificate, where that is known.
+fn switched_words(ways: &[ServiceWay]) -> String {
+    match ways {
+        [] => "switched and reloaded".to_owned(),
+        [ServiceWay { way, .. }] => format!("switched by {way}"),
+        several => {
+            let ways: Vec<String> = several.iter().map(ToString::to_string).collect();
+            format!("switched ({})", ways.join(", "))
+        }
+    }
 }
 
 fn inspected_words(inspected: &Inspected, verbose: bool) -> Option<String> {
@@ -217,6 +229,7 @@ pub fn count(number: usize, what: &str) -> String {
 mod tests {
     use super::*;
     use crate::rollout::{Baseline, Remark};
+    use crate::service::Way;
 
     /// Without details, and with them.
     fn told(ended: StepEnded) -> [Option<String>; 2] {
@@ -244,11 +257,20 @@ mod tests {
         assert_eq!(words(StepFailure::InDoubt { reason: reason() }), "activate in doubt: so");
         let refused = StepEnded::Activate(Ok(Activated::Refused { reason: reason() }));
         assert_eq!(step_words(&refused, false).unwrap(), "so; nothing was reloaded");
-        let switched =
-            |risks| step_words(&StepEnded::Activate(Ok(Activated::Reloaded(risks))), false).unwrap();
-        assert_eq!(switched(Vec::new()), "switched and reloaded");
+        let switched = |ways: &[(&str, Way)], risks| {
+            let ways =
+                ways.iter().map(|(name, way)| ServiceWay { service: name.parse().unwrap(), way: *way });
+            let ways = ways.collect();
+            let ended = StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways, risks })));
+            step_words(&ended, false).unwrap()
+        };
+        // Journals of earlier versions do not say.
+        assert_eq!(switched(&[], Vec::new()), "switched and reloaded");
         let risk = Remark { risk: "clock".to_owned(), text: "its clock is late".to_owned() };
-        assert_eq!(switched(vec![risk]), "switched and reloaded; its clock is late");
+        assert_eq!(switched(&[("web", Way::Reload)], vec![risk]), "switched by reload; its clock is late");
+        assert_eq!(switched(&[("edge", Way::RuntimeApi)], Vec::new()), "switched by runtime API");
+        let both = [("edge", Way::Sds), ("web", Way::Reload)];
+        assert_eq!(switched(&both, Vec::new()), "switched (edge: SDS, web: reload)");
         let undone = StepEnded::Commit(Ok(Committed::Refused { reason: reason() }));
         assert_eq!(step_words(&undone, false).unwrap(), "not final: so");
     }

@@ -234,7 +234,7 @@ impl HostState {
 
     fn committed(&mut self, result: &Result<Committed, StepFailure>) {
         match result {
-            Ok(Committed::Final) => self.phase = Done(Changed),
+            Ok(Committed::Final(_)) => self.phase = Done(Changed),
             // Not confirmed: the dead-man switch undoes it, or has.
             Ok(Committed::Refused { reason })
             | Err(StepFailure::Unreachable { reason } | StepFailure::InDoubt { reason }) => {

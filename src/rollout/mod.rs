@@ -28,7 +28,8 @@ pub use record::RolloutRecord;
 pub use remark::Remark;
 pub use state::{Phase, State};
 pub use step::{
-    Activated, Committed, Disproven, Inspected, Previous, Step, StepEnded, StepFailure, Undone, Verified,
+    Activated, Committed, Disproven, Inspected, Previous, Reloaded, Step, StepEnded, StepFailure, Undone,
+    Verified,
 };
 pub use stop::Stop;
 pub use stopwatch::Stopwatch;

@@ -7,6 +7,7 @@ use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::baseline::Baseline;
 use crate::rollout::measured::{Measured, Proven};
 use crate::rollout::remark::Remark;
+use crate::service::ServiceWay;
 use crate::verify::EndpointState;
 
 /// A step on one host, in the order they come.
@@ -133,13 +134,22 @@ pub struct Inspected {
 /// What an activation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activated {
-    /// Switched, tested, and the reload took effect; and what a careful person should know.
-    Reloaded(Vec<Remark>),
+    /// Switched, tested, and each server took the certificate.
+    Reloaded(Reloaded),
     /// Refused before anything was reloaded; what is live is as it was.
     Refused {
         /// The server's words.
         reason: String,
     },
+}
+
+/// How the servers of a host took a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// In which way each did; earlier versions did not write that down.
+    pub ways: Vec<ServiceWay>,
+    /// What a careful person should know.
+    pub risks: Vec<Remark>,
 }
 
 /// What a verification showed.
@@ -168,8 +178,8 @@ pub struct Disproven {
 /// What a commit came to. One that fails has made the new version final all the same; only old versions are left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
-    /// The new version is final.
-    Final,
+    /// The new version is final; and what a careful person should know.
+    Final(Vec<Remark>),
     /// It is not, and is or will be undone by the dead-man switch.
     Refused {
         /// Why.
@@ -252,8 +262,13 @@ enum StoredResult {
         /// Of a stage alone.
         #[serde(flatten)]
         baseline: Baseline,
+        /// Of a commit alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Remark>,
     },
     Activated {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ways: Vec<ServiceWay>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         risks: Vec<Remark>,
     },
@@ -294,9 +309,11 @@ impl From<StepEnded> for StoredStep {
         let step = ended.step();
         let result = match ended {
             StepEnded::Inspect(result) => result.map(StoredResult::Inspected),
-            StepEnded::Stage(result) => result.map(|baseline| StoredResult::Done { baseline }),
+            StepEnded::Stage(result) => {
+                result.map(|baseline| StoredResult::Done { baseline, risks: Vec::new() })
+            }
             StepEnded::Activate(result) => result.map(|activated| match activated {
-                Activated::Reloaded(risks) => StoredResult::Activated { risks },
+                Activated::Reloaded(Reloaded { ways, risks }) => StoredResult::Activated { ways, risks },
                 Activated::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Verify(result) => result.map(|verified| match verified {
@@ -304,7 +321,7 @@ impl From<StepEnded> for StoredStep {
                 Verified::Disproven(disproven) => StoredResult::Disproven(disproven),
             }),
             StepEnded::Commit(result) => result.map(|committed| match committed {
-                Committed::Final => StoredResult::Done { baseline: Baseline::default() },
+                Committed::Final(risks) => StoredResult::Done { baseline: Baseline::default(), risks },
                 Committed::Refused { reason } => StoredResult::Refused { reason },
             }),
             StepEnded::Rollback(result) => result.map(|measured| StoredResult::RolledBack {
@@ -333,9 +350,11 @@ impl StepEnded {
     fn with_result(step: Step, result: StoredResult) -> Result<Self, String> {
         Ok(match (step, result) {
             (Step::Inspect, StoredResult::Inspected(inspected)) => StepEnded::Inspect(Ok(inspected)),
-            (Step::Stage, StoredResult::Done { baseline }) => StepEnded::Stage(Ok(baseline)),
-            (Step::Activate, StoredResult::Activated { risks }) => {
-                StepEnded::Activate(Ok(Activated::Reloaded(risks)))
+            (Step::Stage, StoredResult::Done { baseline, risks }) if risks.is_empty() => {
+                StepEnded::Stage(Ok(baseline))
+            }
+            (Step::Activate, StoredResult::Activated { ways, risks }) => {
+                StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways, risks })))
             }
             (Step::Activate, StoredResult::Refused { reason }) => {
                 StepEnded::Activate(Ok(Activated::Refused { reason }))
@@ -344,8 +363,8 @@ impl StepEnded {
             (Step::Verify, StoredResult::Disproven(disproven)) => {
                 StepEnded::Verify(Ok(Verified::Disproven(disproven)))
             }
-            (Step::Commit, StoredResult::Done { baseline }) if baseline == Baseline::default() => {
-                StepEnded::Commit(Ok(Committed::Final))
+            (Step::Commit, StoredResult::Done { baseline, risks }) if baseline == Baseline::default() => {
+                StepEnded::Commit(Ok(Committed::Final(risks)))
             }
             (Step::Commit, StoredResult::Refused { reason }) => {
                 StepEnded::Commit(Ok(Committed::Refused { reason }))
@@ -385,6 +404,7 @@ mod tests {
             format!(r#"{{"step":"stage","result":"done",{silent},{elsewhere}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"activated","risks":[{"risk":"clock","text":"late"}]}"#.to_owned(),
+            r#"{"step":"activate","result":"activated","ways":[{"service":"edge","way":"runtime_api"},{"service":"mesh","way":"sds"},{"service":"web","way":"reload"}]}"#.to_owned(),
             failed("activate", "refused"),
             format!(r#"{{"step":"verify","result":"proven",{measured}}}"#),
             format!(
@@ -394,6 +414,7 @@ mod tests {
                 r#"{{"step":"verify","result":"disproven","state":"previous","reason":"no","measured":{{{measured}}}}}"#
             ),
             r#"{"step":"commit","result":"done"}"#.to_owned(),
+            r#"{"step":"commit","result":"done","risks":[{"risk":"old_workers","text":"two"}]}"#.to_owned(),
             failed("commit", "refused"),
             r#"{"step":"rollback","result":"rolled_back"}"#.to_owned(),
             format!(r#"{{"step":"rollback","result":"rolled_back","measured":{{{measured}}}}}"#),
@@ -414,6 +435,7 @@ mod tests {
             r#"{"step":"commit","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"done"}"#.to_owned(),
             format!(r#"{{"step":"commit","result":"done",{silent}}}"#),
+            r#"{"step":"stage","result":"done","risks":[{"risk":"old_workers","text":"two"}]}"#.to_owned(),
             r#"{"step":"stage","result":"rolled_back"}"#.to_owned(),
         ] {
             assert!(serde_json::from_str::<StepEnded>(&stored).is_err(), "{stored}");

@@ -19,6 +19,7 @@ mod nginx;
 #[allow(clippy::module_inception)] // What every server answers is what this room is about.
 mod service;
 mod spec;
+mod way;
 
 pub use command::Command;
 pub use dialogue::Dialogue;
@@ -28,6 +29,7 @@ pub use held::{Held, Holds};
 pub use nginx::Nginx;
 pub use service::Service;
 pub use spec::ServiceSpec;
+pub use way::{ServiceWay, Way};
 
 /// Shell text that carries standard input to the socket `$socket` and its answer back, within `$patience` seconds.
 pub const RELAY: &str = include_str!("scripts/relay.sh");

@@ -1,5 +1,8 @@
 //! What every server answers.
 
+use crate::certificate::CertificateSet;
+use crate::service::Way;
+
 /// A server on a host: what its script is told, what is done to it, and what its reload proves.
 pub trait Service {
     /// The word for it in playbooks, in saved plans and on screen.
@@ -27,9 +30,24 @@ pub trait Service {
         false
     }
 
+    /// Whether old processes of it outlive a reload for as long as they have connections, and it counts them.
+    fn leaves_processes(&self) -> bool {
+        self.script().contains("\nhook_old() {")
+    }
+
     /// What is done to it when its host is switched, in order: commands that a person could type, and what is told
     /// to a socket.
     fn actions(&self) -> Vec<String>;
+
+    /// How it takes a certificate; one that is not issued yet is taken to be of usual length.
+    fn way(&self, _: Option<&CertificateSet>) -> Way {
+        Way::Reload
+    }
+
+    /// How it takes one that its host goes back to by itself: no controller speaks to its memory.
+    fn way_alone(&self) -> Way {
+        if self.follows_the_link() { Way::Sds } else { Way::Reload }
+    }
 
     /// Whether the switch of the `live` link alone makes it serve the new certificate.
     fn follows_the_link(&self) -> bool {

@@ -85,6 +85,8 @@ pub struct EndpointStatus {
     pub store: StoredLeaf,
     /// Whole days until what is served expires; below zero where it has.
     pub days_left: Option<i64>,
+    /// So many processes of the service still serve what they read before a reload, to connections that they have.
+    pub old_workers: u32,
     /// How it differs. None: all is as it should be.
     pub drifts: Vec<Drift>,
     /// It was asked for another of the certificate's names than the first.
@@ -160,6 +162,7 @@ pub fn compare(
                 file: file.map(Leaf::from),
                 memory: held.map(|held| known_as(held, &near)),
                 store: StoredLeaf { version: wanted.set.version().clone(), leaf: stored },
+                old_workers: old_workers(reading, at),
                 drifts,
                 other_name: service.other_names.contains(&endpoint.server_name),
                 elsewhere,
@@ -188,6 +191,11 @@ fn names_elsewhere(
 
 fn disk_of(reading: &HostReading) -> Option<&OnDisk> {
     reading.inside.as_ref().ok()?.disk.as_ref().ok()
+}
+
+fn old_workers(reading: &HostReading, service: usize) -> u32 {
+    let old = disk_of(reading).into_iter().flat_map(|disk| &disk.old);
+    old.filter(|one| one.service == service).map(|one| one.count).sum()
 }
 
 /// Whole days, rounded down: one that expired an hour ago has -1 left.

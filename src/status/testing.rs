@@ -59,6 +59,7 @@ impl World {
             copies: Vec::new(),
             active: Vec::new(),
             reads: Vec::new(),
+            old: Vec::new(),
         };
         let inside = Inside { disk: Ok(disk), memory: vec![Ok(Holds::default())] };
         let silent = Observation::Unreachable(String::new());

@@ -70,7 +70,7 @@ fn a_plan_in_full() {
 
     wave `canary`: 1 host, none may fail, soaks 5m, watched by handshakes, waits for an approval
       web01.x (web01.x:22)
-        change    upload, switch, reload services, prove
+        change    upload, switch, reload nginx, prove
         serves    nginx at 192.0.2.1:443: 2c6022e4, ecdsa-p256, by CN=Old CA, until 2099-01-01 (N days left)
         on disk   2c6022e4, ecdsa-p256, by CN=Old CA, until 2099-01-01 (N days left)
         files     /etc/certwave/archive/api.example.com/VERSION/: certificate, chain and key (owner and mode of the file that is replaced, else root and 0600)
@@ -78,7 +78,7 @@ fn a_plan_in_full() {
         runs      /usr/sbin/nginx -t
         runs      /usr/sbin/nginx -s reload
         proves    nginx at web01.x:443 as api.example.com: 3 answers in a row
-        dead man  goes back by itself 4m30s after the switch, unless confirmed
+        dead man  goes back by itself (by reload) 4m30s after the switch, unless confirmed
         back      20261101T000000Z-2c6022e4, valid until 2099-01-01
 
     plan: 1 host: 1 to change. If started now, finishes between TIME and TIME (5m1s to 10m30s, approvals not counted).

@@ -99,6 +99,10 @@ impl Site {
         site
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.prefix.join("nginx.conf")
     }

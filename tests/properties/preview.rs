@@ -67,7 +67,14 @@ fn plan(random: &mut Random) -> Plan {
 fn look(random: &mut Random, host: &TrueHost) -> Seen {
     let missed = |unreachable| Seen::Missed(Missed { reason: "it is what it is".to_owned(), unreachable });
     let reads = |broken: Option<String>| {
-        vec![SeenReads { service: "nginx".parse().unwrap(), broken, files: Vec::new(), variable: false }]
+        vec![SeenReads {
+            service: "nginx".parse().unwrap(),
+            broken,
+            files: Vec::new(),
+            variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
+        }]
     };
     let (problems, broken) = match random.below(40) {
         0 => return missed(true),
@@ -96,6 +103,7 @@ fn look(random: &mut Random, host: &TrueHost) -> Seen {
         copies: Vec::new(),
         problems,
         down: Vec::new(),
+        ways: Vec::new(),
         reads: reads(broken),
         served: Vec::new(),
     }))
@@ -140,10 +148,10 @@ fn roll_out(plan: &Plan, seen: &[Seen], random: &mut Random) -> (PerHost<Vec<Ste
         let (host, step) = running.swap_remove(random.below(running.len()));
         let ended = match step {
             Step::Inspect => StepEnded::Inspect(inspected(&plan.hosts[host], host.of(seen))),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Proven::default()))),
             Step::Stage => StepEnded::Stage(staged(&plan.hosts[host], host.of(seen))),
-            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
             Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         };
         state.evolve(now, &Event::StepFinished { host: schedule.hosts[host].clone(), ended });
@@ -265,6 +273,7 @@ fn what_is_wrong_with_a_host_is_found() {
         copies: Vec::new(),
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: Vec::new(),
         served: vec![served(Some(leaf("CN=one", 48)))],
     };
@@ -359,11 +368,14 @@ fn a_rollout_refuses_what_its_plan_knows() {
         copies: Vec::new(),
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: vec![SeenReads {
             service: "nginx".parse().unwrap(),
             broken: None,
             files: vec![file],
             variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
         }],
         served: vec![served],
     };

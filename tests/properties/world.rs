@@ -243,7 +243,7 @@ impl World {
             Step::Activate => {
                 (host.link_new, host.serves_new, host.ever_switched) = (true, true, true);
                 host.armed = host.previous.is_some();
-                StepEnded::Activate(Ok(Activated::Reloaded(Vec::new())))
+                StepEnded::Activate(Ok(Activated::Reloaded(Default::default())))
             }
             Step::Verify => StepEnded::Verify(match host {
                 TrueHost { broken: true, .. } if roll < 5 => disproven(EndpointState::Unknown),
@@ -257,7 +257,7 @@ impl World {
             }
             Step::Commit => {
                 host.armed = false;
-                StepEnded::Commit(if roll < 8 { Err(failed()) } else { Ok(Committed::Final) })
+                StepEnded::Commit(if roll < 8 { Err(failed()) } else { Ok(Committed::Final(Vec::new())) })
             }
             Step::Rollback if roll < 5 => StepEnded::Rollback(Err(failed())),
             Step::Rollback => {

@@ -80,9 +80,9 @@ impl Effects for Hosts {
                 baseline: Baseline::default(),
             })),
             Step::Stage => StepEnded::Stage(Ok(Baseline::default())),
-            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+            Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
             Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
-            Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+            Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
             Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
         }
     }

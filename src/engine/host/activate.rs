@@ -7,7 +7,7 @@ use crate::engine::host::session::{answer, failed};
 use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, ends_at_reboot};
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::Risk;
-use crate::rollout::{Activated, StepFailure};
+use crate::rollout::{Activated, Reloaded, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn activate(&mut self) -> Result<Activated, StepFailure> {
@@ -44,10 +44,11 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let reason = one_line(&activation.problem().unwrap_or_default());
         match activation {
             Activation::Activated => match self.memory().take(&counted).await {
-                Ok(()) => {
+                Ok(ways) => {
                     self.session.probes.iter().for_each(AvailabilityProbe::reload_is_confirmed);
                     let risk = |reason| Risk::SwitchEndsAtReboot { reason }.remark();
-                    Ok(Activated::Reloaded(ends_at_reboot(&answer(&output)).map(risk).into_iter().collect()))
+                    let risks = ends_at_reboot(&answer(&output)).map(risk).into_iter().collect();
+                    Ok(Activated::Reloaded(Reloaded { ways, risks }))
                 }
                 Err(reason) => Err(StepFailure::Failed { reason }),
             },

@@ -2,10 +2,11 @@
 
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
-use crate::install::{self, InstallError, InstallSpec};
+use crate::install::{self, InstallError, InstallSpec, OldProcesses};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
-use crate::rollout::{Committed, StepFailure};
+use crate::preview::{Lasting, Risk};
+use crate::rollout::{Committed, Remark, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn commit(&mut self) -> Result<Committed, StepFailure> {
@@ -15,11 +16,19 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let task = InstallSpec::commit(version, before, &self.slot.shorter, back);
         let output = self.session.task(&task, SCRIPT).await?;
         match install::Pruned::parse(&answer(&output)) {
-            Ok(_) => Ok(Committed::Final),
+            Ok(committed) => {
+                let remarks = committed.old.iter().filter_map(|old| self.old_workers(old));
+                Ok(Committed::Final(remarks.collect()))
+            }
             Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
                 Ok(Committed::Refused { reason: error.to_string() })
             }
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    fn old_workers(&self, old: &OldProcesses) -> Option<Remark> {
+        let service = self.plan.services.get(old.service)?.name.to_string();
+        Some(Risk::Lasting(Lasting::OldWorkers { service, count: old.count }).remark())
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection, Prober};
 use crate::preview::{SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, covers, mark_elsewhere};
 use crate::rollout::{StepFailure, Undone};
+use crate::service::ServiceWay;
 use crate::verify::{Switched, judge};
 
 /// A host that is looked at, and what has to be known for that.
@@ -136,6 +137,7 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
             served: shown.into_iter().map(|one| served(one, &known)).collect(),
             on_disk,
             previous,
+            ways: self.ways(),
             open_keys,
             problems,
             down,
@@ -150,6 +152,16 @@ impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
         let all_new = !served.is_empty() && served.iter().zip(new).all(|(one, new)| new || one.elsewhere);
         host.seen.proven = is_live && all_new && !misowned;
         Ok(host)
+    }
+
+    /// How each service would take what is rolled out.
+    fn ways(&self) -> Vec<ServiceWay> {
+        let set = self.target.map(|target| &target.set);
+        let way = |service: &PlannedService| ServiceWay {
+            service: service.name.clone(),
+            way: service.spec.way(set),
+        };
+        self.plan.services.iter().map(way).collect()
     }
 
     /// Leaves that a server may well serve before a rollout: the others are somebody else's.
@@ -248,7 +260,8 @@ fn seen_reads(service: ServiceName, reads: Reads) -> SeenReads {
         ours: file.ours,
     };
     let files = reads.files.into_iter().map(file).collect();
-    SeenReads { service, broken: reads.broken, files, variable: reads.variable }
+    let Reads { broken, variable, settings, beside, .. } = reads;
+    SeenReads { service, broken, files, variable, settings, beside }
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::install::{InstallError, InstallSpec, SudoLog};
 use crate::model::{HostPath, Secret, Version};
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connection};
-use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, master, runtime_api as api};
+use crate::service::{
+    Haproxy, HaproxyCertificate, HaproxyReload, RuntimeError, Service, Way, master, runtime_api as api,
+};
 
 /// Between two looks at a master that is reloading.
 const LOOK: Duration = Duration::from_millis(100);
@@ -70,7 +72,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     async fn can_take(&self, set: Option<&CertificateSet>, ends_ours: bool) -> Result<(), String> {
-        let reloads = set.map_or(self.haproxy.sockets.is_empty(), |set| self.reloads(set));
+        let reloads = self.haproxy.way(set) == Way::Reload;
         if !reloads && self.session.sudo_logs.output == SudoLog::On {
             return Err(InstallError::OUTPUT_LOGGED.to_owned());
         }
@@ -107,12 +109,12 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     }
 
     /// Makes it serve what is on the disk now. Reads back what it holds.
-    pub(crate) async fn take(&self, set: &CertificateSet, clock: &impl Clock) -> Result<(), String> {
-        if self.reloads(set) {
-            return self.reload(clock).await;
+    pub(crate) async fn take(&self, set: &CertificateSet, clock: &impl Clock) -> Result<Way, String> {
+        if self.haproxy.way(Some(set)) == Way::Reload {
+            return self.reload(clock).await.map(|()| Way::Reload);
         }
         if let Some(command) = self.starts_by().await {
-            return self.reload_by(command).await;
+            return self.reload_by(command).await.map(|()| Way::Reload);
         }
         let files = files(self.plan, self.haproxy);
         let of = |file: &HaproxyCertificate| {
@@ -127,7 +129,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
                 }
             }
         }
-        Ok(())
+        Ok(Way::RuntimeApi)
     }
 
     /// Makes it serve a version that is on the disk again.
@@ -137,7 +139,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         set: &CertificateSet,
         clock: &impl Clock,
     ) -> Result<(), String> {
-        if self.reloads(set) {
+        if self.haproxy.way(Some(set)) == Way::Reload {
             return self.reload(clock).await;
         }
         if let Some(command) = self.starts_by().await {
@@ -180,15 +182,6 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
     /// Whether HAProxy gets the new certificate for a file: always where the playbook names it, else where HAProxy holds it.
     fn is_concerned(&self, held: &InProcess, at: usize) -> bool {
         at < self.haproxy.certificates.len() || held.of.get(at).is_some_and(|names| !names.is_empty())
-    }
-
-    /// Whether its memory cannot be changed: it has no runtime API, or a certificate is too long for that.
-    fn reloads(&self, set: &CertificateSet) -> bool {
-        let fits = |certificate: &HaproxyCertificate| {
-            let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
-            api::set(certificate.called(), &bundle.combined_pem(), self.haproxy.bufsize).is_some()
-        };
-        self.haproxy.sockets.is_empty() || !self.haproxy.certificates.iter().all(fits)
     }
 
     /// What the version holds for a certificate; None where it has no such file.

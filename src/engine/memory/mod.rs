@@ -14,7 +14,7 @@ use crate::engine::memory::envoy::Before;
 use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Clock, Connection};
 use crate::rollout::Previous;
-use crate::service::Dialogue;
+use crate::service::{Dialogue, ServiceWay};
 
 pub(crate) use envoy::EnvoyDialogue;
 pub(crate) use haproxy::HaproxyDialogue;
@@ -71,21 +71,24 @@ impl<C: Connection, K: Clock> Memory<'_, C, K> {
         before
     }
 
-    /// The disk was switched: each takes what is there now.
+    /// The disk was switched: each takes what is there now, in the way that is said.
     ///
     /// # Errors
     /// With the first that does not; the host has to go back.
-    pub(crate) async fn take(&self, before: &[Before]) -> Result<(), String> {
+    pub(crate) async fn take(&self, before: &[Before]) -> Result<Vec<ServiceWay>, String> {
+        let mut ways = Vec::new();
         for (service, before) in self.plan.services.iter().zip(before) {
-            let mut took = Ok(());
+            let way = service.spec.way(None);
+            let mut took = Ok(way);
             if let Some(haproxy) = self.haproxy(service) {
                 took = haproxy.take(self.set, self.clock).await;
             } else if let Some(envoy) = self.envoy(service) {
-                took = envoy.took(&self.set.leaves(), before, self.clock).await;
+                took = envoy.took(&self.set.leaves(), before, self.clock).await.map(|()| way);
             }
-            took.map_err(|reason| format!("{} did not take the certificate: {reason}", service.name))?;
+            let failed = |reason| format!("{} did not take the certificate: {reason}", service.name);
+            ways.push(ServiceWay { service: service.name.clone(), way: took.map_err(failed)? });
         }
-        Ok(())
+        Ok(ways)
     }
 
     /// The disk was switched back: each takes that. All are tried. An Envoy that refused the other certificate never let

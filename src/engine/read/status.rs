@@ -12,7 +12,7 @@ use crate::engine::handshake::prove::places;
 use crate::engine::host::session::{Session, answer};
 use crate::engine::memory::held;
 use crate::install::{OnDisk, ScriptService};
-use crate::plan::HostPlan;
+use crate::plan::{HostPlan, PlannedService};
 use crate::ports::{Connection, Connector, Prober};
 use crate::status::{HostReading, Inside};
 use crate::verify::Via;
@@ -47,18 +47,20 @@ pub async fn read_status<C: Connector, P: Prober>(plan: &HostPlan, connector: &C
 }
 
 async fn disk<C: Connection>(session: &Session<C>, plan: &HostPlan) -> Result<OnDisk, String> {
-    let services = naming(plan);
+    let services = telling(plan);
     let output = session.run(plan, &plan.install.status(&services), None, DEADLINE).await;
     let output = output.map_err(|failure| failure.reason().to_owned())?;
     OnDisk::parse(&answer(&output), &plan.install, &services).map_err(|error| error.to_string())
 }
 
-/// The services, where one of them tells what its configuration names; the others have nothing to say.
-fn naming(plan: &HostPlan) -> Vec<ScriptService> {
-    if !plan.services.iter().any(|service| service.spec.names_files()) {
+/// The services, where one of them tells what its configuration names or which of its processes are old; the others have
+/// nothing to say.
+fn telling(plan: &HostPlan) -> Vec<ScriptService> {
+    let tells = |service: &PlannedService| service.spec.names_files() || service.spec.leaves_processes();
+    if !plan.services.iter().any(tells) {
         return Vec::new();
     }
     let silent = |one: ScriptService| ScriptService { settings: Vec::new(), script: "", ..one };
     let services = plan.services.iter().zip(plan.script_services());
-    services.map(|(service, one)| if service.spec.names_files() { one } else { silent(one) }).collect()
+    services.map(|(service, one)| if tells(service) { one } else { silent(one) }).collect()
 }

@@ -1,7 +1,7 @@
 //! What an inspection's answer is taken for.
 
 use super::*;
-use crate::install::NamedFile;
+use crate::install::{Beside, BesideKind, NamedFile};
 use crate::install::{FilePart, Layout};
 
 const VERSION: &str = "20261123T200100Z-3f9a1c2e";
@@ -189,7 +189,8 @@ fn what_a_server_reads_is_told_with_whose_it_is() {
                 certwave:begin read 2 /etc/ssl/b c.crt\n|-----BEGIN CERTIFICATE-----\ncertwave:end read 2 /etc/ssl/b c.crt\n\
                 certwave:reads 2 other key /etc/ssl/b.key\ncertwave:reads 2 other certificate /etc/ssl/none.crt\n\
                 certwave:begin read 2 /etc/ssl/none.crt\ncertwave:end read 2 /etc/ssl/none.crt\n\
-                certwave:broken 1 nginx: [emerg] unknown directive\ncertwave:variable 2\n";
+                certwave:broken 1 nginx: [emerg] unknown directive\ncertwave:variable 2\n\
+                certwave:setting 2 idle-closed www, shop\ncertwave:beside 2 sctl /etc/ssl/a b.sctl\n";
     let file = |path: &str, is_key, ours, pem: Option<&str>| NamedFile {
         path: path.to_owned(),
         is_key,
@@ -203,9 +204,14 @@ fn what_a_server_reads_is_told_with_whose_it_is() {
         file("/etc/ssl/none.crt", false, false, None),
     ];
     let broken = Some("nginx: [emerg] unknown directive".to_owned());
+    let settings = [("idle-closed".to_owned(), "www, shop".to_owned())].into_iter().collect();
+    let beside = vec![Beside { kind: BesideKind::Sctl, path: "/etc/ssl/a b.sctl".to_owned() }];
     assert_eq!(
         facts(said).reads,
-        [Reads { broken, ..Reads::default() }, Reads { broken: None, files, variable: true },]
+        [
+            Reads { broken, ..Reads::default() },
+            Reads { broken: None, files, variable: true, settings, beside }
+        ]
     );
 }
 

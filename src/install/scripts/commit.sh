@@ -124,4 +124,5 @@ each_copy drop_draft
 for one in $pruned; do say "pruned $one"; done
 # An upload of a connection that was lost before has long come to its end.
 ! command -v flock >/dev/null 2>&1 || over=3
+show_old yes
 say result committed

@@ -35,10 +35,15 @@ show_reads() {
     text=$(umask 022 && "service_$service" "${1:-reads}" 2>/dev/null </dev/null)
     looked=0
     cut=no
+    whose=other
     while read -r kind path; do
       case $kind in
         broken) say "broken $service $path" ;;
         variable) say "variable $service" ;;
+        setting) [ -n "${1:-}" ] || say "setting $service $path" ;;
+        of) if [ "$path" = '*' ]; then whose=ours; else whose; fi ;;
+        # Of the certificate before it.
+        beside) [ "$whose$#" != ours0 ] || say "beside $service $path" ;;
         certificate | key)
           whose
           if [ "$whose" = unknown ]; then

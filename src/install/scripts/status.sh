@@ -35,4 +35,5 @@ each_link show_link
 each_copy show_copy
 show_active
 show_reads names
+show_old no
 say result looked

@@ -2,6 +2,7 @@
 
 mod differences;
 mod forecasts;
+mod lasting;
 mod risks;
 mod saved;
 
@@ -82,11 +83,14 @@ fn host(plan: &Plan) -> SeenHost {
         links: vec![LinkState::Ours],
         problems: Vec::new(),
         down: Vec::new(),
+        ways: Vec::new(),
         reads: vec![SeenReads {
             service: service.name.clone(),
             broken: None,
             files: vec![file],
             variable: false,
+            settings: Default::default(),
+            beside: Vec::new(),
         }],
         served: service.endpoints.iter().map(served).collect(),
     }

@@ -97,7 +97,7 @@ fn what_a_host_serves_is_what_was_proven_last() {
         (vec![inspected(true, &[])], Some(New)),
         (vec![inspected(false, &[]), good()], Some(New)),
         // What follows tells nothing of what is served.
-        (vec![good(), StepEnded::Commit(Ok(Committed::Final))], Some(New)),
+        (vec![good(), StepEnded::Commit(Ok(Committed::Final(Vec::new())))], Some(New)),
         (vec![good(), StepEnded::Commit(Err(failed()))], Some(New)),
         (vec![good(), StepEnded::Rollback(Ok(Measured::default()))], Some(Previous)),
         (vec![disproven(Unknown)], Some(Unknown)),
@@ -146,7 +146,7 @@ fn the_risks_that_a_host_was_found_with_last_are_kept() {
 #[test]
 fn the_risks_of_a_switch_join_those_that_a_host_was_found_with() {
     let remark = |text: &str| Remark { risk: "switch_ends_at_reboot".to_owned(), text: text.to_owned() };
-    let switched = |risks| StepEnded::Activate(Ok(Activated::Reloaded(risks)));
+    let switched = |risks| StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways: Vec::new(), risks })));
     let risks = |ends: Vec<StepEnded>| {
         let host = told(ends.into_iter().map(|ended| (0, ended)).collect());
         host.risks.into_iter().map(|risk| risk.text).collect::<Vec<_>>()
@@ -159,4 +159,6 @@ fn the_risks_of_a_switch_join_those_that_a_host_was_found_with() {
         ["one", "two"]
     );
     assert_eq!(risks(vec![found(), switched(Vec::new())]), ["one"]);
+    let committed = StepEnded::Commit(Ok(Committed::Final(vec![remark("three")])));
+    assert_eq!(risks(vec![found(), switched(vec![remark("two")]), committed]), ["one", "two", "three"]);
 }

@@ -35,7 +35,7 @@ pub use inventory::{InventoryList, SelectedHosts};
 pub use lab::{LabServer, LabServers, LabUp};
 pub use news::TimedNews;
 pub use plan::{Coming, PlanReport, PlannedCertificate};
-pub use revoked::RevokedVersion;
+pub use revoked::{ConnectionKeeper, RevokedVersion};
 pub use scan::ServedReport;
 pub use show::{ShowFoot, ShowHead};
 pub use status::StatusReport;

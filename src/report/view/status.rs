@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::certificate::{KeyType, Leaf};
 use crate::inventory::compact;
-use crate::model::{CertificateName, HostName, Version};
+use crate::model::{CertificateName, HostName, ServiceName, Version};
 use crate::report::view::View;
 use crate::report::view::grouped::grouped;
 use crate::report::view::leaf::brief;
@@ -99,6 +99,25 @@ impl StatusReport<'_> {
         grouped(reasons)
     }
 
+    /// Processes that outlive a reload, each service of a host once.
+    fn old_workers(&self) -> Vec<String> {
+        let mut told: Vec<(&HostName, &ServiceName)> = Vec::new();
+        let mut words = Vec::new();
+        for row in self.rows.iter().filter(|row| row.old_workers > 0) {
+            if !told.contains(&(&row.host, &row.service)) {
+                told.push((&row.host, &row.service));
+                let workers = count(row.old_workers as usize, "old worker");
+                let serve = if row.old_workers == 1 { "serves" } else { "serve" };
+                let said = format!(
+                    "{}: {workers} still {serve} connections from before a reload, with the certificate of that time",
+                    row.service
+                );
+                words.push((row.host.to_string(), said));
+            }
+        }
+        grouped(words)
+    }
+
     /// One true sentence.
     pub fn sentence(&self) -> String {
         let what = format!("{} {}", self.certificate, self.version);
@@ -140,7 +159,8 @@ impl StatusReport<'_> {
 impl View for StatusReport<'_> {
     /// Table, reasons and sentence.
     fn text(&self, verbose: bool) -> String {
-        let reasons: String = self.reasons().iter().map(|reason| format!("{reason}\n")).collect();
+        let reasons = self.reasons().into_iter().chain(self.old_workers());
+        let reasons: String = reasons.map(|reason| format!("{reason}\n")).collect();
         format!("{}\n\n{reasons}{}", self.table(verbose), self.sentence())
     }
 
@@ -168,7 +188,7 @@ impl View for EndpointStatus {
             "server_name": self.endpoint.server_name, "key_type": key_type(self), "state": self.state,
             "served": self.served.as_ref().map(brief), "file": self.file.as_ref().map(brief),
             "memory": self.memory, "store": store,
-            "days_left": self.days_left,
+            "days_left": self.days_left, "old_workers": self.old_workers,
             "drift": self.drifts.iter().map(crate::status::Drift::code).collect::<Vec<_>>(),
             "elsewhere": self.elsewhere, "error": self.words(),
         })]
@@ -242,6 +262,7 @@ fn state(state: EndpointState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::install::OldProcesses;
     use crate::status::testing::World;
 
     fn drawn(worlds: &[World], every: bool) -> String {
@@ -304,6 +325,26 @@ every host serves a.test 20270115T080000Z-00000000, but 1 of 5 hosts is not as i
     }
 
     #[test]
+    fn old_workers_are_told_once_a_service_and_change_nothing_else() {
+        let old = |host: &str, count| {
+            World::new().named(host).disk(|disk| disk.old = vec![OldProcesses { service: 0, count }])
+        };
+        let rows: Vec<EndpointStatus> = [old("n1", 3), old("n2", 1), old("n3", 3), World::new().named("n4")]
+            .iter()
+            .map(World::row)
+            .collect();
+        let rows = [rows.clone(), rows].concat();
+        let (certificate, version) = ("a.test".parse().unwrap(), World::version("new"));
+        let report = StatusReport { certificate: &certificate, version: &version, rows: &rows };
+        assert!(report.is_as_it_should_be());
+        insta::assert_snapshot!(report.old_workers().join("\n"), @"
+        n1, n3: nginx: 3 old workers still serve connections from before a reload, with the certificate of that time
+        n2: nginx: 1 old worker still serves connections from before a reload, with the certificate of that time
+        ");
+        assert!(report.text(false).contains("n2: nginx: 1 old worker"), "{}", report.text(false));
+    }
+
+    #[test]
     fn the_sentence_is_true() {
         let all: Vec<World> = (1..=3).map(|number| World::new().named(&format!("n{number}"))).collect();
         let sentence = |worlds: &[World]| drawn(worlds, false).lines().last().unwrap().to_owned();
@@ -359,6 +400,7 @@ every host serves a.test 20270115T080000Z-00000000, but 1 of 2 hosts is not as i
     "not_after": "2027-04-14T08:00:00Z"
   },
   "days_left": 20,
+  "old_workers": 0,
   "drift": [
     "not_reloaded"
   ],

@@ -125,9 +125,9 @@ fn good(step: Step) -> StepEnded {
     match step {
         Step::Inspect => StepEnded::Inspect(Ok(found())),
         Step::Stage => StepEnded::Stage(Ok(Baseline::default())),
-        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
         Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
-        Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+        Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
         Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
     }
 }

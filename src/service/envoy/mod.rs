@@ -6,8 +6,9 @@ mod sds;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::CertificateSet;
 use crate::model::HostPath;
-use crate::service::Service;
+use crate::service::{Service, Way};
 
 pub use admin_address::AdminAddress;
 
@@ -63,6 +64,10 @@ impl Service for Envoy {
     /// None: it takes the certificate when the link is switched.
     fn actions(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn way(&self, _: Option<&CertificateSet>) -> Way {
+        Way::Sds
     }
 
     fn follows_the_link(&self) -> bool {

@@ -47,6 +47,22 @@ find_master() {
     esac
   done
 }
+# How many old workers still have connections: a master has one that takes new ones.
+hook_old() {
+  looks=0
+  while :; do
+    find_master
+    [ -n "$master" ] || return 0
+    count=-1
+    for one in $running; do
+      [ "${one#*:}" != "$master" ] || count=$((count + 1))
+    done
+    [ "$settle" = yes ] && [ "$count" -gt 0 ] && [ "$looks" -lt 4 ] || break
+    looks=$((looks + 1))
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  [ "$count" -lt 0 ] || printf '%s\n' "$count"
+}
 # Sets $reader: the process whose user reads the certificates. A process without a master may have been root when it did,
 # unless its configuration names no other user.
 find_reader() {

@@ -6,8 +6,9 @@ pub mod runtime_api;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::CertificateSet;
 use crate::model::HostPath;
-use crate::service::Service;
+use crate::service::{Service, Way};
 
 pub use certificate::HaproxyCertificate;
 pub use runtime_api::RuntimeError;
@@ -93,6 +94,16 @@ impl Service for Haproxy {
             ("crt_list", self.crt_list.as_ref().map(HostPath::to_string).unwrap_or_default()),
             ("certificates", certificates.join("\n")),
         ]
+    }
+
+    /// Its memory cannot be changed where it has no runtime API, or a certificate is too long for that.
+    fn way(&self, set: Option<&CertificateSet>) -> Way {
+        let fits = |certificate: &HaproxyCertificate, set: &CertificateSet| {
+            let bundle = set.of(certificate.file.algorithm.or_else(|| set.leaf().key_algorithm()));
+            runtime_api::set(certificate.called(), &bundle.combined_pem(), self.bufsize).is_some()
+        };
+        let all_fit = |set| self.certificates.iter().all(|certificate| fits(certificate, set));
+        if !self.sockets.is_empty() && set.is_none_or(all_fit) { Way::RuntimeApi } else { Way::Reload }
     }
 
     /// A command may be a restart.

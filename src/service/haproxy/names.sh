@@ -68,6 +68,19 @@ read_names() {
       }
       close(path)
     }
+    # What idle connections of a part with TLS meet at a reload. HTTP alone keeps them between requests.
+    function close_section() {
+      if ((kind == "frontend" || kind == "listen") && tls && mode == "http" && idle == "closed")
+        idles = idles (idles == "" ? "" : ", ") section
+      if (kind == "defaults") {
+        modes[section] = modes["\001last"] = mode
+        idle_of[section] = idle_of["\001last"] = idle
+      }
+    }
+    END {
+      close_section()
+      if (idles != "") print "setting idle-closed", idles
+    }
     FNR == 1 {
       folder = FILENAME
       sub(/\/[^\/]*$/, "", folder)
@@ -75,10 +88,29 @@ read_names() {
     }
     /^[ \t]*\.(if|elif|else)/ { print "variable" }
     /^[ \t]*(global|defaults|frontend|listen|backend|peers|log-forward|resolvers|userlist|crt-store|cache|program|ring|mailers|traces|acme)([ \t\r#]|$)/ {
+      close_section()
+      kind = $1
+      section = $2
+      tls = 0
+      above = "\001last"
+      for (i = 3; i < NF; i++) if ($i == "from") above = $(i + 1)
+      mode = kind != "defaults" || above != "\001last" ? modes[above] : ""
+      idle = kind != "defaults" || above != "\001last" ? idle_of[above] : ""
+      if (mode == "") mode = "tcp"
+      if (idle == "") idle = "closed"
       in_store = $1 ~ /^crt-store/
       store = $2 ~ /^#/ ? "" : $2
       gsub(/["\047\r]/, "", store)
       store_base = store_keys = ""
+    }
+    $1 == "mode" { mode = $2 }
+    $1 == "option" && $2 ~ /^(idle-close-on-response|httpclose)$/ { idle = "answered" }
+    $1 == "no" && $2 == "option" && $3 == "idle-close-on-response" { idle = "closed" }
+    $1 == "bind" && /[ \t]ssl([ \t\r#]|$)/ { tls = 1 }
+    $1 == "hard-stop-after" { print "setting hard-stop-after", $2 }
+    $1 == "ssl-load-extra-files" {
+      sub(/#.*/, "")
+      print "extra", $0
     }
     !/crt|default-path|key-base|del-ext/ { next }
     {
@@ -109,6 +141,9 @@ read_names() {
           if (word[i] == "crt") tell("crt", under(store_base == "" ? crt_base : store_base, word[i + 1]))
           else if (word[i] == "key") tell("key", under(store_keys == "" ? key_base : store_keys, word[i + 1]))
         }
+        for (i = 2; i < count; i += 2) {
+          if (word[i] ~ /^(ocsp|sctl|issuer)$/ && index(word[i + 1], "\001") == 0) print "beside", word[i], placed(word[i + 1])
+        }
       }
       else if (first == "bind" || first == "default-bind" || first == "ssl-f-use") {
         for (i = 2; i < count; i++) {
@@ -123,11 +158,14 @@ read_names() {
 # From files and folders to certificates and keys.
 tell_files() {
   del_ext=no
+  extra=all
   whose=nobody
   while read -r kind path; do
     case $kind in
       variable) echo variable ;;
+      setting | beside) printf '%s %s\n' "$kind" "$path" ;;
       del-ext) del_ext=yes ;;
+      extra) extra=$path ;;
       key) printf 'key %s\n' "$path" ;;
       list) tell_joining "$path" ;;
       crt)
@@ -183,6 +221,14 @@ tell_one() {
   unset IFS
   set +f
   printf 'certificate %s\n' "$file"
+  # What belongs to the certificate is read from beside it, too (`ssl-load-extra-files`).
+  base=$1
+  [ "$del_ext" = no ] || base=${1%.crt}
+  for kind in ocsp sctl issuer; do
+    case " $extra " in
+      *" all "* | *" $kind "*) [ ! -e "$base.$kind" ] || printf 'beside %s %s\n' "$kind" "$base.$kind" ;;
+    esac
+  done
   # What the file lacks is read from one beside it.
   [ ! -e "$1.key" ] || printf 'key %s\n' "$1.key"
   if [ "$del_ext" = yes ] && [ -e "${1%.*}.key" ]; then printf 'key %s\n' "${1%.*}.key"; fi

@@ -249,17 +249,18 @@ hook_facts() {
   printf '%s\n' "$master"
 }
 
-# Its whole configuration. What `nginx -T` refuses it would log before it knows the log that the
+# Its version and whole configuration. What `nginx -T` refuses it would log before it knows the log that the
 # configuration names; `-e` came with 1.19.5.
 dump() {
-  text=$(looking -e stderr -T 2>&1) && return
+  text=$(looking -e stderr -v -T 2>&1) && return
   case $text in
-    *'invalid option: "e"'*) text=$(looking -T 2>&1) ;;
+    *'invalid option: "e"'*) text=$(looking -v -T 2>&1) ;;
     *) return 1 ;;
   esac
 }
 
-# The files that its configuration names, or why it would not take that as it is.
+# The files that its configuration names, what it says of connections that outlive a reload and of stapled OCSP answers; or why it
+# would not take that as it is.
 hook_reads() {
   if ! dump; then
     # Without the time and the process, which are others each time.
@@ -269,18 +270,38 @@ hook_reads() {
   fi
   # Relative paths are seen from the main file's folder. Of paths with a variable, only clients decide.
   printf '%s\n' "$text" | awk '
+    BEGIN { depth = 0 }
+    /^nginx version: nginx\// {
+      sub(/.*\//, "")
+      print "setting version", $1
+      next
+    }
     /^# configuration file .*:$/ && base == "" {
+      # What nginx said before it.
+      text = ""
       base = $0
       sub(/^# configuration file /, "", base)
       sub(/\/[^\/]*:$/, "", base)
     }
-    function tell(kind, path) {
+    function full(path) {
       gsub(/["\047]/, "", path)
+      return path ~ /^\// || index(path, "$") || path ~ /^(data|engine|store):/ ? path : base "/" path
+    }
+    function tell(kind, path) {
+      path = full(path)
       if (index(path, "$")) { kind = "variable"; path = "" }
       else if (path ~ /^(data|engine|store):/) return
-      else if (path !~ /^\//) path = base "/" path
       if (!((kind, path) in told)) print kind, path
       told[kind, path] = 1
+    }
+    # A stapled answer is for the certificates of its block; where that has none, for whichever.
+    function close_block() {
+      if (staple[depth] != "") {
+        if (used[depth] != "") print "of", used[depth]
+        else print "of", "*"
+        print "beside ocsp", staple[depth]
+      }
+      staple[depth] = used[depth] = ""
     }
     {
       sub(/(^|[ \t])#.*/, "")
@@ -290,13 +311,23 @@ hook_reads() {
         if (part[i] == ";") {
           # A path in quotes may have spaces in it.
           gsub(/[ \t]+$/, "", text)
-          if (sub(/^[ \t]*ssl_certificate[ \t]+/, "", text)) tell("certificate", text)
+          if (sub(/^[ \t]*ssl_certificate[ \t]+/, "", text)) { tell("certificate", text); used[depth] = full(text) }
           else if (sub(/^[ \t]*ssl_certificate_key[ \t]+/, "", text)) tell("key", text)
+          else if (sub(/^[ \t]*ssl_stapling_file[ \t]+/, "", text)) staple[depth] = full(text)
+          else if (depth < 2 && sub(/^[ \t]*(worker_shutdown_timeout|keepalive_min_timeout|keepalive_timeout)[ \t]+/, "&\001", text)) {
+            split(text, value, "\001")
+            gsub(/[ \t]/, "", value[1])
+            sub(/[ \t].*/, "", value[2])
+            print "setting", value[1], value[2]
+          }
         }
+        else if (part[i] == "{") depth++
+        else if (part[i] == "}") { close_block(); depth-- }
         if (part[i] ~ /^[{};]$/) text = ""
         else text = text " " part[i]
       }
     }
+    END { close_block() }
   '
 }
 
@@ -319,6 +350,28 @@ start() {
   else
     nginx
   fi
+}
+
+# How many old workers still have connections: they serve what they read before a reload.
+hook_old() {
+  read_settings no
+  find_master || return 0
+  looks=0
+  while :; do
+    find_children
+    count=0
+    for process in $children; do
+      read_title "$process"
+      case $title in
+        *'shutting down'*) count=$((count + 1)) ;;
+      esac
+    done
+    [ "$settle" = yes ] && [ "$count" != 0 ] && [ "$looks" -lt 4 ] || break
+    looks=$((looks + 1))
+    nap 0.1
+    list_children
+  done
+  printf '%s\n' "$count"
 }
 
 # The exit code of `-s reload` only says that a signal was sent. Proof is that none of the workers

@@ -98,7 +98,8 @@ mod tests {
                 pem: holds.contains('.').then(|| String::from_utf8(pem(&[&leaf(*holds)])).unwrap()),
             }
         };
-        let reads = Reads { broken: None, files: named.iter().map(file).collect(), variable };
+        let files = named.iter().map(file).collect();
+        let reads = Reads { files, variable, ..Reads::default() };
         let disk = OnDisk {
             live: Live::Version("20270115T080000Z-00000000".parse().unwrap()),
             damaged: false,
@@ -108,6 +109,7 @@ mod tests {
             links: Vec::new(),
             active: Vec::new(),
             reads: vec![reads],
+            old: Vec::new(),
         };
         let memory = names.map_err(|()| "no answer".to_owned()).map(|names| Holds {
             certificates: Vec::new(),

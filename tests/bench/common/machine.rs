@@ -86,9 +86,9 @@ fn ended(step: Step, fault: bool, now: Timestamp) -> StepEnded {
         Step::Activate if fault => {
             StepEnded::Activate(Err(StepFailure::Failed { reason: "it does not reload".to_owned() }))
         }
-        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))),
+        Step::Activate => StepEnded::Activate(Ok(Activated::Reloaded(Default::default()))),
         Step::Verify => StepEnded::Verify(Ok(Verified::Proven(Default::default()))),
-        Step::Commit => StepEnded::Commit(Ok(Committed::Final)),
+        Step::Commit => StepEnded::Commit(Ok(Committed::Final(Vec::new()))),
         Step::Rollback => StepEnded::Rollback(Ok(Measured::default())),
     }
 }

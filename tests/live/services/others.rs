@@ -71,61 +71,98 @@ fn apache_is_tested_and_reloaded_gracefully() {
     assert_eq!((fleet.served(0), leaf(at, "api.lab.test", "")), before);
 }
 
+/// A Dovecot on the first host; ends with this value.
+pub(crate) struct Dovecot {
+    _process: Process,
+    _mail: tempfile::TempDir,
+    config: std::path::PathBuf,
+    pub(crate) imap: SocketAddr,
+    pop3: SocketAddr,
+}
+
+impl Dovecot {
+    /// As the guide has it.
+    pub(crate) fn service(&self, port: u16, protocol: &str) -> String {
+        format!(
+            "  - hosts: web\n    command: {{test: /usr/bin/doveconf -c {config} -n, reload: /usr/bin/doveadm -c {config} reload}}\n    verify: {{port: {port}, starttls: {protocol}}}\n",
+            config = self.config.display(),
+        )
+    }
+
+    /// With more settings.
+    pub(crate) fn start(fleet: &Fleet, more: &str) -> Self {
+        let host = &fleet.lab.hosts[0];
+        let (folder, ssl) = (host.root.join("dovecot"), host.root.join("etc/ssl"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (imap, pop3) = (free(host.nginx.https.ip()), free(host.nginx.https.ip()));
+        let users = if nix::unistd::geteuid().is_root() {
+            String::new()
+        } else {
+            let me = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+            let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().unwrap().name;
+            format!(
+                "default_internal_user = {me}\ndefault_internal_group = {group}\ndefault_login_user = {me}\n"
+            )
+        };
+        let listener = |name: &str, port: u16| {
+            format!(
+                "service {name}-login {{\n  chroot =\n  inet_listener {name} {{\n    port = {port}\n  }}\n  inet_listener {name}s {{\n    port = 0\n  }}\n}}\n"
+            )
+        };
+        // Whoever logs in has it, as nobody where Dovecot is root.
+        let mail = tempfile::tempdir_in("/tmp").unwrap();
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(mail.path(), everybody).unwrap();
+        let (uid, gid) = match nix::unistd::geteuid().is_root() {
+            true => (65534, 65534),
+            false => (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()),
+        };
+        let config = folder.join("dovecot.conf");
+        let ssl = ssl.display();
+        // 2.4 wants to be told for which version the file is written, and has other names for most settings.
+        let version = Command::new("/usr/sbin/dovecot").arg("--version").output().unwrap();
+        let (head, tls, users_of) = if version.stdout.starts_with(b"2.3") {
+            (
+                format!("mail_location = maildir:{}\n", mail.path().display()),
+                format!("ssl_cert = <{ssl}/api.crt\nssl_key = <{ssl}/api.key\n"),
+                format!(
+                    "passdb {{\n  driver = static\n  args = nopassword=y\n}}\nuserdb {{\n  driver = static\n  args = uid={uid} gid={gid} home=/nonexistent\n}}\n"
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nmail_driver = maildir\nmail_path = {}\n",
+                    mail.path().display()
+                ),
+                format!("ssl_server_cert_file = {ssl}/api.crt\nssl_server_key_file = {ssl}/api.key\n"),
+                format!(
+                    "passdb static {{\n  password =\n}}\nuserdb static {{\n  fields {{\n    uid = {uid}\n    gid = {gid}\n    home = /nonexistent\n  }}\n}}\n"
+                ),
+            )
+        };
+        let text = format!(
+            "{head}{more}base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/dovecot.log\nlisten = {}\n\
+         protocols = imap pop3\nssl = yes\n{tls}{users}{users_of}{}{}",
+            imap.ip(),
+            listener("imap", imap.port()),
+            listener("pop3", pop3.port()),
+            folder = folder.display(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new("/usr/sbin/dovecot");
+        command.arg("-F").arg("-c").arg(&config);
+        let _process = start("dovecot", command, &folder, &[imap, pop3]);
+        Self { _process, _mail: mail, config, imap, pop3 }
+    }
+}
+
 #[test]
 fn dovecot_is_proven_by_starttls() {
     let fleet = Fleet::start(1);
-    let host = &fleet.lab.hosts[0];
-    let (folder, ssl) = (host.root.join("dovecot"), host.root.join("etc/ssl"));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (imap, pop3) = (free(host.nginx.https.ip()), free(host.nginx.https.ip()));
-    let users = if nix::unistd::geteuid().is_root() {
-        String::new()
-    } else {
-        let me = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
-        let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().unwrap().name;
-        format!("default_internal_user = {me}\ndefault_internal_group = {group}\ndefault_login_user = {me}\n")
-    };
-    let listener = |name: &str, port: u16| {
-        format!(
-            "service {name}-login {{\n  chroot =\n  inet_listener {name} {{\n    port = {port}\n  }}\n  inet_listener {name}s {{\n    port = 0\n  }}\n}}\n"
-        )
-    };
-    let config = folder.join("dovecot.conf");
-    let ssl = ssl.display();
-    // 2.4 wants to be told for which version the file is written, and has other names for most settings.
-    let version = Command::new("/usr/sbin/dovecot").arg("--version").output().unwrap();
-    let (head, tls, users_of) = if version.stdout.starts_with(b"2.3") {
-        (
-            String::new(),
-            format!("ssl_cert = <{ssl}/api.crt\nssl_key = <{ssl}/api.key\n"),
-            "passdb {\n  driver = static\n  args = nopassword=y\n}\nuserdb {\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}\n",
-        )
-    } else {
-        (
-            "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nmail_driver = maildir\nmail_path = /nonexistent\n".to_owned(),
-            format!("ssl_server_cert_file = {ssl}/api.crt\nssl_server_key_file = {ssl}/api.key\n"),
-            "passdb static {\n  password =\n}\nuserdb static {\n  fields {\n    uid = 65534\n    gid = 65534\n    home = /nonexistent\n  }\n}\n",
-        )
-    };
-    let text = format!(
-        "{head}base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/dovecot.log\nlisten = {}\n\
-         protocols = imap pop3\nssl = yes\n{tls}{users}{users_of}{}{}",
-        imap.ip(),
-        listener("imap", imap.port()),
-        listener("pop3", pop3.port()),
-        folder = folder.display(),
-    );
-    std::fs::write(&config, text).unwrap();
-    let mut command = Command::new("/usr/sbin/dovecot");
-    command.arg("-F").arg("-c").arg(&config);
-    let _dovecot = start("dovecot", command, &folder, &[imap, pop3]);
-    let one = |port: u16, protocol: &str| {
-        format!(
-            "  - hosts: web\n    command: {{reload: /usr/bin/doveadm -c {} reload}}\n    verify: {{port: {port}, starttls: {protocol}}}\n",
-            config.display(),
-        )
-    };
-    let service = [one(imap.port(), "imap"), one(pop3.port(), "pop3")].concat();
+    let dovecot = Dovecot::start(&fleet, "");
+    let (imap, pop3) = (dovecot.imap, dovecot.pop3);
+    let service = [dovecot.service(imap.port(), "imap"), dovecot.service(pop3.port(), "pop3")].concat();
     roll_out_to(&fleet, &service).expect(0);
     let seen = fleet.run(&["status", "playbook.yaml", "--output", "json"]).expect(0).stdout;
     assert_eq!(seen.matches("\"state\":\"new\"").count(), 3, "{seen}");

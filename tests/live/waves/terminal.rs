@@ -135,7 +135,7 @@ fn a_terminal_that_cannot_be_drawn_on_gets_lines() {
         let args = ["rollout", "playbook.yaml", "--yes", "--force"];
         let (code, seen) = Terminal::start(&fleet, 80, term, &args).end();
         assert_eq!(code, Some(0), "{seen}");
-        assert!(seen.contains("Z web01: switched and reloaded"), "{term:?}:\n{seen}");
+        assert!(seen.contains("Z web01: switched by reload"), "{term:?}:\n{seen}");
         assert!(!seen.contains("\x1b[A"), "{term:?}: the cursor is moved:\n{seen}");
     }
 }

@@ -8,8 +8,8 @@ use crate::engine::testing::{
 };
 use crate::plan::HostIndex;
 use crate::ports::{Effects, RemoteErrorKind};
-use crate::rollout::{Activated, Step, StepEnded};
-use crate::service::ServiceSpec;
+use crate::rollout::{Activated, Reloaded, Step, StepEnded};
+use crate::service::{ServiceSpec, ServiceWay, Way};
 
 const ACTIVATED: &str = "certwave:result activated\n\n";
 /// What nginx 1.22 says of a configuration that it does not find.
@@ -44,20 +44,26 @@ async fn activate(world: &World, answer: crate::engine::testing::Answer) -> Step
     world.step(Step::Activate, &Transcript::locked().then(line("no", ""), answer)).await
 }
 
+fn switched(service: &str, way: Way) -> StepEnded {
+    let ways = vec![ServiceWay { service: service.parse().unwrap(), way }];
+    StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { ways, risks: Vec::new() })))
+}
+
 fn refused(reason: &str) -> StepEnded {
     StepEnded::Activate(Ok(Activated::Refused { reason: reason.to_owned() }))
 }
 
 #[tokio::test]
 async fn a_host_that_was_switched_and_reloaded_is_told_so() {
-    let ended = activate(&nginx(), ok(ACTIVATED)).await;
-    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
+    assert_eq!(activate(&nginx(), ok(ACTIVATED)).await, switched("nginx", Way::Reload));
+    assert_eq!(activate(&envoy(), ok(ACTIVATED)).await, switched("envoy", Way::Sds));
 }
 
 #[tokio::test]
 async fn a_switch_that_a_reboot_would_end_is_a_risk_of_the_host() {
     let said = format!("certwave:ends-at-reboot mkdir: Not a directory\n{ACTIVATED}");
-    let StepEnded::Activate(Ok(Activated::Reloaded(risks))) = activate(&nginx(), ok(&said)).await else {
+    let ended = activate(&nginx(), ok(&said)).await;
+    let StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { risks, .. }))) = ended else {
         panic!("it was not switched");
     };
     assert_eq!(risks.len(), 1, "{risks:?}");
@@ -83,7 +89,7 @@ async fn a_switch_is_armed_with_what_it_puts_back_unless_that_was_revoked() {
     world.step(Step::Activate, &transcript).await;
     world.known.previous.as_mut().unwrap().revoked = true;
     let ended = activate(&world, ok(ACTIVATED)).await;
-    assert_eq!(ended, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
+    assert_eq!(ended, switched("nginx", Way::Reload));
 }
 
 #[tokio::test]
@@ -176,7 +182,7 @@ async fn a_shell_that_had_ended_before_it_was_asked_leaves_the_host_unreachable_
     let first = fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
     assert!(failure_of(&first).is_disconnected());
     let second = fleet.run(HostIndex::new(0), Step::Activate, world.known.clone()).await;
-    assert_eq!(second, StepEnded::Activate(Ok(Activated::Reloaded(Vec::new()))));
+    assert_eq!(second, switched("nginx", Way::Reload));
 }
 
 #[tokio::test]

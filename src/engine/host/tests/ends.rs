@@ -119,7 +119,28 @@ async fn a_commit_makes_the_version_final() {
         "certwave:result committed\n\n",
         "certwave:pruned 20261001T021255Z-febeef07\ncertwave:result committed\n",
     ] {
-        assert_eq!(commit(&world(), ok(said)).await, StepEnded::Commit(Ok(Committed::Final)));
+        assert_eq!(commit(&world(), ok(said)).await, StepEnded::Commit(Ok(Committed::Final(Vec::new()))));
+    }
+}
+
+#[tokio::test]
+async fn old_workers_that_a_commit_finds_are_told_with_their_service() {
+    for (said, words) in [
+        (
+            "1 1",
+            "nginx: 1 old worker still serves the certificate from before, to connections that were open",
+        ),
+        (
+            "1 3",
+            "nginx: 3 old workers still serve the certificate from before, to connections that were open",
+        ),
+    ] {
+        let said = format!("certwave:old {said}\ncertwave:result committed\n");
+        let StepEnded::Commit(Ok(Committed::Final(remarks))) = commit(&world(), ok(&said)).await else {
+            panic!("it was not committed");
+        };
+        let remarks: Vec<_> = remarks.iter().map(|one| (one.risk.as_str(), one.text.as_str())).collect();
+        assert_eq!(remarks, [("old_workers", words)]);
     }
 }
 

@@ -1,12 +1,12 @@
 //! An HAProxy that is reloaded by a command, where its memory cannot be changed.
 
 use super::haproxy::{NAME, SOCKET, one, settings, to, world};
-use super::take;
+use super::{take, take_by};
 use crate::certificate::KeyAlgorithm;
 use crate::engine::testing::{Transcript, World, certificates, ended, maybe_sent, not_sent, ok};
 use crate::install::{FileName, FilePart};
 use crate::ports::RemoteErrorKind;
-use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload};
+use crate::service::{Haproxy, HaproxyCertificate, HaproxyReload, Way};
 
 const ASKED: &str = "exec …command='systemctl reload haproxy'…";
 
@@ -27,8 +27,8 @@ async fn a_command_that_the_script_ran_is_not_run_again() {
 
 #[tokio::test]
 async fn a_command_reloads_what_is_too_long_for_the_buffer_and_its_status_is_believed() {
-    let after = async |answer| take(&short_of_room(), Transcript::new().then(ASKED, answer)).await;
-    assert_eq!(after(ok("")).await, Ok(()));
+    let after = async |answer| take_by(&short_of_room(), Transcript::new().then(ASKED, answer)).await;
+    assert_eq!(after(ok("")).await, Ok(Way::Reload));
     for status in [1, 127, 143] {
         let reason = after(ended(status, "reloaded\n", "no such unit\n")).await.unwrap_err();
         let words = format!("`systemctl reload haproxy` ended with {status}: no such unit");
@@ -51,13 +51,14 @@ async fn one_certificate_of_two_that_is_too_long_has_haproxy_reload() {
     for at in [1, 0] {
         let mut haproxy = both.clone();
         haproxy.certificates.insert(at, second.clone());
-        assert_eq!(take(&by_command(haproxy), Transcript::new().then(ASKED, ok(""))).await, Ok(()));
+        let reloaded = take_by(&by_command(haproxy), Transcript::new().then(ASKED, ok(""))).await;
+        assert_eq!(reloaded, Ok(Way::Reload));
     }
     // By itself the first is set.
     both.sockets.truncate(1);
     let new = &certificates().new;
     let said = to(SOCKET).list(None, &[NAME]).holding(new).created().committed().holding(new);
-    assert_eq!(take(&by_command(both), said.0).await, Ok(()));
+    assert_eq!(take_by(&by_command(both), said.0).await, Ok(Way::RuntimeApi));
 }
 
 #[tokio::test]

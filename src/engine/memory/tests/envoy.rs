@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{ready, take};
+use super::{ready, take, take_by};
 use crate::certificate::CertificateSet;
 use crate::engine::testing::{self, Transcript, World, certificates, ended, not_sent, ok};
 use crate::ports::RemoteErrorKind;
-use crate::service::{Envoy, EnvoySecret, ServiceSpec};
+use crate::service::{Envoy, EnvoySecret, ServiceSpec, Way};
 
 const ADMIN: &str = "tunnel 127.0.0.1:9901";
 const SDS: &str = "exec …path='/etc/envoy/sds.yaml'…";
@@ -136,7 +136,7 @@ async fn envoy_took_the_certificate_when_it_shows_it() {
     let said = counters(0, 0, 0)
         .and(counters(0, 0, 0).and(holding(&all.old)))
         .and(counters(0, 0, 0).and(holding(&all.new)));
-    assert_eq!(take(&world, said).await, Ok(()));
+    assert_eq!(take_by(&world, said).await, Ok(Way::Sds));
     assert_eq!(world.clock.passed(), Duration::from_millis(50));
 }
 

@@ -1,12 +1,12 @@
 //! Certificates in the memory of HAProxy, by its runtime API.
 
-use super::{ready, take, talk};
+use super::{ready, take, take_by, talk};
 use crate::certificate::CertificateSet;
 use crate::engine::host::session::Session;
 use crate::engine::memory::HaproxyDialogue;
 use crate::engine::testing::{Transcript, World, certificates, ended, not_sent, ok, previous};
 use crate::ports::RemoteErrorKind;
-use crate::service::{Dialogue, Haproxy, HaproxyReload, ServiceSpec};
+use crate::service::{Dialogue, Haproxy, HaproxyReload, ServiceSpec, Way};
 
 pub(super) use crate::engine::testing::haproxy as settings;
 
@@ -141,7 +141,7 @@ async fn a_socket_that_nobody_answers_is_told_with_both_ways_that_were_tried() {
     world.host_mut().accepted = true;
     assert_eq!(ready(&world, refused()).await, Ok(()));
     let started = refused().then("exec …command='start'…", ok(""));
-    assert_eq!(take(&world, started).await, Ok(()));
+    assert_eq!(take_by(&world, started).await, Ok(Way::Reload));
     let broken = refused().then("exec …command='start'…", ended(1, "", "no such unit\n"));
     let reason = take(&world, broken).await.unwrap_err();
     assert_eq!(reason, "haproxy did not take the certificate: `start` ended with 1: no such unit");

@@ -13,6 +13,7 @@ mod spellings;
 use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::testing::{Host, Transcript, VirtualClock, World, certificates, ok};
+use crate::service::Way;
 
 /// Talks to the servers of a host, of which `new` is wanted.
 async fn talk<T>(
@@ -32,9 +33,16 @@ async fn ready(world: &World, transcript: Transcript) -> Result<(), String> {
 
 /// What counts is asked first.
 async fn take(world: &World, transcript: Transcript) -> Result<(), String> {
+    take_by(world, transcript).await.map(drop)
+}
+
+/// In which way the host's one service took it.
+async fn take_by(world: &World, transcript: Transcript) -> Result<Way, String> {
     talk(world, transcript, async |memory| {
         let before = memory.before().await;
-        memory.take(&before).await
+        let ways = memory.take(&before).await?;
+        assert_eq!(ways.len(), 1);
+        Ok(ways[0].way)
     })
     .await
 }

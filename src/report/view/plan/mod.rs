@@ -4,6 +4,7 @@ mod certificate;
 mod objects;
 mod report;
 mod text;
+mod ways;
 
 pub use certificate::{Coming, PlannedCertificate};
 pub use report::PlanReport;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::plan::{HostIndex, HostRange, WaveSchedule};
 use crate::preview::{Preview, Risk, Seen};
 use crate::report::view::plan::certificate::PlannedCertificate;
+use crate::report::view::plan::ways::way_of;
 
 /// What would become of a host.
 pub(super) fn host(preview: &Preview<'_>, number: HostIndex, time: Timestamp) -> Value {
@@ -22,7 +23,8 @@ pub(super) fn host(preview: &Preview<'_>, number: HostIndex, time: Timestamp) ->
         .services
         .iter()
         .map(|service| {
-            json!({"service": service.name, "kind": service.spec.kind(), "actions": service.spec.actions(),
+            let way = way_of(service, number.of(preview.seen));
+            json!({"service": service.name, "kind": service.spec.kind(), "way": way, "actions": service.spec.actions(),
                 "endpoints": service.endpoints})
         })
         .collect();

@@ -13,6 +13,7 @@ use crate::model::format_duration;
 use crate::plan::{HostIndex, HostPlan, PlannedWindows, WaveSchedule};
 use crate::preview::{Change, Preview, Risk, Seen, SeenHost};
 use crate::report::view::plan::certificate::PlannedCertificate;
+use crate::report::view::plan::ways::{dead_man_words, ways_words};
 use crate::report::words::count;
 
 /// So many ranges are written out.
@@ -89,8 +90,7 @@ impl PlanText<'_> {
     /// What would become of a host, in one line.
     fn short(&self, host: HostIndex) -> String {
         let (plan, change) = (&self.preview.plan.hosts[host], host.of(&self.preview.changes));
-        let kinds: Vec<&str> = plan.services.iter().map(|service| service.spec.kind()).collect();
-        let mut words = change_words(change, &kinds.join(" and "));
+        let mut words = change_words(change, &ways_words(plan, host.of(self.preview.seen)));
         if let Seen::Host(seen) = host.of(self.preview.seen)
             && !matches!(change, Change::Nothing | Change::Fails { .. } | Change::Away { .. })
         {
@@ -108,7 +108,7 @@ impl PlanText<'_> {
         let mut line = |key: &str, words: String| {
             let _ = writeln!(text, "    {key:9} {words}");
         };
-        line("change", change_words(change, "services"));
+        line("change", change_words(change, &ways_words(plan, number.of(preview.seen))));
         if let Seen::Host(seen) = number.of(preview.seen) {
             for served in &seen.served {
                 let what = match (&served.leaf, &served.reason) {
@@ -134,13 +134,7 @@ impl PlanText<'_> {
                         );
                     }
                 }
-                let switch = plan.dead_man.map_or("none".to_owned(), |after| {
-                    format!(
-                        "goes back by itself {} after the switch, unless confirmed",
-                        format_duration(after)
-                    )
-                });
-                line("dead man", switch);
+                line("dead man", dead_man_words(plan));
             }
             if !matches!(change, Change::Nothing) {
                 line("back", way_back(seen));
@@ -249,11 +243,11 @@ fn wave_line(wave: &WaveSchedule) -> String {
 
 fn change_words(change: &Change, services: &str) -> String {
     match change {
-        Change::Switch { upload: true } => format!("upload, switch, reload {services}, prove"),
-        Change::Switch { upload: false } => format!("switch, reload {services}, prove; it is in its archive"),
+        Change::Switch { upload: true } => format!("upload, switch, {services}, prove"),
+        Change::Switch { upload: false } => format!("switch, {services}, prove; it is in its archive"),
         Change::Confirm => "prove and confirm: it was switched already".to_owned(),
         Change::Nothing => "nothing: it is proven to serve this one".to_owned(),
-        Change::Back => format!("put back, reload {services}, prove"),
+        Change::Back => format!("put back, {services}, prove"),
         Change::BackAgain => "switched, and put back again when a wave stops".to_owned(),
         Change::Fails { reason } => format!("fails before anything live is changed: {reason}"),
         Change::Away { reason } => format!("away: {reason}"),
