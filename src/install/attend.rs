@@ -1,11 +1,12 @@
 //! The shell that stays on a host while it is changed.
 
 use crate::install::facts::NEEDED_KIB;
-use crate::install::script::{
-    ACTIVE, BOOT_FILE, CHANGE, COMMON, FOLDERS, GUARD, INSPECT, LISTENERS, OLD_PROCESSES, PLACES, READERS,
-    READS, STAGE, SUDO_LOGS, ScriptService, Task, WAYS, define_hooks, define_services, distinct,
-};
+use crate::install::script::{ScriptService, Task, define_hooks, define_services, distinct};
 use crate::install::shell::{LOADER, read_program};
+use crate::install::texts::{
+    ACTIVE, BOOT_FILE, CHANGE, COMMON, FOLDERS, GUARD, INSPECT, LISTENERS, OLD_PROCESSES, PLACES, READERS,
+    READS, STAGE, SUDO_LOGS, WAYS,
+};
 use crate::install::{DeadMan, InstallSpec, Script};
 use crate::model::Secret;
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::install::Script;
-use crate::install::script::WAYS;
 use crate::install::shell::assignments;
+use crate::install::texts::WAYS;
 use crate::model::Version;
 
 /// What keeps a switch alive on a host.

@@ -32,6 +32,7 @@ mod rehearsal;
 mod script;
 mod shell;
 mod sudo_log;
+mod texts;
 mod unreadable;
 
 pub use archive::StagePayload;

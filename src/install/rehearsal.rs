@@ -2,7 +2,8 @@
 
 use crate::install::answer::Answer;
 use crate::install::outcome::{gave_up, words};
-use crate::install::script::{CHANGE, COMMON, FOLDERS, STAGE, WAYS, with_services};
+use crate::install::script::with_services;
+use crate::install::texts::{CHANGE, COMMON, FOLDERS, STAGE, WAYS};
 use crate::install::{
     InstallError, InstallSpec, Layout, Output, Ownership, Script, ScriptService, StagePayload,
 };
