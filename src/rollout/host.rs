@@ -163,7 +163,7 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp
         },
         StepEnded::Activate(result) => host.activated(result),
         StepEnded::Verify(Ok(Verified::Proven(Proven { measured, disrupted, .. }))) => {
-            host.measured = Some(measured.clone());
+            host.also_measured(measured);
             host.phase = Ready(Step::Commit);
             if let Some(reason) = disrupted {
                 host.disrupted = true;
@@ -171,15 +171,13 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp
             }
         }
         StepEnded::Verify(Ok(Verified::Disproven(Disproven { reason, measured, .. }))) => {
-            host.measured = Some(measured.clone());
+            host.also_measured(measured);
             host.fail(reason, Ready(Step::Rollback));
         }
         StepEnded::Verify(Err(failure)) => host.fail_or_go_back(failure),
         StepEnded::Commit(result) => host.committed(result),
         StepEnded::Rollback(Ok(measured)) => {
-            // What clients noticed on the way there and on the way back.
-            let there = host.measured.take().unwrap_or_default();
-            host.measured = Some(there.and(measured.clone()));
+            host.also_measured(measured);
             host.phase = Done(RolledBack);
         }
         StepEnded::Rollback(Err(failure)) => host.not_rolled_back(failure, at, patient),
@@ -187,6 +185,11 @@ pub(super) fn finish_step(host: &mut HostState, ended: &StepEnded, at: Timestamp
 }
 
 impl HostState {
+    /// What clients noticed on the way there, on the way back, and where a step was tried again.
+    fn also_measured(&mut self, measured: &Measured) {
+        self.measured = Some(self.measured.take().unwrap_or_default().and(measured.clone()));
+    }
+
     fn inspected(&mut self, inspected: &Inspected) {
         let Inspected { proven, staged, previous, armed, already, baseline, .. } = inspected;
         if !self.is_touched() {

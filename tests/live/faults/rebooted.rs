@@ -47,7 +47,9 @@ fn switched(answers: &str) -> (Fleet, Running) {
     let fleet = Fleet::start(2);
     fleet.edit("    soak: 1s", "    soak: 0s");
     fleet.roll_out(&[]).expect(0);
-    fleet.edit("  timeout: 20s", &format!("  timeout: 60s\n  answers: {answers}"));
+    // Clients notice a reboot.
+    let answers = format!("  timeout: 60s\n  answers: {answers}\n  at_most_failed: 1000");
+    fleet.edit("  timeout: 20s", &answers);
     let mut rollout = Running::rollout(&fleet);
     rollout.until_step("web01", "verify");
     (fleet, rollout)
