@@ -6,7 +6,7 @@ use crate::certificate::Leaf;
 use crate::install::{Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Silent, Undone};
-use crate::verify::Endpoint;
+use crate::verify::{ClientDemand, Endpoint};
 
 /// One place where a certificate is served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct SeenServed {
     /// what is switched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
+    /// What its listener wants of clients, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand: Option<ClientDemand>,
 }
 
 fn yes() -> bool {
