@@ -241,14 +241,20 @@ fn encode(chain: &[Certificate]) -> Vec<u8> {
     chain.iter().filter_map(|one| X509::from_der(&one.der).ok()?.to_pem().ok()).flatten().collect()
 }
 
-fn read_key(pem: &Secret) -> Option<PKey<Private>> {
+/// A private key that is not encrypted.
+pub(super) fn read_key(pem: &Secret) -> Option<PKey<Private>> {
     // An empty pass phrase instead of a question on the terminal.
     PKey::private_key_from_pem_callback(pem.expose(), |_| Ok(0)).ok()
 }
 
-fn key_defects(leaf: &Certificate, key: &PKey<Private>) -> Option<Defect> {
+/// Whether a key is a certificate's.
+pub(super) fn key_fits(leaf: &Certificate, key: &PKey<Private>) -> bool {
     let public = X509::from_der(&leaf.der).and_then(|leaf| leaf.public_key()).ok();
-    if !public.is_some_and(|public| public.public_eq(key)) {
+    public.is_some_and(|public| public.public_eq(key))
+}
+
+fn key_defects(leaf: &Certificate, key: &PKey<Private>) -> Option<Defect> {
+    if !key_fits(leaf, key) {
         return Some(Defect::KeyDoesNotFit { subject: leaf.subject.clone() });
     }
     let least = match key.id() {

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod chains;
+mod client;
 mod formats;
 mod inspect;
 mod key_type;
@@ -11,6 +12,7 @@ mod set;
 
 pub use bundle::{Bundle, Defect, Requirements};
 pub use chains::ChainSet;
+pub use client::{ClientDefects, ClientIdentity};
 pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
 pub use key_type::{KeyAlgorithm, KeyType};
 pub use leaf::{Leaf, chain_expires};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::model::{CertificateName, DnsName, HostName, RevocationReason, Version, WaveName, parse_duration};
+use crate::verify::{ClientSettings, HandshakeRate, ProxyProtocol};
 
 /// Rolls a TLS certificate out to a fleet, wave by wave, and proves it by live handshakes.
 #[derive(Debug, Parser)]
@@ -350,6 +351,21 @@ pub struct StatusArgs {
     /// Without a playbook: roots to trust besides the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", conflicts_with = "playbook")]
     pub ca_files: Vec<PathBuf>,
+    /// Without a playbook: what is shown to servers that ask for a client certificate, in PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "playbook", requires = "client_key")]
+    pub client_certificate: Option<PathBuf>,
+    /// Without a playbook: the private key of the client certificate, in PEM and not encrypted
+    #[arg(long, value_name = "FILE", conflicts_with = "playbook", requires = "client_certificate")]
+    pub client_key: Option<PathBuf>,
+    /// Without a playbook: the protocols to offer by ALPN, with commas between them
+    #[arg(long, value_name = "PROTOCOLS", conflicts_with = "playbook", value_delimiter = ',', value_parser = protocol)]
+    pub alpn: Vec<String>,
+    /// Without a playbook: the version of the PROXY protocol whose header comes first, `v1` or `v2`
+    #[arg(long, value_name = "VERSION", conflicts_with = "playbook")]
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Without a playbook: so many handshakes are made with one address and port, as `5/s`
+    #[arg(long, value_name = "RATE", conflicts_with = "playbook")]
+    pub rate: Option<HandshakeRate>,
     /// Look again and again, after so many seconds (5), until Ctrl-C
     #[arg(
         long,
@@ -363,6 +379,13 @@ pub struct StatusArgs {
     /// So many hosts are looked at at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
+}
+
+fn protocol(text: &str) -> Result<String, String> {
+    match ClientSettings::is_protocol(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is not a protocol of ALPN")),
+    }
 }
 
 /// `certwave verify`

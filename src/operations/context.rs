@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock::SteadyClock;
 use crate::model::{CertificateName, OperationId};
+use crate::operations::client_certificates::identities;
 use crate::operations::{OperationError, Problem, Progress};
 use crate::plan::Plan;
 use crate::ports::{Certificates, Clock, Confirm, Journal, Lease, Leases, SecretFiles};
@@ -82,9 +83,9 @@ impl Context<'_> {
     /// What a plan's endpoints are proven by. The system's roots take a while to read: it is made once.
     ///
     /// # Errors
-    /// When a file of roots cannot be read.
+    /// When a file of roots cannot be read, or a client certificate.
     pub fn prober(&self, plan: &Plan) -> Result<TlsProber, OperationError> {
-        TlsProber::new(&plan.ca_files)
+        TlsProber::with_identities(&plan.ca_files, identities(plan)?)
             .map_err(|error| OperationError::to("prepare the proof by handshakes", &error))
     }
 }

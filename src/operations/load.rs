@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::clock::SteadyClock;
 use crate::inventory::Inventory;
 use crate::model::{CertificateName, HostName};
+use crate::operations::client_certificates;
 use crate::operations::files::{read, source};
 use crate::operations::inventory_files::inventory;
 use crate::operations::{Left, OperationError, Problem};
 use crate::plan::{Note, Plan, check, resolve};
 use crate::playbook::{self, Playbook};
+use crate::ports::Clock;
 use crate::preview::SourceFile;
 use crate::yaml::{Problem as Mistake, Problems, Reference, Sources, parse};
 
@@ -52,6 +55,7 @@ pub fn load(inventory_paths: &[PathBuf], path: &Path, limit: Option<&str>) -> Re
         let limited = limit.map(|limit| limit_hosts(&inventory, limit)).transpose()?;
         let mut playbook = playbook;
         find_files(&mut playbook, path, &mut problems);
+        client_certificates::check(&playbook, SteadyClock::start().now(), &mut problems);
         let resolved = resolve(&playbook, &inventory, limited.as_deref(), &mut problems);
         if let Some(resolved) = problems.none_or(resolved) {
             let broken = check(&resolved.plan);

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod choose;
+pub mod client_certificates;
 mod context;
 mod drive;
 mod ended;

@@ -9,7 +9,7 @@ use crate::model::{DnsName, HostName};
 use crate::ports::Clock;
 use crate::status::{ScannedEndpoint, appraise};
 use crate::tls::TlsProber;
-use crate::verify::{Endpoint, Via};
+use crate::verify::{ClientSettings, Endpoint, Via};
 
 /// Where no port is named.
 const PORT: u16 = 443;
@@ -26,6 +26,8 @@ pub struct ScanRequest {
     pub ports: Vec<u16>,
     /// The name that is asked for; each host's own where none is named.
     pub server_name: Option<DnsName>,
+    /// How handshakes are made, where listeners do not take everybody.
+    pub client: Option<Box<ClientSettings>>,
     /// So many ports at a time.
     pub parallel: usize,
 }
@@ -51,7 +53,9 @@ async fn scan_port(
     let own = || [host.name.as_str(), address.as_str()].into_iter().find_map(name_of);
     let asked = request.server_name.clone().or_else(own);
     let Some(server_name) = asked.clone().or_else(|| NO_NAME.parse().ok()) else { return Vec::new() };
-    let endpoint = Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None };
+    let client = request.client.clone();
+    let endpoint =
+        Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None, client };
     let seen = engine::scan(endpoint, prober).await;
     let appraised = seen.iter().map(|(place, observed)| {
         let name = (asked.as_ref(), request.server_name.is_some());

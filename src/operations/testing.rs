@@ -185,6 +185,7 @@ impl World {
                     via: Via::Direct,
                     key: None,
                     starttls: None,
+                    client: None,
                 }],
                 other_names: Vec::new(),
             }],

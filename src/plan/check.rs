@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::plan::{HostIndex, HostPlan, Plan};
+use crate::verify::Endpoint;
 
 /// Every rule that a plan breaks, in words; none for one that may be shown or executed. A plan that breaks one was
 /// made by a fault of certwave's, or by hand.
@@ -68,6 +69,10 @@ fn check_host(plan: &Plan, host: &HostPlan) -> Vec<String> {
     }
     if host.answers == 0 || host.timeout.is_zero() {
         broken.push("its proof would prove nothing".to_owned());
+    }
+    let rates = host.services.iter().flat_map(|service| &service.endpoints).filter_map(Endpoint::rate);
+    if rates.map(|rate| rate.takes(host.answers)).max().is_some_and(|takes| takes > host.timeout) {
+        broken.push("its proof would take longer than it may".to_owned());
     }
     if host.dead_man.is_some_and(|after: Duration| after <= host.timeout) {
         broken.push("its dead-man switch would be faster than its proof".to_owned());

@@ -4,6 +4,7 @@ mod back;
 mod check;
 mod copies;
 mod host_index;
+mod pace;
 #[allow(clippy::module_inception)] // The plan is the one thing that this room is about.
 mod plan;
 mod request;

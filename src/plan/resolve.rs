@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::install::{FileName, InstallDirectory, InstallSpec, Layout};
 use crate::inventory::{Host, Inventory, Pattern, compact};
 use crate::model::{HostName, HostPath, InvalidPath, format_duration};
+use crate::plan::pace::slowest;
 use crate::plan::plan::{HostPlan, Plan};
 use crate::plan::request::{
     CertificateRequest, ChallengeHost, PlannedAcme, PlannedChallenge, PlannedFiles, PlannedIssuer,
@@ -44,6 +45,8 @@ const ANSWERS: u32 = 3;
 /// For all that a switch and its proof do besides waiting for servers.
 const DEAD_MAN: Duration = Duration::from_secs(120);
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// What a proof that takes its time has besides.
+const FOR_RELOADS: Duration = Duration::from_secs(10);
 /// A problem that many hosts share is told for so many of them.
 const TOLD: usize = 3;
 
@@ -61,6 +64,9 @@ pub fn resolve(
         .iter()
         .map(|service| select(inventory, &service.hosts, problems).into_iter().collect())
         .collect();
+    let at_once =
+        schedule.waves.iter().map(|wave| wave.parallel).max().unwrap_or(1).min(schedule.hosts.len());
+    let at_once = u32::try_from(at_once).unwrap_or(u32::MAX);
     let mut hosts = Vec::new();
     let mut without: Vec<&HostName> = Vec::new();
     for name in &schedule.hosts {
@@ -75,7 +81,7 @@ pub fn resolve(
         if own.is_empty() {
             without.push(name);
         }
-        hosts.extend(HostResolver { playbook, host, problems }.resolve(&own));
+        hosts.extend(HostResolver { playbook, host, at_once, problems }.resolve(&own));
     }
     if let Some(first) = without.first() {
         let more = if without.len() > 1 { format!(" and {} more", without.len() - 1) } else { String::new() };
@@ -257,10 +263,16 @@ where
 pub(super) struct HostResolver<'a> {
     pub(super) playbook: &'a Playbook,
     host: &'a Host,
+    /// So many hosts are changed at a time.
+    at_once: u32,
     pub(super) problems: &'a mut Problems,
 }
 
 impl HostResolver<'_> {
+    pub(super) fn host_name(&self) -> &HostName {
+        &self.host.name
+    }
+
     pub(super) fn value<T: FromStr>(&mut self, template: Option<&Template>) -> Option<T>
     where
         T::Err: ToString,
@@ -300,19 +312,39 @@ impl HostResolver<'_> {
         let at_most_failed = Some(self.most(services, |verify| verify.at_most_failed, 0));
         let login = self.host.login(self.problems);
         let mut install = self.install()?;
-        let services =
+        let planned =
             self.services(services, login.as_ref().map(|login| login.address.as_str()), &mut install);
-        let dead_man = self.dead_man(timeout, services.len());
-        Some(HostPlan {
+        let mut plan = HostPlan {
             login: login?,
             install,
-            services,
+            services: planned,
             timeout,
-            dead_man,
+            dead_man: None,
             answers,
             at_most_failed,
             accepted: false,
-        })
+        };
+        self.keep_pace(&mut plan, services);
+        plan.dead_man = self.dead_man(plan.timeout, plan.services.len());
+        Some(plan)
+    }
+
+    /// A proof gets the time that its rate needs, unless the playbook says how long it may take.
+    fn keep_pace(&mut self, plan: &mut HostPlan, services: &[&Service]) {
+        let Some(slow) = slowest(plan, self.at_once).filter(|slow| slow.takes > plan.timeout) else { return };
+        let settings = || services.iter().map(|service| &service.verify).chain([&self.playbook.verify]);
+        let enough = Duration::from_secs(slow.takes.as_secs()) + FOR_RELOADS;
+        if settings().all(|verify| verify.timeout.is_none()) {
+            plan.timeout = enough;
+            return;
+        }
+        let rates = settings().filter_map(|verify| verify.client.rate.as_ref());
+        let Some(span) = rates.max_by_key(|rate| rate.value.interval()).map(|rate| rate.span) else { return };
+        if !self.problems.sorted().iter().any(|one| one.span == Some(span)) {
+            let message = format!("{}, and `timeout` is {}", slow.words(), format_duration(plan.timeout));
+            let hint = format!("write `timeout: {}`, or leave `timeout` out", format_duration(enough));
+            self.problems.push(Problem::at(span, message).hint(hint));
+        }
     }
 
     /// The most that one of the host's servers asks for: by itself, else by the playbook's `verify`.

@@ -63,6 +63,7 @@ pub(crate) fn endpoint() -> Endpoint {
         via: Via::Direct,
         key: None,
         starttls: None,
+        client: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is read here is what was written: patterns and `{{ variables }}` meet the inventory in `plan`.
 
 mod certificate;
+mod client;
 mod copies;
 mod file_mode;
 mod install;
@@ -16,6 +17,7 @@ mod wave;
 mod windows;
 
 pub use certificate::{CertificateSettings, Renew};
+pub use client::{ClientCertificateFiles, ClientKeys};
 pub use copies::CopySettings;
 pub use install::InstallSettings;
 pub use issuer::{AcmeIssuer, FilesIssuer, Http01, Issuer};

@@ -42,8 +42,13 @@ impl Playbook {
             Issuer::Acme(acme) => acme.ca_file.iter_mut().collect::<Vec<_>>(),
             Issuer::Files(files) => vec![&mut files.certificate, &mut files.key],
         });
+        let verify = self.services.iter_mut().map(|service| &mut service.verify).chain([&mut self.verify]);
+        let verify = verify.flat_map(|verify| {
+            let files = verify.client.client_certificate.iter_mut();
+            verify.ca_file.iter_mut().chain(files.flat_map(|files| [&mut files.certificate, &mut files.key]))
+        });
         let passwords = self.install.copies.iter_mut().filter_map(|copy| copy.password.as_mut());
-        issuers.chain(self.verify.ca_file.iter_mut()).chain(passwords).collect()
+        issuers.chain(verify).chain(passwords).collect()
     }
 }
 

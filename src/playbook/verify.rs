@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::{DnsName, Port};
+use crate::playbook::client::ClientKeys;
 use crate::playbook::template::Template;
 use crate::verify::{StartTls, Via};
 use crate::yaml::{Fields, FromNode, Node, OneOrMany, Problem, Problems, Spanned};
@@ -29,6 +30,8 @@ pub struct VerifySettings {
     pub starttls: Option<StartTls>,
     /// A PEM file with roots trusted besides the system's; only in the playbook's own `verify`.
     pub ca_file: Option<Spanned<PathBuf>>,
+    /// How handshakes are made with a listener that does not take everybody.
+    pub client: ClientKeys,
 }
 
 impl FromNode for Via {
@@ -82,6 +85,7 @@ impl FromNode for VerifySettings {
             ca_file: fields
                 .optional::<Spanned<String>>("ca_file", problems)
                 .map(|path| Spanned { value: PathBuf::from(path.value), span: path.span }),
+            client: ClientKeys::of(&mut fields, problems),
         };
         fields.finish(problems);
         settings.port.iter().flat_map(|all| &all.0).for_each(|port| port.check::<Port>(problems));

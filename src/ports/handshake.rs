@@ -52,6 +52,14 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = Observation> + Send;
 
+    /// Handshakes as close together as a switch has them; where the listener takes no more of them, how that ended.
+    fn burst(
+        &self,
+        dial: impl Dial,
+        endpoint: &Endpoint,
+        deadline: Duration,
+    ) -> impl Future<Output = Option<BurstEnd>> + Send;
+
     /// A handshake, what it showed, and a whole HTTP/1.1 request; where that is answered, another one on the same connection
     /// but for its last empty line, so that the server has a request in flight.
     fn converse(
@@ -68,6 +76,15 @@ pub trait Prober: Send + Sync + 'static {
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> impl Future<Output = Option<Self::Held>> + Send;
+}
+
+/// How a burst of handshakes ended that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BurstEnd {
+    /// So many were made.
+    pub made: usize,
+    /// What the last one that failed showed.
+    pub failed: Observation,
 }
 
 /// What became of a first request.

@@ -100,7 +100,11 @@ pub(super) fn serving_risks(host: &SeenHost) -> Vec<Risk> {
     let risk = |served: &SeenServed| match (&served.leaf, &served.reason) {
         (None, Some(_)) if answers_otherwise(served) => None,
         (None, Some(reason)) => {
-            Some(Risk::NoHandshake { endpoint: endpoint(served), reason: reason.clone() })
+            let (endpoint, reason) = (endpoint(served), reason.clone());
+            Some(match served.demand {
+                Some(demand) => Risk::ClientRefused { endpoint, demand, reason },
+                None => Risk::NoHandshake { endpoint, reason },
+            })
         }
         (Some(leaf), _) if !served.ours => Some(Risk::Foreign {
             endpoint: endpoint(served),

@@ -91,8 +91,11 @@ pub fn refusal(plan: &HostPlan, host: &SeenHost) -> Option<String> {
     });
     risks.dedup();
     let reasons: Vec<String> = risks.iter().map(ToString::to_string).collect();
-    let way_out = "where the rollout is to repair that, `--accept HOST` goes ahead";
-    (!risks.is_empty()).then(|| format!("refused before the switch: {} ({way_out})", reasons.join("; ")))
+    let way_out = match risks.iter().all(|risk| risk.bar() == Bar::UnlessAccepted) {
+        true => " (where the rollout is to repair that, `--accept HOST` goes ahead)",
+        false => "",
+    };
+    (!risks.is_empty()).then(|| format!("refused before the switch: {}{way_out}", reasons.join("; ")))
 }
 
 /// Servers that do not take their configuration for want of a file that the rollout brings. nginx and HAProxy both tell by

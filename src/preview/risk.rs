@@ -9,6 +9,7 @@ use crate::install::InstallError;
 use crate::model::{DnsName, Version, WaveName};
 use crate::preview::lasting::Lasting;
 use crate::rollout::Remark;
+use crate::verify::ClientDemand;
 
 /// Something that may go wrong, or would.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,6 +115,15 @@ pub enum Risk {
         /// Why, in words.
         reason: String,
     },
+    /// An endpoint wants something of its clients that no handshake of ours brings: it cannot be verified.
+    ClientRefused {
+        /// Where.
+        endpoint: String,
+        /// What it wants.
+        demand: ClientDemand,
+        /// How it refused, in words.
+        reason: String,
+    },
     /// An endpoint serves a certificate that the rollout does not replace: something else answers there.
     Foreign {
         /// Where.
@@ -201,9 +211,11 @@ impl Risk {
     /// Whether it keeps a rollout from a host.
     pub fn bar(&self) -> Bar {
         match self {
-            Risk::Away { .. } | Risk::Fails { .. } | Risk::InputLogged | Risk::NotTrusted { .. } => {
-                Bar::Always
-            }
+            Risk::Away { .. }
+            | Risk::ClientRefused { .. }
+            | Risk::Fails { .. }
+            | Risk::InputLogged
+            | Risk::NotTrusted { .. } => Bar::Always,
             Risk::NotNamed { .. }
             | Risk::NotRunning { .. }
             | Risk::Broken { .. }
@@ -296,6 +308,9 @@ impl fmt::Display for Risk {
             }
             Risk::NoHandshake { endpoint, reason } => {
                 write!(f, "{endpoint}: TLS handshake fails now: {reason}")
+            }
+            Risk::ClientRefused { endpoint, demand, reason } => {
+                write!(f, "{endpoint} cannot be verified: {reason}; {demand}")
             }
             Risk::Foreign { endpoint, names, issuer } => write!(
                 f,

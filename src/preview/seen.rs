@@ -9,7 +9,7 @@ use crate::install::{Beside, Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Silent, Undone};
 use crate::service::ServiceWay;
-use crate::verify::Endpoint;
+use crate::verify::{ClientDemand, Endpoint};
 
 /// One place where a certificate is served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct SeenServed {
     /// what is switched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
+    /// What its listener wants of clients, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand: Option<ClientDemand>,
 }
 
 fn yes() -> bool {

@@ -68,6 +68,7 @@ mod tests {
             via: Via::Direct,
             key: None,
             starttls: None,
+            client: None,
         };
         let names = vec!["www.a.test".parse().unwrap()];
         let elsewhere =

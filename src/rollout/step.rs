@@ -391,6 +391,10 @@ mod tests {
         let silent = r#""silent":[{"service":"nginx","endpoint":{"address":"192.0.2.1","port":8443,"server_name":"a.test","via":"direct","key":null,"starttls":null}}]"#;
         let elsewhere =
             r#""elsewhere":[{"service":"nginx","address":"192.0.2.1","port":8443,"names":["www.a.test"]}]"#;
+        let with_client = silent.replace(
+            r#""starttls":null"#,
+            r#""starttls":null,"client":{"client_certificate":{"certificate":"/a.pem","key":"/a.key"},"alpn":["h2"],"proxy_protocol":"v2","rate":"5/s"}"#,
+        );
         let failed =
             |step: &str, result: &str| format!(r#"{{"step":"{step}","result":"{result}","reason":"no"}}"#);
         let mut all = vec![
@@ -402,6 +406,7 @@ mod tests {
             r#"{"step":"stage","result":"done"}"#.to_owned(),
             format!(r#"{{"step":"stage","result":"done",{silent}}}"#),
             format!(r#"{{"step":"stage","result":"done",{silent},{elsewhere}}}"#),
+            format!(r#"{{"step":"stage","result":"done",{with_client}}}"#),
             r#"{"step":"activate","result":"activated"}"#.to_owned(),
             r#"{"step":"activate","result":"activated","risks":[{"risk":"clock","text":"late"}]}"#.to_owned(),
             r#"{"step":"activate","result":"activated","ways":[{"service":"edge","way":"runtime_api"},{"service":"mesh","way":"sds"},{"service":"web","way":"reload"}]}"#.to_owned(),

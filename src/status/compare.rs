@@ -149,7 +149,7 @@ pub fn compare(
             let near = [judgement.leaf.as_ref(), file, Some(&chain[0])];
             let served = match observed {
                 Observation::Served(served) => Leaf::of_served(&served.chain),
-                Observation::NotTls(_) | Observation::Unreachable(_) => None,
+                _ => None,
             };
             let stored = Leaf::of_chain(chain).unwrap_or_else(|| Leaf::from(&chain[0]));
             rows.push(EndpointStatus {
@@ -181,7 +181,7 @@ fn names_elsewhere(
 ) -> Vec<bool> {
     let leaf = |observed: &Observation| match observed {
         Observation::Served(served) => served.chain.first().map(|leaf| Fingerprint::new(sha256(leaf))),
-        Observation::NotTls(_) | Observation::Unreachable(_) => None,
+        _ => None,
     };
     let shown: Vec<_> = observed.iter().map(|(endpoint, observed)| (endpoint, leaf(observed))).collect();
     let on_disk = disk.0.iter().map(|leaf| leaf.fingerprint);

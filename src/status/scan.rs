@@ -83,9 +83,9 @@ pub fn appraise(
     };
     let served = match observed {
         Observation::Served(served) => served,
-        Observation::NotTls(reason) | Observation::Unreachable(reason) => {
-            entry.error = Some(reason.clone());
-            if matches!(observed, Observation::NotTls(_)) {
+        Observation::NotTls(_) | Observation::Refused { .. } | Observation::Unreachable(_) => {
+            entry.error = observed.failure();
+            if !matches!(observed, Observation::Unreachable(_)) {
                 entry.condition = Condition::None;
             }
             return entry;

@@ -2,6 +2,7 @@
 
 use crate::certificate::KeyAlgorithm;
 use crate::ports::BoxedStream;
+use crate::tls::pace::Turn;
 use crate::verify::{Endpoint, Observation};
 
 /// What is said of a server that hangs up.
@@ -9,7 +10,8 @@ pub(super) const CLOSED: &str = "the connection was closed in the middle of the 
 
 /// A library that shakes hands.
 pub(super) trait Handshake: Sync {
-    /// A full handshake that comes to its end whatever is served; `protocol` is offered by ALPN (RFC 7301).
+    /// A full handshake that comes to its end whatever is served; `protocol` is offered by ALPN (RFC 7301), else what the
+    /// endpoint says.
     fn shake(
         &self,
         stream: BoxedStream,
@@ -44,6 +46,16 @@ pub(super) struct Shaken {
     pub(super) chain: Vec<Vec<u8>>,
     /// `TLSv1.3`
     pub(super) version: String,
+    /// The turn that it has at its listener.
+    pub(super) turn: Option<Turn>,
+}
+
+/// What is offered by ALPN.
+pub(super) fn offered(endpoint: &Endpoint, protocol: Option<&[u8]>) -> Vec<Vec<u8>> {
+    match protocol {
+        Some(protocol) => vec![protocol.to_vec()],
+        None => endpoint.alpn().iter().map(|one| one.as_bytes().to_vec()).collect(),
+    }
 }
 
 /// Why there was no handshake.

@@ -6,10 +6,22 @@ use std::io::ErrorKind;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::tls::alert;
+use crate::tls::client_request::{Ending, refusal};
 use crate::tls::handshake::{CLOSED, HandshakeError};
+use crate::verify::Endpoint;
 
-/// Why there was no handshake.
-pub(super) fn failure(error: &std::io::Error) -> HandshakeError {
+/// Why there was no handshake; `asked` is whether the server had asked for a certificate of its client.
+pub(super) fn failure(error: &std::io::Error, asked: bool, endpoint: &Endpoint) -> HandshakeError {
+    let ending = match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::AlertReceived(alert)) => Some(Ending::Alert((*alert).into())),
+        None if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            Some(Ending::Closed)
+        }
+        _ => None,
+    };
+    if let Some(refused) = ending.and_then(|ending| refusal(ending, asked, endpoint)) {
+        return refused;
+    }
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(error) => said(error),
         None if error.kind() == ErrorKind::UnexpectedEof => HandshakeError::not_tls(CLOSED),

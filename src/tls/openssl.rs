@@ -1,16 +1,21 @@
 //! Handshakes with OpenSSL, which speaks with old and odd servers, too.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
+use openssl::x509::X509;
 use tokio_openssl::SslStream;
 
+use crate::certificate::ClientIdentity;
 use crate::ports::BoxedStream;
 use crate::tls::alert;
-use crate::tls::handshake::{CLOSED, ForKey, Handshake, HandshakeError, Shaken};
-use crate::verify::Endpoint;
+use crate::tls::client_request::{Ending, refusal};
+use crate::tls::handshake::{CLOSED, ForKey, Handshake, HandshakeError, Shaken, offered};
+use crate::verify::{ClientCertificate, Endpoint};
 
 /// What is offered up to TLS 1.2: all that OpenSSL calls fit, but for what would show no certificate.
 const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
@@ -20,29 +25,47 @@ const RSA: &str = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+S
 
 /// Handshakes with OpenSSL.
 #[derive(Clone)]
-pub(super) struct OpensslHandshakes(ForKey<SslContext>);
+pub(super) struct OpensslHandshakes {
+    contexts: ForKey<SslContext>,
+    /// What is shown to servers that ask for it.
+    identities: Arc<HashMap<ClientCertificate, ClientIdentity>>,
+}
 
 impl OpensslHandshakes {
     /// Ready for every endpoint.
-    pub(super) fn new() -> Result<Self, ErrorStack> {
-        Ok(Self(ForKey { any: context(None)?, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? }))
+    pub(super) fn new(identities: HashMap<ClientCertificate, ClientIdentity>) -> Result<Self, ErrorStack> {
+        let contexts = ForKey { any: context(None)?, ecdsa: context(Some(ECDSA))?, rsa: context(Some(RSA))? };
+        Ok(Self { contexts, identities: Arc::new(identities) })
     }
 
     /// OpenSSL's security level, which weak keys are refused by.
     pub(super) fn level(&self) -> u32 {
-        self.0.any.security_level()
+        self.contexts.any.security_level()
     }
 
     fn prepare(&self, endpoint: &Endpoint, protocol: Option<&[u8]>) -> Result<Ssl, ErrorStack> {
-        let mut ssl = Ssl::new(self.0.of(endpoint.key))?;
+        let mut ssl = Ssl::new(self.contexts.of(endpoint.key))?;
         let name = endpoint.server_name.as_str();
         // An address is not sent as a name (RFC 6066, section 3).
         if name.parse::<IpAddr>().is_err() {
             ssl.set_hostname(name)?;
         }
-        if let Some(protocol) = protocol {
-            let length = u8::try_from(protocol.len()).unwrap_or(u8::MAX);
-            ssl.set_alpn_protos(&[&[length], protocol].concat())?;
+        let protocols = offered(endpoint, protocol);
+        if !protocols.is_empty() {
+            let with_length = |protocol: &Vec<u8>| {
+                [&[u8::try_from(protocol.len()).unwrap_or(u8::MAX)], protocol.as_slice()].concat()
+            };
+            ssl.set_alpn_protos(&protocols.iter().flat_map(with_length).collect::<Vec<u8>>())?;
+        }
+        if let Some(identity) = endpoint.client_certificate().and_then(|files| self.identities.get(files)) {
+            let mut chain = identity.chain().iter().map(|der| X509::from_der(der));
+            if let Some(own) = chain.next() {
+                ssl.set_certificate(own?.as_ref())?;
+            }
+            for other in chain {
+                ssl.add_chain_cert(other?)?;
+            }
+            ssl.set_private_key(identity.key())?;
         }
         Ok(ssl)
     }
@@ -80,12 +103,19 @@ impl Handshake for OpensslHandshakes {
         let words = |error: ErrorStack| HandshakeError::not_tls(error.to_string());
         let ssl = self.prepare(endpoint, protocol).map_err(words)?;
         let mut stream = SslStream::new(ssl, stream).map_err(words)?;
-        Pin::new(&mut stream).connect().await.map_err(|error| HandshakeError::not_tls(reason(&error)))?;
+        Pin::new(&mut stream).connect().await.map_err(|error| failure(&error, endpoint))?;
         let sent = stream.ssl().peer_cert_chain();
         let chain = sent.into_iter().flatten().filter_map(|one| one.to_der().ok()).collect();
         let version = stream.ssl().version_str().to_owned();
-        Ok(Shaken { chain, version, stream: Box::new(stream) })
+        Ok(Shaken { chain, version, stream: Box::new(stream), turn: None })
     }
+}
+
+fn failure(error: &openssl::ssl::Error, endpoint: &Endpoint) -> HandshakeError {
+    let first = error.ssl_error().and_then(|stack| stack.errors().first()).and_then(alert::of_openssl);
+    // What it was asked for, OpenSSL does not tell.
+    let refused = first.and_then(|alert| refusal(Ending::Alert(alert), false, endpoint));
+    refused.unwrap_or_else(|| HandshakeError::not_tls(reason(error)))
 }
 
 fn reason(error: &openssl::ssl::Error) -> String {

@@ -1,6 +1,6 @@
 //! One full handshake, and what it showed: with rustls, or with OpenSSL where rustls and a server do not fit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,18 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::ports::{BoxedStream, Conversation, Dial, Prober};
+use crate::certificate::ClientIdentity;
+use crate::ports::{BoxedStream, BurstEnd, Conversation, Dial, Prober};
+use crate::tls::burst::Bursts;
 use crate::tls::error::TlsError;
 use crate::tls::handshake::{Handshake, HandshakeError, Shaken};
 use crate::tls::held_request::HeldConnection;
 use crate::tls::openssl::OpensslHandshakes;
+use crate::tls::pace::Paces;
 use crate::tls::roots::Roots;
 use crate::tls::rustls::RustlsHandshakes;
 use crate::tls::starttls::upgrade;
-use crate::verify::{Endpoint, Observation, Served};
+use crate::verify::{ClientCertificate, Endpoint, Observation, Served};
 
 /// What is offered where a request is to follow.
 const HTTP: Option<&[u8]> = Some(b"http/1.1");
@@ -32,6 +35,9 @@ pub struct TlsProber {
     openssl: OpensslHandshakes,
     /// Endpoints that rustls does not fit. Of another host's that looks the same nothing is lost: OpenSSL fits all.
     incompatible: Arc<Mutex<HashSet<Endpoint>>>,
+    /// The turns at listeners that limit handshakes.
+    paces: Paces,
+    bursts: Bursts,
 }
 
 impl TlsProber {
@@ -40,9 +46,22 @@ impl TlsProber {
     /// # Errors
     /// When a file cannot be read or holds no certificate.
     pub fn new(ca_files: &[PathBuf]) -> Result<Self, TlsError> {
-        let openssl = OpensslHandshakes::new()?;
+        Self::with_identities(ca_files, HashMap::new())
+    }
+
+    /// The same, with what is shown to servers that ask for a client certificate.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_identities(
+        ca_files: &[PathBuf],
+        identities: HashMap<ClientCertificate, ClientIdentity>,
+    ) -> Result<Self, TlsError> {
+        let rustls = RustlsHandshakes::new(&identities)?;
+        let openssl = OpensslHandshakes::new(identities)?;
         let roots = Arc::new(Roots::new(ca_files, openssl.level())?);
-        Ok(Self { roots, rustls: RustlsHandshakes::new()?, openssl, incompatible: Arc::default() })
+        let (incompatible, paces, bursts) = (Arc::default(), Paces::default(), Bursts::default());
+        Ok(Self { roots, rustls, openssl, incompatible, paces, bursts })
     }
 
     /// Whether a chain in DER, leaf first, leads to a trusted root.
@@ -70,7 +89,7 @@ impl TlsProber {
         deadline: Duration,
     ) -> Result<(Shaken, Duration), HandshakeError> {
         if !self.incompatible().contains(endpoint) {
-            match shake(&self.rustls, dial, endpoint, protocol, deadline).await {
+            match self.shake(&self.rustls, dial, endpoint, protocol, deadline).await {
                 Err(HandshakeError::Incompatible(reason)) => {
                     tracing::debug!(%endpoint, reason, "OpenSSL shakes hands from now on");
                     self.incompatible().insert(endpoint.clone());
@@ -78,29 +97,37 @@ impl TlsProber {
                 ended => return ended,
             }
         }
-        shake(&self.openssl, dial, endpoint, protocol, deadline).await
+        self.shake(&self.openssl, dial, endpoint, protocol, deadline).await
     }
-}
 
-async fn shake(
-    library: &impl Handshake,
-    dial: &impl Dial,
-    endpoint: &Endpoint,
-    protocol: Option<&[u8]>,
-    deadline: Duration,
-) -> Result<(Shaken, Duration), HandshakeError> {
-    let unreachable = |reason| HandshakeError::Failed(Observation::Unreachable(reason));
-    let mut stream = dial().await.map_err(unreachable)?;
-    let start = Instant::now();
-    let shaken = async {
-        if let Some(protocol) = endpoint.starttls {
-            upgrade(&mut stream, protocol, &endpoint.server_name).await.map_err(HandshakeError::not_tls)?;
-        }
-        let shaken = library.shake(stream, endpoint, protocol).await?;
-        Ok((shaken, start.elapsed()))
-    };
-    let late = || unreachable(format!("no handshake within {} ms", deadline.as_millis()));
-    timeout(deadline, shaken).await.unwrap_or_else(|_| Err(late()))
+    async fn shake(
+        &self,
+        library: &impl Handshake,
+        dial: &impl Dial,
+        endpoint: &Endpoint,
+        protocol: Option<&[u8]>,
+        deadline: Duration,
+    ) -> Result<(Shaken, Duration), HandshakeError> {
+        let unreachable = |reason| HandshakeError::Failed(Observation::Unreachable(reason));
+        let turn = self.paces.turn(endpoint).await;
+        let mut stream = dial().await.map_err(unreachable)?;
+        let start = Instant::now();
+        let shaken = async {
+            if let Some(version) = endpoint.proxy_protocol() {
+                let sent = stream.write_all(version.header()).await;
+                sent.map_err(|error| HandshakeError::not_tls(error.to_string()))?;
+            }
+            if let Some(protocol) = endpoint.starttls {
+                upgrade(&mut stream, protocol, &endpoint.server_name)
+                    .await
+                    .map_err(HandshakeError::not_tls)?;
+            }
+            let shaken = library.shake(stream, endpoint, protocol).await?;
+            Ok((Shaken { turn, ..shaken }, start.elapsed()))
+        };
+        let late = || unreachable(format!("no handshake within {} ms", deadline.as_millis()));
+        timeout(deadline, shaken).await.unwrap_or_else(|_| Err(late()))
+    }
 }
 
 impl Prober for TlsProber {
@@ -131,7 +158,7 @@ impl Prober for TlsProber {
     }
 
     async fn handshake(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Observation {
-        let (Shaken { mut stream, chain, version }, took) =
+        let (Shaken { mut stream, chain, version, turn: _turn }, took) =
             match self.connect(&dial, endpoint, None, deadline).await {
                 Ok(shaken) => shaken,
                 Err(failure) => return failure.into(),
@@ -142,13 +169,17 @@ impl Prober for TlsProber {
         served
     }
 
+    async fn burst(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<BurstEnd> {
+        self.bursts.run(self, dial, endpoint, deadline).await
+    }
+
     async fn converse(
         &self,
         dial: impl Dial,
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> (Observation, Conversation<HeldConnection>) {
-        let (Shaken { stream, chain, version }, took) =
+        let (Shaken { stream, chain, version, turn: _turn }, took) =
             match self.connect(&dial, endpoint, HTTP, deadline).await {
                 Ok(shaken) => shaken,
                 Err(failure) => return (failure.into(), Conversation::None),

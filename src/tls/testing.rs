@@ -102,6 +102,7 @@ impl Server {
             via: Via::Direct,
             key: None,
             starttls: None,
+            client: None,
         }
     }
 }

@@ -146,6 +146,9 @@ pub fn judge(expected: &Expectation, observed: &Observation, now: Timestamp) -> 
     let served = match observed {
         Observation::Served(served) => served,
         Observation::NotTls(reason) => return no_handshake(EndpointState::None, reason),
+        Observation::Refused { .. } => {
+            return no_handshake(EndpointState::None, &observed.failure().unwrap_or_default());
+        }
         Observation::Unreachable(reason) => return no_handshake(EndpointState::Unreachable, reason),
     };
     let leaf = served.chain.first().map(|der| Certificate::from_der(der));

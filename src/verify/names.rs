@@ -62,7 +62,8 @@ mod tests {
                 let server_name = names[at % 3].clone();
                 let (address, via) = ("192.0.2.1".to_owned(), Via::Direct);
                 let key = (at >= 3).then_some(KeyAlgorithm::Rsa);
-                let endpoint = Endpoint { address, port: *port, server_name, via, key, starttls: None };
+                let endpoint =
+                    Endpoint { address, port: *port, server_name, via, key, starttls: None, client: None };
                 asked.push((endpoint, (one != '-').then(|| leaf(one as u8))));
             }
         }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::KeyAlgorithm;
 use crate::model::DnsName;
-use crate::verify::StartTls;
+use crate::verify::{
+    ClientCertificate, ClientDemand, ClientSettings, HandshakeRate, ProxyProtocol, StartTls,
+};
 
 /// One place where a certificate is served.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +26,45 @@ pub struct Endpoint {
     pub key: Option<KeyAlgorithm>,
     /// How TLS is asked for, where the connection begins in the clear.
     pub starttls: Option<StartTls>,
+    /// What its listener asks of clients; none where it takes everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Box<ClientSettings>>,
+}
+
+impl Endpoint {
+    /// What is shown where the server asks for a client certificate.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client.as_ref()?.client_certificate.as_ref()
+    }
+
+    /// What is offered by ALPN.
+    pub fn alpn(&self) -> &[String] {
+        self.client.as_ref().map(|client| client.alpn.as_slice()).unwrap_or_default()
+    }
+
+    /// The header that comes before everything else.
+    pub fn proxy_protocol(&self) -> Option<ProxyProtocol> {
+        self.client.as_ref()?.proxy_protocol
+    }
+
+    /// How many handshakes are made.
+    pub fn rate(&self) -> Option<HandshakeRate> {
+        self.client.as_ref()?.rate
+    }
+
+    /// Whether a request in HTTP/1.1 may be kept in flight there. A listener with a rate counts its connections.
+    pub fn may_speak_http(&self) -> bool {
+        let offered = self.alpn();
+        let is_offered = offered.is_empty() || offered.iter().any(|one| one == "http/1.1");
+        self.starttls.is_none() && self.rate().is_none() && is_offered
+    }
+
+    /// The same place by other settings.
+    pub fn with_client(&self, change: impl FnOnce(&mut ClientSettings)) -> Self {
+        let mut client = self.client.as_deref().cloned().unwrap_or_default();
+        change(&mut client);
+        Self { client: Some(Box::new(client)), ..self.clone() }
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -58,8 +99,26 @@ pub enum Observation {
     Served(Served),
     /// It took the connection, but TLS did not come about: the reason.
     NotTls(String),
+    /// It took the connection, and wants something else of its clients.
+    Refused {
+        /// What.
+        demand: ClientDemand,
+        /// How it refused, in words.
+        reason: String,
+    },
     /// It did not take the connection, or fell silent: the reason.
     Unreachable(String),
+}
+
+impl Observation {
+    /// Why there was no handshake, in words.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Observation::Served(_) => None,
+            Observation::NotTls(reason) | Observation::Unreachable(reason) => Some(reason.clone()),
+            Observation::Refused { demand, reason } => Some(format!("{reason}; {demand}")),
+        }
+    }
 }
 
 /// A finished handshake.
@@ -98,7 +157,7 @@ mod tests {
         ] {
             let server_name = "a.test".parse().unwrap();
             let (address, port, via) = (address.to_owned(), 8443, Via::Direct);
-            let endpoint = Endpoint { address, port, server_name, via, key, starttls: None };
+            let endpoint = Endpoint { address, port, server_name, via, key, starttls: None, client: None };
             assert_eq!(endpoint.to_string(), told);
         }
     }

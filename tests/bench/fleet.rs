@@ -260,6 +260,7 @@ fn verify_pass(page: &mut Page, runtime: &tokio::runtime::Runtime, lab: &Lab) {
                 server_name: expected.server_name.clone(),
                 via: Via::Direct,
                 starttls: None,
+                client: None,
                 key: None,
             };
             for _ in 0..IN_A_ROW {

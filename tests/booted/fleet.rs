@@ -164,7 +164,8 @@ impl Fleet {
         host.prepare(
             "chmod 440 /etc/sudoers.d/deploy; a2enmod -q ssl; ssh-keygen -A >/dev/null; \
              useradd -m -s /bin/sh deploy; useradd -m -s /bin/sh plain; chown -R plain:plain /srv/plain; \
-             systemctl enable -q plain-nginx.service; mkdir -p /var/log/journal",
+             systemctl enable -q plain-nginx.service; mkdir -p /var/log/journal; \
+             systemctl disable -q postfix.service postgresql.service",
         );
         for home in ["/root", "/home/deploy", "/home/plain"] {
             let keys = format!("{home}/.ssh/authorized_keys");
@@ -176,11 +177,6 @@ impl Fleet {
 
     /// A new certificate for the next rollout, by the settings as they are.
     pub(crate) fn renew(&self) {
-        let Issued { chain, key } = self.authority.issue(NAME);
-        self.write("new.pem", &chain);
-        let path = self.directory.path().join("new.key");
-        fs::write(&path, key).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         let (services, install) = match self.login {
             Login::Plain => (
                 format!(
@@ -200,6 +196,16 @@ impl Fleet {
                 "  links: {/etc/ssl/api.crt: fullchain.pem, /etc/ssl/api.key: privkey.pem}\n",
             ),
         };
+        self.renew_for(&services, install);
+    }
+
+    /// The same for other services.
+    pub(crate) fn renew_for(&self, services: &str, install: &str) {
+        let Issued { chain, key } = self.authority.issue(NAME);
+        self.write("new.pem", &chain);
+        let path = self.directory.path().join("new.key");
+        fs::write(&path, key).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         self.write(
             "playbook.yaml",
             &format!(

@@ -12,6 +12,7 @@ mod host;
 mod logins;
 mod readers;
 mod reboots;
+mod recipes;
 mod restarts;
 #[path = "../live/running.rs"]
 #[allow(dead_code, reason = "shared with the live tests")]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
+mod listeners;
 mod plan;
 mod programs;
 mod sealing;

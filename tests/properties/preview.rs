@@ -238,12 +238,14 @@ fn what_is_wrong_with_a_host_is_found() {
         via: Via::Direct,
         key: None,
         starttls: None,
+        client: None,
     };
     let served = |leaf: Option<Leaf>| SeenServed {
         service: "nginx".parse().unwrap(),
         endpoint: endpoint.clone(),
         reason: leaf.is_none().then(|| "timed out".to_owned()),
         elsewhere: false,
+        demand: None,
         leaf,
         ours: true,
     };
@@ -341,11 +343,13 @@ fn a_rollout_refuses_what_its_plan_knows() {
             via: Via::Direct,
             key: None,
             starttls: None,
+            client: None,
         },
         leaf: Some(leaf.clone()),
         ours: true,
         reason: None,
         elsewhere: false,
+        demand: None,
     };
     let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
     let good = SeenHost {

@@ -10,11 +10,13 @@ use crate::cli::settings::Settings;
 use crate::cli::signal::cancel_on_signal;
 use crate::cli::watch::{Round, Told, watch};
 use crate::clock::SteadyClock;
+use crate::operations::client_certificates::identities_of;
 use crate::operations::load;
 use crate::operations::scan::{ScanRequest, scan};
 use crate::report::view::{ServedReport, View};
 use crate::status::ScannedEndpoint;
 use crate::tls::TlsProber;
+use crate::verify::{ClientCertificate, ClientSettings};
 
 pub(super) fn run(args: &StatusArgs, settings: &Settings) -> Result<Exit, Failure> {
     let (inventory, hosts) = load::hosts(&settings.inventory, args.limit.as_deref())?;
@@ -23,9 +25,12 @@ pub(super) fn run(args: &StatusArgs, settings: &Settings) -> Result<Exit, Failur
         hosts,
         ports: args.ports.clone(),
         server_name: args.server_name.clone(),
+        client: client(args),
         parallel: args.parallel.into(),
     };
-    let prober = TlsProber::new(&args.ca_files).map_err(|error| Failure::to("prepare handshakes", &error))?;
+    let shown = request.client.iter().filter_map(|client| client.client_certificate.as_ref());
+    let prober = TlsProber::with_identities(&args.ca_files, identities_of(shown)?)
+        .map_err(|error| Failure::to("prepare handshakes", &error))?;
     let clock = SteadyClock::start();
     let report = async || ServedReport::new(scan(&request, &prober, &clock).await);
     runtime()?.block_on(async {
@@ -39,6 +44,19 @@ pub(super) fn run(args: &StatusArgs, settings: &Settings) -> Result<Exit, Failur
         printer.show(&report);
         Ok(if report.is_in_order() { Exit::Done } else { Exit::Failed })
     })
+}
+
+/// How handshakes are made, where the arguments say anything of that.
+fn client(args: &StatusArgs) -> Option<Box<ClientSettings>> {
+    let files = args.client_certificate.clone().zip(args.client_key.clone());
+    let settings = ClientSettings {
+        client_certificate: files.map(|(certificate, key)| ClientCertificate { certificate, key }),
+        alpn: args.alpn.clone(),
+        proxy_protocol: args.proxy_protocol,
+        rate: args.rate,
+        through: None,
+    };
+    (settings != ClientSettings::default()).then(|| Box::new(settings))
 }
 
 fn told(report: &ServedReport, verbose: bool) -> Round {

@@ -164,7 +164,7 @@ async fn hold<C: Connection, P: Prober>(
     endpoint: &Endpoint,
 ) -> (Observation, Option<P::Held>) {
     let plain = || observe(prober, Some(connection), endpoint);
-    if endpoint.starttls.is_some() {
+    if !endpoint.may_speak_http() {
         return (plain().await, None);
     }
     let dial = || dial(prober, Some(connection), endpoint);
@@ -172,7 +172,7 @@ async fn hold<C: Connection, P: Prober>(
         (observed, Conversation::Held(held)) => (observed, Some(held)),
         (observed, Conversation::Ended) => (observed, prober.hold(dial, endpoint, HANDSHAKE).await),
         // A server may refuse who offers HTTP (RFC 7301, section 3.2).
-        (Observation::NotTls(_), Conversation::None) => (plain().await, None),
+        (Observation::NotTls(_) | Observation::Refused { .. }, Conversation::None) => (plain().await, None),
         (observed, Conversation::None) => (observed, None),
     }
 }
@@ -221,7 +221,7 @@ impl Tally {
     /// A restart explains the first gap; nothing explains one where the listener outlives the switch.
     fn count(&mut self, endpoint: &Endpoint, observed: Observation) {
         self.measured.handshakes.tried += 1;
-        let (Observation::NotTls(reason) | Observation::Unreachable(reason)) = observed else {
+        let Some(reason) = observed.failure() else {
             if self.gap == Gap::Within {
                 self.gap = Gap::Behind;
             }

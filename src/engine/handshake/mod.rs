@@ -1,6 +1,7 @@
 //! Handshakes: to prove a host, to notice what clients notice, and to watch a wave.
 
 pub(crate) mod availability;
+pub(crate) mod look;
 pub(crate) mod names;
 pub(crate) mod prove;
 mod prove_again;

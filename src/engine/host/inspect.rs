@@ -36,7 +36,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         // Where it is to be staged, what is served is seen when it is made ready to be watched.
         let is_staged = facts.complete.contains(rollout.target.set.version());
         let reader = self.reader();
-        let shown = if is_live || forward && is_staged { reader.handshakes().await } else { Vec::new() };
+        let shown =
+            if is_live || forward && is_staged { reader.handshakes(!is_live).await } else { Vec::new() };
         let host = reader.read(facts, shown, Vec::new(), asked).await?;
         // What is on its way back, or half-way to the new certificate, is not held up by how it is.
         if !forward || self.known.is_touched() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::certificate::{Leaf, parse_pem};
+use crate::engine::handshake::look::explained;
 use crate::engine::handshake::names::{ask_host, row};
 use crate::engine::handshake::prove::Shown;
 use crate::engine::host::previous::{WayBack, read_leaf};
@@ -68,9 +69,12 @@ impl HostFacts {
 }
 
 impl<C: Connection, P: Prober, K: Clock> HostReader<'_, C, P, K> {
-    /// One handshake with every endpoint, for every name.
-    pub(crate) async fn handshakes(&self) -> Vec<Shown> {
-        ask_host(self.prober, Some(&self.session.connection), self.plan).await
+    /// One handshake with every endpoint, for every name, and what its listener wants where that fails. Where the host is going
+    /// to be `switched`, also whether the listener takes as many as that makes.
+    pub(crate) async fn handshakes(&self, switched: bool) -> Vec<Shown> {
+        let world = (self.prober, Some(&self.session.connection));
+        explained(world, ask_host(self.prober, Some(&self.session.connection), self.plan).await, switched)
+            .await
     }
 
     /// What the host is like, by its own account and by handshakes. `asked` is when it was asked.

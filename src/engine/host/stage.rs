@@ -1,6 +1,7 @@
 //! The second step: the new version is uploaded beside what is live.
 
 use crate::engine::handshake::availability::prepare;
+use crate::engine::handshake::look::explained;
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
 use crate::install::{InstallSpec, Ownership, Staged};
@@ -20,8 +21,19 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             &ownership,
         );
         let staging = session.task(&task, SCRIPT);
-        let (output, (shown, ready)) =
-            tokio::join!(staging, prepare(rollout.prober.as_ref(), &session.connection, plan));
+        let judged = self.slot.inspected.is_some();
+        let look = async {
+            let (shown, ready) = prepare(rollout.prober.as_ref(), &session.connection, plan).await;
+            match judged {
+                // The requests in flight are some of the connections that a listener counts.
+                true => {
+                    let world = (rollout.prober.as_ref(), Some(&session.connection));
+                    (explained(world, shown, true).await, ready)
+                }
+                false => (shown, ready),
+            }
+        };
+        let (output, (shown, ready)) = tokio::join!(staging, look);
         Staged::parse(&answer(&output?)).map_err(|error| failed(&error))?;
         let mut baseline = Baseline::default();
         if let Some(mut host) = self.slot.inspected.take() {

@@ -20,7 +20,7 @@ impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {
             places.iter().map(|place| observe::<C::Connection, P>(self.rollout.prober.as_ref(), None, place));
         let seen = join_all(looks).await.into_iter().filter_map(|seen| match seen {
             Observation::Served(served) => Some(Leaf::of_served(&served.chain)?.expires()),
-            Observation::NotTls(_) | Observation::Unreachable(_) => None,
+            _ => None,
         });
         seen.min()
     }

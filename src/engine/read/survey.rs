@@ -61,7 +61,8 @@ impl<C: Connector, P: Prober, K: Clock> Surveyor<C, P, K> {
         let mut problems: Vec<String> =
             facts.problems(&plan.install, &services).iter().map(ToString::to_string).collect();
         problems.extend(self.memory(plan, &session).await);
-        let shown = reader.handshakes().await;
+        let target = self.target.as_ref().map(|target| target.set.version());
+        let shown = reader.handshakes(facts.live_version() != target).await;
         Ok(reader.read(facts, shown, problems, asked).await?.seen)
     }
 

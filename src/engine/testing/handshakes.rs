@@ -1,13 +1,13 @@
 //! What endpoints show, one handshake after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::certificate::Certificate;
 use crate::engine::testing::VirtualClock;
-use crate::ports::{BoxedStream, Clock, Conversation, Dial, HeldRequest, Prober};
+use crate::ports::{BoxedStream, BurstEnd, Clock, Conversation, Dial, HeldRequest, Prober};
 use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
 
 /// Handshakes by endpoint, such as `192.0.2.1:443`, or `192.0.2.1:443 www.a.test` for one name alone: each shows the next, and the last ever after. Its clones are the same.
@@ -21,6 +21,8 @@ struct Inner {
     names: BTreeMap<String, Vec<IpAddr>>,
     held: Option<HeldOutcome>,
     takes: Option<(VirtualClock, Duration)>,
+    limited: BTreeMap<String, BurstEnd>,
+    waiting: BTreeSet<String>,
 }
 
 impl Handshakes {
@@ -47,6 +49,17 @@ impl Handshakes {
         self.0.lock().unwrap().takes = Some((clock.clone(), long));
     }
 
+    /// A listener takes so many handshakes at once, and hangs up then.
+    pub(crate) fn limit(&self, endpoint: &str, made: usize) {
+        let ended = BurstEnd { made, failed: not_tls() };
+        self.0.lock().unwrap().limited.insert(endpoint.to_owned(), ended);
+    }
+
+    /// Somebody takes the connection and says nothing.
+    pub(crate) fn wait(&self, endpoint: &str) {
+        self.0.lock().unwrap().waiting.insert(endpoint.to_owned());
+    }
+
     /// So many were made with it since it was told what to show.
     pub(crate) fn made(&self, endpoint: &str) -> usize {
         self.0.lock().unwrap().made[endpoint]
@@ -54,9 +67,16 @@ impl Handshakes {
 
     fn next(&self, endpoint: &Endpoint) -> Observation {
         let mut inner = self.0.lock().unwrap();
-        let named = format!("{endpoint} {}", endpoint.server_name);
-        let endpoint = if inner.shown.contains_key(&named) { named } else { endpoint.to_string() };
         let Inner { shown, made, .. } = &mut *inner;
+        let named = format!("{endpoint} {}", endpoint.server_name);
+        // Who comes in another way is shown something else, where that was told.
+        let header = endpoint.proxy_protocol().map(|version| format!(" proxy {version}"));
+        let alpn = endpoint.alpn().iter().map(|protocol| format!(" alpn {protocol}"));
+        let way: String = header.into_iter().chain(alpn).collect();
+        let endpoint = if shown.contains_key(&named) { named } else { format!("{endpoint}{way}") };
+        if !way.is_empty() && !shown.contains_key(&endpoint) {
+            return not_tls();
+        }
         let (Some(shown), Some(made)) = (shown.get(&endpoint), made.get_mut(&endpoint)) else {
             panic!("a handshake with {endpoint}, which shows nothing");
         };
@@ -97,8 +117,13 @@ impl HeldRequest for Held {
 impl Prober for Handshakes {
     type Held = Held;
 
+    /// Handshakes need no connection here: who dials wants to know whether somebody listens.
     async fn dial(&self, address: &str, port: u16, _: Duration) -> Result<BoxedStream, String> {
-        panic!("{address}:{port} is dialled though a handshake needs no connection here")
+        let listens = self.0.lock().unwrap().waiting.contains(&format!("{address}:{port}"));
+        match listens {
+            true => Ok(Box::new(tokio::io::duplex(1).0)),
+            false => Err("connection refused".to_owned()),
+        }
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, String> {
@@ -113,6 +138,10 @@ impl Prober for Handshakes {
             clock.sleep(long).await;
         }
         self.next(endpoint)
+    }
+
+    async fn burst(&self, _: impl Dial, endpoint: &Endpoint, _: Duration) -> Option<BurstEnd> {
+        self.0.lock().unwrap().limited.get(&endpoint.to_string()).cloned()
     }
 
     async fn converse(

@@ -42,6 +42,7 @@ impl HostResolver<'_> {
             [_] => vec![None],
             several => several.iter().map(|key| Some(key.algorithm())).collect(),
         };
+        let client = self.client(own, via);
         let mut endpoints = Vec::new();
         for address in &addresses {
             for port in &ports {
@@ -53,6 +54,7 @@ impl HostResolver<'_> {
                         via,
                         key: *key,
                         starttls: own.starttls.or(general.starttls),
+                        client: client.clone(),
                     };
                     endpoints.extend(keys.iter().map(at));
                 }

@@ -1,5 +1,6 @@
 //! A playbook's services on one host: settings without a choice left in them.
 
+mod client;
 mod command;
 mod endpoints;
 mod envoy;

@@ -56,6 +56,7 @@ fn host(plan: &Plan) -> SeenHost {
         ours: true,
         reason: None,
         elsewhere: false,
+        demand: None,
     };
     let file = SeenFile { path: "/live/fullchain.pem".to_owned(), is_key: false, ours: true, leaf: None };
     SeenHost {

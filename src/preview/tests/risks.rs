@@ -5,7 +5,7 @@ use crate::install::{Boots, Guard, Keeper, SudoLog};
 use crate::model::{DnsName, WaveName};
 use crate::preview::{Bar, Risk, covers, refusal, risks_of};
 use crate::rollout::{Silent, Undone};
-use crate::verify::Endpoint;
+use crate::verify::{ClientDemand, Endpoint};
 
 /// The risks of the first host of a plan, changed so.
 fn risks(plan: &Plan, change: impl FnOnce(&mut SeenHost)) -> Vec<Risk> {
@@ -237,6 +237,26 @@ fn what_refuses_a_host_is_said_once_with_the_way_out() {
     assert!(words.ends_with("(where the rollout is to repair that, `--accept HOST` goes ahead)"), "{words}");
 }
 
+/// No repair makes a handshake of ours what its listener takes.
+#[test]
+fn a_listener_that_cannot_be_verified_refuses_a_host_whatever_a_person_said() {
+    for accepted in [false, true] {
+        let mut plan = plan("");
+        let mut seen = host(&plan);
+        let host_plan = plan.hosts.iter_mut().next().unwrap();
+        host_plan.accepted = accepted;
+        let served = &mut seen.served[0];
+        (served.leaf, served.reason) = (None, Some("TLS alert: handshake failure".to_owned()));
+        served.demand = Some(ClientDemand::ClientCertificate);
+        let words = refusal(host_plan, &seen).unwrap();
+        let told = "refused before the switch: nginx at web01:443 cannot be verified: TLS alert: handshake failure; the server \
+                    asks for a client certificate: set `verify: client_certificate: {certificate: FILE, key: FILE}`";
+        assert_eq!(words, told);
+        seen.served[0].demand = None;
+        assert_eq!(refusal(host_plan, &seen).is_none(), accepted);
+    }
+}
+
 #[test]
 fn a_remark_keeps_the_id_of_its_risk() {
     let remark = Risk::Clock { ahead: 9 }.remark();
@@ -274,6 +294,11 @@ fn every_risk_reads_well() {
         Risk::Unguarded { until_boot: false },
         Risk::Unguarded { until_boot: true },
         Risk::Undone { target: version },
+        Risk::ClientRefused {
+            endpoint: text("nginx at 192.0.2.1:443"),
+            demand: ClientDemand::ProxyProtocolV2,
+            reason: text("the connection was closed"),
+        },
         Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
         Risk::Foreign {
             endpoint: text("nginx at 192.0.2.1:443"),
@@ -309,6 +334,7 @@ fn every_risk_reads_well() {
     nobody puts the previous certificate back: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
     nobody puts the previous certificate back before its next boot: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
     went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
+    nginx at 192.0.2.1:443 cannot be verified: the connection was closed; the server wants a header of the PROXY protocol first: set `verify: proxy_protocol: v2`
     nginx at 192.0.2.1:443: TLS handshake fails now: timed out
     nginx at 192.0.2.1:443: another certificate is served, for b.test by `CN=R10`, which this rollout does not replace; check the server's configuration, `verify`, or for a proxy in front
     the new certificate is not trusted: self-signed certificate in certificate chain; name its CA's root in `verify: ca_file`

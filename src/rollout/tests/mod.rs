@@ -70,7 +70,8 @@ fn found() -> Inspected {
 /// A port of a host that answered nobody.
 fn silent(port: u16) -> Silent {
     let (address, server_name) = ("192.0.2.1".to_owned(), "a.test".parse().unwrap());
-    let endpoint = Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None };
+    let endpoint =
+        Endpoint { address, port, server_name, via: Via::Direct, key: None, starttls: None, client: None };
     Silent { service: "nginx".parse().unwrap(), endpoint }
 }
 

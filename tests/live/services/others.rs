@@ -1,7 +1,7 @@
 //! Anything with a command: Apache, and Dovecot by STARTTLS.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,9 +27,15 @@ pub(crate) fn free(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, free_port(address).unwrap())
 }
 
-#[test]
-fn apache_is_tested_and_reloaded_gracefully() {
-    let fleet = Fleet::start(1);
+/// Apache beside a host's nginx, with more lines in its configuration.
+pub(crate) struct Apache {
+    pub(crate) process: Process,
+    pub(crate) at: SocketAddr,
+    pub(crate) config: PathBuf,
+    pub(crate) text: String,
+}
+
+pub(crate) fn apache(fleet: &Fleet, more: &str) -> Apache {
     let host = &fleet.lab.hosts[0];
     let (folder, ssl) = (host.root.join("apache"), host.root.join("etc/ssl"));
     std::fs::create_dir_all(folder.join("www")).unwrap();
@@ -43,16 +49,24 @@ fn apache_is_tested_and_reloaded_gracefully() {
         "ServerRoot {folder}\nServerName api.lab.test\n{modules}PidFile {folder}/pid\nErrorLog {folder}/error.log\n\
          DefaultRuntimeDir {folder}\nMutex pthread\nListen {at}\nDocumentRoot {folder}/www\nDirectoryIndex index.html\n\
          <Directory {folder}/www>\nRequire all granted\n</Directory>\nSSLEngine on\n\
-         SSLCertificateFile {ssl}/api.crt\nSSLCertificateKeyFile {ssl}/api.key\n",
+         SSLCertificateFile {ssl}/api.crt\nSSLCertificateKeyFile {ssl}/api.key\n{more}",
         folder = folder.display(),
         ssl = ssl.display(),
     );
     // Root's Apache gives its workers away to a user.
     let user = if nix::unistd::geteuid().is_root() { "User www-data\nGroup www-data\n" } else { "" };
-    std::fs::write(&config, format!("{text}{user}")).unwrap();
+    let text = format!("{text}{user}");
+    std::fs::write(&config, &text).unwrap();
     let mut command = Command::new("/usr/sbin/apache2");
     command.arg("-f").arg(&config).arg("-DFOREGROUND");
-    let _apache = start("apache", command, &folder, &[at]);
+    let process = start("apache", command, &folder, &[at]);
+    Apache { process, at, config, text }
+}
+
+#[test]
+fn apache_is_tested_and_reloaded_gracefully() {
+    let fleet = Fleet::start(1);
+    let Apache { process: _apache, at, config, text } = apache(&fleet, "");
     let service = format!(
         "  - hosts: web\n    command:\n      test: /usr/sbin/apache2 -f {config} -t\n      reload: /usr/sbin/apache2 -f {config} -k graceful\n    verify: {{port: {}}}\n",
         at.port(),
@@ -64,7 +78,7 @@ fn apache_is_tested_and_reloaded_gracefully() {
 
     // A host with two services goes back with both, where one refuses.
     let before = (fleet.served(0), leaf(at, "api.lab.test", ""));
-    std::fs::write(&config, format!("{text}{user}NoSuchDirective on\n")).unwrap();
+    std::fs::write(&config, format!("{text}NoSuchDirective on\n")).unwrap();
     let run = fleet.roll_out(&["--force"]).expect(3);
     let reason = run.last()["hosts"][0]["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("NoSuchDirective"), "{reason}");

@@ -14,11 +14,11 @@ use crate::services::others::{free, start};
 use crate::support::Fleet;
 
 /// A host, and a folder on it for one more server.
-struct Host {
-    fleet: Fleet,
+pub(crate) struct Host {
+    pub(crate) fleet: Fleet,
     folder: PathBuf,
     ssl: PathBuf,
-    at: SocketAddr,
+    pub(crate) at: SocketAddr,
 }
 
 impl Host {
@@ -100,11 +100,8 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}{}", said(&output.stdout), said(&output.stderr));
 }
 
-#[test]
-fn postfix_is_proven_by_smtp() {
-    if !require::root("to start Postfix") {
-        return;
-    }
+/// Postfix with more lines in its `main.cf`; how it is tested and reloaded.
+pub(crate) fn postfix(more: &str) -> (Host, Process, String) {
     let host = Host::new("postfix");
     for folder in ["queue", "data"] {
         fs::create_dir(host.folder.join(folder)).unwrap();
@@ -113,12 +110,14 @@ fn postfix_is_proven_by_smtp() {
     chown(host.folder.join("data"), Some(owner), None).unwrap();
     host.write(
         "main.cf",
-        "compatibility_level = 3.6\nqueue_directory = {folder}/queue\ndata_directory = {folder}/data\n\
-         command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\n\
-         setgid_group = postdrop\nmyhostname = api.lab.test\nmydestination =\ninet_interfaces = all\n\
-         inet_protocols = ipv4\nalias_maps =\nmaillog_file = {folder}/mail.log\n\
-         maillog_file_prefixes = {folder}\nsmtpd_tls_security_level = may\n\
-         smtpd_tls_chain_files = {ssl}/api.key, {ssl}/api.crt\n",
+        &format!(
+            "compatibility_level = 3.6\nqueue_directory = {{folder}}/queue\ndata_directory = {{folder}}/data\n\
+             command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\n\
+             setgid_group = postdrop\nmyhostname = api.lab.test\nmydestination =\ninet_interfaces = all\n\
+             inet_protocols = ipv4\nalias_maps =\nmaillog_file = {{folder}}/mail.log\n\
+             maillog_file_prefixes = {{folder}}\nsmtpd_tls_security_level = may\n\
+             smtpd_tls_chain_files = {{ssl}}/api.key, {{ssl}}/api.crt\n{more}"
+        ),
     );
     host.write(
         "master.cf",
@@ -131,11 +130,20 @@ fn postfix_is_proven_by_smtp() {
     run(Command::new("/usr/sbin/postfix").arg("-c").arg(&host.folder).arg("check"));
     let mut command = Command::new("/usr/lib/postfix/sbin/master");
     command.arg("-c").arg(&host.folder).arg("-d");
-    let _postfix = host.start(command);
-    // An smtpd that waits for its next client keeps its certificate: whether one does is chance.
     let reload = format!(
         "{{test: /usr/sbin/postfix -c {folder} check, reload: /usr/sbin/postfix -c {folder} reload}}"
     );
+    let process = host.start(command);
+    (host, process, reload)
+}
+
+#[test]
+fn postfix_is_proven_by_smtp() {
+    if !require::root("to start Postfix") {
+        return;
+    }
+    let (host, _postfix, reload) = postfix("");
+    // An smtpd that waits for its next client keeps its certificate: whether one does is chance.
     host.proven("smtp", &reload, false);
 }
 
