@@ -16,7 +16,7 @@ use crate::rollout::{Baseline, HostState, Step, StepEnded, StepFailure};
 /// A plan's hosts, and all that is needed to act on them.
 pub struct Fleet<C: Connector, P: Prober, K> {
     pub(super) rollout: Rollout<C, P, K>,
-    slots: PerHost<Mutex<HostSlot<C::Connection, P::Held>>>,
+    slots: PerHost<Mutex<HostSlot<C::Connection, P>>>,
 }
 
 impl<C: Connector, P: Prober, K: Clock> Fleet<C, P, K> {

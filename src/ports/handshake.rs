@@ -25,6 +25,8 @@ where
 pub trait Prober: Send + Sync + 'static {
     /// A connection with a request in flight.
     type Held: HeldRequest;
+    /// A connection that was used and is kept.
+    type Idle: IdleConnection;
 
     /// A TCP connection from the controller.
     ///
@@ -69,6 +71,15 @@ pub trait Prober: Send + Sync + 'static {
         deadline: Duration,
     ) -> impl Future<Output = (Observation, Conversation<Self::Held>)> + Send;
 
+    /// A handshake and a whole HTTP/1.1 request, after whose answer the connection is kept. None where the server did not answer
+    /// so, or ended the connection.
+    fn keep(
+        &self,
+        dial: impl Dial,
+        endpoint: &Endpoint,
+        deadline: Duration,
+    ) -> impl Future<Output = Option<Self::Idle>> + Send;
+
     /// A handshake and an HTTP/1.1 request but for its last empty line. None where that could not be sent.
     fn hold(
         &self,
@@ -96,6 +107,12 @@ pub enum Conversation<H> {
     Ended,
     /// There was no answer in HTTP.
     None,
+}
+
+/// A connection that waits for its next request.
+pub trait IdleConnection: Send + 'static {
+    /// Whether the server has closed it meanwhile.
+    fn is_closed(self) -> impl Future<Output = bool> + Send;
 }
 
 /// A connection with a request in flight, kept open over a reload.

@@ -19,7 +19,7 @@ pub use challenge::ChallengeResponder;
 pub use clock::Clock;
 pub use confirm::{Confirm, Question, Unanswered};
 pub use effects::{Effects, SoakWatch};
-pub use handshake::{BurstEnd, Conversation, Dial, HeldRequest, Prober};
+pub use handshake::{BurstEnd, Conversation, Dial, HeldRequest, IdleConnection, Prober};
 pub use journal::{Command, Entries, Entry, Events, Journal, JournalError, RolloutJournal};
 pub use leases::{HeldLease, Lease, LeaseToken, Leases};
 pub use observer::Observer;

@@ -105,6 +105,8 @@ impl<'s> Tally<'s> {
                 state: proven[number],
                 failed_handshakes: measured.handshakes.failed,
                 dropped_connections: measured.held.map(|held| u32::from(matches!(held, HeldOutcome::Cut(_)))),
+                closed_connections: (measured.idle > 0).then_some(measured.closed),
+                idle: measured.idle,
                 // Between a death and its end the clock may have been set back.
                 seconds: spans[number].map_or(0.0, |(first, last)| {
                     (last.duration_since(first).as_millis().max(0) as f64 / 10.0).round() / 100.0

@@ -189,7 +189,11 @@ fn clients_words(measured: &Measured, when: &str) -> String {
         Some(HeldOutcome::Cut(reason)) => format!(", the request in flight was cut: {reason}"),
         None => String::new(),
     };
-    format!("{} of {tried} failed {when}{held}", measured.handshakes.failed)
+    let idle = match measured.idle {
+        0 => String::new(),
+        idle => format!(", {} of {} closed", measured.closed, count(idle as usize, "idle connection")),
+    };
+    format!("{} of {tried} failed {when}{held}{idle}", measured.handshakes.failed)
 }
 
 /// Why a wave failed, in words.

@@ -15,6 +15,12 @@ pub struct Measured {
     pub first_failure: Option<String>,
     /// What became of the request that was in flight; none where the endpoint does not speak HTTP.
     pub held: Option<HeldOutcome>,
+    /// Connections that were used once and kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub idle: u64,
+    /// Of these, those that the server closed. A client whose next request crosses that loses it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closed: u64,
     /// Failed handshakes that the way of switching does not explain: all of them where the listener outlives it, else those
     /// behind the first gap.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -45,6 +51,8 @@ impl Measured {
                 }
                 (first, second) => first.or(second),
             },
+            idle: self.idle + other.idle,
+            closed: self.closed + other.closed,
             unexplained: self.unexplained + other.unexplained,
         }
     }
@@ -83,7 +91,14 @@ mod tests {
 
     fn measured(tried: u64, failed: u64, unexplained: u64, held: Option<HeldOutcome>) -> Measured {
         let first_failure = (failed > 0).then(|| format!("refused {failed}"));
-        Measured { handshakes: Handshakes { tried, failed }, first_failure, held, unexplained }
+        Measured {
+            handshakes: Handshakes { tried, failed },
+            first_failure,
+            held,
+            idle: 2,
+            closed: failed.min(2),
+            unexplained,
+        }
     }
 
     #[test]
@@ -91,10 +106,8 @@ mod tests {
         let cut = || Some(HeldOutcome::Cut("reset".to_owned()));
         let answered = || Some(HeldOutcome::Answered);
         let both = measured(5, 1, 1, answered()).and(measured(7, 2, 1, cut()));
-        assert_eq!(
-            both,
-            Measured { first_failure: Some("refused 1".to_owned()), ..measured(12, 3, 2, cut()) }
-        );
+        let first_failure = Some("refused 1".to_owned());
+        assert_eq!(both, Measured { first_failure, idle: 4, closed: 3, ..measured(12, 3, 2, cut()) });
         assert_eq!(measured(1, 0, 0, None).and(measured(1, 0, 0, answered())).held, answered());
         assert_eq!(measured(1, 0, 0, cut()).and(measured(1, 0, 0, answered())).held, cut());
         assert!(!Measured::default().is_any() && measured(1, 0, 0, None).is_any());

@@ -1,4 +1,4 @@
-//! A connection with a request in flight.
+//! Connections on which HTTP is spoken: with a request in flight, or idle.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -7,11 +7,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::model::DnsName;
-use crate::ports::{BoxedStream, Conversation, HeldRequest};
+use crate::ports::{BoxedStream, Conversation, HeldRequest, IdleConnection};
 use crate::verify::HeldOutcome;
 
 /// A longer head is no answer to be waited for.
 const HEAD: usize = 64 * 1024;
+/// What has come over a connection is read within this time.
+const GOODBYE: Duration = Duration::from_millis(5);
 
 /// A connection on which all of a request but its last empty line was sent.
 pub struct HeldConnection {
@@ -20,29 +22,15 @@ pub struct HeldConnection {
 
 impl HeldConnection {
     /// A whole request first, which tells whether HTTP is spoken; then as [`Self::ask`], where the server keeps the
-    /// connection (RFC 9112, section 9.3).
+    /// connection.
     pub(super) async fn converse(mut stream: BoxedStream, host: &DnsName) -> Conversation<HeldConnection> {
-        let version = env!("CARGO_PKG_VERSION");
-        let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\n\r\n");
-        let asked = async {
-            stream.write_all(request.as_bytes()).await?;
-            stream.flush().await?;
-            head(&mut stream).await
-        };
-        let Some(head) = asked.await.ok().filter(|head| head.starts_with("http/")) else {
-            return Conversation::None;
-        };
-        let ends = !head.starts_with("http/1.1 ")
-            || head
-                .lines()
-                .filter_map(|line| line.strip_prefix("connection:"))
-                .any(|value| value.contains("close"));
-        if ends {
-            return Conversation::Ended;
-        }
-        match Self::ask(stream, host).await {
-            Ok(held) => Conversation::Held(held),
-            Err(_) => Conversation::Ended,
+        match exchange(&mut stream, host).await {
+            None => Conversation::None,
+            Some(Kept(false)) => Conversation::Ended,
+            Some(Kept(true)) => match Self::ask(stream, host).await {
+                Ok(held) => Conversation::Held(held),
+                Err(_) => Conversation::Ended,
+            },
         }
     }
 
@@ -76,6 +64,44 @@ impl HeldConnection {
             Err(error) => HeldOutcome::Cut(error.to_string()),
         }
     }
+}
+
+/// A connection that waits for its next request.
+pub struct KeptConnection {
+    stream: BoxedStream,
+}
+
+impl KeptConnection {
+    /// A whole request. None where the server did not answer it in HTTP, or does not keep the connection.
+    pub(super) async fn after_one(mut stream: BoxedStream, host: &DnsName) -> Option<Self> {
+        let Kept(kept) = exchange(&mut stream, host).await?;
+        kept.then_some(Self { stream })
+    }
+}
+
+impl IdleConnection for KeptConnection {
+    async fn is_closed(mut self) -> bool {
+        // A goodbye that has come is there to be read. Nothing else comes before the next request.
+        let mut byte = [0];
+        timeout(GOODBYE, self.stream.read(&mut byte)).await.is_ok()
+    }
+}
+
+/// Whether a server keeps the connection after its answer (RFC 9112, section 9.3).
+struct Kept(bool);
+
+/// A whole request and its answer; none where that is not HTTP.
+async fn exchange(stream: &mut BoxedStream, host: &DnsName) -> Option<Kept> {
+    let version = env!("CARGO_PKG_VERSION");
+    let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certwave/{version}\r\n\r\n");
+    let asked = async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
+        head(stream).await
+    };
+    let head = asked.await.ok().filter(|head| head.starts_with("http/"))?;
+    let mut connection = head.lines().filter_map(|line| line.strip_prefix("connection:"));
+    Some(Kept(head.starts_with("http/1.1 ") && !connection.any(|value| value.contains("close"))))
 }
 
 /// The head of an answer, which is all that HEAD is answered with, in small letters.
@@ -176,6 +202,19 @@ mod tests {
             assert_eq!(held.finish(PATIENCE).await, outcome, "{answer:?}");
             server.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_where_the_server_said_goodbye() {
+        for closes in [true, false] {
+            let (stream, there) = answering("HTTP/1.1 200 OK\r\n\r\n").await;
+            let idle = KeptConnection::after_one(stream, &"a.test".parse().unwrap()).await.unwrap();
+            let there = Some(there).filter(|_| !closes);
+            assert_eq!(idle.is_closed().await, closes);
+            drop(there);
+        }
+        let (stream, _there) = answering("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;
+        assert!(KeptConnection::after_one(stream, &"a.test".parse().unwrap()).await.is_none());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::ports::{BoxedStream, BurstEnd, Conversation, Dial, Prober};
 use crate::tls::burst::Bursts;
 use crate::tls::error::TlsError;
 use crate::tls::handshake::{Handshake, HandshakeError, Shaken};
-use crate::tls::held_request::HeldConnection;
+use crate::tls::held_request::{HeldConnection, KeptConnection};
 use crate::tls::openssl::OpensslHandshakes;
 use crate::tls::pace::Paces;
 use crate::tls::roots::Roots;
@@ -132,6 +132,7 @@ impl TlsProber {
 
 impl Prober for TlsProber {
     type Held = HeldConnection;
+    type Idle = KeptConnection;
 
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<BoxedStream, String> {
         match timeout(deadline, TcpStream::connect((address, port))).await {
@@ -187,6 +188,12 @@ impl Prober for TlsProber {
         let asked = HeldConnection::converse(stream, &endpoint.server_name);
         let conversation = timeout(deadline, asked).await.unwrap_or(Conversation::None);
         (self.served(chain, version, took), conversation)
+    }
+
+    async fn keep(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<KeptConnection> {
+        let (shaken, _) = self.connect(&dial, endpoint, HTTP, deadline).await.ok()?;
+        let asked = KeptConnection::after_one(shaken.stream, &endpoint.server_name);
+        timeout(deadline, asked).await.ok()?
     }
 
     async fn hold(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<HeldConnection> {

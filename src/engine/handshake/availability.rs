@@ -15,25 +15,33 @@ use crate::engine::handshake::prove::{Contrary, HANDSHAKE, Shown, dial, observe,
 use crate::engine::handshake::rate::{OWN, ProbeRate};
 use crate::model::Fingerprint;
 use crate::plan::{HostPlan, PlannedService};
-use crate::ports::{Clock, Connection, Conversation, HeldRequest, Prober};
+use crate::ports::{Clock, Connection, Conversation, HeldRequest, IdleConnection, Prober};
 use crate::rollout::Measured;
 use crate::verify::{Endpoint, HeldOutcome, Observation};
 
 /// How long a request that was held may take to be answered.
 const ANSWER: Duration = Duration::from_secs(10);
+/// So many connections are kept idle at an endpoint that speaks HTTP.
+const IDLE: usize = 2;
 
 /// An endpoint that is to be watched, with a request in flight where it speaks HTTP.
-pub(crate) struct Prepared<H> {
+pub(crate) struct Prepared<P: Prober> {
     endpoint: Endpoint,
     /// Whether its listener outlives the switch, so that no handshake need fail.
     outlives: bool,
-    held: Option<H>,
+    held: Option<P::Held>,
+    idle: Vec<P::Idle>,
 }
 
-impl<H> Prepared<H> {
+impl<P: Prober> Prepared<P> {
     /// An endpoint that has nothing in flight.
     pub(crate) fn without_request(service: &PlannedService, endpoint: &Endpoint) -> Self {
-        Self { endpoint: endpoint.clone(), outlives: service.spec.keeps_listening(), held: None }
+        Self {
+            endpoint: endpoint.clone(),
+            outlives: service.spec.keeps_listening(),
+            held: None,
+            idle: Vec::new(),
+        }
     }
 
     /// Whether it is at this TCP port of its host.
@@ -48,7 +56,7 @@ pub(crate) async fn prepare<C: Connection, P: Prober>(
     prober: &P,
     connection: &Arc<C>,
     plan: &HostPlan,
-) -> (Vec<Shown>, Vec<Prepared<P::Held>>) {
+) -> (Vec<Shown>, Vec<Prepared<P>>) {
     let each = plan.services.iter().map(|service| async move {
         let places = places(prober, &service.endpoints).await;
         join_all(places.into_iter().map(|place| at_place(prober, connection, service, place))).await
@@ -63,7 +71,7 @@ async fn at_place<C: Connection, P: Prober>(
     connection: &Arc<C>,
     service: &PlannedService,
     endpoint: Endpoint,
-) -> (Vec<Shown>, Option<Prepared<P::Held>>) {
+) -> (Vec<Shown>, Option<Prepared<P>>) {
     let is_watched = endpoint.key == service.endpoints[0].key;
     let (observed, held) = match is_watched {
         true => hold(prober, connection, &endpoint).await,
@@ -75,8 +83,23 @@ async fn at_place<C: Connection, P: Prober>(
     // The first name may be none of this host's.
     let answering = shown.iter().find(|(_, _, observed)| matches!(observed, Observation::Served(_)));
     let watched = answering.filter(|_| is_watched).map(|(_, endpoint, _)| endpoint.clone());
+    let idle = match (&watched, &held) {
+        (Some(endpoint), Some(_)) => keep(prober, connection, endpoint).await,
+        _ => Vec::new(),
+    };
     let outlives = service.spec.keeps_listening();
-    (shown, watched.map(|endpoint| Prepared { endpoint, outlives, held }))
+    (shown, watched.map(|endpoint| Prepared { endpoint, outlives, held, idle }))
+}
+
+/// Connections of a server that speaks HTTP, used once and kept.
+async fn keep<C: Connection, P: Prober>(
+    prober: &P,
+    connection: &Arc<C>,
+    endpoint: &Endpoint,
+) -> Vec<P::Idle> {
+    let dial = || dial(prober, Some(connection), endpoint);
+    let kept = (0..IDLE).map(|_| prober.keep(dial, endpoint, HANDSHAKE));
+    join_all(kept).await.into_iter().flatten().collect()
 }
 
 /// Handshakes, each at its turn, and one request in flight, until it is asked to stop.
@@ -98,7 +121,7 @@ impl AvailabilityProbe {
         clock: &Arc<impl Clock>,
         rate: &Arc<ProbeRate>,
         new: &[Leaf],
-        Prepared { endpoint, outlives, mut held }: Prepared<P::Held>,
+        Prepared { endpoint, outlives, mut held, idle }: Prepared<P>,
     ) -> Self {
         let (watched, contrary, confirmed) =
             (endpoint.clone(), Contrary::default(), Arc::<AtomicBool>::default());
@@ -133,6 +156,10 @@ impl AvailabilityProbe {
                     answer = held.take().map(|held| tokio::spawn(held.finish(ANSWER)));
                 }
                 tally.count(&endpoint, observed);
+            }
+            tally.measured.idle = idle.len() as u64;
+            for kept in idle {
+                tally.measured.closed += u64::from(kept.is_closed().await);
             }
             tally.measured.held = match (held, answer) {
                 (Some(held), _) => Some(held.finish(ANSWER).await),

@@ -35,15 +35,15 @@ pub(crate) struct Rollout<C, P, K> {
 }
 
 /// What is kept of a host from one step to the next.
-pub(crate) struct HostSlot<C: Connection, H> {
+pub(crate) struct HostSlot<C: Connection, P: Prober> {
     session: Option<Session<C>>,
-    kept: Kept<H>,
+    kept: Kept<P>,
 }
 
 /// What a step leaves for a later one.
-pub(super) struct Kept<H> {
+pub(super) struct Kept<P: Prober> {
     /// Made ready while it was staged, to watch it while it is switched; none where it was not staged just now.
-    pub(super) prepared: Option<Vec<Prepared<H>>>,
+    pub(super) prepared: Option<Vec<Prepared<P>>>,
     /// Whether every link led into what is live when it was inspected.
     pub(super) linked: bool,
     /// The sockets that its services listen at; none where this process did not ask.
@@ -60,7 +60,7 @@ pub(super) struct Kept<H> {
     pub(super) inspected: Option<HostFacts>,
 }
 
-impl<C: Connection, H> Default for HostSlot<C, H> {
+impl<C: Connection, P: Prober> Default for HostSlot<C, P> {
     fn default() -> Self {
         Self {
             session: None,
@@ -85,7 +85,7 @@ pub(crate) struct HostRun<'a, C: Connector, P: Prober, K> {
     pub(super) session: &'a mut Session<C::Connection>,
     /// What the journal knows of it.
     pub(super) known: &'a HostState,
-    pub(super) slot: &'a mut Kept<P::Held>,
+    pub(super) slot: &'a mut Kept<P>,
 }
 
 impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
@@ -95,7 +95,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         plan: &'a HostPlan,
         step: Step,
         known: &'a HostState,
-        HostSlot { session, kept }: &'a mut HostSlot<C::Connection, P::Held>,
+        HostSlot { session, kept }: &'a mut HostSlot<C::Connection, P>,
     ) -> StepEnded {
         let session = match session {
             Some(session) => session,
@@ -139,7 +139,7 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     }
 
     /// Starts to watch what was made ready for it.
-    pub(super) fn watch(&mut self, prepared: Vec<Prepared<P::Held>>) {
+    pub(super) fn watch(&mut self, prepared: Vec<Prepared<P>>) {
         let Rollout { prober, clock, rate, leaves, .. } = self.rollout;
         let connection = self.session.connection.clone();
         let start = |one| AvailabilityProbe::start(prober, &connection, clock, rate, leaves, one);

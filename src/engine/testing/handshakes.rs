@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::certificate::Certificate;
 use crate::engine::testing::VirtualClock;
-use crate::ports::{BoxedStream, BurstEnd, Clock, Conversation, Dial, HeldRequest, Prober};
+use crate::ports::{BoxedStream, BurstEnd, Clock, Conversation, Dial, HeldRequest, IdleConnection, Prober};
 use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
 
 /// Handshakes by endpoint, such as `192.0.2.1:443`, or `192.0.2.1:443 www.a.test` for one name alone: each shows the next, and the last ever after. Its clones are the same.
@@ -20,6 +20,7 @@ struct Inner {
     made: BTreeMap<String, usize>,
     names: BTreeMap<String, Vec<IpAddr>>,
     held: Option<HeldOutcome>,
+    closes: bool,
     takes: Option<(VirtualClock, Duration)>,
     limited: BTreeMap<String, BurstEnd>,
     waiting: BTreeSet<String>,
@@ -42,6 +43,11 @@ impl Handshakes {
     /// Every endpoint speaks HTTP: so ends the request that is in flight.
     pub(crate) fn hold(&self, outcome: HeldOutcome) {
         self.0.lock().unwrap().held = Some(outcome);
+    }
+
+    /// Connections that are kept are closed.
+    pub(crate) fn close_idle(&self) {
+        self.0.lock().unwrap().closes = true;
     }
 
     /// Every handshake takes so long from now on.
@@ -114,8 +120,20 @@ impl HeldRequest for Held {
     }
 }
 
+/// A connection that is kept.
+pub(crate) struct Idle {
+    is_closed: bool,
+}
+
+impl IdleConnection for Idle {
+    async fn is_closed(self) -> bool {
+        self.is_closed
+    }
+}
+
 impl Prober for Handshakes {
     type Held = Held;
+    type Idle = Idle;
 
     /// Handshakes need no connection here: who dials wants to know whether somebody listens.
     async fn dial(&self, address: &str, port: u16, _: Duration) -> Result<BoxedStream, String> {
@@ -153,6 +171,11 @@ impl Prober for Handshakes {
         let observed = self.next(endpoint);
         let held = self.0.lock().unwrap().held.clone();
         (observed, held.map_or(Conversation::None, |outcome| Conversation::Held(Held(outcome))))
+    }
+
+    async fn keep(&self, _: impl Dial, _: &Endpoint, _: Duration) -> Option<Idle> {
+        let inner = self.0.lock().unwrap();
+        inner.held.as_ref().map(|_| Idle { is_closed: inner.closes })
     }
 
     async fn hold(&self, _: impl Dial, _: &Endpoint, _: Duration) -> Option<Held> {

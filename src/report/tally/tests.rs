@@ -118,6 +118,8 @@ fn what_clients_noticed_is_counted() {
         first_failure: None,
         held,
         unexplained: 0,
+        idle: 4,
+        closed: 3,
     };
     for (held, cut) in [
         (Some(HeldOutcome::Cut("reset".to_owned())), Some(1)),
@@ -126,9 +128,11 @@ fn what_clients_noticed_is_counted() {
     ] {
         let host = told(vec![(0, proven(measured(held)))]);
         assert_eq!((host.handshakes, host.failed_handshakes, host.dropped_connections), (7, 2, cut));
+        assert_eq!((host.idle, host.closed_connections), (4, Some(3)));
     }
     let host = told(vec![(0, inspected(true, &[]))]);
     assert_eq!((host.handshakes, host.failed_handshakes, host.dropped_connections), (0, 0, None));
+    assert_eq!((host.idle, host.closed_connections), (0, None));
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct HostSummary {
     pub failed_handshakes: u64,
     /// Requests in flight that were cut; none where no request was in flight that could have been.
     pub dropped_connections: Option<u32>,
+    /// Idle connections that the server closed; none where none was kept that could have been.
+    pub closed_connections: Option<u64>,
     /// From its first step to its last.
     pub seconds: f64,
     /// Why it failed.
@@ -56,6 +58,9 @@ pub struct HostSummary {
     pub risks: Vec<Remark>,
     #[serde(skip)]
     pub(in crate::report) handshakes: u64,
+    /// Connections that were kept idle.
+    #[serde(skip)]
+    pub(in crate::report) idle: u64,
     /// It had the certificate before the rollout, and keeps it.
     #[serde(skip)]
     pub(in crate::report) kept: bool,
@@ -134,13 +139,20 @@ impl Summary {
         if tried == 0 {
             return String::new();
         }
-        let cut = match watched.iter().sum() {
-            // Where nothing speaks HTTP, no request was in flight.
-            0 if watched.is_empty() => String::new(),
-            1 => " and 1 request was cut".to_owned(),
-            cut => format!(" and {cut} requests were cut"),
-        };
-        format!("; {failed} of {} failed{cut} while hosts were switched", count(tried as usize, "handshake"))
+        let idle: u64 = self.hosts.iter().map(|host| host.idle).sum();
+        let closed: u64 = self.hosts.iter().filter_map(|host| host.closed_connections).sum();
+        let mut all = vec![format!("{failed} of {} failed", count(tried as usize, "handshake"))];
+        // Where nothing speaks HTTP, no request was in flight.
+        all.extend((!watched.is_empty()).then(|| match watched.iter().sum() {
+            1 => "1 request was cut".to_owned(),
+            cut => format!("{cut} requests were cut"),
+        }));
+        all.extend(
+            (idle > 0).then(|| format!("{closed} of {} closed", count(idle as usize, "idle connection"))),
+        );
+        let last = all.pop().unwrap_or_default();
+        let noticed = if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) };
+        format!("; {noticed} while hosts were switched")
     }
 
     /// One sentence: what happened.

@@ -96,3 +96,19 @@ async fn of_dual_certificates_one_is_watched_and_both_are_seen() {
     assert_eq!(watched(&world, Duration::from_millis(210)).await.len(), 1);
     assert_eq!(world.handshakes.made("192.0.2.1:443 (rsa)"), 1);
 }
+
+#[tokio::test]
+async fn idle_connections_are_kept_where_http_is_spoken_and_those_that_are_closed_are_counted() {
+    let mut world = World::nginx().showing(&[new()]);
+    let idle = async |world: &World| {
+        let measured = one(world, Duration::from_millis(10)).await;
+        (measured.idle, measured.closed)
+    };
+    assert_eq!(idle(&world).await, (0, 0));
+    world.handshakes.hold(HeldOutcome::Answered);
+    assert_eq!(idle(&world).await, (2, 0));
+    world.handshakes.close_idle();
+    assert_eq!(idle(&world).await, (2, 2));
+    world.host_mut().services[0].endpoints[0].starttls = Some(StartTls::Smtp);
+    assert_eq!(idle(&world).await, (0, 0));
+}

@@ -11,6 +11,8 @@ fn summary(outcome: RolloutOutcome, back: bool, undo: bool, hosts: &[HostOutcome
         state: None,
         failed_handshakes: 0,
         dropped_connections: None,
+        closed_connections: None,
+        idle: 0,
         seconds: 0.0,
         error: None,
         breaks_at: None,
@@ -133,6 +135,14 @@ fn what_the_switch_cost_is_summed_over_all_hosts() {
         .cost()
     };
     assert_eq!(cost(&[(0, 0, None), (0, 0, None)]), "");
+    let kept = hosts(&[HostOutcome::Changed, HostOutcome::Changed], |_, host| {
+        (host.handshakes, host.dropped_connections) = (5, Some(0));
+        (host.idle, host.closed_connections) = (2, Some(1));
+    });
+    assert_eq!(
+        kept.cost(),
+        "; 0 of 10 handshakes failed, 0 requests were cut and 2 of 4 idle connections closed while hosts were switched"
+    );
     assert_eq!(
         cost(&[(10, 0, Some(0)), (5, 2, Some(1))]),
         "; 2 of 15 handshakes failed and 1 request was cut while hosts were switched"
