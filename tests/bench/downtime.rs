@@ -3,33 +3,48 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A bench says what it expects by failing.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod clients;
+
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use certwave::lab::{Break, Lab, LabOptions};
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslSessionCacheMode, SslStream, SslVerifyMode};
+use certwave::lab::{Break, FrontServer, Lab, LabOptions, wait_for};
+use clients::{Seen, distance, http2, long, plain};
 
 /// Connections at once on each server, each with a handshake and a request, one after the other.
 const CLIENTS: usize = 3;
-/// Between two requests of a client.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Kept connections of clients that are away.
+const DISTANT: usize = 10;
+/// What is sent arrives so much later, each way.
+const EACH_WAY: Duration = Duration::from_millis(25);
 
-#[derive(Default)]
-struct Seen {
-    handshakes: usize,
-    failed_handshakes: usize,
-    requests: usize,
-    failed_requests: usize,
-    /// An answer that began and did not end.
-    cut: usize,
-    /// Kept connections that the server closed between two requests.
-    closed: usize,
-    /// When each leaf was served.
-    leaves: Vec<(Instant, Vec<u8>)>,
+/// A server, and the kinds of clients that it knows.
+struct Server {
+    name: &'static str,
+    address: SocketAddr,
+    /// The same for clients that are away.
+    distant: SocketAddr,
+    /// Whether it speaks HTTP/2, and takes upgrades.
+    takes_all: bool,
+    /// A file that takes some seconds.
+    download: Option<&'static str>,
+}
+
+impl Server {
+    fn new(name: &'static str, address: SocketAddr) -> Self {
+        let distant = distance::away_from(address, EACH_WAY);
+        Self {
+            name,
+            address,
+            distant,
+            takes_all: name != "Envoy",
+            download: (name == "nginx").then_some("/large.bin"),
+        }
+    }
 }
 
 fn main() {
@@ -42,15 +57,16 @@ fn main() {
         &playbook[..waves]
     );
     std::fs::write(lab.playbook(), waves).unwrap();
+    take_all_clients(&lab);
     let servers = [
-        ("nginx", lab.hosts[0].nginx.https),
-        ("HAProxy", lab.fronts[0].server.https()),
-        ("Envoy", lab.fronts[1].server.https()),
+        Server::new("nginx", lab.hosts[0].nginx.https),
+        Server::new("HAProxy", lab.fronts[0].server.https()),
+        Server::new("Envoy", lab.fronts[1].server.https()),
     ];
     println!(
-        "| during | server | handshakes (a second) | failed | requests | failed | cut short | kept connections closed | old and new mixed |"
+        "| during | server | handshakes (a second) | failed | requests | failed | cut short | kept connections closed | requests lost on kept connections | the same 25 ms away | the same over HTTP/2 | WebSockets cut | downloads cut | old and new mixed |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     measure("rollout", &lab, &servers, 0);
     // The last host's configuration is broken: everything that was done goes back.
     lab.hosts.swap(0, 1);
@@ -58,24 +74,103 @@ fn main() {
     measure("rollback", &lab, &servers, 3);
 }
 
-fn measure(what: &str, lab: &Lab, servers: &[(&str, SocketAddr)], code: i32) {
+/// nginx and HAProxy speak HTTP/2 and take upgrades from now on.
+fn take_all_clients(lab: &Lab) {
+    let echo = long::echo();
+    let edit = |path: &std::path::Path, changes: &[(String, String)]| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = changes.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "`{from}` is not in {text}");
+            text.replacen(from, to, 1)
+        });
+        std::fs::write(path, text).unwrap();
+    };
+    let nginx = &lab.hosts[0].nginx;
+    let location = format!(
+        "location = /echo {{ proxy_pass http://{echo}; proxy_http_version 1.1; proxy_set_header Upgrade websocket; \
+         proxy_set_header Connection Upgrade; }}\n        location = /large.bin"
+    );
+    let listen = format!("listen {} ssl", nginx.https);
+    edit(
+        &nginx.config,
+        &[(format!("{listen};"), format!("{listen} http2;")), ("location = /large.bin".to_owned(), location)],
+    );
+    signal(nginx.process.id(), "-HUP");
+    let FrontServer::Haproxy(haproxy) = &lab.fronts[0].server else { panic!("it is HAProxy") };
+    let bind = format!("bind {} ssl ", haproxy.https);
+    let rule = "http-request return status 200".to_owned();
+    edit(
+        &haproxy.config,
+        &[
+            (bind.clone(), format!("{bind}alpn h2,http/1.1 ")),
+            (rule.clone(), format!("use_backend echo if {{ path /echo }}\n  {rule}")),
+            (
+                "string \"certwave lab\"".to_owned(),
+                format!(
+                    "string \"certwave lab\" unless {{ path /echo }}\nbackend echo\n  timeout tunnel 1h\n  server echo {echo}"
+                ),
+            ),
+        ],
+    );
+    signal(haproxy.process.id(), "-USR2");
+    for address in [nginx.https, haproxy.https] {
+        assert!(wait_for(Duration::from_secs(30), || http2::is_spoken(address)), "no HTTP/2 at {address}");
+    }
+}
+
+fn signal(process: u32, signal: &str) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
+/// Clients of one kind.
+fn start(
+    stop: &Arc<AtomicBool>,
+    number: usize,
+    client: impl Fn(&AtomicBool) -> Seen + Clone + Send + 'static,
+) -> Vec<JoinHandle<Seen>> {
+    let one = |_| {
+        let (stop, client) = (stop.clone(), client.clone());
+        std::thread::spawn(move || client(&stop))
+    };
+    (0..number).map(one).collect()
+}
+
+fn end(clients: Vec<JoinHandle<Seen>>) -> Seen {
+    clients.into_iter().fold(Seen::default(), |all, client| all.and(client.join().unwrap()))
+}
+
+/// What every client of a server sees.
+struct Watch {
+    fresh: Vec<JoinHandle<Seen>>,
+    kept: Vec<JoinHandle<Seen>>,
+    distant: Vec<JoinHandle<Seen>>,
+    http2: Vec<JoinHandle<Seen>>,
+    upgraded: Vec<JoinHandle<Seen>>,
+    downloads: Vec<JoinHandle<Seen>>,
+}
+
+impl Watch {
+    fn start(server: &Server, stop: &Arc<AtomicBool>) -> Self {
+        let (address, distant) = (server.address, server.distant);
+        let all = usize::from(server.takes_all);
+        let path = server.download.unwrap_or_default();
+        Self {
+            fresh: start(stop, CLIENTS, move |stop| plain::fresh_connections(address, stop)),
+            kept: start(stop, 1, move |stop| plain::kept_connection(address, stop)),
+            distant: start(stop, DISTANT, move |stop| plain::kept_connection(distant, stop)),
+            http2: start(stop, all, move |stop| http2::one_connection(address, stop)),
+            upgraded: start(stop, all, move |stop| long::upgraded(address, stop)),
+            downloads: start(stop, usize::from(!path.is_empty()), move |stop| {
+                long::downloads(address, path, stop)
+            }),
+        }
+    }
+}
+
+fn measure(what: &str, lab: &Lab, servers: &[Server], code: i32) {
     let stop = Arc::new(AtomicBool::new(false));
     let began = Instant::now();
-    let clients: Vec<Vec<_>> = servers
-        .iter()
-        .map(|(_, address)| {
-            let address = *address;
-            let fresh = (0..CLIENTS).map(|_| {
-                let stop = stop.clone();
-                std::thread::spawn(move || fresh_connections(address, &stop))
-            });
-            let kept = {
-                let stop = stop.clone();
-                std::thread::spawn(move || kept_connection(address, &stop))
-            };
-            fresh.chain([kept]).collect()
-        })
-        .collect();
+    let watches: Vec<Watch> = servers.iter().map(|server| Watch::start(server, &stop)).collect();
     let ended = Command::new(env!("CARGO_BIN_EXE_certwave"))
         .args(["rollout", "playbook.yaml", "--yes", "--force", "-q", "-i"])
         .arg(lab.inventory())
@@ -90,28 +185,26 @@ fn measure(what: &str, lab: &Lab, servers: &[(&str, SocketAddr)], code: i32) {
     stop.store(true, Ordering::Relaxed);
     assert_eq!(ended.code(), Some(code), "the {what} did not end as it should");
     let seconds = began.elapsed().as_secs_f64();
-    for ((name, _), clients) in servers.iter().zip(clients) {
-        let mut all = Seen::default();
-        for client in clients {
-            let one = client.join().unwrap();
-            all.handshakes += one.handshakes;
-            all.failed_handshakes += one.failed_handshakes;
-            all.requests += one.requests;
-            all.failed_requests += one.failed_requests;
-            all.cut += one.cut;
-            all.closed += one.closed;
-            all.leaves.extend(one.leaves);
-        }
+    for (server, watch) in servers.iter().zip(watches) {
+        let (fresh, kept, distant) = (end(watch.fresh), end(watch.kept), end(watch.distant));
+        let (http2, upgraded, downloads) = (end(watch.http2), end(watch.upgraded), end(watch.downloads));
+        let known = |is_known: bool, count: usize| if is_known { count.to_string() } else { "-".to_owned() };
         println!(
-            "| {what} | {name} | {} ({:.0}) | {} | {} | {} | {} | {} | {} ms |",
-            all.handshakes,
-            all.handshakes as f64 / seconds,
-            all.failed_handshakes,
-            all.requests,
-            all.failed_requests,
-            all.cut,
-            all.closed,
-            mixed(all.leaves).as_millis()
+            "| {what} | {} | {} ({:.0}) | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} ms |",
+            server.name,
+            fresh.handshakes,
+            fresh.handshakes as f64 / seconds,
+            fresh.failed_handshakes + http2.failed_handshakes,
+            fresh.requests + kept.requests,
+            fresh.failed_requests,
+            fresh.cut + kept.cut,
+            kept.closed + distant.closed,
+            kept.lost,
+            distant.lost + distant.cut,
+            known(server.takes_all, http2.lost),
+            known(server.takes_all, upgraded.cut),
+            known(server.download.is_some(), downloads.cut),
+            mixed(fresh.leaves).as_millis()
         );
     }
 }
@@ -133,96 +226,4 @@ fn mixed(mut leaves: Vec<(Instant, Vec<u8>)>) -> Duration {
         widest = widest.max(pair[1].duration_since(began));
     }
     widest
-}
-
-/// Without the system's roots, which take long to read, and without resumption: each handshake is a full one.
-fn connector() -> SslContext {
-    let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
-    builder.set_verify(SslVerifyMode::NONE);
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    builder.build()
-}
-
-fn connect(context: &SslContext, address: SocketAddr) -> Option<SslStream<TcpStream>> {
-    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut ssl = Ssl::new(context).unwrap();
-    ssl.set_hostname("api.lab.test").unwrap();
-    ssl.connect(stream).ok()
-}
-
-enum Answer {
-    Whole,
-    Cut,
-    None,
-}
-
-fn request(stream: &mut SslStream<TcpStream>) -> Answer {
-    if stream.write_all(b"GET / HTTP/1.1\r\nHost: api.lab.test\r\n\r\n").is_err() {
-        return Answer::None;
-    }
-    let mut answer = Vec::new();
-    let mut part = [0; 4096];
-    loop {
-        match stream.read(&mut part) {
-            Ok(0) | Err(_) if answer.is_empty() => return Answer::None,
-            Ok(0) | Err(_) => return Answer::Cut,
-            Ok(read) => answer.extend_from_slice(&part[..read]),
-        }
-        let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-        if length.is_some_and(|length| body.len() >= length) {
-            return Answer::Whole;
-        }
-    }
-}
-
-fn fresh_connections(address: SocketAddr, stop: &AtomicBool) -> Seen {
-    let mut seen = Seen::default();
-    let context = connector();
-    while !stop.load(Ordering::Relaxed) {
-        seen.handshakes += 1;
-        match connect(&context, address) {
-            None => seen.failed_handshakes += 1,
-            Some(mut stream) => {
-                let leaf = stream.ssl().peer_certificate().unwrap().to_der().unwrap();
-                seen.leaves.push((Instant::now(), openssl::sha::sha256(&leaf).to_vec()));
-                seen.requests += 1;
-                match request(&mut stream) {
-                    Answer::Whole => {}
-                    Answer::Cut => seen.cut += 1,
-                    Answer::None => seen.failed_requests += 1,
-                }
-                let _ = stream.shutdown();
-            }
-        }
-        std::thread::sleep(PAUSE);
-    }
-    seen
-}
-
-/// One connection with request after request; where the server closes it between two, as HTTP allows, another.
-fn kept_connection(address: SocketAddr, stop: &AtomicBool) -> Seen {
-    let mut seen = Seen::default();
-    let context = connector();
-    let mut kept = connect(&context, address);
-    while !stop.load(Ordering::Relaxed) {
-        let Some(stream) = &mut kept else {
-            kept = connect(&context, address);
-            continue;
-        };
-        match request(stream) {
-            Answer::Whole => seen.requests += 1,
-            Answer::Cut => seen.cut += 1,
-            Answer::None => {
-                seen.closed += 1;
-                kept = connect(&context, address);
-            }
-        }
-        std::thread::sleep(PAUSE);
-    }
-    seen
 }
