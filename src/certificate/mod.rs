@@ -9,6 +9,7 @@ mod inspect;
 mod key_type;
 mod leaf;
 mod set;
+mod staple;
 
 pub use bundle::{Bundle, Defect, Requirements};
 pub use chains::ChainSet;
@@ -17,6 +18,7 @@ pub use inspect::{Certificate, UnreadableCertificate, parse_pem};
 pub use key_type::{KeyAlgorithm, KeyType};
 pub use leaf::{Leaf, chain_expires};
 pub use set::CertificateSet;
+pub use staple::Staple;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -56,7 +56,7 @@ pub fn risks_of(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp)
     let served =
         host.served.iter().filter(|served| !served.elsewhere).filter_map(|served| served.leaf.as_ref());
     risks.extend(served.chain(&host.on_disk).filter_map(|leaf| other_issuer(leaf, next)));
-    risks.extend(lasting(plan, host, next).into_iter().map(Risk::Lasting));
+    risks.extend(lasting(plan, host, next, now).into_iter().map(Risk::Lasting));
     risks.sort();
     risks.dedup();
     risks

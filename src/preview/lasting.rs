@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Leaf;
@@ -40,6 +41,18 @@ pub enum Lasting {
         /// The setting.
         remedy: String,
     },
+    /// An endpoint staples an OCSP answer that is of no use with its certificate.
+    StapleUnfit {
+        /// By which service, and where.
+        endpoint: String,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// An endpoint stapled an OCSP answer before the switch, and staples none since.
+    StapleLost {
+        /// By which service, and where.
+        endpoint: String,
+    },
     /// Processes of a server still serve the certificate from before, to connections that were open.
     OldWorkers {
         /// Which server.
@@ -72,6 +85,15 @@ impl fmt::Display for Lasting {
             Lasting::SessionsEnded { service, remedy } => {
                 write!(f, "a reload of {service} ends the sessions of its clients: set `{remedy}`")
             }
+            Lasting::StapleUnfit { endpoint, reason } => {
+                write!(
+                    f,
+                    "{endpoint}: the OCSP answer that is stapled {reason}: clients may refuse the certificate"
+                )
+            }
+            Lasting::StapleLost { endpoint } => {
+                write!(f, "{endpoint}: an OCSP answer was stapled before the switch, and none is since")
+            }
             Lasting::OldWorkers { service, count } => {
                 let (workers, serve) = if *count == 1 { ("worker", "serves") } else { ("workers", "serve") };
                 write!(
@@ -82,16 +104,13 @@ impl fmt::Display for Lasting {
             Lasting::Beside { service, kind, path } => match kind {
                 BesideKind::Ocsp => write!(
                     f,
-                    "{service} staples the OCSP answer in `{path}`, which is for the certificate before: replace it"
+                    "the OCSP answer in `{path}` ({service}) is for the certificate before: replace it"
                 ),
                 BesideKind::Sctl => write!(
                     f,
-                    "{service} sends the timestamps (SCTs) in `{path}`, which are for the certificate before: replace it"
+                    "the timestamps (SCTs) in `{path}` ({service}) are for the certificate before: replace them"
                 ),
-                BesideKind::Issuer => write!(
-                    f,
-                    "{service} checks OCSP answers by the issuer in `{path}`, and the issuer changes: replace it"
-                ),
+                BesideKind::Issuer => write!(f, "the issuer in `{path}` ({service}) changes: replace it"),
             },
         }
     }
@@ -99,7 +118,7 @@ impl fmt::Display for Lasting {
 
 /// The risks of a host that concern what clients have open, and what servers read beside certificates. `next` are the
 /// leaves that would be rolled out.
-pub(super) fn lasting(plan: &HostPlan, host: &SeenHost, next: &[Leaf]) -> Vec<Lasting> {
+pub(super) fn lasting(plan: &HostPlan, host: &SeenHost, next: &[Leaf], now: Timestamp) -> Vec<Lasting> {
     let reloads = |reads: &&SeenReads| {
         let known = host.ways.iter().find(|one| one.service == reads.service).map(|one| one.way);
         let service = plan.services.iter().find(|service| service.name == reads.service);
@@ -114,7 +133,12 @@ pub(super) fn lasting(plan: &HostPlan, host: &SeenHost, next: &[Leaf]) -> Vec<La
             path: beside.path.clone(),
         })
     });
-    reloaded.chain(beside).collect()
+    let unfit = host.served.iter().filter_map(|served| {
+        let endpoint = format!("{} at {}", served.service, served.endpoint);
+        let reason = served.staple?.problem(now)?;
+        Some(Lasting::StapleUnfit { endpoint, reason })
+    });
+    reloaded.chain(beside).chain(unfit).collect()
 }
 
 /// What a reload does to connections that are open, by the server's configuration.

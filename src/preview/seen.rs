@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::Leaf;
+use crate::certificate::{Leaf, Staple};
 use crate::install::{Beside, Boots, Guard, Keeper, LinkState, SudoLog};
 use crate::model::{Fingerprint, ServiceName, Version};
 use crate::rollout::{Previous, Silent, Undone};
@@ -33,6 +33,9 @@ pub struct SeenServed {
     /// What its listener wants of clients, where that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demand: Option<ClientDemand>,
+    /// What the OCSP answer is that it stapled, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staple: Option<Staple>,
 }
 
 fn yes() -> bool {

@@ -132,6 +132,7 @@ mod tests {
             chain: vec![leaf.der],
             trust: trust.map_err(str::to_owned),
             protocol: "TLSv1.3".to_owned(),
+            staple: None,
             took: Duration::ZERO,
         });
         appraised(&observed, must_fit).condition
@@ -165,7 +166,7 @@ mod tests {
     fn without_a_certificate_there_is_a_reason() {
         let served = |chain| {
             let (protocol, took) = (String::new(), Duration::ZERO);
-            Observation::Served(Served { chain, trust: Ok(()), protocol, took })
+            Observation::Served(Served { chain, trust: Ok(()), staple: None, protocol, took })
         };
         for (observed, condition, reason) in [
             (Observation::NotTls("because".to_owned()), Condition::None, "because"),

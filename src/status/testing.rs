@@ -105,7 +105,13 @@ impl World {
 
     fn sending(self, chain: Vec<Vec<u8>>) -> Self {
         let protocol = "TLSv1.3".to_owned();
-        self.observe(Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO }))
+        self.observe(Observation::Served(Served {
+            chain,
+            trust: Ok(()),
+            protocol,
+            staple: None,
+            took: Duration::ZERO,
+        }))
     }
 
     /// It is dialled from the host itself.
@@ -178,7 +184,13 @@ impl World {
             Some(leaf) => {
                 let chain = vec![leaf.der.clone(), CERTIFICATES.middle.der.clone()];
                 let protocol = "TLSv1.3".to_owned();
-                Observation::Served(Served { chain, trust: Ok(()), protocol, took: Duration::ZERO })
+                Observation::Served(Served {
+                    chain,
+                    trust: Ok(()),
+                    staple: None,
+                    protocol,
+                    took: Duration::ZERO,
+                })
             }
             None => Observation::NotTls("unrecognized name".to_owned()),
         };

@@ -1,5 +1,7 @@
 //! Every chain is taken, for it is judged afterwards. What a handshake proves is that the server has the leaf's key.
 
+use std::cell::RefCell;
+
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::rsa::Padding;
@@ -10,6 +12,21 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+tokio::task_local! {
+    /// The OCSP answer that the handshake under way came with: rustls shows it to the verifier alone, which all
+    /// handshakes share.
+    static STAPLE: RefCell<Option<Vec<u8>>>;
+}
+
+/// What a handshake comes to, and the OCSP answer that the server stapled.
+pub(super) async fn with_staple<T>(handshake: impl Future<Output = T>) -> (T, Option<Vec<u8>>) {
+    let shaken = async {
+        let ended = handshake.await;
+        (ended, STAPLE.with(RefCell::take))
+    };
+    STAPLE.scope(RefCell::default(), shaken).await
+}
 
 type Signed = Result<HandshakeSignatureValid, Error>;
 
@@ -37,9 +54,10 @@ impl ServerCertVerifier for AnyChain {
         leaf: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        stapled: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let _ = STAPLE.try_with(|staple| staple.replace((!stapled.is_empty()).then(|| stapled.to_vec())));
         // OpenSSL refuses a handshake with a certificate that cannot be read, and is to say so.
         let readable = |one| matches!(X509Certificate::from_der(one), Ok(([], _)));
         match readable(leaf) && others.iter().all(|one| readable(one)) {

@@ -44,6 +44,8 @@ pub(super) struct Shaken {
     pub(super) stream: BoxedStream,
     /// The certificates in the order they were sent, each in DER.
     pub(super) chain: Vec<Vec<u8>>,
+    /// The OCSP answer that was stapled, in DER.
+    pub(super) staple: Option<Vec<u8>>,
     /// `TLSv1.3`
     pub(super) version: String,
     /// The turn that it has at its listener.

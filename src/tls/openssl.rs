@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode};
+use openssl::ssl::{
+    Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode, StatusType,
+};
 use openssl::x509::X509;
 use tokio_openssl::SslStream;
 
@@ -50,6 +52,7 @@ impl OpensslHandshakes {
         if name.parse::<IpAddr>().is_err() {
             ssl.set_hostname(name)?;
         }
+        ssl.set_status_type(StatusType::OCSP)?;
         let protocols = offered(endpoint, protocol);
         if !protocols.is_empty() {
             let with_length = |protocol: &Vec<u8>| {
@@ -107,7 +110,8 @@ impl Handshake for OpensslHandshakes {
         let sent = stream.ssl().peer_cert_chain();
         let chain = sent.into_iter().flatten().filter_map(|one| one.to_der().ok()).collect();
         let version = stream.ssl().version_str().to_owned();
-        Ok(Shaken { chain, version, stream: Box::new(stream), turn: None })
+        let staple = stream.ssl().ocsp_status().map(<[u8]>::to_vec);
+        Ok(Shaken { chain, staple, version, stream: Box::new(stream), turn: None })
     }
 }
 

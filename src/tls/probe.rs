@@ -72,8 +72,14 @@ impl TlsProber {
         self.roots.judge(chain)
     }
 
-    fn served(&self, chain: Vec<Vec<u8>>, protocol: String, took: Duration) -> Observation {
-        Observation::Served(Served { trust: self.roots.judge(&chain), chain, protocol, took })
+    fn served(
+        &self,
+        chain: Vec<Vec<u8>>,
+        staple: Option<Vec<u8>>,
+        protocol: String,
+        took: Duration,
+    ) -> Observation {
+        Observation::Served(Served { trust: self.roots.judge(&chain), chain, staple, protocol, took })
     }
 
     fn incompatible(&self) -> MutexGuard<'_, HashSet<Endpoint>> {
@@ -159,12 +165,12 @@ impl Prober for TlsProber {
     }
 
     async fn handshake(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Observation {
-        let (Shaken { mut stream, chain, version, turn: _turn }, took) =
+        let (Shaken { mut stream, chain, staple, version, turn: _turn }, took) =
             match self.connect(&dial, endpoint, None, deadline).await {
                 Ok(shaken) => shaken,
                 Err(failure) => return failure.into(),
             };
-        let served = self.served(chain, version, took);
+        let served = self.served(chain, staple, version, took);
         // A goodbye (RFC 8446, section 6.1), so that the server does not log a broken connection.
         let _ = timeout(Duration::from_millis(200), stream.shutdown()).await;
         served
@@ -180,14 +186,14 @@ impl Prober for TlsProber {
         endpoint: &Endpoint,
         deadline: Duration,
     ) -> (Observation, Conversation<HeldConnection>) {
-        let (Shaken { stream, chain, version, turn: _turn }, took) =
+        let (Shaken { stream, chain, staple, version, turn: _turn }, took) =
             match self.connect(&dial, endpoint, HTTP, deadline).await {
                 Ok(shaken) => shaken,
                 Err(failure) => return (failure.into(), Conversation::None),
             };
         let asked = HeldConnection::converse(stream, &endpoint.server_name);
         let conversation = timeout(deadline, asked).await.unwrap_or(Conversation::None);
-        (self.served(chain, version, took), conversation)
+        (self.served(chain, staple, version, took), conversation)
     }
 
     async fn keep(&self, dial: impl Dial, endpoint: &Endpoint, deadline: Duration) -> Option<KeptConnection> {

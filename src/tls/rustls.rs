@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::certificate::ClientIdentity;
 use crate::ports::BoxedStream;
-use crate::tls::any_chain::AnyChain;
+use crate::tls::any_chain::{AnyChain, with_staple};
 use crate::tls::client_request::ClientRequest;
 use crate::tls::handshake::{ForKey, Handshake, HandshakeError, Shaken, offered};
 use crate::tls::incompatible::failure;
@@ -106,7 +106,8 @@ impl Handshake for RustlsHandshakes {
         let mut config = ClientConfig::clone(self.configs.of(endpoint.key));
         config.client_auth_cert_resolver = request.clone();
         config.alpn_protocols = offered(endpoint, protocol);
-        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let (connected, staple) = with_staple(connecting).await;
         let stream = connected.map_err(|error| failure(&error, request.was_asked(), endpoint))?;
         let (_, session) = stream.get_ref();
         let chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.to_vec()).collect();
@@ -114,6 +115,6 @@ impl Handshake for RustlsHandshakes {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "TLSv1.3",
         };
-        Ok(Shaken { chain, version: version.to_owned(), stream: Box::new(stream), turn: None })
+        Ok(Shaken { chain, staple, version: version.to_owned(), stream: Box::new(stream), turn: None })
     }
 }

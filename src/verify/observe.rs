@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::KeyAlgorithm;
+use crate::certificate::{KeyAlgorithm, Staple};
 use crate::model::DnsName;
 use crate::verify::{
     ClientCertificate, ClientDemand, ClientSettings, HandshakeRate, ProxyProtocol, StartTls,
@@ -119,6 +119,12 @@ impl Observation {
             Observation::Refused { demand, reason } => Some(format!("{reason}; {demand}")),
         }
     }
+
+    /// What the OCSP answer is that was stapled, where one was.
+    pub fn staple(&self) -> Option<Staple> {
+        let Observation::Served(served) = self else { return None };
+        served.staple.as_ref().map(|answer| Staple::read(answer, &served.chain))
+    }
 }
 
 /// A finished handshake.
@@ -128,6 +134,8 @@ pub struct Served {
     pub chain: Vec<Vec<u8>>,
     /// Whether the chain leads to a trusted root (the name is judged apart); else OpenSSL's reason.
     pub trust: Result<(), String>,
+    /// What it stapled: an OCSP answer (RFC 6066, section 8), in DER.
+    pub staple: Option<Vec<u8>>,
     /// `TLSv1.3`
     pub protocol: String,
     /// From the first byte sent to the end of the handshake.

@@ -222,6 +222,7 @@ fn served(chain: &[u8]) -> Observation {
         chain: parse_pem(chain).unwrap().into_iter().map(|one| one.der).collect(),
         trust: Ok(()),
         protocol: "TLSv1.3".to_owned(),
+        staple: None,
         took: Duration::ZERO,
     })
 }

@@ -248,6 +248,7 @@ fn what_is_wrong_with_a_host_is_found() {
         demand: None,
         leaf,
         ours: true,
+        staple: None,
     };
     let previous = |hours: i64, revoked: bool| Previous {
         version: Version::found(start(), &Fingerprint::new([1; 32])),
@@ -350,6 +351,7 @@ fn a_rollout_refuses_what_its_plan_knows() {
         reason: None,
         elsewhere: false,
         demand: None,
+        staple: None,
     };
     let file = SeenFile { path: "/etc/a.pem".to_owned(), is_key: false, ours: true, leaf: None };
     let good = SeenHost {

@@ -81,10 +81,11 @@ pub(crate) async fn elsewhere<C: Connection, P: Prober>(
 
 /// What an endpoint showed, as a survey keeps it.
 pub(crate) fn row((service, endpoint, observed): Shown, elsewhere: bool) -> SeenServed {
+    let staple = observed.staple();
     let (leaf, reason, demand) = match observed {
         Observation::Served(served) => (Leaf::of_served(&served.chain), None, None),
         Observation::NotTls(reason) | Observation::Unreachable(reason) => (None, Some(reason), None),
         Observation::Refused { demand, reason } => (None, Some(reason), Some(demand)),
     };
-    SeenServed { service, endpoint, leaf, ours: true, reason, elsewhere, demand }
+    SeenServed { service, endpoint, leaf, ours: true, reason, elsewhere, demand, staple }
 }

@@ -6,7 +6,7 @@ use crate::install::{self, InstallError, InstallSpec, OldProcesses};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{Lasting, Risk};
-use crate::rollout::{Committed, Remark, StepFailure};
+use crate::rollout::{Committed, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn commit(&mut self) -> Result<Committed, StepFailure> {
@@ -17,8 +17,10 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let output = self.session.task(&task, SCRIPT).await?;
         match install::Pruned::parse(&answer(&output)) {
             Ok(committed) => {
-                let remarks = committed.old.iter().filter_map(|old| self.old_workers(old));
-                Ok(Committed::Final(remarks.collect()))
+                let old: Vec<Lasting> =
+                    committed.old.iter().filter_map(|old| self.old_workers(old)).collect();
+                let lasting = old.into_iter().chain(self.staples_since().await);
+                Ok(Committed::Final(lasting.map(|one| Risk::Lasting(one).remark()).collect()))
             }
             Err(error @ (InstallError::Undone { .. } | InstallError::StillArmed { .. })) => {
                 Ok(Committed::Refused { reason: error.to_string() })
@@ -27,8 +29,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         }
     }
 
-    fn old_workers(&self, old: &OldProcesses) -> Option<Remark> {
+    fn old_workers(&self, old: &OldProcesses) -> Option<Lasting> {
         let service = self.plan.services.get(old.service)?.name.to_string();
-        Some(Risk::Lasting(Lasting::OldWorkers { service, count: old.count }).remark())
+        Some(Lasting::OldWorkers { service, count: old.count })
     }
 }

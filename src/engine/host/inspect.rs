@@ -2,6 +2,7 @@
 
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
+use crate::engine::host::staples::stapling;
 use crate::install::{Facts, InstallSpec, Ownership};
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{self, Bar, Risk};
@@ -44,6 +45,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             return Ok(preview::answer(plan, &host.seen, Vec::new()));
         }
         self.refuse(&host)?;
+        self.slot.stapling = stapling(&host.seen);
         let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
         let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
         let answer = preview::answer(plan, &host.seen, remarks);

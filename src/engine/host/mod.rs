@@ -9,6 +9,7 @@ mod rollback;
 mod run;
 pub(crate) mod session;
 mod stage;
+mod staples;
 #[cfg(test)]
 mod tests;
 mod verify;

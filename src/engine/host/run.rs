@@ -56,6 +56,8 @@ pub(super) struct Kept<P: Prober> {
     pub(super) live: Option<Version>,
     /// What its history is to begin with, where that became too long.
     pub(super) shorter: Vec<Version>,
+    /// Its endpoints that stapled an OCSP answer before the switch.
+    pub(super) stapling: Vec<(ServiceName, Endpoint)>,
     /// What it was found to be, where it is going to be switched.
     pub(super) inspected: Option<HostFacts>,
 }
@@ -72,6 +74,7 @@ impl<C: Connection, P: Prober> Default for HostSlot<C, P> {
                 ownership: None,
                 live: None,
                 shorter: Vec::new(),
+                stapling: Vec::new(),
                 inspected: None,
             },
         }

@@ -4,6 +4,7 @@ use crate::engine::handshake::availability::prepare;
 use crate::engine::handshake::look::explained;
 use crate::engine::host::HostRun;
 use crate::engine::host::session::{answer, failed};
+use crate::engine::host::staples::stapling;
 use crate::install::{InstallSpec, Ownership, Staged};
 use crate::plan::SCRIPT;
 use crate::ports::{Clock, Connector, Prober};
@@ -40,6 +41,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             host.add(plan, shown);
             self.refuse(&host)?;
             baseline = preview::baseline(plan, &host.seen);
+            self.slot.stapling = stapling(&host.seen);
         }
         self.slot.prepared = Some(ready);
         Ok(baseline)

@@ -97,6 +97,7 @@ pub(crate) fn served(chain: &[&Certificate]) -> Observation {
         chain: chain.iter().map(|one| one.der.clone()).collect(),
         trust: Ok(()),
         protocol: "TLSv1.3".to_owned(),
+        staple: None,
         took: Duration::ZERO,
     })
 }

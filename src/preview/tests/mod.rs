@@ -57,6 +57,7 @@ fn host(plan: &Plan) -> SeenHost {
         reason: None,
         elsewhere: false,
         demand: None,
+        staple: None,
     };
     let file = SeenFile { path: "/live/fullchain.pem".to_owned(), is_key: false, ours: true, leaf: None };
     SeenHost {

@@ -297,3 +297,43 @@ async fn an_address_leads_to_itself() {
         assert_eq!(prober.resolve(address).await, Ok(vec![address.parse().unwrap()]));
     }
 }
+
+#[tokio::test]
+async fn an_ocsp_answer_that_is_stapled_is_seen_with_either_library() {
+    let authority = Authority::new("ours").unwrap();
+    let prober = trusting(&authority.root_pem().unwrap());
+    let plain = of_key(&authority, &rsa(2048));
+    let stapling = |answer: &'static [u8]| {
+        move |context: &mut SslContextBuilder| {
+            let staple = move |ssl: &mut openssl::ssl::SslRef| Ok(ssl.set_ocsp_status(answer).is_ok());
+            context.set_status_callback(staple).unwrap();
+        }
+    };
+    let odd = |answer: &'static [u8]| {
+        move |context: &mut SslContextBuilder| {
+            old_suite("AES128-GCM-SHA256")(context);
+            stapling(answer)(context);
+        }
+    };
+    for (version, _) in VERSIONS {
+        let both = |answer: &'static [u8]| {
+            move |context: &mut SslContextBuilder| {
+                up_to(version)(context);
+                stapling(answer)(context);
+            }
+        };
+        // One answer is not kept for the next handshake.
+        let contexts = vec![
+            serving(&[&plain], both(b"one")),
+            serving(&[&plain], up_to(version)),
+            serving(&[&plain], both(b"two")),
+        ];
+        let server = Server::openssl(contexts).await;
+        for expected in [Some(&b"one"[..]), None, Some(b"two")] {
+            assert_eq!(served(&prober, &server.endpoint()).await.staple.as_deref(), expected);
+        }
+    }
+    let server = Server::openssl(vec![serving(&[&plain], odd(b"three"))]).await;
+    assert_eq!(served(&prober, &server.endpoint()).await.staple.as_deref(), Some(&b"three"[..]));
+    assert_eq!(server.came(), 2, "rustls fits it");
+}

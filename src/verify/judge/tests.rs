@@ -26,6 +26,7 @@ fn shown(chain: &[&Certificate], trust: Result<(), &str>) -> Observation {
         chain: chain.iter().map(|one| one.der.clone()).collect(),
         trust: trust.map_err(str::to_owned),
         protocol: "TLSv1.3".to_owned(),
+        staple: None,
         took: Duration::ZERO,
     })
 }

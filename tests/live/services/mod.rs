@@ -11,6 +11,7 @@ mod listeners;
 mod names;
 pub(crate) mod others;
 mod ownership;
+mod staples;
 pub(crate) mod starttls;
 mod stores;
 mod sudo;

@@ -5,6 +5,7 @@ mod ends;
 mod inspect;
 mod names;
 mod previous;
+mod staples;
 mod verify;
 
 use crate::certificate::CertificateSet;
