@@ -248,6 +248,32 @@ fn each_library_has_its_room() {
     }
 }
 
+/// Text of hosts, servers and CAs passes `report/out.rs` on its way to a terminal. The others here ask what the terminal is, or draw on it
+/// what has passed.
+#[test]
+fn text_goes_out_by_one_way() {
+    let allowed = [
+        "src/cli/error.rs",
+        "src/cli/printer.rs",
+        "src/cli/settings.rs",
+        "src/cli/terminal.rs",
+        "src/report/out.rs",
+        "src/report/progress/bars.rs",
+    ];
+    for (path, text) in program() {
+        let code = code(&text);
+        let writes =
+            ["stdout()", "stderr()", "println!", "eprint!", " print!"].iter().any(|word| code.contains(word));
+        let allowed = allowed.iter().any(|one| path.ends_with(one));
+        assert!(!writes || allowed, "{} writes by a way of its own", path.display());
+    }
+    for (path, text) in
+        program().filter(|(path, _)| path.ends_with("bars.rs") || path.ends_with("terminal.rs"))
+    {
+        assert!(text.contains("for_terminal("), "{} draws what it was given", path.display());
+    }
+}
+
 #[test]
 fn secrets_are_taken_out_in_few_places() {
     let allowed = [

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use instant_acme::Error;
 
+use crate::model::visible;
 use crate::ports::{KeepError, StoreError};
 
 /// Why there is no certificate. Nothing on any host was changed.
@@ -143,8 +144,8 @@ impl IssueError {
                 for sub in &problem.subproblems {
                     detail.push_str(&format!("; {sub}"));
                 }
-                let kind = problem.r#type.map(|kind| kind.rsplit(':').next().unwrap_or(&kind).to_owned());
-                IssueError::Refused { act, detail, kind }
+                let kind = problem.r#type.map(|kind| visible(kind.rsplit(':').next().unwrap_or(&kind)));
+                IssueError::Refused { act, detail: visible(&detail), kind }
             }
             Error::Timeout(_) => IssueError::TimedOut { act },
             Error::Other(error) => {
@@ -154,9 +155,9 @@ impl IssueError {
                     reason = cause.to_string();
                     next = cause.source();
                 }
-                IssueError::Unreachable { url: url.to_owned(), reason }
+                IssueError::Unreachable { url: url.to_owned(), reason: visible(&reason) }
             }
-            other => IssueError::Protocol { act, reason: other.to_string() },
+            other => IssueError::Protocol { act, reason: visible(&other.to_string()) },
         }
     }
 }

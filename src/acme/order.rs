@@ -11,7 +11,7 @@ use crate::acme::error::IssueError;
 use crate::acme::key;
 use crate::acme::placed::PlacedOrder;
 use crate::acme::request::Request;
-use crate::model::Secret;
+use crate::model::{Secret, visible};
 use crate::ports::{ChallengeResponder, KeepError};
 
 /// For the CA to see a challenge, and to sign.
@@ -261,7 +261,7 @@ async fn refusal(order: &mut Order, url: &str) -> IssueError {
         let domain = authorization.identifier().to_string();
         let error = authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref());
         if let Some(problem) = error {
-            let detail = problem.detail.clone().unwrap_or_else(|| problem.to_string());
+            let detail = visible(&problem.detail.clone().unwrap_or_else(|| problem.to_string()));
             return IssueError::Challenge { domain, detail };
         }
     }

@@ -8,7 +8,7 @@ use x509_parser::prelude::{AlgorithmIdentifier, FromDer, GeneralName, X509Certif
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate::{KeyAlgorithm, KeyType};
-use crate::model::{DnsName, Fingerprint, Serial};
+use crate::model::{DnsName, Fingerprint, Serial, visible};
 
 /// A certificate, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Certificate {
             names: names.unwrap_or_default(),
             not_before: time(parsed.validity().not_before)?,
             not_after: time(parsed.validity().not_after)?,
-            subject: parsed.subject().to_string(),
-            issuer: parsed.issuer().to_string(),
+            subject: visible(&parsed.subject().to_string()),
+            issuer: visible(&parsed.issuer().to_string()),
             is_ca: parsed.is_ca(),
         })
     }
@@ -136,7 +136,7 @@ impl Certificate {
 
 fn name_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => Some(visible(name)),
         GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
             Ok(four) => Some(std::net::Ipv4Addr::from(four).to_string()),
             Err(_) => Some(std::net::Ipv6Addr::from(<[u8; 16]>::try_from(*bytes).ok()?).to_string()),

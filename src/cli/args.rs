@@ -140,6 +140,13 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether its exit code says what became of hosts.
+    pub(super) fn changes_hosts(&self) -> bool {
+        matches!(self, Self::Rollout(_) | Self::Resume(_) | Self::Rollback(_))
+    }
+}
+
 /// `certwave demo`
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::exit::Exit;
 use crate::cli::hints::{exit, hint, message};
 use crate::operations::{OperationError, Problem};
+use crate::report::Out;
 
 /// An error as a person sees it: what, why, how things were left, and the way out.
 #[derive(Debug)]
@@ -89,9 +90,10 @@ impl Failure {
 
     /// Prints it to standard error.
     pub(super) fn print(&self) {
-        let mut stderr = anstream::stderr().lock();
-        // When standard error is closed there is nobody left to tell.
-        let _ = self.write(&mut stderr);
+        let mut text = Vec::new();
+        if self.write(&mut text).is_ok() {
+            Out::Remark.text(String::from_utf8_lossy(&text).trim_end_matches('\n'));
+        }
     }
 
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {

@@ -14,7 +14,6 @@ mod signal;
 mod terminal;
 mod watch;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use args::{LogFormat, OutputFormat};
@@ -22,6 +21,8 @@ use clap::Parser;
 use error::Failure;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::report::Out;
 
 pub use args::Args;
 pub use exit::Exit;
@@ -38,7 +39,7 @@ pub fn main() -> ExitCode {
             );
             let object = Failure::usage(in_one_line(&error.render().to_string())).json(Timestamp::now());
             if !wanted && asks_for_json("--log-format", "CERTWAVE_LOG_FORMAT") {
-                let _ = writeln!(std::io::stderr(), "{object}");
+                Out::Remark.object(&object);
             } else {
                 let _ = error.print();
             }
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
             (args.global.output == Some(OutputFormat::Json), args.global.log_format == Some(LogFormat::Json))
         }
     };
+    let changes = args.command.changes_hosts();
     let ran = resolved.and_then(|settings| {
         settings.start_log();
         commands::run(args.command, &settings)
@@ -65,12 +67,12 @@ pub fn main() -> ExitCode {
             if json && !printer::has_printed() {
                 print_json(&json!({"time": Timestamp::now(), "event": "finished", "exit_code": exit.code()}));
             }
-            exit.into()
+            conclude(exit, changes).into()
         }
         Err(failure) => {
             let object = failure.json(Timestamp::now());
             if log_json {
-                let _ = writeln!(std::io::stderr(), "{object}");
+                Out::Remark.object(&object);
             } else {
                 failure.print();
             }
@@ -80,6 +82,13 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Results that nobody can read are a failure. What became of hosts is told by the exit code all the same.
+fn conclude(exit: Exit, changes_hosts: bool) -> Exit {
+    let Some(reason) = Out::failure() else { return exit };
+    Failure::new(format!("write the results to standard output: {reason}")).print();
+    if exit == Exit::Done && !changes_hosts { Exit::Failed } else { exit }
 }
 
 /// What is wrong with the words, without the usage that follows: an argument that is missing has a line of its own.
@@ -98,5 +107,5 @@ fn asks_for_json(option: &str, variable: &str) -> bool {
 
 /// The last line, for programs. When nobody reads it, nobody misses it.
 fn print_json(line: &Value) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    Out::Result.object(line);
 }

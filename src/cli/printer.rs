@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args::{LogFormat, OutputFormat};
 use crate::model::OperationId;
 use crate::plan::Plan;
 use crate::ports::Observer;
 use crate::report::view::View;
-use crate::report::{JsonReporter, PlainReporter, ProgressReporter, Quiet};
+use crate::report::{JsonReporter, Out, PlainReporter, ProgressReporter, Quiet};
 
 /// Set by the first result.
 static PRINTED: AtomicBool = AtomicBool::new(false);
@@ -24,7 +24,13 @@ pub(super) fn has_printed() -> bool {
 /// Writes a line of standard output. A closed pipe (`| head`) is not a failure.
 fn print(text: &str) {
     PRINTED.store(true, Ordering::Relaxed);
-    let _ = writeln!(anstream::stdout(), "{text}");
+    Out::Result.text(text);
+}
+
+/// The same of an object for programs.
+fn print_object(object: &Value) {
+    PRINTED.store(true, Ordering::Relaxed);
+    Out::Result.object(object);
 }
 
 /// Knows in which form a result goes out, and how much is said beside it.
@@ -72,7 +78,7 @@ impl Printer {
     /// What programs read of a result; people get it otherwise.
     pub(super) fn show_objects(self, view: &impl View) {
         if self.is_json() {
-            view.objects(Timestamp::now()).iter().for_each(|object| print(&object.to_string()));
+            view.objects(Timestamp::now()).iter().for_each(print_object);
         }
     }
 
@@ -93,13 +99,12 @@ impl Printer {
         if self.is_quiet() {
             return;
         }
-        let _ = match self.log_format {
-            LogFormat::Text => writeln!(anstream::stderr(), "{text}"),
+        match self.log_format {
+            LogFormat::Text => Out::Remark.text(text),
             LogFormat::Json => {
-                let line = json!({"time": Timestamp::now(), "event": "remark", "text": text.trim()});
-                writeln!(std::io::stderr(), "{line}")
+                Out::Remark.object(&json!({"time": Timestamp::now(), "event": "remark", "text": text.trim()}))
             }
-        };
+        }
     }
 
     /// A remark that programs find in the result.

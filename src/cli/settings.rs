@@ -96,7 +96,7 @@ impl Settings {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(|| crate::report::LogWriter)
             .with_ansi(std::io::stderr().is_terminal());
         let started = match self.log_format {
             LogFormat::Text => builder.with_target(false).try_init(),

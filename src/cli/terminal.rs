@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::acme;
 use crate::cli::printer::Printer;
-use crate::model::OperationId;
+use crate::model::{OperationId, for_terminal};
 use crate::operations::{Anew, BackTo, News, Progress};
 use crate::plan::Plan;
 use crate::ports::{Confirm, Observer, Question, Unanswered};
@@ -123,7 +123,7 @@ impl Terminal {
         }
         let lost = |error: std::io::Error| Unanswered::Lost(error.to_string());
         let mut stderr = std::io::stderr();
-        write!(stderr, "{question}: ").and_then(|()| stderr.flush()).map_err(lost)?;
+        write!(stderr, "{}: ", for_terminal(&question)).and_then(|()| stderr.flush()).map_err(lost)?;
         // A thread of its own: reading cannot be stopped, and nobody must wait for it.
         let (tell, answer) = oneshot::channel();
         std::thread::spawn(move || {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
+use crate::model::for_terminal;
 use crate::report::screen;
 use crate::report::view::View;
 
@@ -105,7 +106,8 @@ struct ToldSoFar {
 impl ToldSoFar {
     fn show(&mut self, round: Round, every: Duration, printer: Printer) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.any, true);
-        let drawn = printer.draw(|size| screen(&round.text, size, every, Timestamp::now(), first));
+        let drawn =
+            printer.draw(|size| screen(&for_terminal(&round.text), size, every, Timestamp::now(), first));
         if drawn.map_err(|error| Failure::to("draw", &error))? {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use crate::engine::host::session::command;
 use crate::install::{Script, Word};
-use crate::model::Secret;
+use crate::model::{Secret, visible};
 use crate::plan::ChallengeHost;
 use crate::ports::{ChallengeResponder, Connection, Connector};
 
@@ -38,7 +38,7 @@ impl<'a, C: Connector> PushedChallenge<'a, C> {
         if output.status == 0 {
             return Ok(());
         }
-        Err(named(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")))
+        Err(named(visible(&String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "))))
     }
 
     async fn everywhere(

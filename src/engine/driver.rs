@@ -104,7 +104,7 @@ pub async fn drive<E: Effects>(
                 drive.now = drive.clock.now();
                 for (host, ended) in finished {
                     let host = schedule.hosts[host].clone();
-                    drive.take_in(Event::StepFinished { host, ended });
+                    drive.take_in(Event::StepFinished { host, ended: ended.visible() });
                 }
             }
             Ok(()) = cancel.changed(), if !drive.state.is_cancelled() => {

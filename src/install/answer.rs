@@ -1,6 +1,7 @@
 //! What a script printed, taken apart: lines that begin with `certwave:`, among whatever a login shell says.
 
 use crate::install::{InstallError, Output};
+use crate::model::{visible, visible_block};
 
 /// A script's answer: its statements in order.
 #[derive(Debug, Default)]
@@ -28,23 +29,24 @@ impl Answer {
                     continue;
                 }
                 if line.strip_prefix("certwave:end ") == Some(key.as_str()) {
-                    answer.blocks.push((std::mem::take(key), lines.join("\n").trim_end().to_owned()));
+                    answer.blocks.push((std::mem::take(key), visible_block(lines.join("\n").trim_end())));
                     open = None;
                 }
                 continue;
             }
             let Some(statement) = line.strip_prefix("certwave:") else { continue };
             let (key, value) = statement.split_once(' ').unwrap_or((statement, ""));
-            match key {
-                "begin" => open = Some((value.to_owned(), Vec::new())),
+            let (key, value) = (visible(key), visible(value));
+            match key.as_str() {
+                "begin" => open = Some((value, Vec::new())),
                 "error" => {
-                    return Err(InstallError::named(value, answer.value("reason").unwrap_or_default()));
+                    return Err(InstallError::named(&value, answer.value("reason").unwrap_or_default()));
                 }
                 "result" => {
-                    answer.result = value.to_owned();
+                    answer.result = value;
                     finished = true;
                 }
-                _ => answer.statements.push((key.to_owned(), value.to_owned())),
+                _ => answer.statements.push((key, value)),
             }
         }
         if finished { Ok(answer) } else { Err(InstallError::classify(output)) }

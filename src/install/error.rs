@@ -1,7 +1,7 @@
 //! Why a step could not be done on a host.
 
 use crate::install::Output;
-use crate::model::ServiceName;
+use crate::model::{ServiceName, visible};
 
 /// Why a step could not be done. Reads after "failed to …"; in every case what is live was not changed, or is
 /// again what it was, unless the script was [`InstallError::Unfinished`].
@@ -303,19 +303,19 @@ impl InstallError {
     pub fn classify(output: &Output<'_>) -> Self {
         let stderr = String::from_utf8_lossy(output.stderr);
         let sudo = stderr.lines().find_map(|line| line.strip_prefix("sudo: "));
-        let last = |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        let last = |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(visible);
         if stderr.contains("sudo: a password is required") || stderr.contains("sudo: a terminal is required")
         {
             return Self::SudoPassword;
         }
         if let Some(reason) = sudo {
-            return Self::SudoRefused { reason: reason.to_owned() };
+            return Self::SudoRefused { reason: visible(reason) };
         }
         if let Some(line) = stderr
             .lines()
             .find(|line| line.contains("not in the sudoers file") || line.contains("not allowed to execute"))
         {
-            return Self::SudoRefused { reason: line.to_owned() };
+            return Self::SudoRefused { reason: visible(line) };
         }
         if output.status == 127 && stderr.contains("sudo") {
             return Self::NoSudo;

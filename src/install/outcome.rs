@@ -2,7 +2,7 @@
 
 use crate::install::answer::Answer;
 use crate::install::{InstallError, OldProcesses, Output, ScriptService, SudoLogs};
-use crate::model::{ServiceName, Version};
+use crate::model::{ServiceName, Version, visible};
 
 /// The first line of the shell that attends a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl LockAnswer {
         let statement = line.trim_end().strip_prefix("certwave:")?;
         match statement.split_once(' ').unwrap_or((statement, "")) {
             ("locked", logs) => SudoLogs::parse(logs).map(Self::Locked),
-            ("busy", holder) => Some(Self::Busy(holder.to_owned())),
+            ("busy", holder) => Some(Self::Busy(visible(holder))),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 
 mod amount;
 mod fingerprint;
+mod foreign;
 mod name;
 mod path;
 mod port;
@@ -14,6 +15,7 @@ mod window;
 
 pub use amount::Amount;
 pub use fingerprint::{Fingerprint, Serial, Version};
+pub use foreign::{FOREIGN_BYTES, for_json, for_terminal, visible, visible_block, visible_lines};
 pub use name::{CertificateName, DnsName, HostName, InvalidName, OperationId, ServiceName, WaveName};
 pub use path::{HostPath, InvalidPath};
 pub use port::Port;

@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::foreign::{acts, visible};
+
 /// Why a text is not a name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {kind}: {reason}")]
+#[error("`{}` is not a {kind}: {reason}", visible(text))]
 pub struct InvalidName {
     kind: &'static str,
     text: String,
@@ -127,6 +129,9 @@ fn printable(text: &str) -> Result<(), &'static str> {
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("it contains white space or a control character");
+    }
+    if text.chars().any(acts) {
+        return Err("it contains a character that changes how others are shown");
     }
     if text.len() > 255 {
         return Err("it is longer than 255 characters");

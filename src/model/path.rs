@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::foreign::{acts, visible};
+
 /// Why a text is not a path on a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a path on a host: {reason}")]
+#[error("`{}` is not a path on a host: {reason}", visible(text))]
 pub struct InvalidPath {
     text: String,
     reason: &'static str,
@@ -57,6 +59,9 @@ impl FromStr for HostPath {
         }
         if text.chars().any(char::is_control) {
             return invalid("it contains a control character");
+        }
+        if text.chars().any(acts) {
+            return invalid("it contains a character that changes how others are shown");
         }
         let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {

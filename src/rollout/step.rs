@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fingerprint, ServiceName, Version};
+use crate::model::{Fingerprint, ServiceName, Version, visible_lines};
 use crate::rollout::baseline::Baseline;
 use crate::rollout::measured::{Measured, Proven};
 use crate::rollout::remark::Remark;
@@ -244,6 +244,49 @@ impl StepEnded {
     }
 }
 
+impl StepEnded {
+    /// The same with every text of a host's, a server's or a person's as [`visible_lines`] has it: what is kept and shown of a step passes here.
+    #[must_use]
+    pub fn visible(mut self) -> Self {
+        let pass = |text: &mut String| *text = visible_lines(text);
+        let measured = |measured: &mut Measured| measured.first_failure.iter_mut().for_each(pass);
+        match &mut self {
+            StepEnded::Inspect(Err(failure))
+            | StepEnded::Stage(Err(failure))
+            | StepEnded::Activate(Err(failure))
+            | StepEnded::Verify(Err(failure))
+            | StepEnded::Commit(Err(failure))
+            | StepEnded::Rollback(Err(failure)) => match failure {
+                StepFailure::Failed { reason }
+                | StepFailure::Unreachable { reason }
+                | StepFailure::InDoubt { reason } => pass(reason),
+            },
+            StepEnded::Inspect(Ok(inspected)) => {
+                inspected.undone.iter_mut().filter_map(|undone| undone.problem.as_mut()).for_each(pass);
+                inspected.risks.iter_mut().for_each(|remark| pass(&mut remark.text));
+            }
+            StepEnded::Activate(Ok(Activated::Reloaded(Reloaded { risks, .. })))
+            | StepEnded::Commit(Ok(Committed::Final(risks))) => {
+                risks.iter_mut().for_each(|remark| pass(&mut remark.text));
+            }
+            StepEnded::Activate(Ok(Activated::Refused { reason }))
+            | StepEnded::Commit(Ok(Committed::Refused { reason })) => pass(reason),
+            StepEnded::Verify(Ok(Verified::Proven(proven))) => {
+                measured(&mut proven.measured);
+                proven.risks.iter_mut().for_each(|remark| pass(&mut remark.text));
+                proven.disrupted.iter_mut().for_each(pass);
+            }
+            StepEnded::Verify(Ok(Verified::Disproven(disproven))) => {
+                pass(&mut disproven.reason);
+                measured(&mut disproven.measured);
+            }
+            StepEnded::Rollback(Ok(seen)) => measured(seen),
+            StepEnded::Stage(Ok(_)) => {}
+        }
+        self
+    }
+}
+
 /// How a step ended, as journals keep it: the step, and a word for its result.
 #[derive(Serialize, Deserialize)]
 struct StoredStep {
@@ -340,9 +383,10 @@ impl TryFrom<StoredStep> for StepEnded {
             StoredResult::Failed { reason } => StepFailure::Failed { reason },
             StoredResult::Unreachable { reason } => StepFailure::Unreachable { reason },
             StoredResult::InDoubt { reason } => StepFailure::InDoubt { reason },
-            result => return Self::with_result(step, result),
+            // What an older certwave, or somebody else, wrote down passes, too.
+            result => return Self::with_result(step, result).map(Self::visible),
         };
-        Ok(Self::without_result(step, failure))
+        Ok(Self::without_result(step, failure).visible())
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::inventory::Login;
+use crate::model::visible;
 use crate::ports::{Certainty, Connector, RemoteError, RemoteErrorKind};
 use crate::ssh::auth::{self, LoginError};
 use crate::ssh::config::SshOptions;
@@ -109,7 +110,7 @@ impl From<ConnectError> for RemoteError {
         if let Some(below) = below {
             reason = format!("{reason}: {below}");
         }
-        Self { certainty: Certainty::NotSent, kind: error.kind(), reason }
+        Self { certainty: Certainty::NotSent, kind: error.kind(), reason: visible(&reason) }
     }
 }
 

@@ -7,7 +7,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::time::{sleep, timeout};
 
-use crate::model::Secret;
+use crate::model::{Secret, visible};
 use crate::ports::{Certainty, RemoteCommand, RemoteError, RemoteErrorKind, RemoteOutput};
 use crate::ssh::link::Loss;
 use crate::ssh::sessions::{Refused, SessionPlace};
@@ -57,7 +57,7 @@ impl ExecError {
             Self::Queued { .. } | Self::Timeout { .. } => RemoteErrorKind::Timeout,
             _ => RemoteErrorKind::Protocol,
         };
-        RemoteError { certainty, kind, reason: self.to_string() }
+        RemoteError { certainty, kind, reason: visible(&self.to_string()) }
     }
 }
 

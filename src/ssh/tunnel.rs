@@ -13,7 +13,7 @@ use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use crate::model::HostPath;
+use crate::model::{HostPath, visible};
 use crate::ports::{BoxedStream, Certainty, RemoteError, RemoteErrorKind};
 use crate::ssh::link::Loss;
 use crate::ssh::transport::Transport;
@@ -44,7 +44,7 @@ impl From<TunnelError> for RemoteError {
             TunnelError::Timeout { .. } => RemoteErrorKind::Timeout,
             TunnelError::Lost { .. } => RemoteErrorKind::Unreachable,
         };
-        Self { certainty: Certainty::NotSent, kind, reason: error.to_string() }
+        Self { certainty: Certainty::NotSent, kind, reason: visible(&error.to_string()) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::model::DnsName;
+use crate::model::{DnsName, visible};
 use crate::ports::BoxedStream;
 use crate::verify::StartTls;
 
@@ -175,7 +175,7 @@ impl Talk<'_> {
     }
 
     async fn line(&mut self) -> Result<String, String> {
-        Ok(self.until(&["\n"]).await?.trim_end().to_owned())
+        Ok(visible(self.until(&["\n"]).await?.trim_end()))
     }
 
     /// A reply of one or several lines (RFC 5321, section 4.2.1) with this code.

@@ -404,3 +404,40 @@ fn the_reference_of_commands_is_up_to_date() {
         "UPDATE_REFERENCE=1 cargo test --test cli"
     );
 }
+
+/// A name is shown as it is, or refused; why is one line that moves nothing.
+#[test]
+fn a_host_name_that_would_turn_the_line_round_is_refused() {
+    for name in ["web\u{202e}10", "web\u{9b}2J", "\\e]0;owned\\a"] {
+        let inventory = format!("all: {{hosts: {{\"{name}\": {{ansible_host: 192.0.2.1}}}}}}\n");
+        let (code, told) = check(PLAYBOOK, &inventory);
+        assert_eq!(code, 64, "{told}");
+        assert!(told.contains("is not a host name") || told.contains("not valid YAML"), "{told}");
+        let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!told.chars().any(acts), "{told:?}");
+    }
+}
+
+/// Who redirects results to a full disk is told, and so is a script.
+#[test]
+fn results_that_cannot_be_written_are_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["completions", "bash"][..], &["--output", "json", "history"], &["man"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_certwave"))
+            .args(args)
+            .current_dir(&folder)
+            .env("HOME", folder.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("write the results to standard output: No space left"), "{args:?}: {said}");
+        // A reader that has enough is no failure.
+        let text = format!("{} {} | true", env!("CARGO_BIN_EXE_certwave"), args.join(" "));
+        let mut piped = Command::new("sh");
+        piped.args(["-c", &text]).current_dir(&folder).env("HOME", folder.path());
+        assert!(piped.output().unwrap().status.success(), "{args:?}");
+    }
+}

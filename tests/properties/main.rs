@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test says what it expects by failing.
 
 mod driver;
+mod foreign;
 mod preview;
 mod rollout;
 mod run;

@@ -420,7 +420,7 @@ impl<C: Connection> HaproxyDialogue<'_, C> {
         match output {
             Ok(output) if output.status == 0 => Ok(()),
             Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                let said = crate::model::visible_lines(String::from_utf8_lossy(&output.stderr).trim());
                 Err(format!("`{command}` ended with {}: {said}", output.status))
             }
             Err(_) => Err(format!("`{command}` was not heard of again")),

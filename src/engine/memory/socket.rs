@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::engine::host::session::Session;
 use crate::install::Script;
-use crate::model::{HostPath, Secret};
+use crate::model::{HostPath, Secret, visible, visible_block};
 use crate::plan::HostPlan;
 use crate::ports::{BoxedStream, Connection};
 use crate::service::RELAY;
@@ -41,9 +41,9 @@ pub(crate) async fn ask<C: Connection>(
     if output.status != 0 && output.stdout.is_empty() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        return Err(format!("{refused}; and through the host's own tools: {said}"));
+        return Err(format!("{refused}; and through the host's own tools: {}", visible(said)));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(visible_block(&String::from_utf8_lossy(&output.stdout)))
 }
 
 async fn spoken(mut stream: BoxedStream, question: &Secret) -> Result<String, String> {
@@ -53,7 +53,7 @@ async fn spoken(mut stream: BoxedStream, question: &Secret) -> Result<String, St
         stream.shutdown().await?;
         let mut answer = Vec::new();
         stream.take(MOST).read_to_end(&mut answer).await?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+        Ok::<_, std::io::Error>(visible_block(&String::from_utf8_lossy(&answer)))
     };
     match timeout(PATIENCE, dialogue).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::gate::Sample;
-use crate::model::{HostName, format_duration};
+use crate::model::{HostName, for_terminal, format_duration};
 use crate::plan::{HostIndex, Schedule};
 use crate::ports::Observer;
 use crate::report::words;
@@ -185,7 +185,7 @@ impl Observer for ProgressReporter {
         let lines = events.iter().filter_map(|(time, event)| words::line(*time, event, self.verbose));
         let lines = lines.collect::<Vec<_>>().join("\n");
         if !lines.is_empty() {
-            let _ = self.bars.println(lines);
+            let _ = self.bars.println(for_terminal(&lines));
         }
         events.iter().for_each(|(_, event)| self.follow(event, state));
         if state.outcome.is_some() {

@@ -1,13 +1,12 @@
 //! One JSON object a line.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 
 use crate::gate::Sample;
 use crate::model::OperationId;
 use crate::plan::Schedule;
 use crate::ports::Observer;
+use crate::report::Out;
 use crate::report::view::RolloutEvent;
 use crate::rollout::{Event, State};
 
@@ -38,11 +37,8 @@ impl Observer for JsonReporter {
         // The end is told by `view::RolloutEnd`, with all hosts.
         for (time, event) in events.iter().filter(|(_, event)| !matches!(event, Event::Finished { .. })) {
             let object = RolloutEvent { rollout, schedule, state, time: *time, event }.object();
-            // Nobody reads it any more: the rollout goes on all the same.
-            let _ = match self.on_stderr {
-                true => writeln!(std::io::stderr(), "{object}"),
-                false => writeln!(std::io::stdout(), "{object}"),
-            };
+            let out = if self.on_stderr { Out::Remark } else { Out::Result };
+            out.object(&object);
         }
     }
 

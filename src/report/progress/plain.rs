@@ -1,12 +1,10 @@
 //! One line an event: what a log file or a pipe gets.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 
 use crate::gate::Sample;
 use crate::ports::Observer;
-use crate::report::words;
+use crate::report::{Out, words};
 use crate::rollout::{Event, State};
 
 /// Writes lines to standard error.
@@ -26,8 +24,7 @@ impl Observer for PlainReporter {
     fn events(&mut self, events: &[(Timestamp, Event)], _: &State) {
         for (time, event) in events {
             if let Some(line) = words::line(*time, event, self.verbose) {
-                // Nobody reads standard error any more: the rollout goes on all the same.
-                let _ = writeln!(anstream::stderr(), "{} {line}", time.strftime("%H:%M:%SZ"));
+                Out::Remark.text(&format!("{} {line}", time.strftime("%H:%M:%SZ")));
             }
         }
     }

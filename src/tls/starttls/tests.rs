@@ -77,7 +77,7 @@ async fn a_refusal_says_what_the_server_said() {
     assert_eq!(refused, "it does not offer STARTTLS: `250-mail 250 SIZE 1`");
     let busy: [(&[u8], &[u8]); 1] = [(b"", b"421 try later\x1b[31m\r\n")];
     let refused = against(StartTls::Ftp, &busy).await.unwrap_err();
-    assert_eq!(refused, "it does not change to TLS: `421 try later [31m`");
+    assert_eq!(refused, "it does not change to TLS: `421 try later\\u{1b}[31m`");
     let postgres: [(&[u8], &[u8]); 1] = [(b"\0\0\0\x08\x04\xd2\x16\x2f", b"N")];
     assert_eq!(against(StartTls::Postgres, &postgres).await.unwrap_err(), "it does not offer TLS");
     let ldap: [(&[u8], &[u8]); 1] = [(b"\x30\x1d", b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\0\x04\0")];

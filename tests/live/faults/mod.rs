@@ -8,6 +8,7 @@ mod dead_man;
 mod disrupted;
 mod half_way;
 mod host;
+mod hostile;
 mod killed;
 mod link;
 mod proxy;
