@@ -124,6 +124,11 @@ pub enum Risk {
         /// How it refused, in words.
         reason: String,
     },
+    /// A listener took no more handshakes of the controller after the switch, and served the new certificate all the same.
+    RateLimited {
+        /// Where.
+        endpoint: String,
+    },
     /// An endpoint serves a certificate that the rollout does not replace: something else answers there.
     Foreign {
         /// Where.
@@ -227,6 +232,7 @@ impl Risk {
             | Risk::NameUnanswered { .. }
             | Risk::LinkNotNamed { .. }
             | Risk::KeyOpen { .. }
+            | Risk::RateLimited { .. }
             | Risk::Clock { .. }
             | Risk::NoWayBack
             | Risk::WayBackUnfit { .. }
@@ -312,6 +318,11 @@ impl fmt::Display for Risk {
             Risk::ClientRefused { endpoint, demand, reason } => {
                 write!(f, "{endpoint} cannot be verified: {reason}; {demand}")
             }
+            Risk::RateLimited { endpoint } => write!(
+                f,
+                "{endpoint} refused the controller for a while after the switch, as a server does that limits how often one address \
+                 may connect; it was verified with fewer handshakes: set `verify: rate: HANDSHAKES/s` below that limit"
+            ),
             Risk::Foreign { endpoint, names, issuer } => write!(
                 f,
                 "{endpoint}: another certificate is served, for {} by `{issuer}`, which this rollout does not replace; check the \

@@ -102,6 +102,9 @@ pub struct HandshakeRate {
 }
 
 impl HandshakeRate {
+    /// One each second.
+    pub const A_SECOND: HandshakeRate = HandshakeRate { handshakes: 1, per: Duration::from_secs(1) };
+
     /// From one handshake to the next: as far apart as can be, so that no window of any length sees too many.
     pub fn interval(self) -> Duration {
         self.per / self.handshakes

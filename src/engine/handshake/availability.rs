@@ -108,6 +108,8 @@ pub(crate) struct AvailabilityProbe {
     pub(crate) endpoint: Endpoint,
     /// Answers with another certificate than the new one, since the reload was confirmed.
     pub(crate) contrary: Contrary,
+    /// Answers with the new one, since then.
+    pub(crate) agreed: Contrary,
     confirmed: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Measured>,
@@ -126,6 +128,8 @@ impl AvailabilityProbe {
         let (watched, contrary, confirmed) =
             (endpoint.clone(), Contrary::default(), Arc::<AtomicBool>::default());
         let (others, is_confirmed) = (contrary.clone(), confirmed.clone());
+        let agreed = Contrary::default();
+        let agreeing = agreed.clone();
         let new: Vec<Fingerprint> = new.iter().map(|leaf| leaf.fingerprint_sha256).collect();
         let (stop, mut stopped) = watch::channel(false);
         let (prober, connection) = (prober.clone(), connection.clone());
@@ -151,6 +155,8 @@ impl AvailabilityProbe {
                 let observed = observe(prober.as_ref(), Some(&connection), &endpoint).await;
                 if counts && is_another(&observed, &new) {
                     others.add();
+                } else if counts && matches!(observed, Observation::Served(_)) {
+                    agreeing.add();
                 }
                 if matches!(observed, Observation::Unreachable(_)) && held.is_some() {
                     answer = held.take().map(|held| tokio::spawn(held.finish(ANSWER)));
@@ -168,7 +174,7 @@ impl AvailabilityProbe {
             };
             tally.measured
         });
-        Self { endpoint: watched, contrary, confirmed, stop, task }
+        Self { endpoint: watched, contrary, agreed, confirmed, stop, task }
     }
 
     /// From now on, another certificate than the new one is contrary to the proof.

@@ -107,6 +107,11 @@ impl Contrary {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether there was any.
+    pub(crate) fn is_any(&self) -> bool {
+        self.count() > 0
+    }
+
     fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

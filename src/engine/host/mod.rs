@@ -3,6 +3,7 @@
 mod activate;
 mod commit;
 mod inspect;
+mod limited;
 mod previous;
 pub(crate) mod reader;
 mod rollback;

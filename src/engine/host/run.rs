@@ -202,9 +202,9 @@ fn is_as_before(before: &Baseline, Disproof { service, endpoint, judgement, .. }
 /// An endpoint that is not as wanted.
 pub(super) struct Disproof {
     service: ServiceName,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// The same for people.
-    place: String,
+    pub(super) place: String,
     pub(super) judgement: Judgement,
     /// The services that show a certificate which certwave never issued, this one or another.
     pub(super) foreign: Vec<ServiceName>,

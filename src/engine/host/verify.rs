@@ -10,12 +10,29 @@ use crate::verify::judge;
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn verify(&mut self) -> Verified {
-        let proofs = self.prove_all(Aim::New).await;
-        let risks = if proofs.is_ok() { self.names_left().await } else { Vec::new() };
+        let mut proofs = self.prove_all(Aim::New).await;
+        let mut limited = None;
+        if let Err(disproof) = &proofs
+            && self.is_limited(disproof).await
+        {
+            limited = Some(disproof.place.clone());
+        }
+        let mut risks = Vec::new();
+        if limited.is_none() && proofs.is_ok() {
+            risks = self.names_left().await;
+        }
         let measured = self.session.end_probes().await;
+        if let Some(endpoint) = &limited {
+            proofs = self.prove_slowly().await;
+            if proofs.is_ok() {
+                risks = self.names_left().await;
+                risks.push(Risk::RateLimited { endpoint: endpoint.clone() }.remark());
+            }
+        }
         match proofs {
             Ok(()) => {
-                let allowed = self.plan.at_most_failed.map(u64::from);
+                // What the controller itself brought about, no client noticed.
+                let allowed = self.plan.at_most_failed.map(u64::from).filter(|_| limited.is_none());
                 let disrupted = allowed.and_then(|allowed| measured.disruption(allowed));
                 Verified::Proven(Proven { measured, risks, disrupted })
             }

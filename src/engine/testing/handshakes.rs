@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::certificate::Certificate;
 use crate::engine::testing::VirtualClock;
 use crate::ports::{BoxedStream, BurstEnd, Clock, Conversation, Dial, HeldRequest, IdleConnection, Prober};
-use crate::verify::{Endpoint, HeldOutcome, Observation, Served};
+use crate::verify::{Endpoint, HeldOutcome, Observation, Served, Via};
 
 /// Handshakes by endpoint, such as `192.0.2.1:443`, or `192.0.2.1:443 www.a.test` for one name alone: each shows the next, and the last ever after. Its clones are the same.
 #[derive(Clone, Default)]
@@ -79,7 +79,14 @@ impl Handshakes {
         let header = endpoint.proxy_protocol().map(|version| format!(" proxy {version}"));
         let alpn = endpoint.alpn().iter().map(|protocol| format!(" alpn {protocol}"));
         let way: String = header.into_iter().chain(alpn).collect();
-        let endpoint = if shown.contains_key(&named) { named } else { format!("{endpoint}{way}") };
+        let inside = format!("{endpoint} inside");
+        let endpoint = if endpoint.via == Via::Ssh && shown.contains_key(&inside) {
+            inside
+        } else if shown.contains_key(&named) {
+            named
+        } else {
+            format!("{endpoint}{way}")
+        };
         if !way.is_empty() && !shown.contains_key(&endpoint) {
             return not_tls();
         }

@@ -299,6 +299,7 @@ fn every_risk_reads_well() {
             demand: ClientDemand::ProxyProtocolV2,
             reason: text("the connection was closed"),
         },
+        Risk::RateLimited { endpoint: text("nginx at 192.0.2.1:443") },
         Risk::NoHandshake { endpoint: text("nginx at 192.0.2.1:443"), reason: text("timed out") },
         Risk::Foreign {
             endpoint: text("nginx at 192.0.2.1:443"),
@@ -335,6 +336,7 @@ fn every_risk_reads_well() {
     nobody puts the previous certificate back before its next boot: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
     went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
     nginx at 192.0.2.1:443 cannot be verified: the connection was closed; the server wants a header of the PROXY protocol first: set `verify: proxy_protocol: v2`
+    nginx at 192.0.2.1:443 refused the controller for a while after the switch, as a server does that limits how often one address may connect; it was verified with fewer handshakes: set `verify: rate: HANDSHAKES/s` below that limit
     nginx at 192.0.2.1:443: TLS handshake fails now: timed out
     nginx at 192.0.2.1:443: another certificate is served, for b.test by `CN=R10`, which this rollout does not replace; check the server's configuration, `verify`, or for a proxy in front
     the new certificate is not trusted: self-signed certificate in certificate chain; name its CA's root in `verify: ca_file`

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::testing::{Transcript, World, certificates, facts, ok, served, silent};
 use crate::gate::Handshakes;
 use crate::plan::HostIndex;
-use crate::ports::Effects;
+use crate::ports::{Clock, Effects};
 use crate::rollout::{Disproven, Measured, Proven, Silent, Step, StepEnded, Verified};
 use crate::service::{Command, ServiceSpec};
 use crate::verify::{Endpoint, EndpointState, HeldOutcome, Observation, Via};
@@ -257,5 +257,54 @@ async fn what_clients_noticed_is_told_with_the_proof() {
         assert_eq!(measured.held, Some(outcome));
         let Handshakes { tried, failed } = measured.handshakes;
         assert!(tried > 0 && failed == 0, "{measured:?}");
+    }
+}
+
+/// Silent for longer than a broken server may be, and then new.
+fn quiet_then_new() -> World {
+    world(&format!("{}+", "?".repeat(70)))
+}
+
+/// What the host itself is shown, which has another address.
+fn inside(world: &World, signs: &str) {
+    world.handshakes.shows(&format!("{} inside", World::PLACE), &shown(signs));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_controller_alone_is_proven_slowly() {
+    let world = quiet_then_new();
+    inside(&world, "+");
+    let begun = world.clock.now();
+    let Verified::Proven(Proven { risks, disrupted, .. }) = verify(&world).await else { panic!("disproven") };
+    assert_eq!((risks[0].risk.as_str(), risks.len(), disrupted), ("rate_limited", 1, None));
+    assert!(world.clock.now().duration_since(begun).as_secs() >= 3 + 11, "it had no quiet");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_everybody_or_serves_something_else_inside_is_broken_at_once() {
+    for signs in ["?", "-", "x", "f"] {
+        let world = quiet_then_new();
+        inside(&world, signs);
+        let begun = world.clock.now();
+        assert_eq!(disproven(&world).await.state, EndpointState::Unreachable, "{signs}");
+        assert!(world.clock.now().duration_since(begun).as_secs() < 11, "{signs}");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_not_made_slowly_where_a_rate_was_given_or_the_switch_would_go_back_meanwhile() {
+    let rated = |world: &mut World| {
+        let endpoint = &mut world.host_mut().services[0].endpoints[0];
+        *endpoint = endpoint.with_client(|client| client.rate = Some("1/s".parse().unwrap()));
+    };
+    let armed = |world: &mut World| world.host_mut().dead_man = Some(Duration::from_secs(20 + 11 + 31));
+    let armed_longer = |world: &mut World| world.host_mut().dead_man = Some(Duration::from_secs(63));
+    type Change<'a> = &'a dyn Fn(&mut World);
+    let cases: [(Change<'_>, bool); 3] = [(&rated, false), (&armed, false), (&armed_longer, true)];
+    for (change, proven) in cases {
+        let mut world = quiet_then_new();
+        inside(&world, "+");
+        change(&mut world);
+        assert_eq!(matches!(verify(&world).await, Verified::Proven(_)), proven);
     }
 }

@@ -40,6 +40,23 @@ fn haproxy_that_counts_connections_is_dialled_at_the_rate_that_was_given() {
     assert!(begun.elapsed() >= Duration::from_secs(16), "{:?}", begun.elapsed());
 }
 
+/// A limit that only the switch itself comes to. The server works, and is not rolled back.
+#[test]
+fn haproxy_that_closes_after_the_switch_is_proven_slowly() {
+    let fleet = Fleet::mixed(1, 1, 0);
+    let limit = "\n  stick-table type ip size 1k expire 30s store conn_rate(10s)\n  tcp-request connection track-sc0 src\n  \
+                 tcp-request connection reject if { sc0_conn_rate gt 60 }\n  http-request return";
+    let haproxy = configured(&fleet, "\n  http-request return", limit);
+    ask(&haproxy.socket, "clear table tls");
+    // 40 before the switch, and as many again.
+    fleet.edit("  timeout: 20s", "  timeout: 20s\n  answers: 35");
+    let run = fleet.roll_out(&["--limit", "lb01"]).expect(0);
+    assert_eq!(run.hosts(), ["changed"]);
+    let risks = run.last()["hosts"][0]["risks"].to_string();
+    assert!(risks.contains("\"risk\":\"rate_limited\"") && risks.contains("set `verify: rate: "), "{risks}");
+    assert_eq!(fleet.front_served(0), run.leaf());
+}
+
 /// Before nginx stands what takes a few connections at a time from one address.
 #[test]
 fn a_proxy_that_counts_what_is_open_is_dialled_one_after_the_other() {
