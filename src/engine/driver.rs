@@ -177,6 +177,11 @@ impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O>
                     told.push(stopping);
                 }
                 may_begin = !first && !self.is_deposed();
+                // What is not in the journal is not so: whoever has taken over decides what became of these hosts, and may have changed
+                // them since.
+                if self.is_deposed() {
+                    told.clear();
+                }
                 if may_begin {
                     self.unwritten.extend_from_slice(&starting);
                 }

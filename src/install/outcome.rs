@@ -11,6 +11,8 @@ pub enum LockAnswer {
     Locked(SudoLogs),
     /// Another one holds it: as it named itself.
     Busy(String),
+    /// It cannot be held there.
+    Refused(InstallError),
 }
 
 impl LockAnswer {
@@ -20,6 +22,10 @@ impl LockAnswer {
         match statement.split_once(' ').unwrap_or((statement, "")) {
             ("locked", logs) => SudoLogs::parse(logs).map(Self::Locked),
             ("busy", holder) => Some(Self::Busy(visible(holder))),
+            ("refused", why) => {
+                let (what, reason) = why.split_once('\t').unwrap_or((why, ""));
+                Some(Self::Refused(InstallError::named(&visible(what), &visible(reason))))
+            }
             _ => None,
         }
     }
@@ -29,6 +35,7 @@ impl LockAnswer {
         let text = String::from_utf8_lossy(output.stdout);
         match text.lines().find_map(Self::parse) {
             Some(Self::Busy(holder)) => InstallError::Locked { holder },
+            Some(Self::Refused(error)) => error,
             _ => Answer::read(output).err().unwrap_or_else(|| InstallError::classify(output)),
         }
     }
@@ -271,6 +278,10 @@ mod tests {
         let logs = SudoLogs { input: crate::install::SudoLog::On, output: crate::install::SudoLog::Unknown };
         assert_eq!(LockAnswer::parse("certwave:locked on unknown\n"), Some(LockAnswer::Locked(logs)));
         assert_eq!(LockAnswer::parse("certwave:locked surprise\n"), None);
+        let (path, reason) = ("/srv/tls".to_owned(), "it belongs to user 7\tor so".to_owned());
+        let told = LockAnswer::parse("certwave:refused unsafe /srv/tls\tit belongs to user 7\tor so\n");
+        let reason = reason.replace('\t', " ");
+        assert_eq!(told, Some(LockAnswer::Refused(InstallError::Exposed { path, reason })));
         assert_eq!(LockAnswer::parse("certwave:locked\r\n"), Some(LockAnswer::Locked(SudoLogs::default())));
         for other in
             ["Welcome!", "locked", " certwave:locked", "certwave:lock", "certwave:lockedout", "certwave:"]

@@ -41,6 +41,14 @@ pub enum StoreError {
         /// The database's own words.
         source: DatabaseError,
     },
+    /// Another process writes to the journal, and does not come to an end.
+    #[error("use the journal `{}`: {holder}", path.display())]
+    Busy {
+        /// Which.
+        path: PathBuf,
+        /// Who, and how it is.
+        holder: String,
+    },
     /// The disk has no room for the journal.
     #[error("use the journal `{}`: {free_kib} KiB are free on its disk", path.display())]
     NoRoom {
@@ -153,6 +161,10 @@ impl StoreError {
             StoreError::NoKey { .. } | StoreError::OtherKey { .. } => Some(
                 "name the key that this state was sealed with: `--seal-key FILE`. Where it is lost, so is what it sealed: \
                  with `accounts`, `certificates` and `orders` moved out of the state, the next rollout begins anew",
+            ),
+            StoreError::Busy { .. } => Some(
+                "let it go on (`kill -CONT`), or end it: what it had begun to write is undone, and a rollout resumes. A stopped \
+                 controller is ended by itself, once its lease has run out (a minute)",
             ),
             StoreError::NoRoom { .. } => Some("make room there, then run the command again"),
             StoreError::DamagedJournal { .. } => Some(

@@ -24,7 +24,7 @@ pub(super) fn line(time: Timestamp, event: &Event, verbose: bool) -> Option<Stri
         Event::StepStarted { host, step } if verbose => format!("{host}: {} …", step.name()),
         Event::StepStarted { .. } => return None,
         Event::StepFinished { host, ended } => format!("{host}: {}", step_words(ended, verbose)?),
-        Event::HostAbandoned { host } => format!("{host}: let go before its live certificate was touched"),
+        Event::HostAbandoned { host } => format!("{host}: taken no further, since the rollout stops"),
         Event::HostAwaited { host, until, returns } => {
             let again = format!("{host}: tried again in {}", left(*until, time));
             match returns {

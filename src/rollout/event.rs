@@ -181,7 +181,7 @@ pub enum Event {
         #[serde(flatten)]
         ended: StepEnded,
     },
-    /// The rollout stopped before the host's live certificate was touched.
+    /// The rollout stopped: the host is taken no further. Whether its live certificate was touched, its steps before that tell.
     #[serde(rename = "host.abandoned")]
     HostAbandoned {
         /// Where.

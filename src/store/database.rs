@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::store::holder::Holder;
 use crate::store::schema::Import;
 use crate::store::{StoreError, files, schema};
 
@@ -58,11 +59,39 @@ impl Database {
 
     pub(super) fn with<T>(
         &self,
-        use_it: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+        mut use_it: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         // A panic elsewhere does not make a database handle invalid: its transaction was rolled back.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        use_it(&mut connection).map_err(|source| failed(&self.path, source))
+        loop {
+            let source = match use_it(&mut connection) {
+                Ok(value) => return Ok(value),
+                Err(source) => source,
+            };
+            // Nothing was written: a transaction that does not begin has no effect.
+            if source.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
+                return Err(failed(&self.path, source));
+            }
+            let Some(holder) = Holder::of(&self.path) else { return Err(failed(&self.path, source)) };
+            if !self.may_end(&connection, &holder) || !holder.end() {
+                return Err(StoreError::Busy { path: self.path.clone(), holder: holder.to_string() });
+            }
+            tracing::warn!("{holder}: its lease is over, and it was ended");
+        }
+    }
+
+    /// Whether a stopped controller may be ended: it is ours, and all that it had leased has run out. Reading is possible all the time.
+    fn may_end(&self, connection: &Connection, holder: &Holder) -> bool {
+        let now = jiff::Timestamp::now();
+        let leases = || -> rusqlite::Result<Vec<(String, String)>> {
+            let mut select = connection.prepare("SELECT holder, expires FROM leases")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        let holds = |(name, expires): &(String, String)| {
+            holder.holds_lease_of(name) && expires.parse().is_ok_and(|end: jiff::Timestamp| end > now)
+        };
+        holder.is_ours_and_stopped() && leases().is_ok_and(|leases| !leases.iter().any(holds))
     }
 }
 

@@ -33,7 +33,7 @@ impl Journal {
     fn write(
         &self,
         lease: &dyn HeldLease,
-        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+        write: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let held = self.database.with(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -77,12 +77,12 @@ impl Journal {
         Box::new(std::iter::from_fn(page).flatten())
     }
 
-    fn rows(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Line>, StoreError> {
+    fn rows(&self, sql: &str, params: impl rusqlite::Params + Clone) -> Result<Vec<Line>, StoreError> {
         self.database.with(|connection| {
             let read = |row: &Row<'_>| {
                 Ok(Line { seq: row.get(0)?, operation: row.get(1)?, time: row.get(2)?, fact: row.get(3)? })
             };
-            connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+            connection.prepare_cached(sql)?.query_map(params.clone(), read)?.collect()
         })
     }
 }

@@ -9,6 +9,7 @@ mod database;
 mod failed;
 mod files;
 mod hash_chain;
+mod holder;
 mod import;
 mod journal;
 mod lease;

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use certwave::install::{Activation, FilePart, Rollback, Staged};
 
-use crate::support::{Host, SHELLS, version};
+use crate::support::{Host, SHELLS, Shell, version};
 
 #[test]
 fn a_link_that_waits_to_become_the_live_one_is_made_again_where_it_leads_elsewhere() {
@@ -114,5 +114,40 @@ fn a_host_whose_certificate_could_not_be_kept_has_nothing_to_undo() {
         assert!(host.rollback(&version(1), true).is_err(), "{shell:?}");
         assert_eq!(host.rollback(&version(1), false), Ok(Rollback::RolledBack), "{shell:?}");
         assert_eq!((host.tree(), fs::read_to_string(&link).unwrap()), (before, "from before".to_owned()));
+    }
+}
+
+/// A disk that fills up while what stood there is kept: each file of it may be the last that fits.
+#[test]
+fn a_disk_that_fills_while_a_certificate_is_kept_is_named_and_nothing_is_left_to_undo() {
+    for shell in Shell::that_follow_path() {
+        for fits in 0..4 {
+            let mut host = Host::new(shell).with_command();
+            let paths = [("a.crt", FilePart::Fullchain), ("a.key", FilePart::Privkey)]
+                .map(|(name, file)| host.link(name, file));
+            for path in &paths {
+                fs::write(path, "from before").unwrap();
+            }
+            host.stage(&version(2), "two").unwrap();
+            let copied = host.file("copied");
+            host.shim(
+                "cp",
+                &format!(
+                    "echo >>'{0}'\n[ \"$(wc -l <'{0}')\" -le {fits} ] || {{ echo 'cp: No space left on device' >&2; exit 1; }}\nexec \"$real\" \"$@\"",
+                    copied.display()
+                ),
+            );
+            let refused = host.activate(&version(2), Some(&version(1))).unwrap_err().to_string();
+            let archive = host.spec.layout.archive();
+            assert!(
+                refused.starts_with(&format!("no room left in `{archive}`: ")),
+                "{shell:?}, {fits}: {refused}"
+            );
+            assert_eq!(host.rollback(&version(1), false), Ok(Rollback::RolledBack), "{shell:?}, {fits}");
+            for path in &paths {
+                assert_eq!(fs::read_to_string(path).unwrap(), "from before", "{shell:?}, {fits}");
+            }
+            assert_eq!(host.live_version(), None, "{shell:?}, {fits}");
+        }
     }
 }

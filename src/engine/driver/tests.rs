@@ -161,6 +161,8 @@ struct Came {
     looks: Vec<Timestamp>,
     took: Duration,
     kept: Vec<Event>,
+    /// What was shown.
+    shown: Vec<Event>,
 }
 
 impl Setup {
@@ -217,11 +219,13 @@ impl Setup {
         let steering = Steering { cancel, commands };
         let state = State::new(&self.schedule);
         let (kept, effects) = (journal.kept.clone(), Arc::new(hosts));
+        let shown = screen.shown.clone();
         let driven = drive(&self.schedule, state, effects, journal, clock.clone(), screen, steering).await;
         drop(wishes);
         let (done, looks) = (done.lock().unwrap().clone(), looks.lock().unwrap().clone());
         let kept = kept.lock().unwrap().concat();
-        Came { driven, done, looks, took: clock.passed(), kept }
+        let shown = shown.lock().unwrap().clone();
+        Came { driven, done, looks, took: clock.passed(), kept, shown }
     }
 }
 
@@ -306,6 +310,12 @@ async fn where_another_controller_acts_nothing_more_is_done() {
         let after =
             came.done[refused..].iter().filter(|done| *done != "refuse" && !done.starts_with("release"));
         assert_eq!(after.count(), 0, "after {writes} writes: {:?}", came.done);
+        // Nothing is said of hosts that the journal does not know: the other controller's word counts.
+        assert!(
+            came.shown.iter().all(|event| came.kept.contains(event)),
+            "after {writes} writes: {:?}",
+            came.shown
+        );
     }
 }
 

@@ -68,6 +68,7 @@ impl<C: Connection> Session<C> {
             Ok((line, shell)) => match LockAnswer::parse(&line) {
                 Some(LockAnswer::Locked(sudo_logs)) => (shell, sudo_logs),
                 Some(LockAnswer::Busy(holder)) => return Err(failed(&InstallError::Locked { holder })),
+                Some(LockAnswer::Refused(error)) => return Err(failed(&error)),
                 None => {
                     let reason =
                         format!("the host's shell says `{}` before any command runs", line.trim_end());

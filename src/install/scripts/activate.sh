@@ -37,6 +37,14 @@ adopt() { # PATH FILE
     cp -p "$1" "$2"
   fi
 }
+# A disk that is full is that of the archive.
+unadopted() { # WHAT
+  reason "$text"
+  case $text in
+    *'No space left'* | *'quota exceeded'* | *'File too large'*) fail unwritable "$archive" ;;
+  esac
+  fail unadoptable "$1"
+}
 keep_file() { # PATH FILE
   [ -e "$1" ] || return 0
   [ -f "$1" ] || fail occupied "$1"
@@ -44,8 +52,7 @@ keep_file() { # PATH FILE
     same "$1" "$partial/$2" || fail occupied "$1"
     return 0
   fi
-  text=$( (umask 077 && adopt "$1" "$partial/$2" && touch "$partial/$2") 2>&1) ||
-    { reason "$text"; fail unadoptable "$1"; }
+  text=$( (umask 077 && adopt "$1" "$partial/$2" && touch "$partial/$2") 2>&1) || unadopted "$1"
   case $2 in
     privkey.* | combined.* | key-first.* | keystore.*) chmod o-rwx "$partial/$2" ;;
   esac
@@ -61,8 +68,7 @@ if [ -z "$current" ] && [ -n "$previous" ] && ! complete "$previous"; then
     [ -e "$partial/$2" ] || keep_file "$1" "$2"
   }
   each_copy adopt_copy
-  text=$( (umask 077 && cd "$partial" && sha256sum ./*.p* >.manifest) 2>&1) ||
-    { reason "$text"; fail unadoptable "$previous"; }
+  text=$( (umask 077 && cd "$partial" && sha256sum ./*.p* >.manifest) 2>&1) || unadopted "$previous"
   attempt seal "$previous" || { reason "$text"; fail unwritable "$archive"; }
   partial=
   flush_version "$previous"
@@ -100,7 +106,7 @@ of=$base
 find_kept "$of"
 keep_or_fail() {
   find_verdict "$1"
-  text=$(keep_place "$1" 2>&1) || { reason "$text"; fail unadoptable "$1"; }
+  text=$(keep_place "$1" 2>&1) || unadopted "$1"
 }
 keep_link() { # PATH FILE
   link_state "$1" "$2"

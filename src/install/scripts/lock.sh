@@ -1,11 +1,21 @@
 # shellcheck shell=sh disable=SC2154
 # Holds the host for one rollout until standard input ends. Setting: who.
-safe_or_fail
+#
+# Until it is held, the first line is the answer: a reason of its own before it would be taken for a greeting of the login shell's.
+refuse() { # KIND PATH REASON
+  say "refused $1 $2	$(one_line "$3")"
+  exit 1
+}
+refuse_exposed() {
+  find_unsafe
+  [ -z "$unsafe" ] || refuse unsafe "$unsafe" "$why"
+}
+refuse_exposed
 if [ ! -d "$directory" ]; then
-  text=$( (umask 022 && mkdir -p "$directory") 2>&1) || { reason "$text"; fail unwritable "$directory"; }
-  safe_or_fail
+  text=$( (umask 022 && mkdir -p "$directory") 2>&1) || refuse unwritable "$directory" "$text"
+  refuse_exposed
 fi
-own_file "$lock" 2>/dev/null || text=$(own_file "$lock" 2>&1) || { reason "$text"; fail unwritable "$directory"; }
+own_file "$lock" 2>/dev/null || text=$(own_file "$lock" 2>&1) || refuse unwritable "$directory" "$text"
 
 # A rollout has one connection to this host: an earlier one that still holds the lock was lost on the way, though
 # nobody told this host. Its process is ended. WHO PROCESS
@@ -54,7 +64,7 @@ else
     # Its holder is gone. Only one of several takers can rename it away.
     mv -f -T "$lock.held" "$lock.stale.$$" 2>/dev/null && rm -f "$lock.stale.$$"
     tries=$((tries + 1))
-    [ "$tries" -lt 10 ] || fail unwritable "$directory"
+    [ "$tries" -lt 10 ] || refuse unwritable "$directory" 'its lock cannot be taken'
   done
   trap 'rm -f "$lock.held"' EXIT
   trap 'exit 1' HUP INT TERM PIPE

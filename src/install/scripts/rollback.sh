@@ -3,8 +3,9 @@
 begin
 one_at_a_time
 
-# Where the certificate from before the first rollout could not be kept, nothing was switched either.
-if [ "$reload" = no ] && [ ! -e "$archive/$version" ] && [ ! -e "$live" ] && [ ! -L "$live" ]; then
+# Where the certificate from before the first rollout could not be kept in full, nothing was switched either: links lead into `live`, and
+# copies are placed after that.
+if [ "$reload" = no ] && [ ! -e "$live" ] && [ ! -L "$live" ]; then
   disarm
   forget_switch
   say result rolled-back

@@ -15,4 +15,5 @@ mod proxy;
 mod rebooted;
 mod returning;
 mod silent;
+mod stopped;
 mod tmpfs;

@@ -253,6 +253,17 @@ async fn a_lock_that_is_not_had_fails_the_step_with_what_the_host_said() {
             ),
             "`/etc/certwave` is on a read-only file system",
         ),
+        // As a line of its own, before the shell ends.
+        (
+            ok(
+                "certwave:refused unwritable /etc/certwave\tmkdir: cannot create directory '/etc/certwave': Read-only file system\n",
+            ),
+            "`/etc/certwave` is on a read-only file system",
+        ),
+        (
+            ok("certwave:refused unsafe /srv\tothers may write to it\n"),
+            "others can change what `install: directory` holds, at `/srv`: others may write to it. Root would run what they put there: make it root's, and let nobody else write to it (`chown root /srv`, `chmod go-w /srv`), or set another `install: directory`",
+        ),
     ] {
         let transcript = Transcript::new().then("connect", ok("")).then("hold", answer);
         let ended = World::nginx().step(Step::Inspect, &transcript).await;
