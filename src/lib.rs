@@ -26,6 +26,8 @@ pub mod preview;
 
 pub mod ports;
 
+pub mod bounded;
+
 pub mod engine;
 
 pub mod acme;

@@ -314,3 +314,101 @@ fn an_order_that_the_server_gave_up_is_not_taken_up() {
     prove(&issued.unwrap(), &["a.lab.test"]);
     assert!(url(&second).0 && url(&second).1 != url(&first).1, "{second:?}");
 }
+
+/// A server that answers every request with these bytes, over TLS.
+fn hostile(folder: &Path, answer: fn(SocketAddr) -> Vec<Vec<u8>>) -> (SocketAddr, PathBuf) {
+    use openssl::ssl::{SslAcceptor, SslMethod};
+    let authority = certwave::lab::Authority::new("hostile").unwrap();
+    let (leaf, key) = authority.issue(&["localhost"], 0, 9).unwrap();
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    acceptor.set_certificate(&openssl::x509::X509::from_pem(&leaf).unwrap()).unwrap();
+    acceptor.set_private_key(&openssl::pkey::PKey::private_key_from_pem(&key).unwrap()).unwrap();
+    let acceptor = acceptor.build();
+    let ca_file = folder.join("ca.pem");
+    std::fs::write(&ca_file, authority.root_pem().unwrap()).unwrap();
+    let listener = std::net::TcpListener::bind((HERE, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = acceptor.accept(stream.unwrap()) else { continue };
+            std::thread::spawn(move || {
+                use std::io::{Read, Write};
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked);
+                // Whoever has had enough closes.
+                let _ = answer(at).iter().try_for_each(|part| stream.write_all(part));
+            });
+        }
+    });
+    (at, ca_file)
+}
+
+fn asked(answer: fn(SocketAddr) -> Vec<Vec<u8>>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, ca_file) = hostile(folder.path(), answer);
+    let issuer = PlannedAcme {
+        name: "hostile".to_owned(),
+        directory: format!("https://localhost:{}/dir", at.port()),
+        contact: Vec::new(),
+        profile: None,
+        ca_file: Some(ca_file),
+        challenge: PlannedChallenge::Listen((HERE, free_port(HERE).unwrap()).into()),
+    };
+    let store = Store::open(&folder.path().join("state")).unwrap();
+    let domains = ["a.test".parse().unwrap()];
+    let (accounts, orders) = (store.accounts(), store.orders());
+    let request = Request {
+        issuer: &issuer,
+        domains: &domains,
+        key: KeyType::EcdsaP256,
+        lease: &Ours,
+        accounts: &accounts,
+        orders: &orders,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let PlannedChallenge::Listen(listen) = issuer.challenge else { unreachable!() };
+    let issued = runtime.block_on(async {
+        let listener = Listener::start(listen).await?;
+        issue(&request, &listener, &|_| Ok(())).await
+    });
+    issued.unwrap_err().to_string()
+}
+
+#[test]
+fn a_ca_that_never_ends_its_answer_is_told_and_takes_no_memory() {
+    let told = asked(|_| {
+        let mut parts = vec![
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                .to_vec(),
+        ];
+        let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+        parts.resize(100, chunk);
+        parts
+    });
+    assert!(told.ends_with("its answer is longer than 1 MiB"), "{told}");
+}
+
+#[test]
+fn a_ca_that_leads_elsewhere_is_followed_over_https_alone() {
+    let told = asked(|at| {
+        vec![
+            format!(
+                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{}/dir\r\nContent-Length: 0\r\n\r\n",
+                at.port()
+            )
+            .into_bytes(),
+        ]
+    });
+    assert!(told.contains("URL scheme is not allowed"), "{told}");
+    // Not for ever.
+    let told = asked(|at| {
+        vec![
+            format!(
+                "HTTP/1.1 302 Found\r\nLocation: https://localhost:{}/dir\r\nContent-Length: 0\r\n\r\n",
+                at.port()
+            )
+            .into_bytes(),
+        ]
+    });
+    assert!(told.contains("too many redirects"), "{told}");
+}

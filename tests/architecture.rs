@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module names only modules on lower floors.
-const FLOORS: [&[&str]; 12] = [
+const FLOORS: [&[&str]; 13] = [
     &["model"],
     &["yaml", "certificate"],
     &["install", "verify", "gate"],
@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 12] = [
     &["rollout", "status"],
     &["preview", "ledger"],
     &["ports"],
+    &["bounded"],
     &["engine"],
     &["ssh", "acme", "tls", "store", "report", "lab", "clock"],
     &["operations"],

@@ -19,13 +19,16 @@ impl Transport {
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, IssueError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("certwave/", env!("CARGO_PKG_VERSION")))
+            // RFC 8555, section 6.1; redirects included.
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::limited(5))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(30));
         let wrong =
             |error: reqwest::Error| IssueError::Protocol { act: "set up HTTP", reason: error.to_string() };
         if let Some(path) = ca_file {
             let file = |source| IssueError::File { path: path.to_owned(), source };
-            let pem = std::fs::read(path).map_err(file)?;
+            let pem = crate::bounded::read(path).map_err(file)?;
             let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(wrong)?;
             if roots.is_empty() {
                 return Err(file(std::io::Error::other("it holds no PEM certificate")));
@@ -50,7 +53,7 @@ impl HttpClient for Transport {
             let request = reqwest::Request::try_from(request).map_err(other)?;
             let response = client.execute(request).await.map_err(other)?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let mut body = response.bytes().await.map_err(other)?;
+            let mut body = whole(response).await?;
             if status.is_client_error() || status.is_server_error() {
                 body = problem(status, &headers, body);
             }
@@ -60,6 +63,22 @@ impl HttpClient for Transport {
             Ok(BytesResponse::from(answer))
         })
     }
+}
+
+/// So long may an answer be: directories, orders and chains have some KiB.
+const MOST: usize = 1 << 20;
+
+/// All of an answer.
+async fn whole(mut response: reqwest::Response) -> Result<Bytes, Error> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| Error::Other(Box::new(error)))? {
+        if body.len() + part.len() > MOST {
+            let words = format!("its answer is longer than {} MiB", MOST >> 20);
+            return Err(Error::Other(Box::new(std::io::Error::other(words))));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.into())
 }
 
 /// An error's body as a problem document (RFC 9457), also when a proxy answered with something else, and with

@@ -20,7 +20,7 @@ pub fn read(path: &Path) -> Result<String, OperationError> {
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, OperationError> {
-    std::fs::read(path).map_err(|error| {
+    crate::bounded::read(path).map_err(|error| {
         let problem = Problem::File { path: path.to_owned(), folder: false };
         OperationError::from(problem).because(error.to_string())
     })

@@ -150,7 +150,7 @@ fn look_up(reference: &Reference, folder: &Path) -> Result<String, String> {
         Reference::Env(name) => {
             std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))
         }
-        Reference::File(path) => std::fs::read_to_string(folder.join(path))
+        Reference::File(path) => crate::bounded::read_text(&folder.join(path))
             .map(|text| text.trim_end_matches('\n').to_owned())
             .map_err(|error| format!("failed to read `{path}`: {error}")),
     }

@@ -41,7 +41,7 @@ pub(super) fn files_for(
 /// Its first line.
 fn read_password(file: &Path) -> Result<Secret, OperationError> {
     let act = format!("read the keystores' password from `{}`", file.display());
-    let text = std::fs::read(file).map_err(|error| OperationError::to(&act, &error))?;
+    let text = crate::bounded::read(file).map_err(|error| OperationError::to(&act, &error))?;
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     Ok(Secret::new(line.to_vec()))
 }

@@ -117,7 +117,7 @@ impl KnownHosts {
 async fn read(path: &Path) -> Result<Arc<KnownHostsFile>, HostKeyRefused> {
     let owned = path.to_owned();
     let reading = tokio::task::spawn_blocking(move || {
-        let text = match std::fs::read(&owned) {
+        let text = match crate::bounded::read(&owned) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Vec::new()
             }

@@ -68,7 +68,7 @@ fn load(path: &Path) -> Result<KeyFile, KeyFileError> {
     if metadata.uid() == nix::unistd::getuid().as_raw() && metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::Exposed { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
     }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    let text = Zeroizing::new(crate::bounded::read_text(path).map_err(unreadable)?);
     match keys::decode_secret_key(&text, None) {
         Ok(key) => Ok(KeyFile::Open { key: Arc::new(key), certificate: certificate(path)? }),
         Err(_) if is_encrypted(&text) => {
@@ -89,7 +89,7 @@ fn is_encrypted(text: &str) -> bool {
 
 fn certificate(key: &Path) -> Result<Option<Box<Certificate>>, KeyFileError> {
     let path = beside(key, "-cert.pub");
-    let text = match std::fs::read_to_string(&path) {
+    let text = match crate::bounded::read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(KeyFileError::Unreadable { path, source }),

@@ -113,7 +113,8 @@ fn read(chain: &[Vec<u8>]) -> Result<Stack<X509>, ErrorStack> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<X509>, TlsError> {
-    let text = std::fs::read(path).map_err(|source| TlsError::Roots { path: path.to_owned(), source })?;
+    let text =
+        crate::bounded::read(path).map_err(|source| TlsError::Roots { path: path.to_owned(), source })?;
     let roots = X509::stack_from_pem(&text)?;
     if roots.is_empty() {
         return Err(TlsError::NoRoots { path: path.to_owned() });
