@@ -9,6 +9,10 @@ use crate::yaml::problem::{Problem, Problems, SourceId, Sources, Span};
 /// More nodes than this, aliases expanded, are an attack or an accident ("billion laughs").
 /// A fleet of 50,000 hosts with ten variables each stays under it.
 const MAX_NODES: usize = 2_000_000;
+/// So many values may come of aliases, or [`PER_VALUE`] times as many as are written: a small file stays small.
+const MAX_EXPANDED: usize = 100_000;
+/// A host of a large inventory may merge as many variables.
+const PER_VALUE: usize = 20;
 /// Deeper nesting than this is an attack or an accident.
 const MAX_DEPTH: usize = 64;
 
@@ -143,8 +147,15 @@ pub fn parse(sources: &Sources, id: SourceId, problems: &mut Problems) -> Option
         problems.push(Problem::at(span, "this is not a text file").hint("YAML is UTF-8 text"));
         return None;
     }
-    let mut builder =
-        Builder { source: id, text, nodes: 0, anchors: HashMap::new(), stack: Vec::new(), root: None };
+    let mut builder = Builder {
+        source: id,
+        text,
+        nodes: 0,
+        expanded: 0,
+        anchors: HashMap::new(),
+        stack: Vec::new(),
+        root: None,
+    };
     for next in Parser::new_from_str(text) {
         match next {
             Ok((event, span)) => {
@@ -216,6 +227,8 @@ struct Builder<'t> {
     source: SourceId,
     text: &'t str,
     nodes: usize,
+    /// Of them, those that came of aliases.
+    expanded: usize,
     anchors: HashMap<usize, (Node, usize)>,
     stack: Vec<Frame>,
     root: Option<Node>,
@@ -263,12 +276,25 @@ impl Builder<'_> {
                 let span = Span { end: place.end.max(frame.span.end), ..frame.span };
                 self.finish(Node { span, tag: frame.tag, value }, frame.anchor, 1, problems)
             }
-            Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some((node, size)) => self.finish(Node { span: place, ..node }, 0, size, problems),
+            Event::Alias(id) => match self.anchors.get(&id) {
+                Some((_, size)) if self.expanded + size > self.may_expand() => {
+                    let words = "the aliases up to here stand for too many values";
+                    Err(Problem::at(place, words).hint("write them out, or name less of them"))
+                }
+                Some((node, size)) => {
+                    let (node, size) = (Node { span: place, ..node.clone() }, *size);
+                    self.expanded += size;
+                    self.finish(node, 0, size, problems)
+                }
                 None => Err(Problem::at(place, "this alias stands inside the value that it names")),
             },
             _ => Ok(()),
         }
+    }
+
+    /// So many values may come of aliases by now.
+    fn may_expand(&self) -> usize {
+        MAX_EXPANDED.max((self.nodes - self.expanded) * PER_VALUE)
     }
 
     fn open(&mut self, open: Open, span: Span, tag: Option<String>, anchor: usize) -> Result<(), Problem> {
