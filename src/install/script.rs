@@ -11,7 +11,7 @@ use crate::model::{HostPath, Secret, ServiceName, Version};
 /// A service as a script sees it: settings, and shell text that defines `hook_facts`, `hook_test` and
 /// `hook_reload`, `hook_undo` where the host alone reloads it in another way, and `hook_reads` where it tells which
 /// certificates its configuration names, or that it does not take that configuration as it is, `hook_names` where it tells the former
-/// without a test, and `hook_old` where it counts its processes that outlive a reload. Each says what is wrong and fails, or succeeds.
+/// without a test, `hook_old` where it counts its processes that outlive a reload, and `hook_words` where it has a log of its own. Each says what is wrong and fails, or succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptService {
     /// As shown to people.
@@ -39,6 +39,11 @@ impl Task {
     pub const ENDED: &str = "certwave:ended ";
     /// The line between what a script printed and what it said on standard error.
     const WORDS: &[u8] = b"\ncertwave:words\n";
+
+    /// One without settings.
+    pub(super) fn plain(step: &str) -> Self {
+        Self::new(step, &[])
+    }
 
     fn new(step: &str, settings: &[(&str, &str)]) -> Self {
         Self { line: format!("run {}{step}", assignments(settings)), payload: None }
@@ -280,6 +285,8 @@ pub(super) fn define_hooks(script: Script, hooks: &[&'static str]) -> Script {
             .text("hook_reads() { :; }")
             // Nor can every one tell without a test of it.
             .text("hook_names() { :; }")
+            // Nor does each have a log that is known.
+            .text("hook_words() { :; }")
             // Nor does each leave old processes behind.
             .text("hook_old() { :; }")
             .text(text)
@@ -303,7 +310,7 @@ pub(super) fn define_services(script: Script, services: &[ScriptService], hooks:
             let named = script.assign(&format!("called_{number}"), service.name.as_str());
             let ports: Vec<String> = service.ports.iter().map(|port| format!("{port:04X}")).collect();
             let named = named.assign(&format!("ports_{number}"), &ports.join(" "));
-            let begun = named.text(&format!("service_{number}() {{"));
+            let begun = named.text(&format!("service_{number}() {{\nthis_service={number}"));
             (service.settings.iter())
                 .fold(begun, |script, (name, value)| script.assign(name, value))
                 .text(&format!("hooks_{of} \"$1\"\n}}"))

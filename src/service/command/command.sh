@@ -3,6 +3,11 @@
 hook_facts() { :; }
 hook_test() { [ -z "$test_command" ] || bounded sh -c "$test_command"; }
 hook_reload() { bounded sh -c "$reload_command"; }
+# Of a unit that the command names.
+hook_words() {
+  find_named_unit "$reload_command"
+  show_journal
+}
 
 # Of Dovecot, whether a reload ends the sessions of its clients.
 hook_reads() {

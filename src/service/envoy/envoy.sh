@@ -19,6 +19,11 @@ hook_facts() {
   printf '%s\n' "${reader# }"
 }
 hook_test() { :; }
+hook_words() {
+  hook_facts >/dev/null || return 0
+  find_unit "${reader##* }"
+  show_journal
+}
 
 # An SDS file that is there was checked at inspection, and is not changed: PATH TEXT
 write_missing() {

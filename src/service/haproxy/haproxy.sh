@@ -63,6 +63,17 @@ hook_old() {
   done
   [ "$count" -lt 0 ] || printf '%s\n' "$count"
 }
+# What its unit's journal has since the switch.
+hook_words() {
+  find_master
+  set -f
+  # shellcheck disable=SC2086
+  set -- ${master:-$running} ''
+  set +f
+  find_unit "${1%%:*}"
+  [ -n "$unit" ] || find_named_unit "$reload_command$undo_command"
+  show_journal
+}
 # Sets $reader: the process whose user reads the certificates. A process without a master may have been root when it did,
 # unless its configuration names no other user.
 find_reader() {

@@ -190,6 +190,22 @@ mark_logs() {
   done
   unset IFS
   set +f
+  # For whoever asks for the end of the logs later.
+  [ ! -f "${lock:-}.logs.${this_service:-}" ] || printf '%s' "$marks" >"$lock.logs.$this_service"
+}
+
+# The end of its logs since its reload, but for what is no problem; or of its unit's journal where no log is a file.
+hook_words() {
+  told=no
+  while read -r size log; do
+    told=yes
+    tail -c "+$((size + 1))" "$log" | grep -v -e ' \[notice\] ' -e ' \[info\] ' -e ' \[debug\] ' | tail -n 20
+  done <"$lock.logs.$this_service"
+  [ "$told" = no ] || return 0
+  read_settings no
+  find_master || return 0
+  find_unit "$master"
+  show_journal
 }
 
 # What has gone wrong since: what the master refused, what it could not start, and processes of this reload that died or ran out of

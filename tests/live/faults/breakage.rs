@@ -155,3 +155,42 @@ fn a_server_that_answers_nobody_after_its_reload_goes_back_at_once() {
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     assert_eq!(fleet.all_served(), before);
 }
+
+/// Each handshake fails by an alert, and nginx's error log alone knows why: a key that a variable names is not there.
+#[test]
+fn a_server_whose_handshakes_all_fail_after_its_reload_goes_back_and_its_own_log_says_why() {
+    let fleet = Fleet::start(1);
+    let before = fleet.all_served();
+    let host = &fleet.lab.hosts[0];
+    let (ssl, key) = (host.root.join("etc/ssl"), host.root.join("named.key"));
+    std::os::unix::fs::symlink(ssl.join("api.key"), &key).unwrap();
+    let config = std::fs::read_to_string(&host.nginx.config).unwrap();
+    let named = |name: &str, file: &std::path::Path| {
+        format!("map $ssl_server_name ${name} {{ default {}; }}\n", file.display())
+    };
+    let maps = format!("http {{\n{}{}", named("named_crt", &ssl.join("api.crt")), named("named_key", &key));
+    let lines = config.lines().map(|line| match line.trim() {
+        line if line.starts_with("ssl_certificate_key") => "ssl_certificate_key $named_key;".to_owned(),
+        line if line.starts_with("ssl_certificate ") => "ssl_certificate $named_crt;".to_owned(),
+        _ => line.to_owned(),
+    });
+    let config = lines.collect::<Vec<_>>().join("\n").replacen("http {", &maps, 1);
+    std::fs::write(&host.nginx.config, config).unwrap();
+    host.nginx.process.signal(Signal::SIGHUP);
+    // The first test after the switch takes the key away, and the next one brings it back.
+    let script = fleet.lab.directory().join("test.sh");
+    let (here, gone) = (key.display(), key.with_extension("gone"));
+    let turn =
+        format!("if [ -L '{here}' ]; then mv '{here}' '{0}'; else mv '{0}' '{here}'; fi\n", gone.display());
+    std::fs::write(&script, turn).unwrap();
+    fleet.edit("nginx: {prefix", &format!("nginx: {{test: \"sh {}\", prefix", script.display()));
+    fleet.edit("timeout: 20s", "timeout: 120s");
+    let begun = std::time::Instant::now();
+    let run = fleet.roll_out(&[]).expect(3);
+    assert_eq!(run.hosts(), ["rolled_back"]);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    let reason = reason(&run);
+    assert!(reason.contains("; the log of nginx since the switch: `"), "{reason}");
+    assert!(reason.contains("named.key") && reason.contains("No such file"), "{reason}");
+    assert_eq!(fleet.all_served(), before);
+}

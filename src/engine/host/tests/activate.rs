@@ -140,6 +140,21 @@ async fn a_reload_that_is_not_confirmed_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_failed_reload_is_told_with_what_the_servers_log_says_besides() {
+    let said = format!("{OUTPUT}certwave:result reload-failed 1\n");
+    let known = WORDS.split(" | ").next().unwrap();
+    let logged = format!(
+        "certwave:begin words 1\n|{known}\n|worker exited\ncertwave:end words 1\ncertwave:result told\n"
+    );
+    let transcript = Transcript::locked()
+        .then(line("no", ""), ended(1, &said, ""))
+        .then("task run own_words", ok(&logged));
+    let ended = nginx().step(Step::Activate, &transcript).await;
+    let reason = format!("nginx did not reload: {WORDS}; the log of nginx since the switch: `worker exited`");
+    assert_eq!(failure_of(&ended), failed(&reason));
+}
+
+#[tokio::test]
 async fn what_goes_wrong_before_the_switch_is_a_refusal() {
     for (said, reason) in [
         (

@@ -308,3 +308,29 @@ async fn a_proof_is_not_made_slowly_where_a_rate_was_given_or_the_switch_would_g
         assert_eq!(matches!(verify(&world).await, Verified::Proven(_)), proven);
     }
 }
+
+/// What nginx 1.22 logs of each handshake where a worker may not read a key that a variable names.
+const LOGGED: &str = "cannot load certificate key \"/etc/ssl/a.key\": BIO_new_file() failed";
+
+#[tokio::test]
+async fn an_endpoint_that_answers_nobody_is_told_with_the_end_of_its_servers_log() {
+    let logged = format!("certwave:begin words 1\n|{LOGGED}\ncertwave:end words 1\ncertwave:result told\n");
+    let told = async |signs: &str, said: &str| {
+        let world = world(signs);
+        let transcript = Transcript::locked().then("task run own_words", ok(said));
+        match world.step(Step::Verify, &transcript).await {
+            StepEnded::Verify(Ok(Verified::Disproven(disproven))) => disproven.reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let reason = told("?", &logged).await;
+    let words = format!("; the log of nginx since the switch: `{LOGGED}`");
+    assert!(reason.starts_with("nginx at 192.0.2.1:443: no answer") && reason.ends_with(&words), "{reason}");
+    // It says nothing, or cannot be read.
+    for said in ["certwave:result told\n", "certwave:error unpack x\n"] {
+        assert!(!told("?", said).await.contains("the log of"), "{said}");
+    }
+    // Of a server that answers with another certificate, its log says nothing that matters: it is not asked.
+    let found = disproven(&world("x")).await;
+    assert!(!found.reason.contains("the log of"), "{}", found.reason);
+}
