@@ -12,6 +12,7 @@ mod risk;
 mod rollout_risks;
 mod saved;
 mod seen;
+mod told;
 mod whole;
 
 pub use change::{Change, changes};
@@ -26,6 +27,7 @@ pub use risk::{Bar, Risk};
 pub use rollout_risks::rollout_risks;
 pub use saved::{Next, SavedPlan, SavedPlanError, SourceFile};
 pub use seen::{Missed, Seen, SeenDown, SeenFile, SeenHost, SeenReads, SeenServed, differences};
+pub use told::told;
 pub use whole::Preview;
 
 #[cfg(test)]

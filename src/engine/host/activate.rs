@@ -48,7 +48,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
                 Ok(ways) => {
                     self.session.probes.iter().for_each(AvailabilityProbe::reload_is_confirmed);
                     let risk = |reason| Risk::SwitchEndsAtReboot { reason }.remark();
-                    let risks = ends_at_reboot(&answer(&output)).map(risk).into_iter().collect();
+                    let ends = ends_at_reboot(&answer(&output)).map(risk);
+                    let risks = std::mem::take(&mut self.slot.remarks).into_iter().chain(ends).collect();
                     Ok(Activated::Reloaded(Reloaded { ways, risks }))
                 }
                 Err(reason) => {

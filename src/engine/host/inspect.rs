@@ -5,7 +5,7 @@ use crate::engine::host::session::{answer, failed};
 use crate::engine::host::staples::stapling;
 use crate::install::{Facts, InstallSpec, Ownership};
 use crate::ports::{Clock, Connector, Prober};
-use crate::preview::{self, Bar, Risk};
+use crate::preview;
 use crate::rollout::{Inspected, StepFailure};
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
@@ -47,8 +47,8 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         self.refuse(&host)?;
         self.slot.stapling = stapling(&host.seen);
         let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
-        let remarks = risks.iter().filter(|risk| risk.bar() == Bar::Never).map(Risk::remark).collect();
-        let answer = preview::answer(plan, &host.seen, remarks);
+        self.slot.told = preview::told(plan, &risks);
+        let answer = preview::answer(plan, &host.seen, self.slot.told.clone());
         self.slot.inspected = Some(host);
         Ok(answer)
     }

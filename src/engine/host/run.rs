@@ -16,7 +16,7 @@ use crate::model::{ServiceName, Version, later};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
 use crate::preview;
-use crate::rollout::{Baseline, HostState, Step, StepEnded, StepFailure};
+use crate::rollout::{Baseline, HostState, Remark, Step, StepEnded, StepFailure};
 use crate::verify::{Endpoint, EndpointState, Judgement};
 
 /// What is the same for all hosts of a rollout.
@@ -56,6 +56,10 @@ pub(super) struct Kept<P: Prober> {
     pub(super) live: Option<Version>,
     /// What its history is to begin with, where that became too long.
     pub(super) shorter: Vec<Version>,
+    /// What a careful person was told when it was inspected.
+    pub(super) told: Vec<Remark>,
+    /// And what turned out when it was staged.
+    pub(super) remarks: Vec<Remark>,
     /// Its endpoints that stapled an OCSP answer before the switch.
     pub(super) stapling: Vec<(ServiceName, Endpoint)>,
     /// What it was found to be, where it is going to be switched.
@@ -74,6 +78,8 @@ impl<C: Connection, P: Prober> Default for HostSlot<C, P> {
                 ownership: None,
                 live: None,
                 shorter: Vec::new(),
+                told: Vec::new(),
+                remarks: Vec::new(),
                 stapling: Vec::new(),
                 inspected: None,
             },

@@ -42,6 +42,10 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             self.refuse(&host)?;
             baseline = preview::baseline(plan, &host.seen);
             self.slot.stapling = stapling(&host.seen);
+            // What it serves was not known when it was inspected.
+            let risks = preview::risks_of(plan, &host.seen, &rollout.leaves, rollout.clock.now());
+            let told = preview::told(plan, &risks).into_iter();
+            self.slot.remarks = told.filter(|one| !self.slot.told.contains(one)).collect();
         }
         self.slot.prepared = Some(ready);
         Ok(baseline)

@@ -5,6 +5,7 @@ mod forecasts;
 mod lasting;
 mod risks;
 mod saved;
+mod told;
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -183,6 +183,11 @@ fn an_outage_is_repaired_where_a_person_names_the_host() {
     assert_eq!(plan.last()["outcome"], "succeeded");
     let run = fleet.roll_out(&["--force", "--accept", "web01"]).expect(0);
     assert_eq!(fleet.all_served(), [run.leaf(), run.leaf()]);
+    // What was accepted is repeated at the end, also with `--yes`; what is known only once it is staged as well.
+    let risks = run.last()["hosts"][0]["risks"].as_array().unwrap().clone();
+    for id in ["not_running", "broken", "no_handshake"] {
+        assert!(risks.iter().any(|risk| risk["risk"] == id), "no `{id}` in {risks:?}");
+    }
     let stop = std::fs::read_to_string(host.nginx.prefix.join("logs/nginx.pid")).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(stop.trim().parse().unwrap()), Signal::SIGTERM)
         .unwrap();
