@@ -29,7 +29,11 @@ fn next(risk: Option<&Risk>) -> Option<Risk> {
         Some(Risk::Unconfirmed) => Risk::Unguarded { until_boot: true },
         Some(Risk::Unguarded { .. }) => Risk::Undone { target: version(1) },
         Some(Risk::Undone { .. }) => Risk::NoHandshake { endpoint, reason },
-        Some(Risk::NoHandshake { .. }) => Risk::Foreign { endpoint, names, issuer: "CN=x".to_owned() },
+        Some(Risk::NoHandshake { .. }) => {
+            Risk::ClientRefused { endpoint, demand: crate::verify::ClientDemand::Rate, reason }
+        }
+        Some(Risk::ClientRefused { .. }) => Risk::RateLimited { endpoint },
+        Some(Risk::RateLimited { .. }) => Risk::Foreign { endpoint, names, issuer: "CN=x".to_owned() },
         Some(Risk::Foreign { .. }) => {
             let other = vec!["b.test".parse().unwrap()];
             Risk::NameElsewhere { endpoint, names: other, served: names, issuer: "CN=x".to_owned() }
