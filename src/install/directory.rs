@@ -33,7 +33,7 @@ fn refusal(path: &str) -> Option<&'static str> {
         path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     // Below the folder that is kept in memory, a host without a disk may have nothing else.
-    if KERNELS.iter().any(|folder| is_below(folder)) && !path.starts_with("/dev/shm/") {
+    if KERNELS.iter().any(is_below) && !path.starts_with("/dev/shm/") {
         return Some("that is the kernel's, and no file stays there");
     }
     if EVERYBODYS.contains(&path) {

@@ -112,7 +112,7 @@ pub enum Conversation<H> {
 /// A connection that waits for its next request.
 pub trait IdleConnection: Send + 'static {
     /// Whether the server has closed it meanwhile.
-    fn is_closed(self) -> impl Future<Output = bool> + Send;
+    fn was_closed(self) -> impl Future<Output = bool> + Send;
 }
 
 /// A connection with a request in flight, kept open over a reload.

@@ -80,7 +80,7 @@ impl KeptConnection {
 }
 
 impl IdleConnection for KeptConnection {
-    async fn is_closed(mut self) -> bool {
+    async fn was_closed(mut self) -> bool {
         // A goodbye that has come is there to be read. Nothing else comes before the next request.
         let mut byte = [0];
         timeout(GOODBYE, self.stream.read(&mut byte)).await.is_ok()
@@ -210,7 +210,7 @@ mod tests {
             let (stream, there) = answering("HTTP/1.1 200 OK\r\n\r\n").await;
             let idle = KeptConnection::after_one(stream, &"a.test".parse().unwrap()).await.unwrap();
             let there = Some(there).filter(|_| !closes);
-            assert_eq!(idle.is_closed().await, closes);
+            assert_eq!(idle.was_closed().await, closes);
             drop(there);
         }
         let (stream, _there) = answering("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;

@@ -98,6 +98,7 @@ fn comparing(criterion: &mut Criterion) {
                 copies: Vec::new(),
                 active: vec![String::from_utf8(pem.clone()).unwrap()],
                 reads: Vec::new(),
+                old: Vec::new(),
             };
             let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());
             let observed = host.services.iter().map(|service| service.endpoints.iter().map(see).collect());

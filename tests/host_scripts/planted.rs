@@ -91,7 +91,7 @@ fn a_folder_that_leads_into_roots_is_not_entered() {
             tls.display(),
             app.folder.display()
         );
-        assert_eq!(app.host.problems(), [told.clone()], "{shell:?}");
+        assert_eq!(app.host.problems(), std::slice::from_ref(&told), "{shell:?}");
         let (ended, _) =
             app.traced_command(app.host.login_command(&app.host.spec.survey(&app.host.services)), b"");
         assert!(ended.text().contains("certwave:unwritable"), "{shell:?}: {}", ended.text());

@@ -165,7 +165,7 @@ impl AvailabilityProbe {
             }
             tally.measured.idle = idle.len() as u64;
             for kept in idle {
-                tally.measured.closed += u64::from(kept.is_closed().await);
+                tally.measured.closed += u64::from(kept.was_closed().await);
             }
             tally.measured.held = match (held, answer) {
                 (Some(held), _) => Some(held.finish(ANSWER).await),

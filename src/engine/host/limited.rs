@@ -8,7 +8,7 @@ use crate::engine::host::HostRun;
 use crate::engine::host::run::Disproof;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
-use crate::verify::{Endpoint, HandshakeRate, Via, judge};
+use crate::verify::{Endpoint, EndpointState, HandshakeRate, Via, judge};
 
 /// Longer than the time over which servers usually count connections.
 const QUIET: Duration = Duration::from_secs(11);
@@ -16,34 +16,45 @@ const QUIET: Duration = Duration::from_secs(11);
 const SLOWLY: HandshakeRate = HandshakeRate::A_SECOND;
 
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
-    /// Whether it is the controller that a listener refuses: it has served the new certificate since the reload, or serves it to
-    /// the host itself, which has another address.
-    pub(super) async fn is_limited(&mut self, disproof: &Disproof) -> bool {
+    /// Whether it is the controller that a listener refuses: it has served the new certificate since the reload, or serves what
+    /// is wanted to the host itself, which has another address.
+    pub(super) async fn is_limited(&mut self, disproof: &Disproof, wanted: Aim) -> bool {
         let Disproof { endpoint, judgement, .. } = disproof;
         if judgement.leaf.is_some() || endpoint.rate().is_some() || endpoint.via == Via::Ssh {
             return false;
         }
-        let takes = QUIET + Duration::from_secs(answers(self.plan));
-        if self.plan.dead_man.is_some_and(|after| after <= self.plan.timeout + takes) {
-            return false;
-        }
-        let same = |other: &Endpoint| other.address == endpoint.address && other.port == endpoint.port;
-        if self.session.probes.iter().any(|probe| same(&probe.endpoint) && probe.agreed.is_any()) {
-            return true;
+        if wanted == Aim::New && (!self.has_time() || self.has_served(endpoint)) {
+            return self.has_time();
         }
         let inside = Endpoint { via: Via::Ssh, ..endpoint.clone() };
         let rollout = self.rollout;
         let observed = observe(rollout.prober.as_ref(), Some(&self.session.connection), &inside).await;
         let expected = rollout.target.expected(&inside, self.known.previous.as_ref());
-        judge(&expected, &observed, rollout.clock.now()).is_good()
+        let judged = judge(&expected, &observed, rollout.clock.now());
+        match wanted {
+            Aim::New => judged.is_good(),
+            Aim::Previous => judged.state == EndpointState::Previous,
+        }
+    }
+
+    /// Whether a slow proof is over before the dead-man switch goes back.
+    fn has_time(&self) -> bool {
+        let takes = QUIET + Duration::from_secs(answers(self.plan));
+        self.plan.dead_man.is_none_or(|after| after > self.plan.timeout + takes)
+    }
+
+    /// Whether a listener has served the new certificate since the reload.
+    fn has_served(&self, endpoint: &Endpoint) -> bool {
+        let same = |other: &Endpoint| other.address == endpoint.address && other.port == endpoint.port;
+        self.session.probes.iter().any(|probe| same(&probe.endpoint) && probe.agreed.is_any())
     }
 
     /// The proof once more, when the listener has had its quiet, and at a rate that it may well take.
-    pub(super) async fn prove_slowly(&mut self) -> Result<(), Disproof> {
+    pub(super) async fn prove_slowly(&mut self, wanted: Aim) -> Result<(), Disproof> {
         let plan = slowly(self.plan);
         self.rollout.clock.sleep(QUIET).await;
         let Self { rollout, session, known, slot, .. } = self;
-        HostRun { rollout, plan: &plan, session, known, slot }.prove_all(Aim::New).await
+        HostRun { rollout, plan: &plan, session, known, slot }.prove_all(wanted).await
     }
 }
 

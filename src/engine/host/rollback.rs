@@ -36,8 +36,15 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             let back = self.memory().put_back(previous).await;
             back.map_err(|reason| StepFailure::Failed { reason })?;
         }
-        let proven = self.prove_all(Aim::Previous).await;
+        let mut proven = self.prove_all(Aim::Previous).await;
+        let limited = match &proven {
+            Ok(()) => false,
+            Err(disproof) => self.is_limited(disproof, Aim::Previous).await,
+        };
         let measured = self.session.end_probes().await;
+        if limited {
+            proven = self.prove_slowly(Aim::Previous).await;
+        }
         match proven {
             Ok(()) => Ok(measured),
             Err(disproof) => Err(StepFailure::Failed { reason: disproof.to_string() }),

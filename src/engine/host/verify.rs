@@ -14,7 +14,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let mut proofs = self.prove_all(Aim::New).await;
         let mut limited = None;
         if let Err(disproof) = &proofs
-            && self.is_limited(disproof).await
+            && self.is_limited(disproof, Aim::New).await
         {
             limited = Some(disproof.place.clone());
         }
@@ -24,7 +24,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         }
         let measured = self.session.end_probes().await;
         if let Some(endpoint) = &limited {
-            proofs = self.prove_slowly().await;
+            proofs = self.prove_slowly(Aim::New).await;
             if proofs.is_ok() {
                 risks = self.names_left().await;
                 risks.push(Risk::RateLimited { endpoint: endpoint.clone() }.remark());

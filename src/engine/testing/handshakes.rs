@@ -134,7 +134,7 @@ pub(crate) struct Idle {
 }
 
 impl IdleConnection for Idle {
-    async fn is_closed(self) -> bool {
+    async fn was_closed(self) -> bool {
         self.is_closed
     }
 }

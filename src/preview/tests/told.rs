@@ -74,9 +74,9 @@ fn all() -> Vec<Risk> {
 /// The last column of the table in `docs/reference/plan.md` that a risk's row has.
 fn documented(id: &str) -> String {
     let page = include_str!("../../../docs/reference/plan.md");
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let mut rows = page.lines().filter(|line| line.starts_with("| `"));
     let of_id = |line: &&str| line.split('|').nth(1).is_some_and(|ids| ids.contains(&format!("`{id}`")));
-    let row = rows.filter(of_id).next().unwrap_or_else(|| panic!("`{id}` is not documented"));
+    let row = rows.find(of_id).unwrap_or_else(|| panic!("`{id}` is not documented"));
     row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap().trim().to_owned()
 }
 

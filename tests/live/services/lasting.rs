@@ -97,7 +97,7 @@ impl Idling {
     }
 
     /// Whether it can go on. Dovecot says goodbye to who sent nothing for ten seconds.
-    fn is_alive(mut self) -> bool {
+    fn still_lives(mut self) -> bool {
         self.stream.get_ref().get_ref().set_read_timeout(Some(std::time::Duration::from_secs(13))).unwrap();
         let mut unasked = String::new();
         match self.stream.read_line(&mut unasked) {
@@ -130,7 +130,7 @@ fn dovecot_ends_idle_sessions_unless_its_setting_keeps_them_and_plan_recommends_
         for run in [plan(&fleet), fleet.roll_out(&["--force"]).expect(0)] {
             assert_eq!(risks(&run, 0, "sessions_ended"), expected);
         }
-        assert_eq!(idling.is_alive(), kept, "{setting}");
+        assert_eq!(idling.still_lives(), kept, "{setting}");
         assert!(wait_for(std::time::Duration::from_secs(20), || TcpStream::connect(dovecot.imap).is_ok()));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{failed, failure_of, in_doubt};
 use crate::engine::testing::{
-    Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, ok, served,
+    Answer, Transcript, World, certificates, ended, facts, haproxy, maybe_sent, not_sent, ok, served, silent,
 };
 use crate::gate::Handshakes;
 use crate::plan::HostIndex;
@@ -207,6 +207,20 @@ async fn a_host_is_back_when_it_serves_the_previous_certificate() {
 }
 
 /// The journal says so, whether this process saw it or one that died.
+#[tokio::test]
+async fn a_server_that_refuses_the_controller_alone_is_back_once_it_had_its_quiet() {
+    let all = certificates();
+    for (inside, is_back) in [(&all.old, true), (&all.new, false)] {
+        // Until the time is up, and for a while longer.
+        let mut shown = vec![silent(); 500];
+        shown.push(all.shown(&all.old));
+        let world = world().showing(&shown);
+        world.handshakes.shows(&format!("{} inside", World::PLACE), &[all.shown(inside)]);
+        let ended = roll_back(&world, "no", ok("certwave:result rolled-back\n\n")).await;
+        assert_eq!(matches!(ended, StepEnded::Rollback(Ok(_))), is_back, "{ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_port_that_answered_nobody_before_the_switch_need_not_answer_after_the_way_back() {
     let all = certificates();
