@@ -7,7 +7,8 @@
 //! A service's text defines three functions, each of which succeeds, or says what is wrong and fails:
 //! `hook_facts` (can it be reloaded as things are?), `hook_test` (would it take what is on disk?) and
 //! `hook_reload` (make it take it, and prove that it did). Where it can, it defines `hook_reads` (which files does
-//! it name, and does it take its configuration?) and `hook_names` (which files, without a test?) as well. What takes a dialogue with a socket is in [`runtime_api`], [`master`] and [`admin`]; the
+//! it name, and does it take its configuration?) and `hook_names` (which files, without a test?) as well, `hook_old` (how many of its
+//! processes outlive a reload?) and `hook_words` (what does its own log say since the switch?). What takes a dialogue with a socket is in [`runtime_api`], [`master`] and [`admin`]; the
 //! engine holds the dialogues.
 
 mod command;

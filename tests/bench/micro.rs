@@ -97,6 +97,7 @@ fn comparing(criterion: &mut Criterion) {
                 links: Vec::new(),
                 copies: Vec::new(),
                 active: vec![String::from_utf8(pem.clone()).unwrap()],
+                old: Vec::new(),
                 reads: Vec::new(),
                 old: Vec::new(),
             };
