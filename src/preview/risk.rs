@@ -310,7 +310,7 @@ impl fmt::Display for Risk {
                 if *until_boot { " before its next boot" } else { "" }
             ),
             Risk::Undone { target } => {
-                write!(f, "went back by itself from {target}, which nobody had confirmed")
+                write!(f, "went back by itself from {target}, which nobody had confirmed; what clients noticed then is unobserved")
             }
             Risk::NoHandshake { endpoint, reason } => {
                 write!(f, "{endpoint}: TLS handshake fails now: {reason}")

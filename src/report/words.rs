@@ -149,7 +149,10 @@ fn inspected_words(inspected: &Inspected, verbose: bool) -> Option<String> {
             let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
             match problem {
                 None => {
-                    format!("its dead-man switch put {previous} back at {at}: nobody had confirmed {target}")
+                    format!(
+                        "its dead-man switch put {previous} back at {at}: nobody had confirmed {target}; what clients noticed then \
+                         is unobserved"
+                    )
                 }
                 Some(problem) => format!(
                     "its dead-man switch should have put {previous} back at {at}, since nobody had confirmed {target}: \

@@ -334,7 +334,7 @@ fn every_risk_reads_well() {
     has a live version that was never confirmed
     nobody puts the previous certificate back: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
     nobody puts the previous certificate back before its next boot: the process of its dead-man switch is gone; `certwave resume` confirms the live version or goes back
-    went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed
+    went back by itself from 20261123T200100Z-3f9a1c2e, which nobody had confirmed; what clients noticed then is unobserved
     nginx at 192.0.2.1:443 cannot be verified: the connection was closed; the server wants a header of the PROXY protocol first: set `verify: proxy_protocol: v2`
     nginx at 192.0.2.1:443 refused the controller for a while after the switch, as a server does that limits how often one address may connect; it was verified with fewer handshakes: set `verify: rate: HANDSHAKES/s` below that limit
     nginx at 192.0.2.1:443: TLS handshake fails now: timed out
