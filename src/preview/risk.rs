@@ -216,6 +216,8 @@ impl Risk {
     /// Whether it keeps a rollout from a host.
     pub fn bar(&self) -> Bar {
         match self {
+            // A server that is to be repaired may look like one that limits its clients.
+            Risk::ClientRefused { demand: ClientDemand::Rate, .. } => Bar::UnlessAccepted,
             Risk::Away { .. }
             | Risk::ClientRefused { .. }
             | Risk::Fails { .. }

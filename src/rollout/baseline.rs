@@ -1,5 +1,7 @@
 //! What a host's endpoints showed before it was switched, as far as its proof depends on it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{DnsName, ServiceName};
@@ -17,15 +19,20 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Whether an endpoint answered nobody.
+    /// Whether an endpoint answered nobody, however it was dialled.
     pub fn was_silent(&self, service: &ServiceName, endpoint: &Endpoint) -> bool {
-        self.silent.iter().any(|one| one.service == *service && one.endpoint == *endpoint)
+        let place =
+            |one: &Endpoint| (one.address.clone(), one.port, one.server_name.clone(), one.via, one.key);
+        self.silent.iter().any(|one| one.service == *service && place(&one.endpoint) == place(endpoint))
     }
 
-    /// Whether the rollout does not switch what the host answers at this place for this name.
-    pub fn is_elsewhere(&self, service: &ServiceName, endpoint: &Endpoint) -> bool {
+    /// Whether the rollout does not switch what the host answers at this place for this name. `planned` is the address that
+    /// stands in the plan: a name may lead to other addresses from one time to the next, so that all of them are one place.
+    pub fn is_elsewhere(&self, service: &ServiceName, planned: &str, endpoint: &Endpoint) -> bool {
+        let by_name = planned.parse::<IpAddr>().is_err();
         let is_there = |one: &&Elsewhere| {
-            one.service == *service && one.address == endpoint.address && one.port == endpoint.port
+            let same = one.address == endpoint.address || by_name && one.address.parse::<IpAddr>().is_ok();
+            one.service == *service && one.port == endpoint.port && same
         };
         self.elsewhere.iter().filter(is_there).any(|one| one.names.contains(&endpoint.server_name))
     }
@@ -74,11 +81,18 @@ mod tests {
         let elsewhere =
             Elsewhere { service: service.clone(), address: "192.0.2.1".to_owned(), port: 443, names };
         let baseline = Baseline { silent: Vec::new(), elsewhere: vec![elsewhere] };
-        assert!(baseline.is_elsewhere(&service, &named("www.a.test")));
-        assert!(!baseline.is_elsewhere(&service, &named("a.test")));
-        assert!(!baseline.is_elsewhere(&"haproxy".parse().unwrap(), &named("www.a.test")));
+        let here = "192.0.2.1";
+        assert!(baseline.is_elsewhere(&service, here, &named("www.a.test")));
+        assert!(!baseline.is_elsewhere(&service, here, &named("a.test")));
+        assert!(!baseline.is_elsewhere(&"haproxy".parse().unwrap(), here, &named("www.a.test")));
         let port = Endpoint { port: 1, ..named("www.a.test") };
         let address = Endpoint { address: "192.0.2.2".to_owned(), ..named("www.a.test") };
-        assert!(!baseline.is_elsewhere(&service, &port) && !baseline.is_elsewhere(&service, &address));
+        assert!(
+            !baseline.is_elsewhere(&service, here, &port) && !baseline.is_elsewhere(&service, here, &address)
+        );
+        // A name leads elsewhere from one time to the next, or was not looked up at all.
+        assert!(baseline.is_elsewhere(&service, "web.a.test", &address));
+        let unresolved = Endpoint { address: "web.a.test".to_owned(), ..address };
+        assert!(baseline.is_elsewhere(&service, "web.a.test", &unresolved));
     }
 }

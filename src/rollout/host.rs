@@ -109,6 +109,11 @@ impl HostState {
         }
     }
 
+    /// Whether it serves the new certificate, and failed only since clients noticed its switch.
+    pub(super) fn is_merely_disrupted(&self) -> bool {
+        self.disrupted && self.outcome() == HostOutcome::Changed
+    }
+
     /// Whether it is done, and counts against its wave's failure budget.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.phase, HostPhase::Done(outcome) if outcome.is_failure() || self.disrupted)

@@ -330,7 +330,8 @@ fn stopping(schedule: &Schedule, state: &State, now: Timestamp, reason: &WaveFai
 fn is_disrupted_only(schedule: &Schedule, state: &State, reason: &WaveFailure) -> bool {
     let wave = &schedule.waves[state.wave];
     let others = wave.hosts().iter().map(|host| state.host(host));
-    let failed = others.filter(|host| host.has_failed() && !host.disrupted).count() + state.lost.len();
+    let failed =
+        others.filter(|host| host.has_failed() && !host.is_merely_disrupted()).count() + state.lost.len();
     matches!(reason, WaveFailure::Budget { .. }) && failed <= wave.max_failures
 }
 
@@ -445,7 +446,7 @@ fn undone(state: &State) -> RolloutOutcome {
 
 fn finish(state: &State) -> Vec<Action> {
     let has = |outcome| state.hosts().iter().any(|host| host.outcome() == outcome);
-    let disrupted = state.hosts().iter().any(|host| host.disrupted && host.outcome() == HostOutcome::Changed);
+    let disrupted = state.hosts().iter().any(|host| host.is_merely_disrupted());
     let failed_forward = disrupted
         || has(HostOutcome::Failed)
         || has(HostOutcome::RolledBack)

@@ -88,10 +88,13 @@ impl Database {
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         };
-        let holds = |(name, expires): &(String, String)| {
-            holder.holds_lease_of(name) && expires.parse().is_ok_and(|end: jiff::Timestamp| end > now)
+        // Whom no lease names may be of another host, or at work on something that has no lease.
+        let ends = || -> rusqlite::Result<Vec<bool>> {
+            let own = leases()?.into_iter().filter(|(name, _)| holder.holds_lease_of(name));
+            Ok(own.map(|(_, expires)| expires.parse().is_ok_and(|end: jiff::Timestamp| end <= now)).collect())
         };
-        holder.is_ours_and_stopped() && leases().is_ok_and(|leases| !leases.iter().any(holds))
+        holder.is_ours_and_stopped()
+            && ends().is_ok_and(|ended| !ended.is_empty() && ended.iter().all(|ended| *ended))
     }
 }
 

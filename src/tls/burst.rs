@@ -14,8 +14,10 @@ const HANDSHAKES: usize = 40;
 const AT_ONCE: usize = 2;
 /// A switch takes no longer, as a rule; over a slow link it has the fewer handshakes.
 const TAKES: Duration = Duration::from_secs(2);
-/// So many failures in a row are no accident.
-const FAILURES: usize = 3;
+/// So many failures in a row are no accident, nor one of several servers that is broken.
+const FAILURES: usize = 6;
+/// Between them: somebody else's reload is over by then.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// So many are made at once when a rollout begins: its first hosts have whole bursts, and so have the others of its kind.
 const FIRST: usize = 200;
@@ -74,6 +76,7 @@ impl Bursts {
                             left.store(0, Ordering::Relaxed);
                             return Some(failed);
                         }
+                        tokio::time::sleep(PAUSE).await;
                     }
                 }
             }

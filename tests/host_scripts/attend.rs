@@ -54,14 +54,14 @@ fn a_folder_that_cannot_be_made_leaves_nothing_of_the_upload_to_be_read_as_a_tas
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
         host.install(&version(1), None, "one");
-        let blocked = host.directory().join("archive/a.test");
-        std::fs::rename(&blocked, host.file("elsewhere")).unwrap();
-        std::fs::write(&blocked, "in the way").unwrap();
+        // Once the lock is taken: before, it would be refused.
+        let blocked = "run cd \"$directory/archive\" && mv a.test ../elsewhere && : >a.test".to_owned();
+        let blocked = Task { line: blocked, payload: None };
         let stage = InstallSpec::stage(&version(2), &host.payload(&"x".repeat(50_000)), &host.own());
-        let answers = answers(&host, &[stage, InstallSpec::inspect()]);
+        let answers = answers(&host, &[blocked, stage, InstallSpec::inspect()]);
         let statuses: Vec<u32> = answers.iter().map(|(_, status)| *status).collect();
-        assert_eq!(statuses, [1, 0], "{shell:?}: {answers:?}");
-        assert!(answers[0].0.contains("certwave:error unwritable"), "{shell:?}: {answers:?}");
+        assert_eq!(statuses, [0, 1, 0], "{shell:?}: {answers:?}");
+        assert!(answers[1].0.contains("certwave:error unwritable"), "{shell:?}: {answers:?}");
     }
 }
 

@@ -99,7 +99,7 @@ impl Drop for Mounted {
 fn a_full_disk_is_told_and_changes_nothing() {
     for shell in SHELLS {
         let host = Host::new(shell).with_command();
-        let Some(_tmpfs) = Mounted::tmpfs(&host, "size=64k") else { return };
+        let Some(_tmpfs) = Mounted::tmpfs(&host, "size=64k,mode=755") else { return };
         host.install(&version(1), None, "one");
         let before = host.tree();
         let error = refused(host.stage(&version(2), &"x".repeat(50_000)));
@@ -132,9 +132,12 @@ fn a_folder_of_someone_else_is_told() {
         host.uid = is_root().then_some(65534);
         host.spec.owner = Some("root".to_owned());
         fs::create_dir(host.directory()).unwrap();
-        let allow = |mode| fs::set_permissions(host.directory(), fs::Permissions::from_mode(mode)).unwrap();
-        allow(0o777);
-        let problems = host.problems_after(|| allow(0o555));
+        let owned = |user| chown(host.directory(), user, None).unwrap();
+        owned(host.uid);
+        let problems = host.problems_after(|| {
+            owned(is_root().then_some(0));
+            fs::set_permissions(host.directory(), fs::Permissions::from_mode(0o555)).unwrap();
+        });
         assert!(problems[0].contains("cannot be written to: "), "{shell:?}: {problems:?}");
         assert!(problems[0].contains("Permission denied"), "{shell:?}: {problems:?}");
         assert!(problems[1].contains("may not give files to `root:"), "{shell:?}: {problems:?}");

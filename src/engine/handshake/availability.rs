@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::certificate::Leaf;
-use crate::engine::handshake::names::others;
+use crate::engine::handshake::names::{others, settle};
 use crate::engine::handshake::prove::{Contrary, HANDSHAKE, Shown, dial, observe, places};
 use crate::engine::handshake::rate::{OWN, ProbeRate};
 use crate::model::Fingerprint;
@@ -44,9 +44,20 @@ impl<P: Prober> Prepared<P> {
         }
     }
 
-    /// Whether it is at this TCP port of its host.
-    pub(crate) fn is_at(&self, port: u16) -> bool {
-        self.endpoint.port == port
+    /// Keeps connections idle where the server speaks HTTP. That is done just before a switch, since servers close idle
+    /// connections by themselves, too.
+    pub(crate) async fn keep_idle<C: Connection>(&mut self, prober: &P, connection: &Arc<C>) {
+        if self.held.is_some() {
+            let dial = || dial(prober, Some(connection), &self.endpoint);
+            let kept = (0..IDLE).map(|_| prober.keep(dial, &self.endpoint, HANDSHAKE));
+            self.idle = join_all(kept).await.into_iter().flatten().collect();
+        }
+    }
+
+    /// Whether it is at this place, which may be planned by a name.
+    pub(crate) fn is_at(&self, planned: &Endpoint) -> bool {
+        let by_name = planned.address.parse::<std::net::IpAddr>().is_err();
+        self.endpoint.port == planned.port && (by_name || self.endpoint.address == planned.address)
     }
 }
 
@@ -80,26 +91,12 @@ async fn at_place<C: Connection, P: Prober>(
     let others = others(prober, Some(connection), service, &endpoint, &observed).await;
     let mut shown = vec![(service.name.clone(), endpoint, observed)];
     shown.extend(others);
+    settle(prober, Some(connection), &mut shown).await;
     // The first name may be none of this host's.
     let answering = shown.iter().find(|(_, _, observed)| matches!(observed, Observation::Served(_)));
     let watched = answering.filter(|_| is_watched).map(|(_, endpoint, _)| endpoint.clone());
-    let idle = match (&watched, &held) {
-        (Some(endpoint), Some(_)) => keep(prober, connection, endpoint).await,
-        _ => Vec::new(),
-    };
     let outlives = service.spec.keeps_listening();
-    (shown, watched.map(|endpoint| Prepared { endpoint, outlives, held, idle }))
-}
-
-/// Connections of a server that speaks HTTP, used once and kept.
-async fn keep<C: Connection, P: Prober>(
-    prober: &P,
-    connection: &Arc<C>,
-    endpoint: &Endpoint,
-) -> Vec<P::Idle> {
-    let dial = || dial(prober, Some(connection), endpoint);
-    let kept = (0..IDLE).map(|_| prober.keep(dial, endpoint, HANDSHAKE));
-    join_all(kept).await.into_iter().flatten().collect()
+    (shown, watched.map(|endpoint| Prepared { endpoint, outlives, held, idle: Vec::new() }))
 }
 
 /// Handshakes, each at its turn, and one request in flight, until it is asked to stop.

@@ -66,6 +66,10 @@ async fn demand<C: Connection, P: Prober>(
         Observation::Unreachable(_) if dial(prober, connection, endpoint).await.is_ok() => {}
         Observation::Served(_) | Observation::Refused { .. } | Observation::Unreachable(_) => return None,
     }
+    // It may have been an accident.
+    if matches!(observe(prober, connection, endpoint).await, Observation::Served(_)) {
+        return None;
+    }
     // What answers by TLS has got what it wants before TLS, if not all that it wants.
     let answers = |other: Endpoint| async move {
         let observed = observe(prober, connection, &other).await;

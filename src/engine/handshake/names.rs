@@ -16,6 +16,8 @@ use crate::verify::{Endpoint, Observation, Switched};
 
 /// Names that one place is asked for at the same time.
 pub(crate) const AT_ONCE: usize = 8;
+/// So often a name is asked for again that brings no handshake about.
+const AGAIN: usize = 2;
 
 /// One handshake for each name that may count at a place. Where nobody takes connections, one name is as good as all.
 pub(crate) async fn ask<C: Connection, P: Prober>(
@@ -26,8 +28,31 @@ pub(crate) async fn ask<C: Connection, P: Prober>(
 ) -> Vec<Shown> {
     let first = observe(prober, connection, place).await;
     let others = others(prober, connection, service, place, &first).await;
-    let first = (service.name.clone(), place.clone(), first);
-    std::iter::once(first).chain(others).collect()
+    let mut shown = vec![(service.name.clone(), place.clone(), first)];
+    shown.extend(others);
+    settle(prober, connection, &mut shown).await;
+    shown
+}
+
+/// Where a place answers some of its names, each other one is asked for again: one handshake alone may be lost, and what is not
+/// answered counts as another host's.
+pub(crate) async fn settle<C: Connection, P: Prober>(
+    prober: &P,
+    connection: Option<&Arc<C>>,
+    shown: &mut [Shown],
+) {
+    let is_served = |observed: &Observation| matches!(observed, Observation::Served(_));
+    if !shown.iter().any(|(_, _, observed)| is_served(observed)) {
+        return;
+    }
+    for (_, endpoint, observed) in shown {
+        for _ in 0..AGAIN {
+            if matches!(observed, Observation::Served(_) | Observation::Refused { .. }) {
+                break;
+            }
+            *observed = observe(prober, connection, endpoint).await;
+        }
+    }
 }
 
 /// One handshake for each name but the first, which showed this.

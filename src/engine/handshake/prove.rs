@@ -107,12 +107,7 @@ impl Contrary {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether there was any.
-    pub(crate) fn is_any(&self) -> bool {
-        self.count() > 0
-    }
-
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -211,14 +206,15 @@ pub(crate) struct KnownBefore<'a> {
 /// So many proofs of a host run at the same time.
 const PROOFS: usize = 16;
 
-/// Every endpoint of a host, for every name that it serves, at the same time. `contrary` tells what others see at an endpoint.
+/// Every endpoint of a host, for every name that it serves, at the same time; each has the same patience. `contrary` tells what
+/// others see at an endpoint.
 pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
     KnownBefore { listeners, baseline, was_switched }: KnownBefore<'_>,
     expected: impl Fn(&Endpoint) -> Expectation,
     contrary: impl Fn(&Endpoint) -> Contrary,
-    (wanted, until): (Aim, Timestamp),
+    (wanted, patience): (Aim, Duration),
 ) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for (number, service) in plan.services.iter().enumerate() {
@@ -229,17 +225,20 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
             for place in there {
                 let address = place.address.parse().ok();
                 let one = is_here && has_one_master(listeners, number, address, place.port);
-                let answers = if one { plan.answers } else { plan.answers.max(MANY) };
+                // Who answers there is known by one name: of the others, the usual number shows what each is answered with.
+                let mut answers = if one { plan.answers } else { plan.answers.max(MANY) };
                 let linger = service.spec.may_linger();
                 for endpoint in service.for_every_name(&place) {
-                    if baseline.is_elsewhere(&service.name, &endpoint) {
+                    if baseline.is_elsewhere(&service.name, &planned.address, &endpoint) {
                         continue;
                     }
                     let expected = expected(&endpoint);
                     let answered = was_switched && !baseline.was_silent(&service.name, &endpoint);
                     let outlives = answered && service.spec.keeps_listening();
                     let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
+                    answers = plan.answers;
                     proofs.push(async move {
+                        let until = later(world.2.now(), patience);
                         let result = prove(world, &endpoint, &expected, demand, until).await;
                         let is_one_of_several_names = !service.other_names.is_empty();
                         Proof { service: service.name.clone(), endpoint, is_one_of_several_names, result }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::handshake::names::elsewhere;
 use crate::engine::handshake::prove::{Aim, Contrary, KnownBefore, Proof, prove_all};
-use crate::model::{Fingerprint, later};
+use crate::model::Fingerprint;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
 use crate::rollout::Baseline;
@@ -46,10 +46,10 @@ pub async fn prove_again<C: Connector, P: Prober>(
     let world = (prober, connection.as_ref(), clock);
     let baseline =
         Baseline { silent: Vec::new(), elsewhere: elsewhere(prober, connection.as_ref(), &plan, own).await };
-    let until = later(clock.now(), PATIENCE.min(plan.timeout));
+    let patience = PATIENCE.min(plan.timeout);
     let before = KnownBefore { listeners: &[], baseline: &baseline, was_switched: false };
     let mut proofs =
-        prove_all(world, &plan, before, expected, |_| Contrary::default(), (Aim::New, until)).await;
+        prove_all(world, &plan, before, expected, |_| Contrary::default(), (Aim::New, patience)).await;
     proofs.append(&mut unreached);
     proofs
 }

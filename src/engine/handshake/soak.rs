@@ -72,7 +72,7 @@ impl Watching {
         let mut places = Vec::new();
         for service in &plan.services {
             for place in &service.endpoints {
-                let counts = |one: &Endpoint| !before.is_elsewhere(&service.name, one);
+                let counts = |one: &Endpoint| !before.is_elsewhere(&service.name, &place.address, one);
                 let names = service.for_every_name(place).filter(counts);
                 let names = names.map(|one| {
                     let expected = target.expected(&one, None);

@@ -24,7 +24,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             Some(prepared) => prepared,
             None => prepare(rollout.prober.as_ref(), &self.session.connection, plan).await.1,
         };
-        self.watch(prepared);
+        self.watch(prepared).await;
         let services = plan.script_services();
         let counted = self.memory().before().await;
         let before = known.previous.as_ref().map(|previous| &previous.version);

@@ -12,6 +12,11 @@ use crate::verify::{Endpoint, EndpointState, HandshakeRate, Via, judge};
 
 /// Longer than the time over which servers usually count connections.
 const QUIET: Duration = Duration::from_secs(11);
+/// So many handshakes with the new certificate since the reload show that the server works. One that is broken has a few, of
+/// workers that still end.
+const SERVED: usize = 10;
+/// So often the host itself is served, one after the other, where the server works.
+const INSIDE: usize = 3;
 /// Few enough for most limits.
 const SLOWLY: HandshakeRate = HandshakeRate::A_SECOND;
 
@@ -27,9 +32,20 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
             return self.has_time();
         }
         let inside = Endpoint { via: Via::Ssh, ..endpoint.clone() };
+        for _ in 0..INSIDE {
+            if !self.serves(&inside, wanted).await {
+                return false;
+            }
+        }
+        // A server that was merely late answers the controller, too, by now.
+        !self.serves(endpoint, wanted).await
+    }
+
+    /// Whether an endpoint shows what is wanted now.
+    async fn serves(&mut self, endpoint: &Endpoint, wanted: Aim) -> bool {
         let rollout = self.rollout;
-        let observed = observe(rollout.prober.as_ref(), Some(&self.session.connection), &inside).await;
-        let expected = rollout.target.expected(&inside, self.known.previous.as_ref());
+        let observed = observe(rollout.prober.as_ref(), Some(&self.session.connection), endpoint).await;
+        let expected = rollout.target.expected(endpoint, self.known.previous.as_ref());
         let judged = judge(&expected, &observed, rollout.clock.now());
         match wanted {
             Aim::New => judged.is_good(),
@@ -46,7 +62,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     /// Whether a listener has served the new certificate since the reload.
     fn has_served(&self, endpoint: &Endpoint) -> bool {
         let same = |other: &Endpoint| other.address == endpoint.address && other.port == endpoint.port;
-        self.session.probes.iter().any(|probe| same(&probe.endpoint) && probe.agreed.is_any())
+        self.session.probes.iter().any(|probe| same(&probe.endpoint) && probe.agreed.count() >= SERVED)
     }
 
     /// The proof once more, when the listener has had its quiet, and at a rate that it may well take.

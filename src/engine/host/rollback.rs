@@ -64,12 +64,12 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let mut watched = ready;
         for service in &self.plan.services {
             for endpoint in service.endpoints.iter().filter(|one| one.key == service.endpoints[0].key) {
-                let is_ready = watched.iter().any(|one| one.is_at(endpoint.port));
+                let is_ready = watched.iter().any(|one| one.is_at(endpoint));
                 if !is_ready && !self.known.baseline.was_silent(&service.name, endpoint) {
                     watched.push(Prepared::without_request(service, endpoint));
                 }
             }
         }
-        self.watch(watched);
+        self.watch(watched).await;
     }
 }

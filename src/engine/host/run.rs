@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use crate::certificate::Leaf;
 use crate::engine::handshake::availability::{AvailabilityProbe, Prepared};
 use crate::engine::handshake::prove::{Aim, KnownBefore, Proof, prove_all};
@@ -12,7 +14,7 @@ use crate::engine::host::session::Session;
 use crate::engine::memory::Memory;
 use crate::engine::target::Target;
 use crate::install::{InstallSpec, Listener, Ownership, Payloads, RemoteShells};
-use crate::model::{ServiceName, Version, later};
+use crate::model::{ServiceName, Version};
 use crate::plan::{HostPlan, Plan};
 use crate::ports::{Clock, Connection, Connector, Prober};
 use crate::preview;
@@ -148,9 +150,11 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     }
 
     /// Starts to watch what was made ready for it.
-    pub(super) fn watch(&mut self, prepared: Vec<Prepared<P>>) {
+    pub(super) async fn watch(&mut self, mut prepared: Vec<Prepared<P>>) {
         let Rollout { prober, clock, rate, leaves, .. } = self.rollout;
         let connection = self.session.connection.clone();
+        let kept = prepared.iter_mut().map(|one| one.keep_idle(prober.as_ref(), &connection));
+        join_all(kept).await;
         let start = |one| AvailabilityProbe::start(prober, &connection, clock, rate, leaves, one);
         self.session.probes.extend(prepared.into_iter().map(start));
     }
@@ -163,7 +167,6 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
     /// Every endpoint, at the same time; the first that is not as wanted.
     pub(super) async fn prove_all(&mut self, wanted: Aim) -> Result<(), Disproof> {
         let rollout = self.rollout;
-        let until = later(rollout.clock.now(), self.plan.timeout);
         let world = (rollout.prober.as_ref(), Some(&self.session.connection), rollout.clock.as_ref());
         let previous = self.known.previous.as_ref();
         let expected = |endpoint: &Endpoint| rollout.target.expected(endpoint, previous);
@@ -173,7 +176,8 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         };
         let (listeners, baseline) = (self.slot.listeners.as_slice(), &self.known.baseline);
         let before = KnownBefore { listeners, baseline, was_switched: true };
-        let proofs = prove_all(world, self.plan, before, expected, contrary, (wanted, until)).await;
+        let proofs =
+            prove_all(world, self.plan, before, expected, contrary, (wanted, self.plan.timeout)).await;
         let disproof = |proof: Proof| {
             let place = proof.place();
             let Proof { service, endpoint, result, .. } = proof;

@@ -63,7 +63,7 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         let rows: Vec<_> = shown
             .into_iter()
             .map(|one| {
-                let elsewhere = baseline.is_elsewhere(&one.0, &one.1) && !is_new(&one);
+                let elsewhere = baseline.is_elsewhere(&one.0, &one.1.address, &one.1) && !is_new(&one);
                 row(one, elsewhere)
             })
             .collect();

@@ -34,6 +34,13 @@ impl Handshakes {
         inner.made.insert(endpoint.to_owned(), 0);
     }
 
+    /// An endpoint of which nothing else was said shows this from now on.
+    pub(crate) fn shows_still(&self, endpoint: &Endpoint, shown: &Observation) {
+        let mut inner = self.0.lock().unwrap();
+        inner.shown.entry(endpoint.to_string()).or_insert_with(|| vec![shown.clone()]);
+        inner.made.entry(endpoint.to_string()).or_insert(0);
+    }
+
     /// A name leads to these addresses.
     pub(crate) fn leads(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();

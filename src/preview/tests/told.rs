@@ -30,7 +30,7 @@ fn next(risk: Option<&Risk>) -> Option<Risk> {
         Some(Risk::Unguarded { .. }) => Risk::Undone { target: version(1) },
         Some(Risk::Undone { .. }) => Risk::NoHandshake { endpoint, reason },
         Some(Risk::NoHandshake { .. }) => {
-            Risk::ClientRefused { endpoint, demand: crate::verify::ClientDemand::Rate, reason }
+            Risk::ClientRefused { endpoint, demand: crate::verify::ClientDemand::AlpnHttp, reason }
         }
         Some(Risk::ClientRefused { .. }) => Risk::RateLimited { endpoint },
         Some(Risk::RateLimited { .. }) => Risk::Foreign { endpoint, names, issuer: "CN=x".to_owned() },

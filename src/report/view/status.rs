@@ -1,5 +1,7 @@
 //! What a fleet serves, drawn: a table in which hosts that are alike are one line, and one sentence.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -101,11 +103,10 @@ impl StatusReport<'_> {
 
     /// Processes that outlive a reload, each service of a host once.
     fn old_workers(&self) -> Vec<String> {
-        let mut told: Vec<(&HostName, &ServiceName)> = Vec::new();
+        let mut told: HashSet<(&HostName, &ServiceName)> = HashSet::new();
         let mut words = Vec::new();
         for row in self.rows.iter().filter(|row| row.old_workers > 0) {
-            if !told.contains(&(&row.host, &row.service)) {
-                told.push((&row.host, &row.service));
+            if told.insert((&row.host, &row.service)) {
                 let workers = count(row.old_workers as usize, "old worker");
                 let serve = if row.old_workers == 1 { "serves" } else { "serve" };
                 let said = format!(

@@ -20,7 +20,10 @@ async fn watched(world: &World, long: Duration) -> Vec<Measured> {
     let transcript = Transcript::new();
     let connection = Arc::new(transcript.host());
     let (prober, clock) = (Arc::new(world.handshakes.clone()), Arc::new(world.clock.clone()));
-    let (_, prepared) = prepare(prober.as_ref(), &connection, world.host()).await;
+    let (_, mut prepared) = prepare(prober.as_ref(), &connection, world.host()).await;
+    for one in &mut prepared {
+        one.keep_idle(prober.as_ref(), &connection).await;
+    }
     let rate = Arc::default();
     let start = |one| AvailabilityProbe::start(&prober, &connection, &clock, &rate, &[], one);
     let probes: Vec<AvailabilityProbe> = prepared.into_iter().map(start).collect();

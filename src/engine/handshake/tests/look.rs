@@ -14,6 +14,8 @@ fn new() -> Observation {
 /// What is made of what the service's first endpoint showed.
 async fn made_of(world: &World, observed: Observation, dense: bool) -> Observation {
     let service = world.service();
+    // The same again, unless it was an accident.
+    world.handshakes.shows_still(&service.endpoints[0], &observed);
     let shown: Vec<Shown> = vec![(service.name.clone(), service.endpoints[0].clone(), observed)];
     let connection: Option<&Arc<Host>> = None;
     explained((&world.handshakes, connection), shown, dense).await.remove(0).2
@@ -43,6 +45,13 @@ async fn who_hangs_up_is_tried_in_other_ways() {
     // Whatever is tried, it hangs up, or answers nobody: that is all that is known.
     assert_eq!(by(" proxy v2", not_tls()).await, None);
     assert_eq!(by(" proxy v2", silent()).await, None);
+}
+
+#[tokio::test]
+async fn one_handshake_that_fails_by_accident_demands_nothing() {
+    let world = World::nginx().showing(&[new()]);
+    world.handshakes.shows(&format!("{} alpn h2 alpn http/1.1", World::PLACE), &[new()]);
+    assert_eq!(demand(&world, not_tls()).await, None);
 }
 
 #[tokio::test]
@@ -79,7 +88,7 @@ async fn a_listener_that_takes_no_more_limits_all_that_is_asked_there() {
 /// A request in flight was offered HTTP, or is the one connection that may be open.
 #[tokio::test]
 async fn what_takes_not_one_more_wants_what_the_first_one_brought_or_fewer_at_a_time() {
-    let world = World::nginx();
+    let world = World::nginx().showing(&[not_tls()]);
     world.handshakes.limit(World::PLACE, 0);
     assert_eq!(demand(&world, new()).await, Some(ClientDemand::Rate));
     world.handshakes.shows(&format!("{} alpn h2 alpn http/1.1", World::PLACE), &[new()]);
@@ -97,7 +106,7 @@ async fn by_starttls_no_protocol_of_http_is_offered() {
 /// Before anything is sent that would be changed.
 #[tokio::test]
 async fn a_transcript_of_nothing_is_asked_of_the_host() {
-    let (world, transcript) = (World::nginx(), Transcript::new());
+    let (world, transcript) = (World::nginx().showing(&[not_tls()]), Transcript::new());
     let connection = Arc::new(transcript.host());
     let service = world.service();
     let shown: Vec<Shown> = vec![(service.name.clone(), service.endpoints[0].clone(), not_tls())];
