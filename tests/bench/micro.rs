@@ -99,7 +99,6 @@ fn comparing(criterion: &mut Criterion) {
                 active: vec![String::from_utf8(pem.clone()).unwrap()],
                 old: Vec::new(),
                 reads: Vec::new(),
-                old: Vec::new(),
             };
             let see = |endpoint: &Endpoint| (endpoint.clone(), served.clone());
             let observed = host.services.iter().map(|service| service.endpoints.iter().map(see).collect());
