@@ -95,6 +95,8 @@ pub(crate) struct Demand {
     pub(crate) outlives: bool,
     /// What others saw there meanwhile: answers that are not the new certificate's, one after the other.
     pub(crate) contrary: Contrary,
+    /// The new certificate's answers, this proof's among them.
+    pub(crate) agreed: Contrary,
 }
 
 /// Counts the handshakes of an availability probe that showed another certificate than the new one. It counts from the
@@ -122,7 +124,7 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
     (prober, connection, clock): (&P, Option<&Arc<C>>, &impl Clock),
     endpoint: &Endpoint,
     expected: &Expectation,
-    Demand { wanted, answers, linger, outlives, contrary }: Demand,
+    Demand { wanted, answers, linger, outlives, contrary, agreed }: Demand,
     until: Timestamp,
 ) -> Result<(), Judgement> {
     let (mut run, mut flawed) = (Streak::of(answers), 0);
@@ -138,6 +140,9 @@ pub(crate) async fn prove<C: Connection, P: Prober>(
                 judgement.state == EndpointState::Previous || expected.stays && judgement.is_good()
             }
         };
+        if as_wanted {
+            agreed.add();
+        }
         let seen = contrary.count();
         if seen != others && wanted == Aim::New {
             others = seen;
@@ -206,14 +211,14 @@ pub(crate) struct KnownBefore<'a> {
 /// So many proofs of a host run at the same time.
 const PROOFS: usize = 16;
 
-/// Every endpoint of a host, for every name that it serves, at the same time; each has the same patience. `contrary` tells what
-/// others see at an endpoint.
+/// Every endpoint of a host, for every name that it serves, at the same time; each has the same patience. `others` are what is
+/// seen at an endpoint besides: answers that are not the new certificate's, and its own.
 pub(crate) async fn prove_all<C: Connection, P: Prober>(
     world: (&P, Option<&Arc<C>>, &impl Clock),
     plan: &HostPlan,
     KnownBefore { listeners, baseline, was_switched }: KnownBefore<'_>,
     expected: impl Fn(&Endpoint) -> Expectation,
-    contrary: impl Fn(&Endpoint) -> Contrary,
+    others: impl Fn(&Endpoint) -> (Contrary, Contrary),
     (wanted, patience): (Aim, Duration),
 ) -> Vec<Proof> {
     let mut proofs = Vec::new();
@@ -235,7 +240,8 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
                     let expected = expected(&endpoint);
                     let answered = was_switched && !baseline.was_silent(&service.name, &endpoint);
                     let outlives = answered && service.spec.keeps_listening();
-                    let demand = Demand { wanted, answers, linger, outlives, contrary: contrary(&endpoint) };
+                    let (contrary, agreed) = others(&endpoint);
+                    let demand = Demand { wanted, answers, linger, outlives, contrary, agreed };
                     answers = plan.answers;
                     proofs.push(async move {
                         let until = later(world.2.now(), patience);

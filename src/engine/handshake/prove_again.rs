@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::handshake::names::elsewhere;
-use crate::engine::handshake::prove::{Aim, Contrary, KnownBefore, Proof, prove_all};
+use crate::engine::handshake::prove::{Aim, KnownBefore, Proof, prove_all};
 use crate::model::Fingerprint;
 use crate::plan::HostPlan;
 use crate::ports::{Clock, Connector, Prober};
@@ -49,7 +49,7 @@ pub async fn prove_again<C: Connector, P: Prober>(
     let patience = PATIENCE.min(plan.timeout);
     let before = KnownBefore { listeners: &[], baseline: &baseline, was_switched: false };
     let mut proofs =
-        prove_all(world, &plan, before, expected, |_| Contrary::default(), (Aim::New, patience)).await;
+        prove_all(world, &plan, before, expected, |_| Default::default(), (Aim::New, patience)).await;
     proofs.append(&mut unreached);
     proofs
 }

@@ -170,14 +170,13 @@ impl<'a, C: Connector, P: Prober, K: Clock> HostRun<'a, C, P, K> {
         let world = (rollout.prober.as_ref(), Some(&self.session.connection), rollout.clock.as_ref());
         let previous = self.known.previous.as_ref();
         let expected = |endpoint: &Endpoint| rollout.target.expected(endpoint, previous);
-        let contrary = |endpoint: &Endpoint| {
+        let others = |endpoint: &Endpoint| {
             let probe = self.session.probes.iter().find(|probe| probe.endpoint == *endpoint);
-            probe.map(|probe| probe.contrary.clone()).unwrap_or_default()
+            probe.map(|probe| (probe.contrary.clone(), probe.agreed.clone())).unwrap_or_default()
         };
         let (listeners, baseline) = (self.slot.listeners.as_slice(), &self.known.baseline);
         let before = KnownBefore { listeners, baseline, was_switched: true };
-        let proofs =
-            prove_all(world, self.plan, before, expected, contrary, (wanted, self.plan.timeout)).await;
+        let proofs = prove_all(world, self.plan, before, expected, others, (wanted, self.plan.timeout)).await;
         let disproof = |proof: Proof| {
             let place = proof.place();
             let Proof { service, endpoint, result, .. } = proof;

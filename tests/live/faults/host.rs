@@ -84,7 +84,7 @@ fn a_disk_that_became_read_only_is_found_before_the_switch_and_told_after_it() {
     let watch = Watch::over(&fleet);
     let before = fleet.all_served();
     let read_only = disk.read_only();
-    refused(&fleet, roll_out(&fleet), "Read-only file system", &before);
+    refused(&fleet, roll_out(&fleet), "is on a read-only file system", &before);
     drop(read_only);
 
     // In the middle of the switch: what is live is served, but nobody can confirm it there, nor put it back.
