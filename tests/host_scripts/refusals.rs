@@ -132,16 +132,20 @@ fn a_folder_of_someone_else_is_told() {
         host.uid = is_root().then_some(65534);
         host.spec.owner = Some("root".to_owned());
         fs::create_dir(host.directory()).unwrap();
-        let owned = |user| chown(host.directory(), user, None).unwrap();
-        owned(host.uid);
-        let problems = host.problems_after(|| {
-            owned(is_root().then_some(0));
-            fs::set_permissions(host.directory(), fs::Permissions::from_mode(0o555)).unwrap();
-        });
+        let belongs = |user, mode| {
+            chown(host.directory(), user, None).unwrap();
+            fs::set_permissions(host.directory(), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        // Once the lock is taken: before, it would be refused.
+        let taken_away = || belongs(is_root().then_some(0), 0o555);
+        belongs(host.uid, 0o755);
+        let problems = host.problems_after(taken_away);
         assert!(problems[0].contains("cannot be written to: "), "{shell:?}: {problems:?}");
         assert!(problems[0].contains("Permission denied"), "{shell:?}: {problems:?}");
         assert!(problems[1].contains("may not give files to `root:"), "{shell:?}: {problems:?}");
-        let error = refused(host.stage(&version(1), "one"));
+        belongs(host.uid, 0o755);
+        let stage = InstallSpec::stage(&version(2), &host.payload("one"), &host.own());
+        let error = refused(Staged::parse(&host.ask_after(&stage, taken_away).output()));
         assert!(error.contains("cannot be written to"), "{error}");
     }
 }
