@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Results that nobody can read are a failure. What became of hosts is told by the exit code all the same.
+/// A command that cannot write its results fails. Where it changed hosts, its exit code still says what became of them.
 fn conclude(exit: Exit, changes_hosts: bool) -> Exit {
     let Some(reason) = Out::failure() else { return exit };
     Failure::new(format!("write the results to standard output: {reason}")).print();

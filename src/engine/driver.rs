@@ -177,7 +177,7 @@ impl<E: Effects, J: RolloutJournal, C: Clock, O: Observer> Drive<'_, E, J, C, O>
                     told.push(stopping);
                 }
                 may_begin = !first && !self.is_deposed();
-                // What is not in the journal is not so: whoever has taken over decides what became of these hosts, and may have changed
+                // Nothing is reported that the journal does not have: another controller decides about these hosts now, and may have changed
                 // them since.
                 if self.is_deposed() {
                     told.clear();

@@ -58,7 +58,7 @@ mod tests {
     fn folders_that_keep_nothing_or_are_somebody_elses_are_refused() {
         for (path, why) in [
             ("/proc", "the kernel's"),
-            ("/proc/1/root/etc/certwave", "the kernel's"),
+            ("/proc/1/cwd/certwave", "the kernel's"),
             ("/sys/fs/x", "the kernel's"),
             ("/dev", "the kernel's"),
             ("//dev/certwave/", "the kernel's"),
@@ -66,7 +66,7 @@ mod tests {
             ("/tmp", "everybody may write"),
             ("/tmp/", "everybody may write"),
             ("/var/tmp", "everybody may write"),
-            ("/root/.ssh", "who may log in"),
+            ("/home/ops/.ssh", "who may log in"),
             ("/home/ann/.ssh/tls", "who may log in"),
             ("/etc/ssl/site.pem", "the name of a file"),
             ("/etc/nginx/nginx.conf", "the name of a file"),

@@ -147,13 +147,13 @@ fn the_recipe_for_postgresql_is_true() {
              ssl_key_file = '/etc/ssl/api.key'\n",
             host.address
         );
-        host.write("/root/lane.conf", &settings);
+        host.write("/etc/postgresql/listen.conf", &settings);
         host.run(
             "set -e; chgrp postgres /etc/ssl/api.key; chmod 640 /etc/ssl/api.key
              pg_lsclusters -h | grep -q . || pg_createcluster $(ls /usr/lib/postgresql) main >/dev/null
              for config in /etc/postgresql/*/main; do
                mkdir -p \"$config/conf.d\"
-               install -o postgres -g postgres -m 644 /root/lane.conf \"$config/conf.d/lane.conf\"
+               install -o postgres -g postgres -m 644 /etc/postgresql/listen.conf \"$config/conf.d/lane.conf\"
              done
              systemctl daemon-reload
              systemctl restart postgresql",

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::certificate::Leaf;
 use crate::engine::handshake::names::{others, settle};
-use crate::engine::handshake::prove::{Contrary, HANDSHAKE, Shown, dial, observe, places};
+use crate::engine::handshake::prove::{AnswerCount, HANDSHAKE, Shown, dial, observe, places};
 use crate::engine::handshake::rate::{OWN, ProbeRate};
 use crate::model::Fingerprint;
 use crate::plan::{HostPlan, PlannedService};
@@ -104,9 +104,9 @@ pub(crate) struct AvailabilityProbe {
     /// What it watches.
     pub(crate) endpoint: Endpoint,
     /// Answers with another certificate than the new one, since the reload was confirmed.
-    pub(crate) contrary: Contrary,
+    pub(crate) contrary: AnswerCount,
     /// Answers with the new one, since then.
-    pub(crate) agreed: Contrary,
+    pub(crate) agreed: AnswerCount,
     confirmed: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Measured>,
@@ -123,9 +123,9 @@ impl AvailabilityProbe {
         Prepared { endpoint, outlives, mut held, idle }: Prepared<P>,
     ) -> Self {
         let (watched, contrary, confirmed) =
-            (endpoint.clone(), Contrary::default(), Arc::<AtomicBool>::default());
+            (endpoint.clone(), AnswerCount::default(), Arc::<AtomicBool>::default());
         let (others, is_confirmed) = (contrary.clone(), confirmed.clone());
-        let agreed = Contrary::default();
+        let agreed = AnswerCount::default();
         let agreeing = agreed.clone();
         let new: Vec<Fingerprint> = new.iter().map(|leaf| leaf.fingerprint_sha256).collect();
         let (stop, mut stopped) = watch::channel(false);

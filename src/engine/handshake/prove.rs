@@ -94,17 +94,16 @@ pub(crate) struct Demand {
     /// not late.
     pub(crate) outlives: bool,
     /// What others saw there meanwhile: answers that are not the new certificate's, one after the other.
-    pub(crate) contrary: Contrary,
+    pub(crate) contrary: AnswerCount,
     /// The new certificate's answers, this proof's among them.
-    pub(crate) agreed: Contrary,
+    pub(crate) agreed: AnswerCount,
 }
 
-/// Counts the handshakes of an availability probe that showed another certificate than the new one. It counts from the
-/// confirmed reload on.
+/// Counts answers of one kind at an endpoint, from the confirmed reload on. An availability probe and a proof share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Contrary(Arc<AtomicUsize>);
+pub(crate) struct AnswerCount(Arc<AtomicUsize>);
 
-impl Contrary {
+impl AnswerCount {
     pub(crate) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -218,7 +217,7 @@ pub(crate) async fn prove_all<C: Connection, P: Prober>(
     plan: &HostPlan,
     KnownBefore { listeners, baseline, was_switched }: KnownBefore<'_>,
     expected: impl Fn(&Endpoint) -> Expectation,
-    others: impl Fn(&Endpoint) -> (Contrary, Contrary),
+    others: impl Fn(&Endpoint) -> (AnswerCount, AnswerCount),
     (wanted, patience): (Aim, Duration),
 ) -> Vec<Proof> {
     let mut proofs = Vec::new();

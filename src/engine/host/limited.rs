@@ -28,8 +28,11 @@ impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
         if judgement.leaf.is_some() || endpoint.rate().is_some() || endpoint.via == Via::Ssh {
             return false;
         }
-        if wanted == Aim::New && (!self.has_time() || self.has_served(endpoint)) {
-            return self.has_time();
+        if wanted == Aim::New && !self.has_time() {
+            return false;
+        }
+        if wanted == Aim::New && self.has_served(endpoint) {
+            return true;
         }
         let inside = Endpoint { via: Via::Ssh, ..endpoint.clone() };
         for _ in 0..INSIDE {

@@ -12,16 +12,11 @@ use crate::verify::judge;
 impl<C: Connector, P: Prober, K: Clock> HostRun<'_, C, P, K> {
     pub(super) async fn verify(&mut self) -> Verified {
         let mut proofs = self.prove_all(Aim::New).await;
-        let mut limited = None;
-        if let Err(disproof) = &proofs
-            && self.is_limited(disproof, Aim::New).await
-        {
-            limited = Some(disproof.place.clone());
-        }
-        let mut risks = Vec::new();
-        if limited.is_none() && proofs.is_ok() {
-            risks = self.names_left().await;
-        }
+        let limited = match &proofs {
+            Err(disproof) if self.is_limited(disproof, Aim::New).await => Some(disproof.place.clone()),
+            _ => None,
+        };
+        let mut risks = if proofs.is_ok() { self.names_left().await } else { Vec::new() };
         let measured = self.session.end_probes().await;
         if let Some(endpoint) = &limited {
             proofs = self.prove_slowly(Aim::New).await;

@@ -101,7 +101,7 @@ fn files_that_could_not_be_meant_are_told() {
         ("directory: etc", "it must be absolute"),
         ("directory: /proc/self", "`/proc/self` cannot hold certificates: that is the kernel's"),
         ("directory: /tmp", "`/tmp` cannot hold certificates: everybody may write to it"),
-        ("directory: /root/.ssh", "`/root/.ssh` cannot hold certificates: that is for logins"),
+        ("directory: /home/ops/.ssh", "`/home/ops/.ssh` cannot hold certificates: that is for logins"),
         ("directory: /etc/ssl/a.pem", "that is the name of a file"),
         ("boot_unit: no", "`boot_unit` is `on` or `off`, not `no`"),
         ("bootunit: off", "unknown key `bootunit`"),
